@@ -1,0 +1,78 @@
+"""The boundary: what a user hands over becomes one kind of array, or an exact error."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from maskcodec.errors import MaskError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Mask: TypeAlias = npt.NDArray[np.uint8]
+    Cells: TypeAlias = npt.NDArray[np.int32]
+    Index: TypeAlias = npt.NDArray[np.int64]
+    IntegerArray: TypeAlias = npt.NDArray[np.bool_ | np.integer[Any]]
+
+
+def as_pixels(value: Any, what: str = "mask") -> IntegerArray:
+    """A mask or label map as a two-dimensional bool or integer array, without copying one.
+
+    Takes arrays of any memory order, nested lists, Pillow images and CPU tensors.
+    """
+    try:
+        array = value if isinstance(value, np.ndarray) else np.asarray(value)
+    except ValueError as error:
+        raise MaskError(f"{what} cannot be read as an array: {error}") from error
+    if array.dtype.kind not in "bui":
+        hint = "; threshold it first, for example mask > 0.5" if array.dtype.kind == "f" else ""
+        raise TypeError(f"{what} must be bool or an integer type, got {array.dtype}{hint}")
+    if array.ndim != 2:
+        hint = "; convert a colour image with .convert('L') first" if array.ndim == 3 else ""
+        raise MaskError(f"{what} must be (height, width), got shape {array.shape}{hint}")
+    if array.size == 0:
+        raise MaskError(f"{what} must have at least one pixel, got shape {array.shape}")
+    return array
+
+
+def as_bytes(mask: IntegerArray) -> Mask:
+    """The mask as the kernels take it: C-contiguous writable uint8, any non-zero value set."""
+    if is_plain(mask):
+        return mask.view(np.uint8)
+    return np.not_equal(mask, 0, order="C").view(np.uint8)
+
+
+def is_plain(array: IntegerArray) -> bool:
+    """Whether the kernels can read it where it lies: any other kind would compile anew."""
+    flags = array.flags
+    return array.itemsize == 1 and flags.c_contiguous and flags.writeable
+
+
+def as_size(value: Any, what: str) -> tuple[int, int]:
+    """Two positive integers in the order (height, width) or (rows, columns)."""
+    try:
+        first, second = (operator.index(number) for number in value)
+    except TypeError:
+        raise TypeError(f"{what} must be two integers, got {value!r}") from None
+    except ValueError:
+        raise MaskError(f"{what} must be two integers, got {value!r}") from None
+    if first < 1 or second < 1:
+        raise MaskError(f"{what} must be two integers of at least 1, got {value!r}")
+    return first, second
+
+
+def as_out(out: Mask | None, shape: tuple[int, int]) -> Mask:
+    """The caller's output array, checked, or a fresh one."""
+    if out is None:
+        return np.empty(shape, np.uint8)
+    if not isinstance(out, np.ndarray) or out.dtype != np.uint8:
+        raise TypeError(f"out must be a uint8 array, got {getattr(out, 'dtype', type(out))}")
+    if out.shape != shape or not out.flags.c_contiguous or not out.flags.writeable:
+        raise MaskError(
+            f"out must be a writable C-contiguous array of shape {shape}, got shape {out.shape}, "
+            f"C-contiguous {out.flags.c_contiguous}, writable {out.flags.writeable}"
+        )
+    return out

@@ -1,0 +1,149 @@
+"""The reader of I-SD, I-RLE and R-RLE: from a text to a grid of labels, whatever stands in it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from maskcodec import _kernels as k
+from maskcodec._reading import fill_faults
+from maskcodec.errors import LabelError
+from maskcodec.labelgrid import LabelGrid, cell_label
+
+if TYPE_CHECKING:
+    from maskcodec._arrays import Cells, Index
+    from maskcodec._reading import Reading
+
+_WHITE = b" \t\r\n\v\f"
+
+
+class DescriptorReader:
+    """Reads the one label grid of a text.
+
+    Parameters
+    ----------
+    reading
+        The text, and where to report.
+    canvas
+        (rows, columns) of the grid.
+    background
+        The label of cells that nothing is said of.
+    seg
+        The opening and the closing tag.
+    counted, by_row
+        Whether labels have counts, and whether runs end with their row.
+    """
+
+    def __init__(
+        self,
+        reading: Reading,
+        canvas: tuple[int, int],
+        background: str,
+        seg: tuple[str, str],
+        *,
+        counted: bool,
+        by_row: bool,
+    ) -> None:
+        self.reading = reading
+        self.canvas = canvas
+        self.background = background
+        self.seg = seg
+        self.counted = counted
+        self.by_row = by_row
+
+    def read(self) -> LabelGrid:
+        """The whole grid."""
+        reading = self.reading
+        first, last, opened, closed = self._body()
+        rows, columns = self.canvas
+        cells = np.empty((rows, columns) if self.by_row else (1, rows * columns), np.int32)
+        spans = np.empty((min(cells.size, len(reading.data)), 2), np.int64)
+        found, missing = 0, False
+
+        def run(faults: Index) -> int:
+            nonlocal found, missing
+            cells[:] = -1
+            arguments = reading.data, first, last, self.counted, self.by_row, closed
+            found, count, missing = k.read_labels(*arguments, cells, spans, faults)
+            return count
+
+        for kind, at, row, value in fill_faults(run):
+            self._report(kind, at, row, value)
+        names, numbers = self._names(spans[:found].tolist())
+        if not closed and (opened or missing):
+            stop = f"before {self.seg[1]}" if opened else "before the grid is full"
+            message = f"the text stops {stop}"
+            reading.report(len(reading.raw), "truncated", message, "left the rest background")
+        return LabelGrid(numbers[cells].reshape(self.canvas), names)
+
+    def _body(self) -> tuple[int, int, bool, bool]:
+        """The bytes of the descriptor, and whether its opening and its closing tag are there."""
+        reading = self.reading
+        start, end = self.seg[0].encode(), self.seg[1].encode()
+        tags = list(re.finditer(re.escape(start) + b"|" + re.escape(end), reading.raw))
+        opened = bool(tags) and tags[0].group() == start
+        first = tags[0].end() if opened else 0
+        stops = tags[opened:]
+        closed = bool(stops) and stops[0].group() == end
+        last = stops[0].start() if stops else len(reading.raw)
+        if tags and not opened:
+            message = f"{self.seg[1]} without {self.seg[0]}"
+            reading.report(last, "missing-tag", message, "read what stands before it")
+        elif stops and not closed:
+            message = f"expected {self.seg[1]}, found {self.seg[0]}"
+            reading.report(last, "missing-tag", message, "read what stands before it")
+        elif len(tags) > 2:
+            message = f"a text has one {self.seg[0]}...{self.seg[1]}, found {tags[2].group().decode()}"
+            reading.report(tags[2].start(), "second-seg", message, "read the first")
+        body = reading.raw[first:last]
+        if opened and not stops:  # a cut may have left the beginning of the closing tag
+            cut = next((n for n in range(len(end) - 1, 0, -1) if body.endswith(end[:n])), 0)
+            body = body[: len(body) - cut]
+        last = first + len(body.rstrip(_WHITE))
+        first += len(body) - len(body.lstrip(_WHITE))
+        return min(first, last), last, opened, closed or bool(stops)
+
+    def _names(self, spans: list[list[int]]) -> tuple[list[str], Cells]:
+        """The labels by number, the background first, and the number of each span."""
+        names = {self.background: 0}
+        numbers = []
+        for start, stop in spans:
+            label = self.reading.slice(start, stop).strip()
+            try:
+                label = cell_label(label, self.seg)
+            except LabelError as error:
+                action = "kept it as it is" if label else "read it as background"
+                self.reading.report(start, "bad-label", str(error), action)
+            numbers.append(names.setdefault(label, len(names)) if label else 0)
+        return list(names), np.array([*numbers, 0], np.int32)
+
+    def _report(self, kind: int, at: int, row: int, found: int) -> None:
+        rows, columns = self.canvas
+        if self.by_row:
+            expected, where = columns, f"row {row + 1} of {rows}"
+            long, short = "row-long", "row-short"
+        else:
+            expected, where = rows * columns, "the text"
+            long, short = "cells-extra", "cells-missing"
+        total = f"{where} adds up to {found} cells, expected {expected}"
+        count = "a label is followed by * and a count of at least 1 without leading zeros"
+        missing = f"{found} rows, expected {rows}" if self.by_row else f"0 cells, expected {expected}"
+        reason, message, action = {
+            k.ROW_LONG: (long, total, "cut it"),
+            k.ROW_SHORT: (short, total, "filled it with background"),
+            k.ROW_MISSING: (
+                "rows-missing" if self.by_row else short,
+                missing,
+                "left the others background",
+            ),
+            k.ROW_EXTRA: ("rows-extra", f"more rows than {rows}", "left them out"),
+            k.STRAY_SEPARATOR: ("separator", "a newline, but there are no rows", "read it as |"),
+            k.EMPTY_ITEM: ("empty-item", f"nothing between separators in {where}", "skipped it"),
+            k.COUNT_MISSING: ("bad-count", f"{count}; it is missing in {where}", "read it as 1"),
+            k.BAD_COUNT: ("bad-count", f"{count}, in {where}", f"read it as {found}"),
+            k.STRAY_STAR: ("bad-label", f"a label in {where} holds *", "read what stands before it"),
+            k.EMPTY_LABEL: ("bad-label", f"a label in {where} is empty", "read it as background"),
+        }[kind]
+        self.reading.report(at, reason, message, action)

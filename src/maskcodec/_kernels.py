@@ -1,0 +1,564 @@
+"""Every compiled function, and the constants they share with the Python around them.
+
+All arrays are C-contiguous and writable: `uint8` for pixels, cells and text, `int32` for label
+numbers and runs, `int64` for indices and records. Other kinds would compile a second version.
+A kernel never allocates and never raises: it counts what it found, writes what fits into the
+arrays it was given, and leaves the words to Python. All kernels stay in this file, because the
+disk cache of Numba does not notice an edit in a file that a kernel imports from.
+
+A *run* is one number: ``+n`` for n foreground cells, ``-n`` for n background cells, 0 for the
+end of a row. A *token* is ``(value, start, stop)``: a run, or one of the values below, and the
+bytes it was read from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar, cast
+
+import numba
+import numpy as np
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile on the first call; keep the result on disk where a folder can be written."""
+    try:
+        compiled = numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # no place for a cache, as in a read-only install
+        compiled = numba.njit(nogil=True)(function)
+    return cast("Callable[P, R]", compiled)
+
+
+MAX_RUN = 63  # the longest run that has a brick
+SEPARATOR = 0
+IRREGULAR = 1 << 12  # added to the length of a run whose number no brick has: 0, 64, 007
+TEXT = 1 << 15  # a stretch of bytes that is nothing the format knows
+TAG = 1 << 16  # TAG + 0 .. TAG + 5: <ref> </ref> <box> </box> <seg> </seg>
+NOTHING = 1 << 17
+SATURATED = 1 << 11  # where a run's number stops growing: above any grid, below IRREGULAR
+
+# What the kernels find wrong. Records are (kind, byte position, row, what was found).
+ROW_LONG, ROW_SHORT, ROW_MISSING, ROW_EXTRA = 1, 2, 3, 4
+STRAY_TEXT, BAD_NUMBER, STRAY_SEPARATOR, EMPTY_ITEM = 5, 6, 7, 8
+COUNT_MISSING, BAD_COUNT, STRAY_STAR, EMPTY_LABEL = 9, 10, 11, 12
+
+_NEWLINE, _SPACE, _STAR, _BAR, _ZERO, _NINE = 10, 32, 42, 124, 48, 57
+_RECENT_LABELS = 8  # how many labels a label is compared with: a constant keeps time linear
+_COUNT_LIMIT = 1 << 40
+
+
+# ---------------------------------------------------------------- pixels to cells and back
+
+
+@kernel
+def gather(mask, ys, xs, out):
+    """Set ``out[i, j]`` where ``mask[ys[i], xs[j]]`` is not zero."""
+    for i in range(len(ys)):
+        line = mask[ys[i]]
+        for j in range(len(xs)):
+            out[i, j] = line[xs[j]] != 0
+
+
+@kernel
+def coverage(mask, out):
+    """Add up how much of every cell is set, in units of 1 / (height * width) of a cell.
+
+    Pixel y covers ``[y * rows, (y + 1) * rows)`` and cell r ``[r * height, (r + 1) * height)``
+    of one axis of integers, so that every overlap is a whole number, whatever the two sizes.
+    """
+    height, width = mask.shape
+    rows, columns = out.shape
+    out[:] = 0
+    for y in range(height):
+        top, bottom = y * rows, (y + 1) * rows
+        for c in range(columns):
+            left, right = c * width, (c + 1) * width
+            first, last = left // columns, (right - 1) // columns
+            if first == last:
+                covered = (right - left) * (mask[y, first] != 0)
+            else:
+                inside = 0
+                for x in range(first + 1, last):
+                    inside += mask[y, x] != 0
+                covered = inside * columns
+                covered += ((first + 1) * columns - left) * (mask[y, first] != 0)
+                covered += (right - last * columns) * (mask[y, last] != 0)
+            if covered > 0:
+                for r in range(top // height, (bottom - 1) // height + 1):
+                    share = min(bottom, (r + 1) * height) - max(top, r * height)
+                    out[r, c] += covered * share
+
+
+@kernel
+def paint(cells, y1, x1, row_edges, column_edges, out):
+    """Paint cells, whose corner is cell (y1, x1) of a canvas, as rectangles of pixels.
+
+    Canvas row r covers the pixels ``row_edges[r]`` up to and without ``row_edges[r + 1]``.
+    """
+    height, width = out.shape
+    rows, columns = cells.shape
+    top, bottom = row_edges[y1], row_edges[y1 + rows]
+    left, right = column_edges[x1], column_edges[x1 + columns]
+    out[:top] = 0
+    out[bottom:] = 0
+    for r in range(rows):
+        first, last = row_edges[y1 + r], row_edges[y1 + r + 1]
+        if first == last:
+            continue
+        line = out[first]
+        line[:left] = 0
+        line[right:] = 0
+        c = 0
+        while c < columns:
+            value = cells[r, c]
+            stop = c + 1
+            while stop < columns and cells[r, stop] == value:
+                stop += 1
+            line[column_edges[x1 + c] : column_edges[x1 + stop]] = value
+            c = stop
+        for y in range(first + 1, last):
+            out[y] = line
+
+
+@kernel
+def paint_smooth(cells, y1, x1, canvas, row_mix, column_mix, line, out):
+    """Paint cells by bilinear interpolation over the canvas's cell centres, cut at one half.
+
+    ``row_mix[y]`` is (upper cell, lower cell, weight of the lower one), the weight in units of
+    1 / (2 * height); columns likewise. ``canvas`` is scratch for the cells in their place and
+    one cell around, ``line`` for one blended row of them.
+    """
+    height, width = out.shape
+    rows, columns = cells.shape
+    canvas[:] = 0
+    canvas[y1 : y1 + rows, x1 : x1 + columns] = cells
+    half = 2 * height * width
+    for y in range(height):
+        upper, lower, weight = row_mix[y]
+        if lower < y1 or upper >= y1 + rows:
+            out[y] = 0
+            continue
+        for c in range(canvas.shape[1]):
+            line[c] = int(canvas[upper, c]) * (2 * height - weight) + int(canvas[lower, c]) * weight
+        for x in range(width):
+            before, after, share = column_mix[x]
+            mixed = line[before] * (2 * width - share) + line[after] * share
+            out[y, x] = mixed >= half
+
+
+# ------------------------------------------------------------------------- B-SD, to text
+
+
+@kernel
+def tight_box(cells):
+    """The first and last row and column with a cell set, or four times -1."""
+    rows, columns = cells.shape
+    y1, x1, y2, x2 = -1, columns, -1, -1
+    for r in range(rows):
+        first = 0
+        while first < columns and cells[r, first] == 0:
+            first += 1
+        if first == columns:
+            continue
+        last = columns - 1
+        while cells[r, last] == 0:
+            last -= 1
+        y1 = r if y1 < 0 else y1
+        y2 = r
+        x1 = min(x1, first)
+        x2 = max(x2, last)
+    return (y1, x1, y2, x2) if y1 >= 0 else (-1, -1, -1, -1)
+
+
+@kernel
+def cell_runs(cells, y1, x1, y2, x2, separated, out):
+    """Write the runs of a box of cells, both corners inside it; return how many there are."""
+    count = 0
+    for r in range(y1, y2 + 1):
+        if separated and r > y1:
+            out[count] = SEPARATOR
+            count += 1
+        c = x1
+        while c <= x2:
+            colour = cells[r, c] != 0
+            stop = c + 1
+            while stop <= x2 and (cells[r, stop] != 0) == colour:
+                stop += 1
+            length = stop - c
+            while length > 0:
+                part = min(length, MAX_RUN)
+                out[count] = part if colour else -part
+                count += 1
+                length -= part
+            c = stop
+    return count
+
+
+@kernel
+def spell(runs, count, table, bounds, out):
+    """Write the bytes of every run, ``table[bounds[run + 63]:...]``; return how many."""
+    size = 0
+    for k in range(count):
+        entry = runs[k] + MAX_RUN
+        for i in range(bounds[entry], bounds[entry + 1]):
+            out[size] = table[i]
+            size += 1
+    return size
+
+
+# ----------------------------------------------------------------------- B-SD, from text
+
+
+@kernel
+def _matches(data, at, pieces, first, last):
+    if at + last - first > len(data):
+        return False
+    for k in range(last - first):
+        if data[at + k] != pieces[first + k]:
+            return False
+    return True
+
+
+@kernel
+def _symbol(data, at, pieces, bounds):
+    """The tag or brick that starts at a byte, and where it stops."""
+    for tag in range(6):
+        if _matches(data, at, pieces, bounds[tag], bounds[tag + 1]):
+            return TAG + tag, at + bounds[tag + 1] - bounds[tag]
+    for colour in range(2):
+        prefix = 6 + 2 * colour
+        if not _matches(data, at, pieces, bounds[prefix], bounds[prefix + 1]):
+            continue
+        first = at + bounds[prefix + 1] - bounds[prefix]
+        stop = first
+        number = 0
+        while stop < len(data) and _ZERO <= data[stop] <= _NINE:
+            number = min(10 * number + int(data[stop]) - _ZERO, SATURATED - 1)
+            stop += 1
+        if stop == first or not _matches(data, stop, pieces, bounds[prefix + 1], bounds[prefix + 2]):
+            continue
+        if data[first] == _ZERO or number > MAX_RUN:
+            number += IRREGULAR
+        stop += bounds[prefix + 2] - bounds[prefix + 1]
+        return (number, stop) if colour == 0 else (-number, stop)
+    return NOTHING, at
+
+
+@kernel
+def scan(data, pieces, bounds, starts, tokens):
+    """Cut a text into tokens; return how many there are, written as far as they fit.
+
+    ``pieces`` holds the six tags, then prefix and suffix of a foreground and of a background
+    brick, one after another, cut at ``bounds``; ``starts`` says which bytes begin one. Spaces
+    between tokens are skipped.
+    """
+    count = 0
+    at = 0
+    text_start = -1
+    text_stop = -1
+    while at < len(data):
+        byte = data[at]
+        value = NOTHING
+        stop = at + 1
+        if byte == _NEWLINE:
+            value = SEPARATOR
+        elif starts[byte]:
+            value, stop = _symbol(data, at, pieces, bounds)
+        if value == NOTHING:
+            if byte != _SPACE:
+                text_start = at if text_start < 0 else text_start
+                text_stop = at + 1
+            at += 1
+            continue
+        if text_start >= 0:
+            _record(tokens, count, TEXT, text_start, text_stop)
+            count += 1
+            text_start = -1
+        _record(tokens, count, value, at, stop)
+        count += 1
+        at = stop
+    if text_start >= 0:
+        _record(tokens, count, TEXT, text_start, text_stop)
+        count += 1
+    return count
+
+
+@kernel
+def _record(records, index, first, second, third):
+    if index < len(records):
+        records[index, 0] = first
+        records[index, 1] = second
+        records[index, 2] = third
+
+
+@kernel
+def _fault(faults, count, kind, position, row, found):
+    if count < len(faults):
+        _record(faults, count, kind, position, row)
+        faults[count, 3] = found
+    return count + 1
+
+
+@kernel
+def draw(tokens, first, last, end, rows, separated, closed, cells, faults):
+    """Draw the bricks among ``tokens[first:last]`` row by row, whatever is wrong with them.
+
+    ``cells`` is zeroed and has the box's width, and a row for each token and one more, or
+    ``rows``; ``end`` is the byte after the bricks, and ``closed`` says that ``</seg>`` stands
+    there, so that rows are missing rather than cut off. Returns the number of rows that were
+    there, at most ``rows``, and the number of faults, which are written as far as they fit.
+    """
+    width = cells.shape[1]
+    row = 0
+    x = 0  # the row's sum so far; what passes the width is not drawn
+    long_at = -1
+    extra_at = -1
+    count = 0
+    for k in range(first, last):
+        value, start = tokens[k, 0], tokens[k, 1]
+        if value == SEPARATOR:
+            if not separated:
+                if row < rows:
+                    count = _fault(faults, count, STRAY_SEPARATOR, start, row, x)
+                row += x > 0
+                x = 0
+                continue
+            if row < rows:
+                if long_at >= 0:
+                    count = _fault(faults, count, ROW_LONG, long_at, row, x)
+                elif x < width:
+                    count = _fault(faults, count, ROW_SHORT, start, row, x)
+            row += 1
+            x = 0
+            long_at = -1
+            if row == rows:
+                extra_at = start
+            continue
+        if row >= rows:
+            extra_at = start if extra_at < 0 else extra_at
+            continue
+        if value == TEXT:
+            count = _fault(faults, count, STRAY_TEXT, start, row, tokens[k, 2])
+            continue
+        length = abs(value)
+        if length >= IRREGULAR:
+            length -= IRREGULAR
+            count = _fault(faults, count, BAD_NUMBER, start, row, length)
+        if value > 0:
+            for c in range(min(x, width), min(x + length, width)):
+                cells[row, c] = 1
+        x = min(x + length, _COUNT_LIMIT)
+        if x > width and long_at < 0:
+            long_at = start
+        if not separated and x >= width:
+            if x > width:
+                count = _fault(faults, count, ROW_LONG, long_at, row, x)
+            row += 1
+            x = 0
+            long_at = -1
+    if row >= rows:
+        if extra_at >= 0:
+            count = _fault(faults, count, ROW_EXTRA, extra_at, row, row + separated)
+        return rows, count
+    if x > 0:
+        if long_at >= 0:
+            count = _fault(faults, count, ROW_LONG, long_at, row, x)
+        elif closed and x < width:
+            count = _fault(faults, count, ROW_SHORT, end, row, x)
+        row += 1
+    if closed and row < rows:
+        count = _fault(faults, count, ROW_MISSING, end, row, row)
+    return row, count
+
+
+# ------------------------------------------------------------- I-SD, I-RLE, R-RLE, to text
+
+
+@kernel
+def _copy(source, first, last, out, at, writing):
+    if writing:
+        for i in range(last - first):
+            out[at + i] = source[first + i]
+    return at + last - first
+
+
+@kernel
+def write_labels(cells, labels, bounds, counted, marks, mark_bounds, out):
+    """Write the runs of every row of label numbers as text; return how many bytes that takes.
+
+    Label k is ``labels[bounds[k]:bounds[k + 1]]``. ``marks`` holds what stands between a label
+    and its count, between two runs, and between two rows. Without counts every cell is written.
+    With an empty ``out`` the bytes are only counted.
+    """
+    rows, columns = cells.shape
+    writing = len(out) > 0
+    size = 0
+    for r in range(rows):
+        if r > 0:
+            size = _copy(marks, mark_bounds[2], mark_bounds[3], out, size, writing)
+        c = 0
+        while c < columns:
+            label = cells[r, c]
+            stop = c + 1
+            while counted and stop < columns and cells[r, stop] == label:
+                stop += 1
+            if c > 0:
+                size = _copy(marks, mark_bounds[1], mark_bounds[2], out, size, writing)
+            size = _copy(labels, bounds[label], bounds[label + 1], out, size, writing)
+            if counted:
+                size = _copy(marks, mark_bounds[0], mark_bounds[1], out, size, writing)
+                number = stop - c
+                digits = 1
+                while number >= 10**digits:
+                    digits += 1
+                size += digits
+                for k in range(digits if writing else 0):
+                    out[size - 1 - k] = _ZERO + number % 10
+                    number //= 10
+            c = stop
+    return size
+
+
+# ----------------------------------------------------------- I-SD, I-RLE, R-RLE, from text
+
+
+@kernel
+def _trim(data, first, last):
+    while first < last and data[first] == _SPACE:
+        first += 1
+    while last > first and data[last - 1] == _SPACE:
+        last -= 1
+    return first, last
+
+
+@kernel
+def _label_number(data, first, last, spans, count):
+    """The number of a label seen lately, or ``count``, for which a new one is entered."""
+    for number in range(count - 1, max(count - 1 - _RECENT_LABELS, -1), -1):
+        if spans[number, 1] - spans[number, 0] == last - first and _matches(
+            data, first, data, spans[number, 0], spans[number, 1]
+        ):
+            return number
+    spans[count, 0] = first
+    spans[count, 1] = last
+    return count
+
+
+@kernel
+def _count(data, first, last):
+    """The number written in ``data[first:last]``, and whether it is spelled as it should be."""
+    number = 0
+    at = first
+    while at < last and _ZERO <= data[at] <= _NINE:
+        number = min(10 * number + int(data[at]) - _ZERO, _COUNT_LIMIT)
+        at += 1
+    good = at == last and first < last and data[first] != _ZERO
+    return (number if at > first else 1), good
+
+
+@kernel
+def read_labels(data, first, last, counted, by_row, closed, cells, spans, faults):
+    """Draw ``label * count`` runs row by row, whatever is wrong with them.
+
+    ``cells`` is filled with -1; it gets indices into ``spans``, the bytes of each label, where
+    one label may be entered more than once. Formats that are not written by row hand in one
+    row of all the cells. Unless ``closed``, the text may have been cut off, and what is missing
+    at its end is no fault. Returns the numbers of labels and faults, and whether any cell is
+    missing at the end.
+    """
+    rows, columns = cells.shape
+    names = 0
+    count = 0
+    row = 0
+    x = 0
+    total = 0  # the row's sum, where x stops at its width
+    items = 0
+    long_at = -1
+    extra_at = -1
+    at = first
+    while True:
+        start = at
+        stars = 0
+        first_star = -1
+        last_star = -1
+        while at < last and data[at] != _BAR and data[at] != _NEWLINE:
+            if data[at] == _STAR:
+                first_star = at if stars == 0 else first_star
+                last_star = at
+                stars += 1
+            at += 1
+        ends = at == last
+        breaks = not ends and data[at] == _NEWLINE
+        open_end = ends and not closed
+        begin, stop = _trim(data, start, at)
+        if row >= rows:
+            pass
+        elif begin == stop:
+            if not open_end and (items > 0 or not (ends or breaks)):
+                count = _fault(faults, count, EMPTY_ITEM, start, row, 0)
+        else:
+            items += 1
+            number = 1
+            name_start, name_stop = begin, stop
+            if counted and stars > 0:
+                name_start, name_stop = _trim(data, begin, first_star)
+                digits_start, digits_stop = _trim(data, last_star + 1, stop)
+                number, good = _count(data, digits_start, digits_stop)
+                if open_end and digits_start == digits_stop:
+                    number = 0
+                elif not good:
+                    count = _fault(faults, count, BAD_COUNT, digits_start, row, number)
+            elif counted:
+                if open_end:
+                    number = 0
+                else:
+                    count = _fault(faults, count, COUNT_MISSING, stop, row, 1)
+            elif open_end and x + 1 < columns:
+                number = 0  # the last label of a text that was cut off may be half a word
+            if stars > counted:
+                count = _fault(faults, count, STRAY_STAR, first_star, row, 0)
+            stop_x = min(x + number, columns)
+            if x + number > columns and long_at < 0:
+                long_at = begin
+            if name_start == name_stop:
+                count = _fault(faults, count, EMPTY_LABEL, begin, row, 0)
+            elif x < stop_x:
+                label = _label_number(data, name_start, name_stop, spans, names)
+                names = max(names, label + 1)
+                cells[row, x:stop_x] = label
+            x = stop_x
+            total = min(total + number, _COUNT_LIMIT)
+        if ends:
+            break
+        if breaks and by_row:
+            if row < rows:
+                if long_at >= 0:
+                    count = _fault(faults, count, ROW_LONG, long_at, row, total)
+                elif x < columns:
+                    count = _fault(faults, count, ROW_SHORT, at, row, total)
+            row += 1
+            if row == rows:
+                extra_at = at
+            x = total = items = 0
+            long_at = -1
+        elif breaks:
+            count = _fault(faults, count, STRAY_SEPARATOR, at, row, 0)
+        at += 1
+    if row >= rows:
+        count = _fault(faults, count, ROW_EXTRA, extra_at, row, row + 1)
+        return names, count, False
+    missing = x < columns
+    if items > 0:
+        if long_at >= 0:
+            count = _fault(faults, count, ROW_LONG, long_at, row, total)
+        elif closed and x < columns:
+            count = _fault(faults, count, ROW_SHORT, last, row, total)
+        row += 1
+    if row < rows:
+        missing = True
+        if closed:
+            count = _fault(faults, count, ROW_MISSING, last, row, row)
+    return names, count, missing

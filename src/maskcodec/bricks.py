@@ -1,0 +1,317 @@
+"""B-SD: every instance as a label, a box, and its rows drawn with semantic bricks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from maskcodec._arrays import as_pixels
+from maskcodec._reading import Reading
+from maskcodec.codec import Codec, register, string_pair
+from maskcodec.errors import ConfigError, LostMaskError, MaskError, Problem
+from maskcodec.grid import check_choice, sample_mask
+from maskcodec.region import Region
+from maskcodec.spelling import Spelling, checked_spelling, instance_label
+
+if TYPE_CHECKING:
+    from maskcodec._arrays import Mask
+
+Lost: TypeAlias = Literal["raise", "drop"]
+
+_BRICKS = ("<fg{}>", "<bg{}>")
+_PLAIN = ("fg{}", "bg{}")
+_logger = logging.getLogger("maskcodec")
+
+
+class RecoveredRegions(NamedTuple):
+    """What `BSD.recover` made of a text.
+
+    Attributes
+    ----------
+    regions
+        Every instance that could be drawn, in the order of the text.
+    problems
+        Everything that was wrong, in the order of the text; empty when `BSD.decode` would have
+        returned the same regions.
+    """
+
+    regions: list[Region]
+    problems: list[Problem]
+
+
+@register
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BSD(Codec):
+    r"""Box-wise semantic descriptors: masks as boxes and bricks (``b-sd/1``).
+
+    An instance is ``<ref>label</ref><box>[[x1 y1 x2 y2]]</box><seg>rows</seg>``, several stand one
+    after another. Coordinates are cells of the canvas, both corners inside the box; a row is
+    drawn with bricks ``<fgN>`` and ``<bgN>`` of 1 .. 63 cells that add up to the box's width. The
+    grammar and its limits are in ``docs/formats/b-sd.md``. From Text4Seg++ (arXiv 2509.06321),
+    which leaves the separator of rows and the spelling of bricks open.
+
+    Parameters
+    ----------
+    grid
+        Cells per image: (rows, columns) or one number for both, 1 .. 1024.
+    sampling
+        How pixels become cells. ``"nearest"`` as Pillow does and the paper's data was made;
+        ``"area"`` sets cells that are at least half covered; ``"keep"`` is ``"area"`` that never
+        loses a whole mask.
+    row_separator
+        ``"\n"``, or ``""`` for rows that end where the box's width is reached.
+    bricks
+        False writes ``fg12bg3``, which needs no added tokens.
+    spelling
+        The foreground and the background brick, ``{}`` for the number. Default
+        ``("<fg{}>", "<bg{}>")``, or ``("fg{}", "bg{}")`` with ``bricks=False``.
+    ref, box, seg
+        The opening and the closing tag of the label, the box and the rows. For Qwen2-VL, for
+        example, ``ref=("<|object_ref_start|>", "<|object_ref_end|>")``.
+
+    Raises
+    ------
+    ConfigError
+        A value is not one of those above, or two spellings could be mistaken for each other.
+
+    Examples
+    --------
+    >>> import numpy as np, maskcodec as mc
+    >>> mask = np.array([[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]])
+    >>> codec = mc.BSD(grid=4)
+    >>> codec.encode(mask, "dog")
+    '<ref>dog</ref><box>[[1 1 2 2]]</box><seg><fg2>\n<bg1><fg1></seg>'
+    >>> bool((codec.decode(codec.encode(mask, "dog"))[0].mask((4, 4)) == mask).all())
+    True
+    """
+
+    codec_id: ClassVar[str] = "b-sd/1"
+
+    row_separator: str = "\n"
+    bricks: bool = True
+    spelling: tuple[str, str] | None = None
+    ref: tuple[str, str] = ("<ref>", "</ref>")
+    box: tuple[str, str] = ("<box>", "</box>")
+    seg: tuple[str, str] = ("<seg>", "</seg>")
+
+    def __post_init__(self) -> None:
+        Codec.__post_init__(self)
+        if self.row_separator not in ("\n", ""):
+            raise ConfigError(f"row_separator must be '\\n' or '', got {self.row_separator!r}")
+        if not isinstance(self.bricks, bool):
+            raise ConfigError(f"bricks must be True or False, got {self.bricks!r}")
+        default = _BRICKS if self.bricks else _PLAIN
+        pair = default if self.spelling is None else self.spelling
+        object.__setattr__(self, "spelling", string_pair(pair, "spelling"))
+        for name in ("ref", "box", "seg"):
+            object.__setattr__(self, name, string_pair(getattr(self, name), name))
+        self.words()
+
+    def words(self) -> Spelling:
+        """The tags and bricks in force, as tables; shared by all codecs that spell alike."""
+        return checked_spelling(self.ref + self.box + self.seg, self.spelling or _BRICKS)
+
+    def encode(self, mask: Any, label: str, *, lost: Lost = "raise") -> str:
+        """One mask as text.
+
+        Parameters
+        ----------
+        mask
+            (height, width), bool or integer, any memory order; whatever is not 0 is set. Also a
+            Pillow image, nested lists, a CPU tensor.
+        label
+            Any text without tags and bricks; white space around it is dropped.
+        lost
+            What to do with a mask that has pixels but no cell left: ``"raise"``, or ``"drop"``,
+            which returns the empty string and logs a warning.
+
+        Returns
+        -------
+        The text, canonical: colours alternate, the box is tight. Empty for an empty mask.
+
+        Raises
+        ------
+        MaskError
+            The mask is not two-dimensional or has no pixels at all.
+        LostMaskError
+            No cell of the mask is left on the grid.
+        LabelError
+            The label is empty or would break the text.
+        TypeError
+            The mask is not bool or integer, or the label is not a str.
+        """
+        return self.encode_many([mask], [label], lost=lost)
+
+    def encode_many(
+        self,
+        masks: Iterable[Any],
+        labels: Sequence[str],
+        *,
+        lost: Lost = "raise",
+        dropped: list[int] | None = None,
+    ) -> str:
+        """Several instances of one image as one text, in the order given.
+
+        Parameters
+        ----------
+        masks
+            Masks as `encode` takes them; an array (n, height, width) does as well.
+        labels
+            A label for each mask; the same one may come again.
+        lost
+            What to do with a mask that has pixels but no cell left: ``"raise"`` or ``"drop"``.
+        dropped
+            With ``lost="drop"``, a list that receives the indices of the masks left out. Without
+            it a warning goes to the logger ``maskcodec``.
+
+        Returns
+        -------
+        The instances one after another with nothing between. Empty masks add nothing.
+
+        Raises
+        ------
+        As `encode`; a message about one of several masks gives its index.
+        """
+        check_choice(lost, Lost, "lost")
+        images = list(masks)
+        if isinstance(labels, str) or len(images) != len(labels):
+            count = "one str" if isinstance(labels, str) else str(len(labels))
+            raise MaskError(f"there must be a label for each mask, got {len(images)} and {count}")
+        parts, gone = [], []
+        for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+            name = instance_label(label, self.words())
+            where = f"mask {index}" if len(images) > 1 else "mask"
+            pixels = as_pixels(image, where)
+            text = self._write(name, sample_mask(pixels, self.canvas, self.sampling), 0, 0)
+            if not text and pixels.any():
+                message = self._lost_message(where, label, pixels)
+                if lost == "raise":
+                    raise LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
+                gone.append(index)
+                if dropped is None:
+                    _logger.warning("dropped: %s", message)
+            parts.append(text)
+        if dropped is not None:
+            dropped.extend(gone)
+        return "".join(parts)
+
+    def encode_regions(self, regions: Iterable[Region]) -> str:
+        """Regions as text, canonical: the inverse of `decode`, and a way to clean an answer up.
+
+        Boxes are drawn tight. A region without a cell set keeps its box, so that
+        ``decode(encode_regions(regions)) == regions`` holds for it as well.
+
+        Raises
+        ------
+        MaskError
+            A region lies on another canvas than the codec's.
+        LabelError
+            A label is empty or would break the text, as `recover` may return one.
+        """
+        parts = []
+        for region in regions:
+            if region.canvas != self.canvas:
+                raise MaskError(
+                    f"region {region.label!r} lies on a canvas of {region.canvas} cells, "
+                    f"this codec draws on {self.canvas}; use a codec with that grid"
+                )
+            name = instance_label(region.label, self.words())
+            x1, y1, _, _ = region.box
+            cells = region.cells.copy()
+            text = self._write(name, cells, x1, y1)
+            parts.append(text or self._write_box(name, cells, (0, 0), cells.shape, x1, y1))
+        return "".join(parts)
+
+    def decode(self, text: str) -> list[Region]:
+        """The regions that a text describes, strictly.
+
+        Text before, between and behind the instances is passed over; inside them only spaces
+        may stand between tags and bricks. Splits of a run that the encoder would not make, and
+        boxes that are too large, are accepted.
+
+        Returns
+        -------
+        The regions in the order of the text; none is an empty list.
+
+        Raises
+        ------
+        DecodeError
+            Something does not follow the format: its ``reason`` and ``position`` say what and
+            where.
+        TruncatedError
+            The text stops inside an instance.
+        TypeError
+            The text is not a str.
+        """
+        return self._read(Reading(text, strict=True))
+
+    def recover(self, text: str) -> RecoveredRegions:
+        """Whatever can be drawn of any text at all, and what was wrong with it.
+
+        Never raises on a str. Rows are repaired one by one: a short one is filled with
+        background, a long one cut, missing ones are background. An instance whose box cannot be
+        read is left out. Memory and time are linear in the text.
+
+        Examples
+        --------
+        >>> import maskcodec as mc
+        >>> answer = "<ref>dog</ref><box>[[1 1 2 2]]</box><seg><fg3>\\n<bg1><fg1>"
+        >>> found = mc.BSD(grid=4).recover(answer)
+        >>> found.regions[0].cells.tolist()
+        [[1, 1], [0, 1]]
+        >>> [(problem.reason, problem.action) for problem in found.problems]
+        [('row-long', 'cut it'), ('truncated', 'drew what was there')]
+        """
+        reading = Reading(text, strict=False)
+        return RecoveredRegions(self._read(reading), reading.problems())
+
+    def _read(self, reading: Reading) -> list[Region]:
+        from maskcodec._instances import InstanceReader
+
+        separated = self.row_separator != ""
+        return InstanceReader(reading, self.words(), self.canvas, separated).read()
+
+    def _write(self, label: str, cells: Mask, x1: int, y1: int) -> str:
+        """An instance around the cells that are set, or nothing where none is."""
+        from maskcodec import _kernels
+
+        top, left, bottom, right = _kernels.tight_box(cells)
+        if top < 0:
+            return ""
+        return self._write_box(label, cells, (top, left), (bottom + 1, right + 1), x1, y1)
+
+    def _write_box(
+        self,
+        label: str,
+        cells: Mask,
+        first: tuple[int, int],
+        stop: tuple[int, ...],
+        x1: int,
+        y1: int,
+    ) -> str:
+        """An instance of the cells from `first` up to and without `stop`, moved by (x1, y1)."""
+        from maskcodec import _kernels
+
+        words = self.words()
+        (top, left), (bottom, right) = first, (stop[0] - 1, stop[1] - 1)
+        runs = np.empty((bottom - top + 1) * (right - left + 2), np.int32)
+        separated = self.row_separator != ""
+        count = _kernels.cell_runs(cells, top, left, bottom, right, separated, runs)
+        data = np.empty(count * words.longest, np.uint8)
+        size = _kernels.spell(runs, count, words.table, words.table_bounds, data)
+        (ref, ref_end), (box, box_end), (seg, seg_end) = self.ref, self.box, self.seg
+        corners = f"{left + x1} {top + y1} {right + x1} {bottom + y1}"
+        rows = data[:size].tobytes().decode()
+        return f"{ref}{label}{ref_end}{box}[[{corners}]]{box_end}{seg}{rows}{seg_end}"
+
+    def _lost_message(self, where: str, label: str, pixels: Any) -> str:
+        rows, columns = self.canvas
+        return (
+            f"{where} ({label!r}) has {int(np.count_nonzero(pixels))} of {pixels.shape[0]} x "
+            f"{pixels.shape[1]} pixels set, but no cell of the {rows} x {columns} grid is left of "
+            f"it with sampling={self.sampling!r}"
+        )

@@ -1,0 +1,187 @@
+"""What every codec is: a frozen configuration with a versioned id, written and read as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import operator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+
+from maskcodec.errors import ConfigError
+from maskcodec.grid import Sampling, check_choice
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+FILE_NAME = "maskcodec.json"
+MAX_GRID = 1024
+_REGISTRY: dict[str, type[Codec]] = {}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Codec:
+    """The base of all codecs: a grid, a sampler, and a configuration that rebuilds the codec.
+
+    Two codecs with equal configuration decode what the other encoded, in every later release:
+    `codec_id` ends in the format's version, and a change of the text is a new version.
+
+    Parameters
+    ----------
+    grid
+        Cells per image: (rows, columns) or one number for both, 1 .. 1024.
+    sampling
+        How pixels become cells: ``"nearest"``, ``"area"`` or ``"keep"``.
+    """
+
+    codec_id: ClassVar[str]
+
+    grid: int | tuple[int, int] = 64
+    sampling: Sampling = "nearest"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grid", _grid(self.grid))
+        check_choice(self.sampling, Sampling, "sampling")
+
+    @property
+    def canvas(self) -> tuple[int, int]:
+        """(rows, columns) of the grid."""
+        return cast("tuple[int, int]", self.grid)  # __post_init__ made it one
+
+    def get_config(self) -> dict[str, Any]:
+        """The codec as plain data for JSON: ``"id"`` and every setting, defaults included.
+
+        Examples
+        --------
+        >>> import maskcodec as mc
+        >>> mc.RRLE(grid=16).get_config()["id"]
+        'r-rle/1'
+        >>> mc.from_config(mc.RRLE(grid=16).get_config()) == mc.RRLE(grid=16)
+        True
+        """
+        config: dict[str, Any] = {"id": self.codec_id}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            config[field.name] = list(value) if isinstance(value, tuple) else value
+        return config
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the configuration to ``maskcodec.json`` in a folder, made if it is missing.
+
+        Returns the file's path. `maskcodec.load` reads it back.
+        """
+        path = Path(folder) / FILE_NAME
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(self.get_config(), indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)  # whoever reads the folder meanwhile sees a whole file
+        return path
+
+
+C = TypeVar("C", bound=Codec)
+
+
+def register(codec: type[C]) -> type[C]:
+    """Make a codec known by its id, so that `get_codec` and `from_config` find it."""
+    _REGISTRY[codec.codec_id] = codec
+    return codec
+
+
+def codec_ids() -> list[str]:
+    """The ids of all codecs, sorted.
+
+    Examples
+    --------
+    >>> import maskcodec as mc
+    >>> mc.codec_ids()
+    ['b-sd/1', 'i-rle/1', 'i-sd/1', 'r-rle/1']
+    """
+    return sorted(_REGISTRY)
+
+
+def get_codec(codec_id: str, **settings: Any) -> Codec:
+    """A codec by its id, such as ``"b-sd/1"``; settings that are not named keep their defaults.
+
+    Raises
+    ------
+    ConfigError
+        No codec has that id, or it has no such setting, or a setting's value is not allowed.
+
+    Examples
+    --------
+    >>> import maskcodec as mc
+    >>> mc.get_codec("b-sd/1", grid=32).canvas
+    (32, 32)
+    """
+    try:
+        codec = _REGISTRY[codec_id]
+    except (KeyError, TypeError):
+        raise ConfigError(
+            f"no codec has the id {codec_id!r}; known ids: {', '.join(codec_ids())}"
+        ) from None
+    known = [field.name for field in dataclasses.fields(codec)]
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise ConfigError(
+            f"{codec_id} has no setting {', '.join(map(repr, unknown))}; it has {', '.join(known)}"
+        )
+    return codec(**settings)
+
+
+def from_config(config: Mapping[str, Any]) -> Codec:
+    """The codec that a configuration describes; the inverse of `Codec.get_config`.
+
+    Raises
+    ------
+    ConfigError
+        The configuration has no ``"id"``, an unknown one, or settings the codec refuses.
+    """
+    try:
+        settings = dict(config)
+    except (TypeError, ValueError):
+        raise ConfigError(f"a codec's configuration is a mapping, got {config!r}") from None
+    if "id" not in settings:
+        raise ConfigError(f'a codec\'s configuration needs an "id", got {sorted(settings)}')
+    return get_codec(settings.pop("id"), **settings)
+
+
+def load(folder: str | os.PathLike[str]) -> Codec:
+    """The codec saved in a folder by `Codec.save`; the path of the file itself does as well.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no ``maskcodec.json``.
+    ConfigError
+        The file is not JSON, or does not describe a codec; the message names the file.
+    """
+    path = Path(folder)
+    if path.is_dir():
+        path = path / FILE_NAME
+    try:
+        return from_config(json.loads(path.read_text(encoding="utf-8")))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ConfigError(f"{path} is not JSON: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def string_pair(value: Any, what: str) -> tuple[str, str]:
+    """Two non-empty strings, from a tuple or from JSON's list."""
+    if isinstance(value, (list, tuple)) and len(value) == 2:
+        first, second = value
+        if isinstance(first, str) and isinstance(second, str) and first and second:
+            return first, second
+    raise ConfigError(f"{what} must be two strings that are not empty, got {value!r}")
+
+
+def _grid(value: Any) -> tuple[int, int]:
+    pair = value if isinstance(value, (list, tuple)) else (value, value)
+    try:
+        rows, columns = (operator.index(number) for number in pair)
+    except (TypeError, ValueError):
+        raise ConfigError(f"grid must be one or two integers, got {value!r}") from None
+    if not (1 <= rows <= MAX_GRID and 1 <= columns <= MAX_GRID) or isinstance(value, bool):
+        raise ConfigError(f"grid must be 1 .. {MAX_GRID} cells a side, got {value!r}")
+    return rows, columns

@@ -1,0 +1,77 @@
+"""Everything maskcodec raises, and what `recover` reports instead of raising."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class MaskCodecError(Exception):
+    """The root: catching it catches whatever this library finds wrong with its input."""
+
+
+class ConfigError(MaskCodecError, ValueError):
+    """A codec was asked for with settings that do not exist or do not fit together."""
+
+
+class MaskError(MaskCodecError, ValueError):
+    """An array, a shape or a region cannot be encoded or painted as it is."""
+
+
+class LostMaskError(MaskError):
+    """A mask has pixels, but sampling it down leaves no cell of it.
+
+    Raised rather than writing nothing, because a training row without its object teaches a
+    model to miss it. ``sampling="keep"`` never loses a mask; ``lost="drop"`` leaves it out.
+    """
+
+
+class LabelError(MaskCodecError, ValueError):
+    """A label is empty, or holds characters that would break the text around it."""
+
+
+class DecodeError(MaskCodecError, ValueError):
+    """A text does not follow its format.
+
+    Parameters
+    ----------
+    message
+        What was wrong, what was expected and where, for a person to read.
+    position
+        Where the trouble starts: an index into the decoded `str`, 0 .. ``len(text)``.
+    reason
+        A short name that stays the same between releases, listed in ``docs/errors.md``.
+    """
+
+    def __init__(self, message: str, position: int, reason: str) -> None:
+        super().__init__(message, position, reason)  # all three, so that the error pickles
+        self.message = message
+        self.position = position
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.message} (at character {self.position})"
+
+
+class TruncatedError(DecodeError):
+    """A text begins well and stops before its end: more tokens would have completed it."""
+
+
+class Problem(NamedTuple):
+    """One thing that `recover` found wrong with a text, and what it did about it.
+
+    Attributes
+    ----------
+    position
+        Where it starts: an index into the text, 0 .. ``len(text)``.
+    reason
+        The name that `DecodeError.reason` has for it, see ``docs/errors.md``.
+    message
+        What was wrong, for a person to read.
+    action
+        What was drawn in spite of it, for a person to read.
+    """
+
+    position: int
+    reason: str
+    message: str
+    action: str

@@ -1,0 +1,211 @@
+"""Pixels to cells and back: the only step that loses anything.
+
+A mask of any size becomes ``rows x columns`` cells by a sampler, and cells become a mask of any
+size again. `nearest` is what the data of the Text4Seg papers was made with.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+import numpy as np
+
+from maskcodec._arrays import as_bytes, as_out, as_size, is_plain
+from maskcodec.errors import ConfigError, MaskError
+
+if TYPE_CHECKING:
+    from maskcodec._arrays import Index, IntegerArray, Mask
+
+Sampling: TypeAlias = Literal["nearest", "area", "keep"]
+Method: TypeAlias = Literal["nearest", "smooth"]
+
+
+def check_choice(value: str, choices: object, what: str) -> None:
+    """Refuse a value that is not one of a `Literal`'s, naming those that are."""
+    allowed = get_args(choices)
+    if value not in allowed:
+        names = ", ".join(repr(choice) for choice in allowed)
+        raise ConfigError(f"{what} must be one of {names}, got {value!r}")
+
+
+@lru_cache(maxsize=4096)
+def nearest_index(size: int, cells: int) -> Index:
+    """The pixel that each of `cells` cells looks at, of `size` pixels: Pillow's NEAREST.
+
+    Pillow adds the step up in double precision rather than multiplying it, which differs from
+    ``floor((i + 0.5) * size / cells)`` for some sizes; `numpy.cumsum` adds in the same order.
+    """
+    steps = np.full(cells, size / cells)
+    steps[0] /= 2
+    return np.minimum(np.cumsum(steps).astype(np.int64), size - 1)
+
+
+@lru_cache(maxsize=4096)
+def nearest_edges(cells: int, size: int) -> Index:
+    """Where the pixels of each cell begin on the way back: `cells` + 1 edges, 0 .. `size`."""
+    return np.searchsorted(nearest_index(cells, size), np.arange(cells + 1)).astype(np.int64)
+
+
+@lru_cache(maxsize=4096)
+def smooth_mix(cells: int, size: int) -> Index:
+    """Which two cells each pixel lies between, and how near it is to the second.
+
+    Shape (size, 3): lower cell, upper cell, weight of the upper one in units of
+    ``1 / (2 * size)``. Whole numbers, so that "one half" is exact on every machine.
+    """
+    centres = (2 * np.arange(size) + 1) * cells - size  # in units of 1 / (2 * size) of a cell
+    lower = centres // (2 * size)
+    weight = centres - lower * 2 * size
+    mix = np.stack([np.maximum(lower, 0), np.minimum(lower + 1, cells - 1), weight], axis=1)
+    return np.ascontiguousarray(mix, dtype=np.int64)
+
+
+def sample_mask(mask: IntegerArray, grid: tuple[int, int], sampling: Sampling) -> Mask:
+    """Sample a mask down (or up) to cells.
+
+    Parameters
+    ----------
+    mask
+        (height, width), bool or integer; whatever is not zero is set.
+    grid
+        (rows, columns).
+    sampling
+        ``"nearest"``: a cell is the pixel that Pillow's NEAREST picks. ``"area"``: a cell is set
+        when at least half of it is covered. ``"keep"``: like ``"area"``, but where that leaves
+        nothing of a mask that has pixels, the best covered cells are set.
+
+    Returns
+    -------
+    uint8 array (rows, columns) of 0 and 1, owned by the caller.
+    """
+    from maskcodec import _kernels
+
+    if sampling == "nearest":
+        ys, xs = nearest_index(mask.shape[0], grid[0]), nearest_index(mask.shape[1], grid[1])
+        if not is_plain(mask):
+            return np.not_equal(mask[ys[:, None], xs], 0).view(np.uint8)
+        cells = np.empty(grid, np.uint8)
+        _kernels.gather(mask.view(np.uint8), ys, xs, cells)
+        return cells
+    covered = cell_coverage(as_bytes(mask), grid)
+    cells = (2 * covered >= mask.size).view(np.uint8)
+    if sampling == "keep" and not cells.any() and covered.any():
+        cells = (covered == covered.max()).view(np.uint8)
+    return cells
+
+
+def cell_coverage(mask: Mask, grid: tuple[int, int]) -> Index:
+    """How much of each cell is set: int64 (rows, columns), in 1 / (height * width) of a cell."""
+    from maskcodec import _kernels
+
+    covered = np.empty(grid, np.int64)
+    _kernels.coverage(mask, covered)
+    return covered
+
+
+def paint_cells(
+    cells: Mask,
+    corner: tuple[int, int],
+    grid: tuple[int, int],
+    shape: tuple[int, int],
+    method: Method = "nearest",
+    out: Mask | None = None,
+) -> Mask:
+    """Paint cells onto a mask of the whole image.
+
+    Parameters
+    ----------
+    cells
+        uint8 (r, c), 0 and 1, C-contiguous and writable: a box of cells on the grid.
+    corner
+        (row, column) of the box's first cell on the grid.
+    grid
+        (rows, columns) of the whole image; what lies outside the box is 0.
+    shape
+        (height, width) of the result in pixels.
+    method
+        ``"nearest"``: a cell is a rectangle. ``"smooth"``: bilinear between cell centres, set
+        where the result is at least one half.
+    out
+        uint8 (height, width), C-contiguous: written instead of a fresh array.
+
+    Returns
+    -------
+    uint8 array (height, width) of 0 and 1: `out` if it was given.
+    """
+    from maskcodec import _kernels
+
+    check_choice(method, Method, "method")
+    height, width = as_size(shape, "shape")
+    out = as_out(out, (height, width))
+    if method == "nearest":
+        edges = nearest_edges(grid[0], height), nearest_edges(grid[1], width)
+        _kernels.paint(cells, *corner, *edges, out)
+    else:
+        mixes = smooth_mix(grid[0], height), smooth_mix(grid[1], width)
+        canvas, line = np.empty(grid, np.uint8), np.empty(grid[1], np.int64)
+        _kernels.paint_smooth(cells, *corner, canvas, *mixes, line, out)
+    return out
+
+
+def sample_labels(
+    label_map: IntegerArray, values: Index, grid: tuple[int, int], sampling: Sampling
+) -> Index:
+    """Sample a label map down (or up) to cells.
+
+    Parameters
+    ----------
+    label_map
+        (height, width), integer.
+    values
+        The values that have a name, sorted, each once.
+    sampling
+        As for a mask, value by value. ``"area"``: a cell takes the value that covers most of it,
+        between equals a named one, and of those the smallest. ``"keep"``: like ``"area"``, then
+        every value that is left without a cell, the one with the fewest pixels first, takes the
+        cells it covers best from values that have others to keep.
+
+    Returns
+    -------
+    int64 array (rows, columns): indices into `values`, -1 where a value has no name.
+    """
+    if sampling == "nearest":
+        ys = nearest_index(label_map.shape[0], grid[0])
+        xs = nearest_index(label_map.shape[1], grid[1])
+        return _index_of(label_map[ys[:, None], xs], values)
+    numbers = _index_of(label_map, values)
+    present = np.unique(numbers[numbers >= 0]).tolist()
+    covered = [cell_coverage((numbers == k).view(np.uint8), grid) for k in [*present, -1]]
+    order = np.array([*present, -1])
+    cells = order[np.argmax(covered, axis=0)]  # the first of equals: named ones come first
+    if sampling == "keep":
+        lost = [(int(c.sum()), k, c) for k, c in zip(present, covered, strict=False) if k not in cells]
+        for _, number, share in sorted(lost, key=lambda item: item[:2]):
+            _give_best_cells(cells, number, share)
+    return cells
+
+
+def _give_best_cells(cells: Index, number: int, share: Index) -> None:
+    """Set the cells that a label covers best, where their owner keeps another one."""
+    owners, counts = np.unique(cells, return_counts=True)
+    left = dict(zip(owners.tolist(), counts.tolist(), strict=True))
+    free = np.array([owner < 0 or left[owner] > 1 for owner in owners.tolist()])
+    open_share = np.where(free[np.searchsorted(owners, cells)], share, 0)
+    best = open_share.max()
+    for r, c in np.argwhere((open_share == best) & (best > 0)).tolist():
+        owner = int(cells[r, c])
+        if owner < 0 or left[owner] > 1:
+            left[owner] -= 1
+            cells[r, c] = number
+
+
+def _index_of(array: IntegerArray, values: Index) -> Index:
+    """For every element its index among sorted values, or -1."""
+    if array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
+        raise MaskError(f"a label map's values must fit int64, got {int(array.max())}")
+    numbers = array.astype(np.int64)
+    if len(values) == 0:
+        return np.full(array.shape, -1, np.int64)
+    index = np.minimum(np.searchsorted(values, numbers), len(values) - 1)
+    return np.where(values[index] == numbers, index, -1)

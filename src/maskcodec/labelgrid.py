@@ -1,0 +1,176 @@
+"""A decoded label map: a grid of cells, and the label that each number stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maskcodec._arrays import as_pixels, as_size
+from maskcodec._reading import check_label
+from maskcodec.errors import LabelError, MaskError
+from maskcodec.grid import Method, nearest_edges, paint_cells
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from maskcodec._arrays import Cells, Mask
+
+
+_TAGS = ("<ref>", "</ref>", "<box>", "</box>")
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
+class LabelGrid:
+    """A grid of labels over a whole image, as the image-wise codecs return it.
+
+    Two grids are equal when every cell has the same label, whatever number it has.
+
+    Parameters
+    ----------
+    cells
+        (rows, columns), integer: indices into `names`. Kept as read-only int32.
+    names
+        The labels, ``names[0]`` being the background's. Each stands once.
+
+    Examples
+    --------
+    >>> import maskcodec as mc
+    >>> grid = mc.LabelGrid([[0, 1], [1, 1]], ("others", "dog"))
+    >>> grid.mask("dog", (2, 4))
+    array([[0, 0, 1, 1],
+           [1, 1, 1, 1]], dtype=uint8)
+    """
+
+    cells: Cells
+    names: tuple[str, ...]
+
+    def __init__(self, cells: Any, names: Sequence[str]) -> None:
+        labels = tuple(names)
+        if not labels or len(set(labels)) != len(labels):
+            raise LabelError(f"names must be labels that each stand once, got {labels!r}")
+        pixels = as_pixels(cells, "cells")
+        low, high = int(pixels.min()), int(pixels.max())
+        if low < 0 or high >= len(labels):
+            raise MaskError(f"cells must be 0 .. {len(labels) - 1}, got {low} .. {high}")
+        owned = np.array(pixels, np.int32, order="C")
+        owned.flags.writeable = False
+        object.__setattr__(self, "cells", owned)
+        object.__setattr__(self, "names", labels)
+
+    def mask(
+        self,
+        label: str,
+        shape: tuple[int, int],
+        *,
+        method: Method = "nearest",
+        out: Mask | None = None,
+    ) -> Mask:
+        """Where a label is, as a mask of the whole image; a label that is nowhere is empty.
+
+        Parameters
+        ----------
+        label
+            The label, as it stands in the text.
+        shape
+            (height, width) in pixels.
+        method
+            ``"nearest"``, or ``"smooth"`` for bilinear interpolation cut at one half.
+        out
+            uint8 (height, width), C-contiguous and writable: written to, and returned.
+
+        Returns
+        -------
+        uint8 array (height, width) of 0 and 1.
+        """
+        number = self.names.index(label) if label in self.names else -1
+        cells = (self.cells == number).view(np.uint8)
+        return paint_cells(cells, (0, 0), cells.shape, shape, method, out)
+
+    def label_map(
+        self,
+        shape: tuple[int, int],
+        names: Mapping[int, str] | Sequence[str] | None = None,
+        *,
+        missing: int | None = None,
+    ) -> npt.NDArray[np.int32]:
+        """Every pixel's label as a number; each cell is a rectangle of pixels.
+
+        Parameters
+        ----------
+        shape
+            (height, width) in pixels.
+        names
+            Which value each label has, as it was given to `encode`: ``{value: name}`` or a
+            sequence. By default a value is an index into this grid's own `names`.
+        missing
+            The value of a label that `names` does not have, such as the background.
+
+        Returns
+        -------
+        int32 array (height, width), owned by the caller.
+
+        Raises
+        ------
+        LabelError
+            A label on the grid has no value in `names`, and `missing` is not given.
+        """
+        height, width = as_size(shape, "shape")
+        cells = self.cells
+        if names is not None:
+            pairs = names.items() if isinstance(names, Mapping) else enumerate(names)
+            values = {name.strip(): value for value, name in reversed(list(pairs))}
+            table = [self._value(k, values, missing) for k in range(len(self.names))]
+            cells = np.array(table, np.int32)[cells]
+        counts = [
+            np.diff(nearest_edges(cells.shape[0], height)),
+            np.diff(nearest_edges(cells.shape[1], width)),
+        ]
+        return np.repeat(np.repeat(cells, counts[1], axis=1), counts[0], axis=0)
+
+    def _value(self, number: int, values: Mapping[str, int], missing: int | None) -> int:
+        name = self.names[number]
+        if name in values:
+            return values[name]
+        if missing is not None:
+            return missing
+        if not (self.cells == number).any():
+            return 0
+        raise LabelError(f"label {name!r} has no value in names; give missing= for such labels")
+
+    def _key(self) -> tuple[tuple[int, int], tuple[str, ...], bytes]:
+        used, first = np.unique(self.cells, return_index=True)
+        order = used[np.argsort(first)]
+        rank = np.zeros(len(self.names), np.int32)
+        rank[order] = np.arange(len(order))
+        return self.cells.shape, tuple(self.names[k] for k in order), rank[self.cells].tobytes()
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, LabelGrid) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        rows, columns = self.cells.shape
+        return f"<LabelGrid {rows} x {columns} cells of {', '.join(map(repr, self.names[:8]))}>"
+
+
+def cell_label(label: str, seg: tuple[str, str]) -> str:
+    """A label as it stands in a grid: stripped, and refused where it would break the text."""
+    return _cell_label(label, seg) if isinstance(label, str) else check_label(label)
+
+
+@lru_cache(maxsize=4096)
+def _cell_label(label: str, seg: tuple[str, str]) -> str:
+    stripped = check_label(label)
+    for separator in ("|", "*", "\n", *_TAGS, *seg):
+        if separator in stripped:
+            raise LabelError(
+                f"label {label!r} holds {separator!r}, which separates the labels of an image-wise "
+                "text; remove or replace it"
+            )
+    return stripped

@@ -1,0 +1,168 @@
+"""A decoded instance: a label, a box of cells on a canvas, and the cells that are set."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maskcodec._arrays import as_bytes, as_pixels, as_size
+from maskcodec.errors import MaskError
+from maskcodec.grid import Method, paint_cells
+
+if TYPE_CHECKING:
+    from maskcodec._arrays import Mask
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
+class Region:
+    """One instance on a canvas of cells, as `BSD.decode` returns it.
+
+    Two regions are equal when they draw the same: the same label and the same cells of the
+    same canvas. A box that is looser than it needs to be makes no difference.
+
+    Parameters
+    ----------
+    label
+        What the region shows. Empty only where `BSD.recover` found no label.
+    box
+        (x1, y1, x2, y2) in cells of the canvas, from 0, both corners inside the box.
+    cells
+        (y2 - y1 + 1, x2 - x1 + 1), bool or integer: the box's cells, not zero where set.
+    canvas
+        (rows, columns) of the grid that covers the whole image.
+
+    Examples
+    --------
+    >>> import maskcodec as mc
+    >>> region = mc.Region("dog", (1, 0, 2, 1), [[1, 0], [1, 1]], canvas=(2, 4))
+    >>> region.mask((2, 4))
+    array([[0, 1, 0, 0],
+           [0, 1, 1, 0]], dtype=uint8)
+    """
+
+    label: str
+    box: tuple[int, int, int, int]
+    canvas: tuple[int, int]
+    _rows: Mask  # the rows that were drawn: `recover` leaves out those missing at the end
+
+    def __init__(
+        self, label: str, box: tuple[int, int, int, int], cells: Any, canvas: tuple[int, int]
+    ) -> None:
+        if not isinstance(label, str):
+            raise TypeError(f"label must be a str, got {label!r}")
+        rows, columns = as_size(canvas, "canvas")
+        try:
+            x1, y1, x2, y2 = (operator.index(number) for number in box)
+        except (TypeError, ValueError):
+            raise TypeError(f"box must be four integers x1, y1, x2, y2, got {box!r}") from None
+        if not (0 <= x1 <= x2 < columns and 0 <= y1 <= y2 < rows):
+            raise MaskError(
+                f"box {(x1, y1, x2, y2)} does not lie on a canvas of {rows} rows and {columns} "
+                "columns: 0 <= x1 <= x2 < columns and 0 <= y1 <= y2 < rows, corners inside"
+            )
+        pixels = as_pixels(cells, "cells")
+        if pixels.shape != (y2 - y1 + 1, x2 - x1 + 1):
+            raise MaskError(
+                f"cells must have the box's shape {(y2 - y1 + 1, x2 - x1 + 1)}, got {pixels.shape}"
+            )
+        owned = np.not_equal(as_bytes(pixels), 0).view(np.uint8)
+        _fill(self, label, (x1, y1, x2, y2), (rows, columns), owned)
+
+    @property
+    def cells(self) -> Mask:
+        """The box's cells: uint8 (rows, columns) of 0 and 1, read-only; copy it to change it."""
+        missing = self.box[3] - self.box[1] + 1 - len(self._rows)
+        view = np.pad(self._rows, ((0, missing), (0, 0))) if missing else self._rows.view()
+        view.flags.writeable = False
+        return view
+
+    def mask(
+        self, shape: tuple[int, int], *, method: Method = "nearest", out: Mask | None = None
+    ) -> Mask:
+        """The region as a mask of the whole image.
+
+        Parameters
+        ----------
+        shape
+            (height, width) in pixels, any size.
+        method
+            ``"nearest"`` paints each cell as a rectangle, the inverse of sampling with Pillow's
+            NEAREST; ``"smooth"`` interpolates between cell centres and cuts at one half.
+        out
+            uint8 (height, width), C-contiguous and writable: written to, and returned.
+
+        Returns
+        -------
+        uint8 array (height, width) of 0 and 1.
+
+        Raises
+        ------
+        MaskError
+            The shape has a side below 1, or `out` does not fit it.
+        """
+        x1, y1, _, _ = self.box
+        if len(self._rows) == 0:  # only the box was readable: a row of nothing stands for it
+            blank = np.zeros((1, self.box[2] - x1 + 1), np.uint8)
+            return paint_cells(blank, (y1, x1), self.canvas, shape, method, out)
+        return paint_cells(self._rows, (y1, x1), self.canvas, shape, method, out)
+
+    def box_in(self, shape: tuple[int, int]) -> tuple[float, float, float, float]:
+        """The box in pixels: (x1, y1, x2, y2), edges rather than pixels, 0 .. width or height.
+
+        The box covers the pixels from x1 up to and without x2, so its width is ``x2 - x1``; this
+        is what grounding metrics such as Acc@0.5 compare.
+
+        Examples
+        --------
+        >>> import maskcodec as mc
+        >>> mc.Region("dog", (1, 0, 2, 1), [[1, 0], [1, 1]], canvas=(2, 4)).box_in((480, 640))
+        (160.0, 0.0, 480.0, 480.0)
+        """
+        height, width = as_size(shape, "shape")
+        rows, columns = self.canvas
+        x1, y1, x2, y2 = self.box
+        return (
+            x1 * width / columns,
+            y1 * height / rows,
+            (x2 + 1) * width / columns,
+            (y2 + 1) * height / rows,
+        )
+
+    def _key(self) -> tuple[str, tuple[int, int], bytes]:
+        canvas = np.zeros(self.canvas, np.uint8)
+        x1, y1, x2, _ = self.box
+        canvas[y1 : y1 + len(self._rows), x1 : x2 + 1] = self._rows
+        return self.label, self.canvas, canvas.tobytes()
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, Region) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        return (
+            f"<Region {self.label!r} box={self.box} on {self.canvas[0]} x {self.canvas[1]} cells, "
+            f"{int(self._rows.sum())} set>"
+        )
+
+
+def drawn_region(
+    label: str, box: tuple[int, int, int, int], canvas: tuple[int, int], rows: Mask
+) -> Region:
+    """A region from what a reader drew and checked: its first rows, uint8 of 0 and 1, owned."""
+    region = object.__new__(Region)
+    _fill(region, label, box, canvas, rows)
+    return region
+
+
+def _fill(
+    region: Region, label: str, box: tuple[int, int, int, int], canvas: tuple[int, int], rows: Mask
+) -> None:
+    object.__setattr__(region, "label", label)
+    object.__setattr__(region, "box", box)
+    object.__setattr__(region, "canvas", canvas)
+    object.__setattr__(region, "_rows", rows)
