@@ -10,12 +10,17 @@ import numpy as np
 from maskcodec.errors import MaskError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
     Mask: TypeAlias = npt.NDArray[np.uint8]
     Cells: TypeAlias = npt.NDArray[np.int32]
     Index: TypeAlias = npt.NDArray[np.int64]
     IntegerArray: TypeAlias = npt.NDArray[np.bool_ | np.integer[Any]]
+
+
+_UINT8 = np.dtype(np.uint8)
 
 
 def as_pixels(value: Any, what: str = "mask") -> IntegerArray:
@@ -47,14 +52,14 @@ def as_bytes(mask: IntegerArray) -> Mask:
 
 def is_plain(array: IntegerArray) -> bool:
     """Whether the kernels can read it where it lies: any other kind would compile anew."""
-    flags = array.flags
-    return array.itemsize == 1 and flags.c_contiguous and flags.writeable
+    return array.itemsize == 1 and array.flags.carray
 
 
 def as_size(value: Any, what: str) -> tuple[int, int]:
     """Two positive integers in the order (height, width) or (rows, columns)."""
     try:
-        first, second = (operator.index(number) for number in value)
+        first, second = value
+        first, second = operator.index(first), operator.index(second)
     except TypeError:
         raise TypeError(f"{what} must be two integers, got {value!r}") from None
     except ValueError:
@@ -68,11 +73,18 @@ def as_out(out: Mask | None, shape: tuple[int, int]) -> Mask:
     """The caller's output array, checked, or a fresh one."""
     if out is None:
         return np.empty(shape, np.uint8)
-    if not isinstance(out, np.ndarray) or out.dtype != np.uint8:
+    if not isinstance(out, np.ndarray) or out.dtype != _UINT8:
         raise TypeError(f"out must be a uint8 array, got {getattr(out, 'dtype', type(out))}")
-    if out.shape != shape or not out.flags.c_contiguous or not out.flags.writeable:
+    if out.shape != shape or not out.flags.carray:
         raise MaskError(
             f"out must be a writable C-contiguous array of shape {shape}, got shape {out.shape}, "
             f"C-contiguous {out.flags.c_contiguous}, writable {out.flags.writeable}"
         )
     return out
+
+
+def packed(parts: Iterable[str]) -> tuple[Mask, Index]:
+    """Several strings as UTF-8, one after another, and the edges between them for the kernels."""
+    data = [part.encode() for part in parts]
+    edges = np.cumsum([0, *map(len, data)]).astype(np.int64)
+    return np.frombuffer(bytearray(b"".join(data)), np.uint8), edges

@@ -10,7 +10,7 @@ import numpy as np
 from maskcodec import _kernels as k
 from maskcodec._reading import fill_faults
 from maskcodec.errors import LabelError
-from maskcodec.labelgrid import LabelGrid, cell_label
+from maskcodec.labelgrid import LabelGrid, cell_label, drawn_grid
 
 if TYPE_CHECKING:
     from maskcodec._arrays import Cells, Index
@@ -76,7 +76,7 @@ class DescriptorReader:
             stop = f"before {self.seg[1]}" if opened else "before the grid is full"
             message = f"the text stops {stop}"
             reading.report(len(reading.raw), "truncated", message, "left the rest background")
-        return LabelGrid(numbers[cells].reshape(self.canvas), names)
+        return drawn_grid(numbers[cells].reshape(self.canvas), names)
 
     def _body(self) -> tuple[int, int, bool, bool]:
         """The bytes of the descriptor, and whether its opening and its closing tag are there."""
@@ -95,7 +95,9 @@ class DescriptorReader:
             message = f"expected {self.seg[1]}, found {self.seg[0]}"
             reading.report(last, "missing-tag", message, "read what stands before it")
         elif len(tags) > 2:
-            message = f"a text has one {self.seg[0]}...{self.seg[1]}, found {tags[2].group().decode()}"
+            message = (
+                f"a text has one {self.seg[0]}...{self.seg[1]}, found {tags[2].group().decode()}"
+            )
             reading.report(tags[2].start(), "second-seg", message, "read the first")
         body = reading.raw[first:last]
         if opened and not stops:  # a cut may have left the beginning of the closing tag
@@ -105,7 +107,7 @@ class DescriptorReader:
         first += len(body) - len(body.lstrip(_WHITE))
         return min(first, last), last, opened, closed or bool(stops)
 
-    def _names(self, spans: list[list[int]]) -> tuple[list[str], Cells]:
+    def _names(self, spans: list[list[int]]) -> tuple[tuple[str, ...], Cells]:
         """The labels by number, the background first, and the number of each span."""
         names = {self.background: 0}
         numbers = []
@@ -117,7 +119,7 @@ class DescriptorReader:
                 action = "kept it as it is" if label else "read it as background"
                 self.reading.report(start, "bad-label", str(error), action)
             numbers.append(names.setdefault(label, len(names)) if label else 0)
-        return list(names), np.array([*numbers, 0], np.int32)
+        return tuple(names), np.array([*numbers, 0], np.int32)
 
     def _report(self, kind: int, at: int, row: int, found: int) -> None:
         rows, columns = self.canvas
@@ -129,7 +131,9 @@ class DescriptorReader:
             long, short = "cells-extra", "cells-missing"
         total = f"{where} adds up to {found} cells, expected {expected}"
         count = "a label is followed by * and a count of at least 1 without leading zeros"
-        missing = f"{found} rows, expected {rows}" if self.by_row else f"0 cells, expected {expected}"
+        missing = (
+            f"{found} rows, expected {rows}" if self.by_row else f"0 cells, expected {expected}"
+        )
         reason, message, action = {
             k.ROW_LONG: (long, total, "cut it"),
             k.ROW_SHORT: (short, total, "filled it with background"),
@@ -139,11 +143,31 @@ class DescriptorReader:
                 "left the others background",
             ),
             k.ROW_EXTRA: ("rows-extra", f"more rows than {rows}", "left them out"),
-            k.STRAY_SEPARATOR: ("separator", "a newline, but there are no rows", "read it as |"),
-            k.EMPTY_ITEM: ("empty-item", f"nothing between separators in {where}", "skipped it"),
-            k.COUNT_MISSING: ("bad-count", f"{count}; it is missing in {where}", "read it as 1"),
+            k.STRAY_SEPARATOR: (
+                "separator",
+                "a newline, but there are no rows",
+                "read it as |",
+            ),
+            k.EMPTY_ITEM: (
+                "empty-item",
+                f"nothing between separators in {where}",
+                "skipped it",
+            ),
+            k.COUNT_MISSING: (
+                "bad-count",
+                f"{count}; it is missing in {where}",
+                "read it as 1",
+            ),
             k.BAD_COUNT: ("bad-count", f"{count}, in {where}", f"read it as {found}"),
-            k.STRAY_STAR: ("bad-label", f"a label in {where} holds *", "read what stands before it"),
-            k.EMPTY_LABEL: ("bad-label", f"a label in {where} is empty", "read it as background"),
+            k.STRAY_STAR: (
+                "bad-label",
+                f"a label in {where} holds *",
+                "read what stands before it",
+            ),
+            k.EMPTY_LABEL: (
+                "bad-label",
+                f"a label in {where} is empty",
+                "read it as background",
+            ),
         }[kind]
         self.reading.report(at, reason, message, action)

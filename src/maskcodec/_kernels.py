@@ -13,11 +13,19 @@ bytes it was read from.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar, cast
 
 import numba
-import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from maskcodec._arrays import Cells, Index, Mask
+
+    Starts: TypeAlias = npt.NDArray[np.bool_]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,7 +62,7 @@ _COUNT_LIMIT = 1 << 40
 
 
 @kernel
-def gather(mask, ys, xs, out):
+def gather(mask: Mask, ys: Index, xs: Index, out: Mask) -> None:
     """Set ``out[i, j]`` where ``mask[ys[i], xs[j]]`` is not zero."""
     for i in range(len(ys)):
         line = mask[ys[i]]
@@ -63,7 +71,7 @@ def gather(mask, ys, xs, out):
 
 
 @kernel
-def coverage(mask, out):
+def coverage(mask: Mask, out: Index) -> None:
     """Add up how much of every cell is set, in units of 1 / (height * width) of a cell.
 
     Pixel y covers ``[y * rows, (y + 1) * rows)`` and cell r ``[r * height, (r + 1) * height)``
@@ -93,38 +101,44 @@ def coverage(mask, out):
 
 
 @kernel
-def paint(cells, y1, x1, row_edges, column_edges, out):
+def paint(cells: Mask, y1: int, x1: int, row_edges: Index, column_edges: Index, out: Mask) -> None:
     """Paint cells, whose corner is cell (y1, x1) of a canvas, as rectangles of pixels.
 
     Canvas row r covers the pixels ``row_edges[r]`` up to and without ``row_edges[r + 1]``.
     """
-    height, width = out.shape
     rows, columns = cells.shape
-    top, bottom = row_edges[y1], row_edges[y1 + rows]
     left, right = column_edges[x1], column_edges[x1 + columns]
-    out[:top] = 0
-    out[bottom:] = 0
+    out[: row_edges[y1]] = 0
+    out[row_edges[y1 + rows] :] = 0
     for r in range(rows):
         first, last = row_edges[y1 + r], row_edges[y1 + r + 1]
         if first == last:
             continue
-        line = out[first]
+        row, line = cells[r], out[first]
+        begin = left
         line[:left] = 0
+        for c in range(1, columns):
+            if row[c] != row[c - 1]:
+                end = column_edges[x1 + c]
+                line[begin:end] = row[c - 1]
+                begin = end
+        line[begin:right] = row[columns - 1]
         line[right:] = 0
-        c = 0
-        while c < columns:
-            value = cells[r, c]
-            stop = c + 1
-            while stop < columns and cells[r, stop] == value:
-                stop += 1
-            line[column_edges[x1 + c] : column_edges[x1 + stop]] = value
-            c = stop
         for y in range(first + 1, last):
             out[y] = line
 
 
 @kernel
-def paint_smooth(cells, y1, x1, canvas, row_mix, column_mix, line, out):
+def paint_smooth(
+    cells: Mask,
+    y1: int,
+    x1: int,
+    canvas: Mask,
+    row_mix: Index,
+    column_mix: Index,
+    line: Index,
+    out: Mask,
+) -> None:
     """Paint cells by bilinear interpolation over the canvas's cell centres, cut at one half.
 
     ``row_mix[y]`` is (upper cell, lower cell, weight of the lower one), the weight in units of
@@ -153,7 +167,7 @@ def paint_smooth(cells, y1, x1, canvas, row_mix, column_mix, line, out):
 
 
 @kernel
-def tight_box(cells):
+def tight_box(cells: Mask) -> tuple[int, int, int, int]:
     """The first and last row and column with a cell set, or four times -1."""
     rows, columns = cells.shape
     y1, x1, y2, x2 = -1, columns, -1, -1
@@ -174,31 +188,35 @@ def tight_box(cells):
 
 
 @kernel
-def cell_runs(cells, y1, x1, y2, x2, separated, out):
+def cell_runs(cells: Mask, y1: int, x1: int, y2: int, x2: int, separated: bool, out: Cells) -> int:
     """Write the runs of a box of cells, both corners inside it; return how many there are."""
     count = 0
     for r in range(y1, y2 + 1):
         if separated and r > y1:
             out[count] = SEPARATOR
             count += 1
-        c = x1
-        while c <= x2:
-            colour = cells[r, c] != 0
-            stop = c + 1
-            while stop <= x2 and (cells[r, stop] != 0) == colour:
-                stop += 1
-            length = stop - c
-            while length > 0:
-                part = min(length, MAX_RUN)
-                out[count] = part if colour else -part
-                count += 1
-                length -= part
-            c = stop
+        row = cells[r, x1 : x2 + 1]
+        begin = 0
+        for c in range(1, len(row)):
+            if row[c] != row[c - 1]:
+                count = _add_run(out, count, c - begin, row[c - 1])
+                begin = c
+        count = _add_run(out, count, len(row) - begin, row[begin])
     return count
 
 
 @kernel
-def spell(runs, count, table, bounds, out):
+def _add_run(out: Cells, count: int, length: int, colour: int) -> int:
+    while length > 0:
+        part = min(length, MAX_RUN)
+        out[count] = part if colour else -part
+        count += 1
+        length -= part
+    return count
+
+
+@kernel
+def spell(runs: Cells, count: int, table: Mask, bounds: Index, out: Mask) -> int:
     """Write the bytes of every run, ``table[bounds[run + 63]:...]``; return how many."""
     size = 0
     for k in range(count):
@@ -213,7 +231,7 @@ def spell(runs, count, table, bounds, out):
 
 
 @kernel
-def _matches(data, at, pieces, first, last):
+def _matches(data: Mask, at: int, pieces: Mask, first: int, last: int) -> bool:
     if at + last - first > len(data):
         return False
     for k in range(last - first):
@@ -223,11 +241,8 @@ def _matches(data, at, pieces, first, last):
 
 
 @kernel
-def _symbol(data, at, pieces, bounds):
+def _symbol(data: Mask, at: int, pieces: Mask, bounds: Index) -> tuple[int, int]:
     """The tag or brick that starts at a byte, and where it stops."""
-    for tag in range(6):
-        if _matches(data, at, pieces, bounds[tag], bounds[tag + 1]):
-            return TAG + tag, at + bounds[tag + 1] - bounds[tag]
     for colour in range(2):
         prefix = 6 + 2 * colour
         if not _matches(data, at, pieces, bounds[prefix], bounds[prefix + 1]):
@@ -238,24 +253,33 @@ def _symbol(data, at, pieces, bounds):
         while stop < len(data) and _ZERO <= data[stop] <= _NINE:
             number = min(10 * number + int(data[stop]) - _ZERO, SATURATED - 1)
             stop += 1
-        if stop == first or not _matches(data, stop, pieces, bounds[prefix + 1], bounds[prefix + 2]):
+        if stop == first or not _matches(
+            data, stop, pieces, bounds[prefix + 1], bounds[prefix + 2]
+        ):
             continue
         if data[first] == _ZERO or number > MAX_RUN:
             number += IRREGULAR
         stop += bounds[prefix + 2] - bounds[prefix + 1]
         return (number, stop) if colour == 0 else (-number, stop)
+    for tag in range(6):
+        if _matches(data, at, pieces, bounds[tag], bounds[tag + 1]):
+            return TAG + tag, at + bounds[tag + 1] - bounds[tag]
     return NOTHING, at
 
 
 @kernel
-def scan(data, pieces, bounds, starts, tokens):
-    """Cut a text into tokens; return how many there are, written as far as they fit.
+def scan(
+    data: Mask, pieces: Mask, bounds: Index, starts: Starts, tokens: Index, tags: Index
+) -> tuple[int, int]:
+    """Cut a text into tokens; return how many there are and how many of them are tags.
 
     ``pieces`` holds the six tags, then prefix and suffix of a foreground and of a background
     brick, one after another, cut at ``bounds``; ``starts`` says which bytes begin one. Spaces
-    between tokens are skipped.
+    between tokens are skipped. ``tokens`` gets (value, start, stop), ``tags`` gets (index of the
+    token, kind, start, stop), both as far as they fit.
     """
     count = 0
+    tag_count = 0
     at = 0
     text_start = -1
     text_stop = -1
@@ -277,17 +301,22 @@ def scan(data, pieces, bounds, starts, tokens):
             _record(tokens, count, TEXT, text_start, text_stop)
             count += 1
             text_start = -1
+        if value >= TAG:
+            if tag_count < len(tags):
+                tags[tag_count, 3] = stop
+            _record(tags, tag_count, count, value - TAG, at)
+            tag_count += 1
         _record(tokens, count, value, at, stop)
         count += 1
         at = stop
     if text_start >= 0:
         _record(tokens, count, TEXT, text_start, text_stop)
         count += 1
-    return count
+    return count, tag_count
 
 
 @kernel
-def _record(records, index, first, second, third):
+def _record(records: Index, index: int, first: int, second: int, third: int) -> None:
     if index < len(records):
         records[index, 0] = first
         records[index, 1] = second
@@ -295,7 +324,7 @@ def _record(records, index, first, second, third):
 
 
 @kernel
-def _fault(faults, count, kind, position, row, found):
+def _fault(faults: Index, count: int, kind: int, position: int, row: int, found: int) -> int:
     if count < len(faults):
         _record(faults, count, kind, position, row)
         faults[count, 3] = found
@@ -303,7 +332,17 @@ def _fault(faults, count, kind, position, row, found):
 
 
 @kernel
-def draw(tokens, first, last, end, rows, separated, closed, cells, faults):
+def draw(
+    tokens: Index,
+    first: int,
+    last: int,
+    end: int,
+    rows: int,
+    separated: bool,
+    closed: bool,
+    cells: Mask,
+    faults: Index,
+) -> tuple[int, int]:
     """Draw the bricks among ``tokens[first:last]`` row by row, whatever is wrong with them.
 
     ``cells`` is zeroed and has the box's width, and a row for each token and one more, or
@@ -378,55 +417,80 @@ def draw(tokens, first, last, end, rows, separated, closed, cells, faults):
 
 
 @kernel
-def _copy(source, first, last, out, at, writing):
-    if writing:
-        for i in range(last - first):
-            out[at + i] = source[first + i]
-    return at + last - first
-
-
-@kernel
-def write_labels(cells, labels, bounds, counted, marks, mark_bounds, out):
+def write_labels(
+    cells: Cells,
+    labels: Mask,
+    bounds: Index,
+    counted: bool,
+    marks: Mask,
+    mark_bounds: Index,
+    out: Mask,
+) -> int:
     """Write the runs of every row of label numbers as text; return how many bytes that takes.
 
     Label k is ``labels[bounds[k]:bounds[k + 1]]``. ``marks`` holds what stands between a label
     and its count, between two runs, and between two rows. Without counts every cell is written.
     With an empty ``out`` the bytes are only counted.
     """
-    rows, columns = cells.shape
-    writing = len(out) > 0
+    columns = cells.shape[1]
     size = 0
-    for r in range(rows):
+    for r in range(len(cells)):
         if r > 0:
-            size = _copy(marks, mark_bounds[2], mark_bounds[3], out, size, writing)
-        c = 0
-        while c < columns:
-            label = cells[r, c]
-            stop = c + 1
-            while counted and stop < columns and cells[r, stop] == label:
-                stop += 1
-            if c > 0:
-                size = _copy(marks, mark_bounds[1], mark_bounds[2], out, size, writing)
-            size = _copy(labels, bounds[label], bounds[label + 1], out, size, writing)
-            if counted:
-                size = _copy(marks, mark_bounds[0], mark_bounds[1], out, size, writing)
-                number = stop - c
-                digits = 1
-                while number >= 10**digits:
-                    digits += 1
-                size += digits
-                for k in range(digits if writing else 0):
-                    out[size - 1 - k] = _ZERO + number % 10
-                    number //= 10
-            c = stop
+            size = _copy(marks, mark_bounds[2], mark_bounds[3], out, size)
+        row = cells[r]
+        begin = 0
+        for c in range(1, columns):
+            if row[c] != row[c - 1] or not counted:
+                label, length = row[c - 1], (c - begin if counted else 0)
+                size = _write_label(label, length, labels, bounds, marks, mark_bounds, out, size)
+                size = _copy(marks, mark_bounds[1], mark_bounds[2], out, size)
+                begin = c
+        label, length = row[begin], (columns - begin if counted else 0)
+        size = _write_label(label, length, labels, bounds, marks, mark_bounds, out, size)
     return size
+
+
+@kernel
+def _write_label(
+    label: int,
+    length: int,
+    labels: Mask,
+    bounds: Index,
+    marks: Mask,
+    mark_bounds: Index,
+    out: Mask,
+    at: int,
+) -> int:
+    """Write a label, and its count unless that is 0."""
+    at = _copy(labels, bounds[label], bounds[label + 1], out, at)
+    if length == 0:
+        return at
+    at = _copy(marks, mark_bounds[0], mark_bounds[1], out, at)
+    stop = at + 1
+    power = 10
+    while length >= power:
+        power *= 10
+        stop += 1
+    if len(out) > 0:
+        for k in range(stop - 1, at - 1, -1):
+            out[k] = _ZERO + length % 10
+            length //= 10
+    return stop
+
+
+@kernel
+def _copy(source: Mask, first: int, last: int, out: Mask, at: int) -> int:
+    if len(out) > 0:
+        for i in range(last - first):
+            out[at + i] = source[first + i]
+    return at + last - first
 
 
 # ----------------------------------------------------------- I-SD, I-RLE, R-RLE, from text
 
 
 @kernel
-def _trim(data, first, last):
+def _trim(data: Mask, first: int, last: int) -> tuple[int, int]:
     while first < last and data[first] == _SPACE:
         first += 1
     while last > first and data[last - 1] == _SPACE:
@@ -435,7 +499,7 @@ def _trim(data, first, last):
 
 
 @kernel
-def _label_number(data, first, last, spans, count):
+def _label_number(data: Mask, first: int, last: int, spans: Index, count: int) -> int:
     """The number of a label seen lately, or ``count``, for which a new one is entered."""
     for number in range(count - 1, max(count - 1 - _RECENT_LABELS, -1), -1):
         if spans[number, 1] - spans[number, 0] == last - first and _matches(
@@ -448,7 +512,7 @@ def _label_number(data, first, last, spans, count):
 
 
 @kernel
-def _count(data, first, last):
+def _count(data: Mask, first: int, last: int) -> tuple[int, bool]:
     """The number written in ``data[first:last]``, and whether it is spelled as it should be."""
     number = 0
     at = first
@@ -460,7 +524,17 @@ def _count(data, first, last):
 
 
 @kernel
-def read_labels(data, first, last, counted, by_row, closed, cells, spans, faults):
+def read_labels(
+    data: Mask,
+    first: int,
+    last: int,
+    counted: bool,
+    by_row: bool,
+    closed: bool,
+    cells: Cells,
+    spans: Index,
+    faults: Index,
+) -> tuple[int, int, bool]:
     """Draw ``label * count`` runs row by row, whatever is wrong with them.
 
     ``cells`` is filled with -1; it gets indices into ``spans``, the bytes of each label, where

@@ -64,11 +64,12 @@ def fill_faults(run: Callable[[Index], int]) -> list[list[int]]:
     """What a kernel found wrong, by position: called again if the faults did not fit."""
     faults = np.empty((_FIRST_FAULTS, 4), np.int64)
     count = run(faults)
+    if count == 0:
+        return []
     if count > len(faults):
         faults = np.empty((count, 4), np.int64)
         run(faults)
-    found: list[list[int]] = faults[:count].tolist()
-    return sorted(found, key=lambda fault: fault[1]) if count > 1 else found
+    return sorted(faults[:count].tolist(), key=lambda fault: int(fault[1]))
 
 
 def check_label(label: object) -> str:

@@ -190,7 +190,9 @@ class BSD(Codec):
             if not text and pixels.any():
                 message = self._lost_message(where, label, pixels)
                 if lost == "raise":
-                    raise LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
+                    raise LostMaskError(
+                        f'{message}; sampling="keep" keeps it, lost="drop" drops it'
+                    )
                 gone.append(index)
                 if dropped is None:
                     _logger.warning("dropped: %s", message)

@@ -82,7 +82,10 @@ def sample_mask(mask: IntegerArray, grid: tuple[int, int], sampling: Sampling) -
     from maskcodec import _kernels
 
     if sampling == "nearest":
-        ys, xs = nearest_index(mask.shape[0], grid[0]), nearest_index(mask.shape[1], grid[1])
+        ys, xs = (
+            nearest_index(mask.shape[0], grid[0]),
+            nearest_index(mask.shape[1], grid[1]),
+        )
         if not is_plain(mask):
             return np.not_equal(mask[ys[:, None], xs], 0).view(np.uint8)
         cells = np.empty(grid, np.uint8)
@@ -136,13 +139,13 @@ def paint_cells(
     """
     from maskcodec import _kernels
 
-    check_choice(method, Method, "method")
     height, width = as_size(shape, "shape")
     out = as_out(out, (height, width))
     if method == "nearest":
         edges = nearest_edges(grid[0], height), nearest_edges(grid[1], width)
         _kernels.paint(cells, *corner, *edges, out)
     else:
+        check_choice(method, Method, "method")
         mixes = smooth_mix(grid[0], height), smooth_mix(grid[1], width)
         canvas, line = np.empty(grid, np.uint8), np.empty(grid[1], np.int64)
         _kernels.paint_smooth(cells, *corner, canvas, *mixes, line, out)
@@ -180,7 +183,9 @@ def sample_labels(
     order = np.array([*present, -1])
     cells = order[np.argmax(covered, axis=0)]  # the first of equals: named ones come first
     if sampling == "keep":
-        lost = [(int(c.sum()), k, c) for k, c in zip(present, covered, strict=False) if k not in cells]
+        lost = [
+            (int(c.sum()), k, c) for k, c in zip(present, covered, strict=False) if k not in cells
+        ]
         for _, number, share in sorted(lost, key=lambda item: item[:2]):
             _give_best_cells(cells, number, share)
     return cells

@@ -56,10 +56,7 @@ class LabelGrid:
         low, high = int(pixels.min()), int(pixels.max())
         if low < 0 or high >= len(labels):
             raise MaskError(f"cells must be 0 .. {len(labels) - 1}, got {low} .. {high}")
-        owned = np.array(pixels, np.int32, order="C")
-        owned.flags.writeable = False
-        object.__setattr__(self, "cells", owned)
-        object.__setattr__(self, "names", labels)
+        _fill(self, np.array(pixels, np.int32, order="C"), labels)
 
     def mask(
         self,
@@ -146,7 +143,11 @@ class LabelGrid:
         order = used[np.argsort(first)]
         rank = np.zeros(len(self.names), np.int32)
         rank[order] = np.arange(len(order))
-        return self.cells.shape, tuple(self.names[k] for k in order), rank[self.cells].tobytes()
+        return (
+            self.cells.shape,
+            tuple(self.names[k] for k in order),
+            rank[self.cells].tobytes(),
+        )
 
     def __eq__(self, other: object) -> bool:
         return self._key() == other._key() if isinstance(other, LabelGrid) else NotImplemented
@@ -157,6 +158,19 @@ class LabelGrid:
     def __repr__(self) -> str:
         rows, columns = self.cells.shape
         return f"<LabelGrid {rows} x {columns} cells of {', '.join(map(repr, self.names[:8]))}>"
+
+
+def drawn_grid(cells: Cells, names: tuple[str, ...]) -> LabelGrid:
+    """A grid from what a reader or a sampler made: int32 cells that nobody else writes to."""
+    grid = object.__new__(LabelGrid)
+    _fill(grid, cells, names)
+    return grid
+
+
+def _fill(grid: LabelGrid, cells: Cells, names: tuple[str, ...]) -> None:
+    cells.flags.writeable = False
+    object.__setattr__(grid, "cells", cells)
+    object.__setattr__(grid, "names", names)
 
 
 def cell_label(label: str, seg: tuple[str, str]) -> str:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from maskcodec._arrays import as_pixels
+from maskcodec._arrays import as_pixels, packed
 from maskcodec._reading import Reading
 from maskcodec.codec import Codec, register, string_pair
 from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError, Problem
 from maskcodec.grid import check_choice, sample_labels, sample_mask
-from maskcodec.labelgrid import LabelGrid, cell_label
+from maskcodec.labelgrid import LabelGrid, cell_label, drawn_grid
 
 if TYPE_CHECKING:
-    from maskcodec._arrays import Cells, Index
+    from maskcodec._arrays import Cells, Index, Mask
 
 Dialect: TypeAlias = Literal["maskcodec", "text4seg"]
 Lost: TypeAlias = Literal["raise", "drop"]
@@ -60,14 +60,21 @@ class LabelCodec(Codec):
         object.__setattr__(self, "seg", string_pair(self.seg, "seg"))
         opened, closed = self.seg
         if opened in closed or closed in opened or any(c in "|*\n" for c in opened + closed):
-            raise ConfigError(f"seg must be two different tags without | * newline, got {self.seg!r}")
+            raise ConfigError(
+                f"seg must be two different tags without | * newline, got {self.seg!r}"
+            )
         try:
             object.__setattr__(self, "background", cell_label(self.background, self.seg))
         except (LabelError, TypeError) as error:
             raise ConfigError(f"background: {error}") from error
 
     def encode(
-        self, image: Any, labels: str | Names, *, lost: Lost = "drop", dropped: list[str] | None = None
+        self,
+        image: Any,
+        labels: str | Names,
+        *,
+        lost: Lost = "drop",
+        dropped: list[str] | None = None,
     ) -> str:
         """A label map, or one mask, as text.
 
@@ -126,11 +133,11 @@ class LabelCodec(Codec):
 
         if grid.cells.shape != self.canvas:
             raise MaskError(f"the grid must be {self.canvas} cells, got {grid.cells.shape}")
-        names = [cell_label(name, self.seg).encode() for name in grid.names]
-        table = np.frombuffer(bytearray(b"".join(names)), np.uint8)
-        bounds = np.cumsum([0, *map(len, names)]).astype(np.int64)
-        cells = grid.cells.copy() if self.by_row else grid.cells.reshape(1, -1).copy()
-        marks, mark_bounds = _marks(self._marks()[:3])
+        table, bounds = _label_table(grid.names, self.seg)
+        marks, mark_bounds = _mark_table(self._marks()[:3])
+        cells = grid.cells.copy()
+        if not self.by_row:
+            cells = cells.reshape(1, -1)
         arguments = cells, table, bounds, self.counted, marks, mark_bounds
         data = np.empty(_kernels.write_labels(*arguments, np.empty(0, np.uint8)), np.uint8)
         _kernels.write_labels(*arguments, data)
@@ -197,19 +204,17 @@ class LabelCodec(Codec):
             pixels = as_pixels(image, "mask")
             cells = sample_mask(pixels, self.canvas, self.sampling)
             gone = [label] if not cells.any() and pixels.any() else []
-            return LabelGrid(cells, (self.background, label)), gone
+            return drawn_grid(cells.astype(np.int32), (self.background, label)), gone
         values, numbers, names = self._named(labels)
         pixels = as_pixels(image, "label map")
         index = sample_labels(pixels, values, self.canvas, self.sampling)
         cells = np.append(numbers, 0)[index]  # -1, a value without a name, is the background
         missing = sorted(set(range(1, len(names))) - set(np.unique(cells).tolist()))
         present = set(np.unique(pixels).tolist()) if missing else set()
-        gone = [
-            names[k] for k in missing if present.intersection(values[numbers == k].tolist())
-        ]
-        return LabelGrid(cells, names), gone
+        gone = [names[k] for k in missing if present.intersection(values[numbers == k].tolist())]
+        return drawn_grid(cells, names), gone
 
-    def _named(self, labels: Names) -> tuple[Index, Cells, list[str]]:
+    def _named(self, labels: Names) -> tuple[Index, Cells, tuple[str, ...]]:
         """The named values, sorted; the number of each one's label; the labels by number."""
         pairs = labels.items() if isinstance(labels, Mapping) else enumerate(labels)
         names = {self.background: 0}
@@ -224,7 +229,7 @@ class LabelCodec(Codec):
             numbers[key] = names.setdefault(cell_label(name, self.seg), len(names))
         values = sorted(numbers)
         order = np.array([numbers[value] for value in values], np.int32)
-        return np.array(values, np.int64), order, list(names)
+        return np.array(values, np.int64), order, tuple(names)
 
 
 @register
@@ -327,8 +332,12 @@ class RRLE(LabelCodec):
         return _MARKS[self.dialect]
 
 
+@lru_cache(maxsize=256)
+def _label_table(names: tuple[str, ...], seg: tuple[str, str]) -> tuple[Mask, Index]:
+    """The bytes of some labels, one after another, and where each begins."""
+    return packed([cell_label(name, seg) for name in names])
+
+
 @lru_cache(maxsize=8)
-def _marks(marks: tuple[str, ...]) -> tuple[Any, Index]:
-    data = [mark.encode() for mark in marks]
-    bounds = np.cumsum([0, *map(len, data)]).astype(np.int64)
-    return np.frombuffer(bytearray(b"".join(data)), np.uint8), bounds
+def _mark_table(marks: tuple[str, ...]) -> tuple[Mask, Index]:
+    return packed(marks)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from maskcodec._arrays import packed
 from maskcodec._reading import check_label
 from maskcodec.errors import ConfigError, LabelError
 
@@ -70,14 +71,12 @@ def checked_spelling(tags: tuple[str, ...], bricks: tuple[str, str]) -> Spelling
     """
     parts = [_brick_parts(brick) for brick in bricks]
     _check_apart(tags, bricks)
-    pieces = [piece.encode() for piece in (*tags, *parts[0], *parts[1])]
+    pieces, bounds = packed([*tags, *parts[0], *parts[1]])
     starts = np.zeros(256, np.bool_)
-    starts[[piece[0] for piece in (*pieces[:7], pieces[8])]] = True
-    names = [
-        "\n" if run == 0 else bricks[run < 0].replace("{}", str(abs(run)))
-        for run in range(-MAX_RUN, MAX_RUN + 1)
-    ]
-    table = [name.encode() for name in names]
+    starts[pieces[bounds[[0, 1, 2, 3, 4, 5, 6, 8]]]] = True  # suffixes, 7 and 9, begin nothing
+    runs = range(-MAX_RUN, MAX_RUN + 1)
+    names = [bricks[run < 0].replace("{}", str(abs(run))) if run else "\n" for run in runs]
+    table, table_bounds = packed(names)
     number = "(?:[1-9]|[1-5][0-9]|6[0-3])"
     patterns = [re.escape(tag) for tag in tags]
     patterns += [re.escape(prefix) + number + re.escape(suffix) for prefix, suffix in parts]
@@ -85,12 +84,12 @@ def checked_spelling(tags: tuple[str, ...], bricks: tuple[str, str]) -> Spelling
         tags=tags,
         bricks=bricks,
         forbidden=re.compile("|".join(patterns)),
-        pieces=as_array(b"".join(pieces)),
-        bounds=edges(pieces),
+        pieces=pieces,
+        bounds=bounds,
         starts=starts,
-        table=as_array(b"".join(table)),
-        table_bounds=edges(table),
-        longest=max(map(len, table)),
+        table=table,
+        table_bounds=table_bounds,
+        longest=int(np.diff(table_bounds).max()),
     )
 
 
@@ -109,16 +108,6 @@ def _instance_label(label: str, words: Spelling) -> str:
             "be cut out of it; remove or replace it"
         )
     return stripped
-
-
-def as_array(data: bytes) -> Mask:
-    """Bytes as a writable array, which is the one kind that the kernels take."""
-    return np.frombuffer(bytearray(data), np.uint8)
-
-
-def edges(parts: list[bytes]) -> Index:
-    """Where each of several parts begins when they are joined, and where the last one ends."""
-    return np.cumsum([0, *map(len, parts)]).astype(np.int64)
 
 
 def _brick_parts(brick: str) -> tuple[str, str]:
