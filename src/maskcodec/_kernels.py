@@ -417,6 +417,19 @@ def draw(
 
 
 @kernel
+def count_labels(cells: Cells, counted: bool) -> int:
+    """How many labels `write_labels` writes: the runs of every row, or without counts the cells."""
+    if not counted:
+        return cells.size
+    count = len(cells)
+    for r in range(len(cells)):
+        row = cells[r]
+        for c in range(1, len(row)):
+            count += row[c] != row[c - 1]
+    return count
+
+
+@kernel
 def write_labels(
     cells: Cells,
     labels: Mask,
@@ -430,60 +443,41 @@ def write_labels(
 
     Label k is ``labels[bounds[k]:bounds[k + 1]]``. ``marks`` holds what stands between a label
     and its count, between two runs, and between two rows. Without counts every cell is written.
-    With an empty ``out`` the bytes are only counted.
     """
     columns = cells.shape[1]
     size = 0
     for r in range(len(cells)):
         if r > 0:
-            size = _copy(marks, mark_bounds[2], mark_bounds[3], out, size)
+            for i in range(mark_bounds[2], mark_bounds[3]):
+                out[size] = marks[i]
+                size += 1
         row = cells[r]
         begin = 0
-        for c in range(1, columns):
-            if row[c] != row[c - 1] or not counted:
-                label, length = row[c - 1], (c - begin if counted else 0)
-                size = _write_label(label, length, labels, bounds, marks, mark_bounds, out, size)
-                size = _copy(marks, mark_bounds[1], mark_bounds[2], out, size)
-                begin = c
-        label, length = row[begin], (columns - begin if counted else 0)
-        size = _write_label(label, length, labels, bounds, marks, mark_bounds, out, size)
+        for c in range(1, columns + 1):
+            if c < columns and row[c] == row[c - 1] and counted:
+                continue
+            if begin > 0:
+                for i in range(mark_bounds[1], mark_bounds[2]):
+                    out[size] = marks[i]
+                    size += 1
+            label = row[begin]
+            for i in range(bounds[label], bounds[label + 1]):
+                out[size] = labels[i]
+                size += 1
+            if counted:
+                for i in range(mark_bounds[0], mark_bounds[1]):
+                    out[size] = marks[i]
+                    size += 1
+                length = c - begin
+                power = 1
+                while length >= 10 * power:
+                    power *= 10
+                while power > 0:
+                    out[size] = _ZERO + length // power % 10
+                    size += 1
+                    power //= 10
+            begin = c
     return size
-
-
-@kernel
-def _write_label(
-    label: int,
-    length: int,
-    labels: Mask,
-    bounds: Index,
-    marks: Mask,
-    mark_bounds: Index,
-    out: Mask,
-    at: int,
-) -> int:
-    """Write a label, and its count unless that is 0."""
-    at = _copy(labels, bounds[label], bounds[label + 1], out, at)
-    if length == 0:
-        return at
-    at = _copy(marks, mark_bounds[0], mark_bounds[1], out, at)
-    stop = at + 1
-    power = 10
-    while length >= power:
-        power *= 10
-        stop += 1
-    if len(out) > 0:
-        for k in range(stop - 1, at - 1, -1):
-            out[k] = _ZERO + length % 10
-            length //= 10
-    return stop
-
-
-@kernel
-def _copy(source: Mask, first: int, last: int, out: Mask, at: int) -> int:
-    if len(out) > 0:
-        for i in range(last - first):
-            out[at + i] = source[first + i]
-    return at + last - first
 
 
 # ----------------------------------------------------------- I-SD, I-RLE, R-RLE, from text

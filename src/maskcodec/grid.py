@@ -178,16 +178,15 @@ def sample_labels(
         xs = nearest_index(label_map.shape[1], grid[1])
         return _index_of(label_map[ys[:, None], xs], values)
     numbers = _index_of(label_map, values)
-    present = np.unique(numbers[numbers >= 0]).tolist()
-    covered = [cell_coverage((numbers == k).view(np.uint8), grid) for k in [*present, -1]]
-    order = np.array([*present, -1])
-    cells = order[np.argmax(covered, axis=0)]  # the first of equals: named ones come first
+    order = [*np.unique(numbers[numbers >= 0]).tolist(), -1]
+    covered = [cell_coverage((numbers == k).view(np.uint8), grid) for k in order]
+    most = np.argmax(covered, axis=0)  # the first of equals: named values come first
+    cells: Index = np.array(order, np.int64)[most]
     if sampling == "keep":
-        lost = [
-            (int(c.sum()), k, c) for k, c in zip(present, covered, strict=False) if k not in cells
-        ]
-        for _, number, share in sorted(lost, key=lambda item: item[:2]):
-            _give_best_cells(cells, number, share)
+        areas = sorted((int(share.sum()), k) for k, share in zip(order, covered, strict=True))
+        for _, number in areas:
+            if number >= 0 and number not in cells:
+                _give_best_cells(cells, number, covered[order.index(number)])
     return cells
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from maskcodec._arrays import as_pixels, packed
 from maskcodec._reading import Reading
-from maskcodec.codec import Codec, register, string_pair
+from maskcodec.codec import MAX_GRID, Codec, register, string_pair
 from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError, Problem
 from maskcodec.grid import check_choice, sample_labels, sample_mask
 from maskcodec.labelgrid import LabelGrid, cell_label, drawn_grid
@@ -26,6 +26,7 @@ Names: TypeAlias = Mapping[int, str] | Sequence[str]
 
 # What stands between a label and its count, between runs, between rows, and behind the last row.
 _MARKS = {"maskcodec": ("*", "|", "\n", ""), "text4seg": (" *", "| ", "\n ", "\n")}
+_DIGITS = len(str(MAX_GRID**2))  # of the longest run
 
 
 class RecoveredGrid(NamedTuple):
@@ -138,10 +139,11 @@ class LabelCodec(Codec):
         cells = grid.cells.copy()
         if not self.by_row:
             cells = cells.reshape(1, -1)
-        arguments = cells, table, bounds, self.counted, marks, mark_bounds
-        data = np.empty(_kernels.write_labels(*arguments, np.empty(0, np.uint8)), np.uint8)
-        _kernels.write_labels(*arguments, data)
-        return self.seg[0] + data.tobytes().decode() + self._marks()[3] + self.seg[1]
+        longest = int(np.diff(bounds).max()) + len(marks) + _DIGITS
+        data = np.empty(_kernels.count_labels(cells, self.counted) * longest, np.uint8)
+        arguments = table, bounds, self.counted, marks, mark_bounds
+        size = _kernels.write_labels(cells, *arguments, data)
+        return self.seg[0] + data[:size].tobytes().decode() + self._marks()[3] + self.seg[1]
 
     def decode(self, text: str) -> LabelGrid:
         """The grid that a text describes, strictly.
@@ -202,9 +204,9 @@ class LabelCodec(Codec):
             if label == self.background:
                 raise LabelError(f"{label!r} is the background's label; a mask needs another one")
             pixels = as_pixels(image, "mask")
-            cells = sample_mask(pixels, self.canvas, self.sampling)
-            gone = [label] if not cells.any() and pixels.any() else []
-            return drawn_grid(cells.astype(np.int32), (self.background, label)), gone
+            mask = sample_mask(pixels, self.canvas, self.sampling)
+            gone = [label] if not mask.any() and pixels.any() else []
+            return drawn_grid(mask.astype(np.int32), (self.background, label)), gone
         values, numbers, names = self._named(labels)
         pixels = as_pixels(image, "label map")
         index = sample_labels(pixels, values, self.canvas, self.sampling)
