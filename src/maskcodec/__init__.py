@@ -1,5 +1,6 @@
 """Segmentation masks as text for multimodal language models, and back."""
 
+from maskcodec._labelcodec import RecoveredGrid
 from maskcodec.bricks import BSD, RecoveredRegions
 from maskcodec.codec import Codec, codec_ids, from_config, get_codec, load
 from maskcodec.errors import (
@@ -13,7 +14,7 @@ from maskcodec.errors import (
     TruncatedError,
 )
 from maskcodec.labelgrid import LabelGrid
-from maskcodec.labels import IRLE, ISD, RRLE, RecoveredGrid
+from maskcodec.labels import IRLE, ISD, RRLE
 from maskcodec.region import Region
 
 __version__ = "0.1.0"

@@ -143,31 +143,15 @@ class DescriptorReader:
                 "left the others background",
             ),
             k.ROW_EXTRA: ("rows-extra", f"more rows than {rows}", "left them out"),
-            k.STRAY_SEPARATOR: (
-                "separator",
-                "a newline, but there are no rows",
-                "read it as |",
-            ),
-            k.EMPTY_ITEM: (
-                "empty-item",
-                f"nothing between separators in {where}",
-                "skipped it",
-            ),
-            k.COUNT_MISSING: (
-                "bad-count",
-                f"{count}; it is missing in {where}",
-                "read it as 1",
-            ),
+            k.STRAY_SEPARATOR: ("separator", "a newline, but there are no rows", "read it as |"),
+            k.EMPTY_ITEM: ("empty-item", f"nothing between separators in {where}", "skipped it"),
+            k.COUNT_MISSING: ("bad-count", f"{count}; it is missing in {where}", "read it as 1"),
             k.BAD_COUNT: ("bad-count", f"{count}, in {where}", f"read it as {found}"),
             k.STRAY_STAR: (
                 "bad-label",
                 f"a label in {where} holds *",
                 "read what stands before it",
             ),
-            k.EMPTY_LABEL: (
-                "bad-label",
-                f"a label in {where} is empty",
-                "read it as background",
-            ),
+            k.EMPTY_LABEL: ("bad-label", f"a label in {where} is empty", "read it as background"),
         }[kind]
         self.reading.report(at, reason, message, action)

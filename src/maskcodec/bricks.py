@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
@@ -14,11 +13,13 @@ from maskcodec._reading import Reading
 from maskcodec.codec import Codec, register, string_pair
 from maskcodec.errors import ConfigError, LostMaskError, MaskError, Problem
 from maskcodec.grid import check_choice, sample_mask
-from maskcodec.region import Region
 from maskcodec.spelling import Spelling, checked_spelling, instance_label
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from maskcodec._arrays import Mask
+    from maskcodec.region import Region
 
 Lost: TypeAlias = Literal["raise", "drop"]
 

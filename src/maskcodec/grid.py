@@ -82,10 +82,7 @@ def sample_mask(mask: IntegerArray, grid: tuple[int, int], sampling: Sampling) -
     from maskcodec import _kernels
 
     if sampling == "nearest":
-        ys, xs = (
-            nearest_index(mask.shape[0], grid[0]),
-            nearest_index(mask.shape[1], grid[1]),
-        )
+        ys, xs = (nearest_index(mask.shape[0], grid[0]), nearest_index(mask.shape[1], grid[1]))
         if not is_plain(mask):
             return np.not_equal(mask[ys[:, None], xs], 0).view(np.uint8)
         cells = np.empty(grid, np.uint8)

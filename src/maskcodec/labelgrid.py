@@ -143,11 +143,7 @@ class LabelGrid:
         order = used[np.argsort(first)]
         rank = np.zeros(len(self.names), np.int32)
         rank[order] = np.arange(len(order))
-        return (
-            self.cells.shape,
-            tuple(self.names[k] for k in order),
-            rank[self.cells].tobytes(),
-        )
+        return (self.cells.shape, tuple(self.names[k] for k in order), rank[self.cells].tobytes())
 
     def __eq__(self, other: object) -> bool:
         return self._key() == other._key() if isinstance(other, LabelGrid) else NotImplemented

@@ -49,11 +49,7 @@ class Region:
     _rows: Mask  # the rows that were drawn: `recover` leaves out those missing at the end
 
     def __init__(
-        self,
-        label: str,
-        box: tuple[int, int, int, int],
-        cells: Any,
-        canvas: tuple[int, int],
+        self, label: str, box: tuple[int, int, int, int], cells: Any, canvas: tuple[int, int]
     ) -> None:
         if not isinstance(label, str):
             raise TypeError(f"label must be a str, got {label!r}")
@@ -84,11 +80,7 @@ class Region:
         return view
 
     def mask(
-        self,
-        shape: tuple[int, int],
-        *,
-        method: Method = "nearest",
-        out: Mask | None = None,
+        self, shape: tuple[int, int], *, method: Method = "nearest", out: Mask | None = None
     ) -> Mask:
         """The region as a mask of the whole image.
 
@@ -168,11 +160,7 @@ def drawn_region(
 
 
 def _fill(
-    region: Region,
-    label: str,
-    box: tuple[int, int, int, int],
-    canvas: tuple[int, int],
-    rows: Mask,
+    region: Region, label: str, box: tuple[int, int, int, int], canvas: tuple[int, int], rows: Mask
 ) -> None:
     object.__setattr__(region, "label", label)
     object.__setattr__(region, "box", box)

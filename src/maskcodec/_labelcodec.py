@@ -1,0 +1,244 @@
+"""What the image-wise codecs have in common: the label of every cell as text."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from maskcodec._arrays import as_pixels, packed
+from maskcodec._reading import Reading
+from maskcodec.codec import MAX_GRID, Codec, string_pair
+from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError, Problem
+from maskcodec.grid import check_choice, sample_labels, sample_mask
+from maskcodec.labelgrid import LabelGrid, cell_label, drawn_grid
+
+if TYPE_CHECKING:
+    from maskcodec._arrays import Cells, Index, Mask
+
+Lost: TypeAlias = Literal["raise", "drop"]
+Names: TypeAlias = Mapping[int, str] | Sequence[str]
+
+_MARKS = "*", "|", "\n", ""
+_DIGITS = len(str(MAX_GRID**2))  # of the longest run
+
+
+class RecoveredGrid(NamedTuple):
+    """What an image-wise codec's `recover` made of a text.
+
+    Attributes
+    ----------
+    grid
+        The whole grid; cells that nothing was said of are background.
+    problems
+        Everything that was wrong, in the order of the text; empty when `decode` would have
+        returned the same grid.
+    """
+
+    grid: LabelGrid
+    problems: list[Problem]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelCodec(Codec):
+    """What the image-wise formats have in common; use `ISD`, `IRLE` or `RRLE`."""
+
+    counted: ClassVar[bool] = True
+    by_row: ClassVar[bool] = False
+
+    grid: int | tuple[int, int] = 16
+    background: str = "others"
+    seg: tuple[str, str] = ("<seg>", "</seg>")
+
+    def __post_init__(self) -> None:
+        Codec.__post_init__(self)
+        object.__setattr__(self, "seg", string_pair(self.seg, "seg"))
+        opened, closed = self.seg
+        if opened in closed or closed in opened or any(c in "|*\n" for c in opened + closed):
+            raise ConfigError(
+                f"seg must be two different tags without | * newline, got {self.seg!r}"
+            )
+        try:
+            object.__setattr__(self, "background", cell_label(self.background, self.seg))
+        except (LabelError, TypeError) as error:
+            raise ConfigError(f"background: {error}") from error
+
+    def encode(
+        self,
+        image: Any,
+        labels: str | Names,
+        *,
+        lost: Lost = "drop",
+        dropped: list[str] | None = None,
+    ) -> str:
+        """A label map, or one mask, as text.
+
+        Parameters
+        ----------
+        image
+            (height, width), any memory order: with `names` an integer label map, with one label
+            a mask of any integer type, set where it is not 0. Also Pillow images.
+        labels
+            ``{value: name}`` or a sequence of names by value; values without a name become the
+            background. Or one label, for a mask.
+        lost
+            What to do with labels that have pixels but no cell left: ``"drop"``, since a coarse
+            grid of a whole scene always loses some, or ``"raise"``.
+        dropped
+            A list that receives the labels lost that way, in the order of their values.
+
+        Returns
+        -------
+        The text between its ``<seg>`` tags.
+
+        Raises
+        ------
+        MaskError
+            The array is not two-dimensional or has no pixels at all.
+        LostMaskError
+            With ``lost="raise"``: a label is left without a cell.
+        LabelError
+            A label is empty, would break the text, or is the background's where one is asked for.
+        TypeError
+            The array is not bool or integer, or a label is not a str.
+        """
+        check_choice(lost, Lost, "lost")
+        grid, gone = self._sample(image, labels)
+        if gone and lost == "raise":
+            raise LostMaskError(
+                f"{', '.join(map(repr, gone))} has pixels, but no cell of the {self.canvas[0]} x "
+                f"{self.canvas[1]} grid is left of it with sampling={self.sampling!r}; "
+                'sampling="keep" keeps it, lost="drop" drops it'
+            )
+        if dropped is not None:
+            dropped.extend(gone)
+        return self.encode_grid(grid)
+
+    def encode_grid(self, grid: LabelGrid) -> str:
+        """A grid as text: the inverse of `decode`.
+
+        Raises
+        ------
+        MaskError
+            The grid has other than the codec's rows and columns.
+        LabelError
+            A label would break the text.
+        """
+        from maskcodec import _kernels
+
+        if grid.cells.shape != self.canvas:
+            raise MaskError(f"the grid must be {self.canvas} cells, got {grid.cells.shape}")
+        table, bounds = _label_table(grid.names, self.seg)
+        marks, mark_bounds = _mark_table(self._marks()[:3])
+        cells = grid.cells.copy()
+        if not self.by_row:
+            cells = cells.reshape(1, -1)
+        longest = int(np.diff(bounds).max()) + len(marks) + _DIGITS
+        data = np.empty(_kernels.count_labels(cells, self.counted) * longest, np.uint8)
+        arguments = table, bounds, self.counted, marks, mark_bounds
+        size = _kernels.write_labels(cells, *arguments, data)
+        return self.seg[0] + data[:size].tobytes().decode() + self._marks()[3] + self.seg[1]
+
+    def decode(self, text: str) -> LabelGrid:
+        """The grid that a text describes, strictly.
+
+        The text holds exactly one ``<seg>...</seg>``, whatever stands around it, or it is a bare
+        descriptor without tags. Spaces around labels, counts and separators make no difference.
+
+        Raises
+        ------
+        DecodeError
+            Something does not follow the format: its ``reason`` and ``position`` say what and
+            where.
+        TruncatedError
+            The text stops before its end.
+        TypeError
+            The text is not a str.
+        """
+        return self._read(Reading(text, strict=True))
+
+    def recover(self, text: str) -> RecoveredGrid:
+        """A whole grid from any text at all, and what was wrong with it.
+
+        Never raises on a str. By row, a short row is filled with background, a long one cut, and
+        missing ones are background, so that a mistake stays in its row; the formats without rows
+        are filled or cut at their end. Memory is that of the grid, time linear in the text.
+
+        Examples
+        --------
+        >>> import maskcodec as mc
+        >>> found = mc.RRLE(grid=(2, 4)).recover("<seg>others*1|dog*9\\ndog*2</seg>")
+        >>> found.grid.mask("dog", (2, 4)).tolist()
+        [[0, 1, 1, 1], [1, 1, 0, 0]]
+        >>> [problem.reason for problem in found.problems]
+        ['row-long', 'row-short']
+        """
+        reading = Reading(text, strict=False)
+        return RecoveredGrid(self._read(reading), reading.problems())
+
+    def _marks(self) -> tuple[str, str, str, str]:
+        """What stands between label and count, between runs, between rows, and at the end."""
+        return _MARKS
+
+    def _read(self, reading: Reading) -> LabelGrid:
+        from maskcodec._descriptor import DescriptorReader
+
+        return DescriptorReader(
+            reading,
+            self.canvas,
+            self.background,
+            self.seg,
+            counted=self.counted,
+            by_row=self.by_row,
+        ).read()
+
+    def _sample(self, image: Any, labels: str | Names) -> tuple[LabelGrid, list[str]]:
+        """The grid of an image, and the labels it has pixels but no cell of."""
+        if isinstance(labels, str):
+            label = cell_label(labels, self.seg)
+            if label == self.background:
+                raise LabelError(f"{label!r} is the background's label; a mask needs another one")
+            pixels = as_pixels(image, "mask")
+            mask = sample_mask(pixels, self.canvas, self.sampling)
+            gone = [label] if not mask.any() and pixels.any() else []
+            return drawn_grid(mask.astype(np.int32), (self.background, label)), gone
+        values, numbers, names = self._named(labels)
+        pixels = as_pixels(image, "label map")
+        index = sample_labels(pixels, values, self.canvas, self.sampling)
+        cells = np.append(numbers, 0)[index]  # -1, a value without a name, is the background
+        missing = sorted(set(range(1, len(names))) - set(np.unique(cells).tolist()))
+        present = set(np.unique(pixels).tolist()) if missing else set()
+        gone = [names[k] for k in missing if present.intersection(values[numbers == k].tolist())]
+        return drawn_grid(cells, names), gone
+
+    def _named(self, labels: Names) -> tuple[Index, Cells, tuple[str, ...]]:
+        """The named values, sorted; the number of each one's label; the labels by number."""
+        pairs = labels.items() if isinstance(labels, Mapping) else enumerate(labels)
+        names = {self.background: 0}
+        numbers: dict[int, int] = {}
+        for value, name in pairs:
+            try:
+                key = operator.index(value)
+            except TypeError:
+                raise TypeError(f"the values in names must be integers, got {value!r}") from None
+            if not -(2**63) <= key < 2**63:
+                raise LabelError(f"the values in names must fit int64, got {key}")
+            numbers[key] = names.setdefault(cell_label(name, self.seg), len(names))
+        values = sorted(numbers)
+        order = np.array([numbers[value] for value in values], np.int32)
+        return np.array(values, np.int64), order, tuple(names)
+
+
+@lru_cache(maxsize=256)
+def _label_table(names: tuple[str, ...], seg: tuple[str, str]) -> tuple[Mask, Index]:
+    """The bytes of some labels, one after another, and where each begins."""
+    return packed([cell_label(name, seg) for name in names])
+
+
+@lru_cache(maxsize=8)
+def _mark_table(marks: tuple[str, ...]) -> tuple[Mask, Index]:
+    return packed(marks)
