@@ -123,35 +123,34 @@ class DescriptorReader:
 
     def _report(self, kind: int, at: int, row: int, found: int) -> None:
         rows, columns = self.canvas
-        if self.by_row:
-            expected, where = columns, f"row {row + 1} of {rows}"
-            long, short = "row-long", "row-short"
-        else:
+        expected, where = columns, f"row {row + 1} of {rows}"
+        long, short, missing = "row-long", "row-short", "rows-missing"
+        if not self.by_row:
             expected, where = rows * columns, "the text"
-            long, short = "cells-extra", "cells-missing"
-        total = f"{where} adds up to {found} cells, expected {expected}"
-        count = "a label is followed by * and a count of at least 1 without leading zeros"
-        missing = (
-            f"{found} rows, expected {rows}" if self.by_row else f"0 cells, expected {expected}"
-        )
-        reason, message, action = {
-            k.ROW_LONG: (long, total, "cut it"),
-            k.ROW_SHORT: (short, total, "filled it with background"),
-            k.ROW_MISSING: (
-                "rows-missing" if self.by_row else short,
-                missing,
-                "left the others background",
-            ),
-            k.ROW_EXTRA: ("rows-extra", f"more rows than {rows}", "left them out"),
-            k.STRAY_SEPARATOR: ("separator", "a newline, but there are no rows", "read it as |"),
-            k.EMPTY_ITEM: ("empty-item", f"nothing between separators in {where}", "skipped it"),
-            k.COUNT_MISSING: ("bad-count", f"{count}; it is missing in {where}", "read it as 1"),
-            k.BAD_COUNT: ("bad-count", f"{count}, in {where}", f"read it as {found}"),
-            k.STRAY_STAR: (
-                "bad-label",
-                f"a label in {where} holds *",
-                "read what stands before it",
-            ),
-            k.EMPTY_LABEL: ("bad-label", f"a label in {where} is empty", "read it as background"),
-        }[kind]
-        self.reading.report(at, reason, message, action)
+            long, short, missing = "cells-extra", "cells-missing", "cells-missing"
+        if kind == k.ROW_LONG:
+            message = f"{where} adds up to {found} cells, expected {expected}"
+            report = long, message, "cut it"
+        elif kind == k.ROW_SHORT:
+            message = f"{where} adds up to {found} cells, expected {expected}"
+            report = short, message, "filled it with background"
+        elif kind == k.ROW_MISSING:
+            message = f"{found} rows, expected {rows}" if self.by_row else "there are no cells"
+            report = missing, message, "left the rest background"
+        elif kind == k.ROW_EXTRA:
+            report = "rows-extra", f"more rows than {rows}", "left them out"
+        elif kind == k.STRAY_SEPARATOR:
+            report = "separator", "a newline, but there are no rows", "read it as |"
+        elif kind == k.EMPTY_ITEM:
+            report = "empty-item", f"nothing stands between two separators in {where}", "skipped it"
+        elif kind == k.COUNT_MISSING:
+            report = "bad-count", f"a label in {where} has no * and count", "read it as 1"
+        elif kind == k.BAD_COUNT:
+            message = f"a count in {where} is not a number of at least 1 without leading zeros"
+            report = "bad-count", message, f"read it as {found}"
+        elif kind == k.STRAY_STAR:
+            message = f"one * too many stands behind a label in {where}"
+            report = "bad-label", message, "read what stands before it"
+        else:
+            report = "bad-label", f"a label in {where} is empty", "read it as background"
+        self.reading.report(at, *report)

@@ -88,7 +88,7 @@ class InstanceReader:
         label = self.reading.slice(opened.stop, end.start).strip()
         if not label and closed is not None:
             self.reading.report(opened.stop, "bad-label", "the label is empty", "kept it empty")
-        elif any(0 != v < k.TEXT for v in self.tokens[opened.token + 1 : end.token, 0].tolist()):
+        elif self.words.forbidden.search(label):
             message = f"the label {label[:80]!r} holds a brick"
             self.reading.report(opened.stop, "bad-label", message, "kept it as it is")
         return label

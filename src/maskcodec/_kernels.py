@@ -544,6 +544,7 @@ def read_labels(
     x = 0
     total = 0  # the row's sum, where x stops at its width
     items = 0
+    skipped = False
     long_at = -1
     extra_at = -1
     at = first
@@ -565,14 +566,17 @@ def read_labels(
         if row >= rows:
             pass
         elif begin == stop:
-            if not open_end and (items > 0 or not (ends or breaks)):
+            if not open_end and not skipped and (items > 0 or not (ends or breaks)):
                 count = _fault(faults, count, EMPTY_ITEM, start, row, 0)
+            skipped = True  # several in a row are one mistake
         else:
             items += 1
+            skipped = False
             number = 1
             name_start, name_stop = begin, stop
-            if counted and stars > 0:
+            if stars > 0:
                 name_start, name_stop = _trim(data, begin, first_star)
+            if counted and stars > 0:
                 digits_start, digits_stop = _trim(data, last_star + 1, stop)
                 number, good = _count(data, digits_start, digits_stop)
                 if open_end and digits_start == digits_stop:
@@ -611,6 +615,7 @@ def read_labels(
             if row == rows:
                 extra_at = at
             x = total = items = 0
+            skipped = False
             long_at = -1
         elif breaks:
             count = _fault(faults, count, STRAY_SEPARATOR, at, row, 0)

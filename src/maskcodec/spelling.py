@@ -77,7 +77,7 @@ def checked_spelling(tags: tuple[str, ...], bricks: tuple[str, str]) -> Spelling
     runs = range(-MAX_RUN, MAX_RUN + 1)
     names = [bricks[run < 0].replace("{}", str(abs(run))) if run else "\n" for run in runs]
     table, table_bounds = packed(names)
-    number = "(?:[1-9]|[1-5][0-9]|6[0-3])"
+    number = "(?:6[0-3]|[1-5][0-9]|[1-9])"  # the longest first: the error names it whole
     patterns = [re.escape(tag) for tag in tags]
     patterns += [re.escape(prefix) + number + re.escape(suffix) for prefix, suffix in parts]
     return Spelling(

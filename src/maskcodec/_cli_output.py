@@ -1,0 +1,173 @@
+"""What the command line says and writes: messages, tables, masks, pictures."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import numpy as np
+import typer
+from PIL import Image
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from maskcodec.errors import MaskCodecError
+from maskcodec.figure import overlay, palette
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from rich.status import Status
+
+    from maskcodec._arrays import Mask
+    from maskcodec.errors import Problem
+    from maskcodec.grid import Method
+    from maskcodec.region import Region
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+_SPOKEN = {
+    'sampling="keep"': "--sampling keep",
+    'lost="drop"': "--lost drop",
+    "recover() keeps": "--recover keeps",
+}
+
+
+def reported(command: Callable[P, None]) -> Callable[P, None]:
+    """A command that ends with a message and exit code 1, not a traceback, on bad data."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except BrokenPipeError:  # whoever read the output has seen enough: Typer ends quietly
+            raise
+        except (MaskCodecError, OSError, UnicodeError) as error:
+            message = str(error)
+            if isinstance(error, OSError) and error.filename is not None:
+                message = f"{error.filename}: {error.strerror}"
+            for spelled, spoken in _SPOKEN.items():
+                message = message.replace(spelled, spoken)
+            typer.secho(f"error: {printable(message)}", err=True, fg=typer.colors.RED)
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def note(message: str) -> None:
+    """Something that the user may want to know, on stderr."""
+    typer.secho(f"note: {printable(message)}", err=True, fg=typer.colors.YELLOW)
+
+
+def wrote(path: Path, what: str) -> None:
+    """Say on stderr what a file holds now."""
+    typer.secho(f"wrote {printable(str(path))}: {what}", err=True)
+
+
+def wait(what: str) -> Status:
+    """A sign of life on a terminal while something of unknown length goes on."""
+    return err.status(f"{what} (the very first call compiles, which takes some seconds)")
+
+
+def steps(items: Sequence[T], what: str) -> Iterable[T]:
+    """The items, with a progress bar on a terminal."""
+    return track(items, what, console=err, transient=True, disable=not err.is_terminal)
+
+
+def printable(text: str) -> str:
+    """A text without characters that a terminal would obey, as an answer may hold them."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+def new_table(title: str, *columns: str) -> Table:
+    """A table with its first column on the left and numbers on the right."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for column in columns:
+        words = column in {"label", "codec", "reason", "what was wrong", "what was drawn"}
+        table.add_column(column, justify="left" if words else "right", overflow="fold")
+    return table
+
+
+def coloured(label: str, number: int) -> Text:
+    """A label in the colour that it has on pictures; `number` counts from 1."""
+    red, green, blue = palette(number)[-1]
+    return Text(printable(label) or "(no label)", style=f"rgb({red},{green},{blue})")
+
+
+def print_regions(regions: Sequence[Region], areas: Sequence[int], shape: tuple[int, int]) -> None:
+    """A table of what was decoded."""
+    table = new_table("Regions", "value", "label", "box x1 y1 x2 y2", "cells", "of the image")
+    for number, (region, area) in enumerate(zip(regions, areas, strict=True), 1):
+        share = f"{area / (shape[0] * shape[1]):.2%}"
+        corners = " ".join(map(str, region.box))
+        cells = str(np.count_nonzero(region.cells))
+        table.add_row(str(number), coloured(region.label, number), corners, cells, share)
+    out.print(table)
+
+
+def print_problems(problems: Sequence[Problem]) -> None:
+    """A table of what was wrong with a text."""
+    table = new_table("Problems", "position", "reason", "what was wrong", "what was drawn")
+    for problem in problems:
+        words = (problem.reason, problem.message, problem.action)
+        table.add_row(str(problem.position), *(Text(printable(word)) for word in words))
+    out.print(table)
+
+
+def checked_output(path: Path, *, exact: bool = False) -> Path:
+    """The path of a picture to write, refused before any work if it does not say how.
+
+    Raises
+    ------
+    typer.BadParameter
+        The name has another ending than .png, .jpg, .jpeg, .webp; with `exact`, than .png.
+    """
+    endings = (".png",) if exact else (".png", ".jpg", ".jpeg", ".webp")
+    if path.suffix.lower() not in endings:
+        why = " for masks, since others change their values" if exact else ""
+        raise typer.BadParameter(
+            f"the name must end in {', '.join(endings)}{why}, got {str(path)!r}", param_hint="--out"
+        )
+    return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text as it is, whatever the platform ends lines with."""
+    path.write_bytes(text.encode())
+
+
+def write_mask(path: Path, regions: Sequence[Region], shape: tuple[int, int], method: Method) -> None:
+    """One mask of everything: 0 and 255."""
+    mask = np.zeros(shape, np.uint8)
+    for painted in _painted(regions, shape, method):
+        mask |= painted
+    Image.fromarray(mask * 255).save(path)
+    wrote(path, f"{shape[0]} x {shape[1]} pixels, 255 where set")
+
+
+def write_masks(
+    path: Path, regions: Sequence[Region], shape: tuple[int, int], method: Method
+) -> None:
+    """A mask for each region, in files with its number behind their name."""
+    for number, painted in enumerate(_painted(regions, shape, method), 1):
+        Image.fromarray(painted * 255).save(path.with_stem(f"{path.stem}-{number}"))
+    last = path.with_stem(f"{path.stem}-{len(regions)}")
+    ...
+
+
+def write_overlay(
+    path: Path, photo: Image.Image, regions: Sequence[Region], method: Method
+) -> None:
+    """The photo with the regions drawn on it."""
+    shape = photo.height, photo.width
+    labels = [printable(region.label) for region in regions]
+    overlay(photo, _painted(regions, shape, method), labels).save(path, optimize=True)
+    wrote(path, f"{len(regions)} regions on {shape[0]} x {shape[1]} pixels")

@@ -1,0 +1,52 @@
+"""Options, fixtures and the Hypothesis profiles of all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+PURE = os.environ.get("NUMBA_DISABLE_JIT") == "1"
+
+_common = {
+    "deadline": None,  # the first call of a kernel compiles it
+    "derandomize": True,  # the same examples on every machine
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+}
+settings.register_profile("compiled", max_examples=200, **_common)
+settings.register_profile("pure", max_examples=25, **_common)
+settings.register_profile("thorough", max_examples=5000, **_common)
+settings.load_profile(os.environ.get("MASKCODEC_PROFILE", "pure" if PURE else "compiled"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-golden",
+        action="store_true",
+        help="write tests/golden anew; a change there is a change of a format",
+    )
+
+
+@pytest.fixture
+def write_golden(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--write-golden"))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real annotations, which is not part of the project."""
+    default = ROOT.parent / "shared" / "data"
+    folder = Path(os.environ.get("MASKCODEC_DATA", default))
+    if not folder.is_dir():
+        pytest.skip("no real annotations here; MASKCODEC_DATA names their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def compiled() -> None:
+    """For tests of what compiled code does or costs."""
+    if PURE:
+        pytest.skip("runs without the compiler")

@@ -1,0 +1,124 @@
+"""What the properties are tried on: grids, masks, labels, codecs, and texts that almost fit."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import maskcodec as mc
+from tests.conftest import PURE
+
+SIDE = 12 if PURE else 40
+
+sides = st.one_of(st.integers(1, 6), st.integers(1, SIDE))
+shapes = st.tuples(sides, sides)
+
+
+@st.composite
+def cells(draw: st.DrawFn, shape: tuple[int, int] | None = None) -> np.ndarray:
+    """A uint8 grid of 0 and 1: empty, full, checkered, blobs, or anything."""
+    rows, columns = shape or draw(shapes)
+    kind = draw(st.sampled_from(["empty", "full", "checker", "blob", "any"]))
+    ys, xs = np.mgrid[:rows, :columns]
+    if kind == "empty":
+        return np.zeros((rows, columns), np.uint8)
+    if kind == "full":
+        return np.ones((rows, columns), np.uint8)
+    if kind == "checker":
+        return ((ys + xs) % 2).astype(np.uint8)
+    if kind == "blob":
+        y, x = draw(st.integers(0, rows - 1)), draw(st.integers(0, columns - 1))
+        radius = draw(st.integers(0, SIDE))
+        return ((ys - y) ** 2 + (xs - x) ** 2 <= radius**2).astype(np.uint8)
+    return draw(hnp.arrays(np.uint8, (rows, columns), elements=st.integers(0, 1)))
+
+
+small_shapes = st.tuples(st.integers(1, 9), st.integers(1, 9))
+small_cells = small_shapes.flatmap(cells)
+
+
+@st.composite
+def wide_cells(draw: st.DrawFn) -> np.ndarray:
+    """Rows of long runs, on both sides of 63."""
+    columns = draw(st.sampled_from([62, 63, 64, 65, 126, 127, 189, 200]))
+    rows = draw(st.integers(1, 3))
+    grid = np.zeros((rows, columns), np.uint8)
+    for row in grid:
+        edges = sorted(draw(st.lists(st.integers(0, columns), max_size=4)))
+        for begin, end in zip(edges[::2], edges[1::2], strict=False):
+            row[begin:end] = 1
+    return grid
+
+
+@st.composite
+def label_cells(draw: st.DrawFn) -> tuple[np.ndarray, list[str]]:
+    """An int32 grid of label numbers and the names, the background's first."""
+    names = ["others", *draw(st.lists(cell_labels, min_size=1, max_size=12, unique=True))]
+    names = list(dict.fromkeys(names))
+    shape = draw(shapes)
+    numbers = st.integers(0, len(names) - 1)
+    return draw(hnp.arrays(np.int32, shape, elements=numbers)), names
+
+
+_words = st.text(min_size=1, max_size=12).map(str.strip).filter(bool)
+_ascii = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=8)
+_labels = st.one_of(
+    st.sampled_from(["dog", "black dog", "roi0", "犬", "naïve café", "<", "fg", "[[0 0 1 1]]"]),
+    _words,
+    _ascii.map(str.strip).filter(bool),
+)
+
+
+def _fits(codec: mc.Codec, text: str) -> bool:
+    try:
+        codec.encode([[1]], text)
+    except mc.LabelError:
+        return False
+    return True
+
+
+labels = _labels.filter(lambda text: _fits(mc.BSD(bricks=False), text))
+cell_labels = _labels.filter(lambda text: _fits(mc.RRLE(), text))
+
+BSD_SETTINGS = [
+    {},
+    {"row_separator": ""},
+    {"bricks": False},
+    {"bricks": False, "row_separator": ""},
+    {
+        "ref": ("<|object_ref_start|>", "<|object_ref_end|>"),
+        "box": ("<|box_start|>", "<|box_end|>"),
+        "spelling": ("[F{}]", "[B{}]"),
+    },
+]
+bsd_settings = st.sampled_from(BSD_SETTINGS)
+image_wise = st.sampled_from([mc.ISD, mc.IRLE, mc.RRLE])
+
+
+@st.composite
+def mutated(draw: st.DrawFn, text: str, pieces: list[str]) -> str:
+    """A text with a few small changes, as a model would make them."""
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(text)))
+        end = min(len(text), at + draw(st.integers(0, 6)))
+        kind = draw(st.sampled_from(["delete", "insert", "replace", "repeat", "cut"]))
+        piece = draw(st.sampled_from(pieces))
+        if kind == "delete":
+            text = text[:at] + text[end:]
+        elif kind == "insert":
+            text = text[:at] + piece + text[at:]
+        elif kind == "replace":
+            text = text[:at] + piece + text[end:]
+        elif kind == "repeat":
+            text = text[:end] + text[at:end] + text[end:]
+        else:
+            text = text[:at]
+    return text
+
+
+BRICK_PIECES = [
+    *["<ref>", "</ref>", "<box>", "</box>", "<seg>", "</seg>", "\n", " ", "dog", "é", "<", "0"],
+    *["<fg1>", "<bg2>", "<fg63>", "<fg64>", "<bg0>", "<fg01>", "<fg", "[[0 0 1 1]]", "]]", "fg3"],
+]
+LABEL_PIECES = ["<seg>", "</seg>", "|", "*", "\n", " ", "dog", "others*1", "0", "9", "é", "<ref>"]
