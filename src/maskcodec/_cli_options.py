@@ -16,7 +16,6 @@ from maskcodec.errors import ConfigError
 
 AnyCodec: TypeAlias = BSD | LabelCodec
 
-_SETTINGS = "Codec settings"
 _OPTIONS = ("grid", "sampling", "bricks", "row_separator", "dialect", "background")
 
 
@@ -65,10 +64,88 @@ class OutputKind(StrEnum):
     OVERLAY = "overlay"
 
 
+def _option(*names: str, text: str, metavar: str | None = None, group: str | None = None) -> Any:
+    return typer.Option(*names, help=text, metavar=metavar, rich_help_panel=group)
+
+
 def _setting(*names: str, text: str, metavar: str | None = None) -> Any:
-    return typer.Option(*names, help=text, metavar=metavar, rich_help_panel=_SETTINGS)
+    return _option(*names, text=text, metavar=metavar, group="Codec settings")
 
 
+MaskArgument: TypeAlias = Annotated[
+    str, typer.Argument(help="The mask, an image file; - reads standard input.", metavar="MASK")
+]
+TextArgument: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        help="A file with the text, or the text itself; - reads standard input.",
+        metavar="TEXT|FILE",
+    ),
+]
+AnnotationsArgument: TypeAlias = Annotated[
+    Path, typer.Argument(help="A COCO annotation file.", metavar="FILE.json")
+]
+LabelOption: TypeAlias = Annotated[
+    str | None,
+    _option("--label", "-l", text="What a mask shows, which is all that is not 0.", metavar="TEXT"),
+]
+NamesOption: TypeAlias = Annotated[
+    Path | None,
+    _option(
+        "--names",
+        "-n",
+        text='What the values of a label map show: JSON, {"1": "dog", ...} or a list from 0.',
+        metavar="FILE",
+    ),
+]
+TextOutOption: TypeAlias = Annotated[
+    Path | None,
+    _option("--out", "-o", text="Write the text to a file, not to stdout.", metavar="FILE"),
+]
+LostOption: TypeAlias = Annotated[
+    LostName | None,
+    _option(
+        "--lost",
+        text="An object too small for any cell is an error, or left out. "
+        "Default: raise for b-sd, drop for the others.",
+    ),
+]
+ShapeOption: TypeAlias = Annotated[
+    str | None,
+    _option("--shape", "-s", text="The size of the image in pixels.", metavar="HEIGHTxWIDTH"),
+]
+PhotoOption: TypeAlias = Annotated[
+    Path | None,
+    _option("--image", "-i", text="The photo to draw on, which also has the size.", metavar="FILE"),
+]
+PictureOption: TypeAlias = Annotated[
+    Path, _option("--out", "-o", text="The picture to write.", metavar="FILE")
+]
+KindOption: TypeAlias = Annotated[
+    OutputKind | None,
+    _option(
+        "--as",
+        text="What to write: one mask, a mask for each region, an index image with a value for "
+        "each, or a picture. Default: overlay with --image, mask for one region, else index.",
+    ),
+]
+NamesOutOption: TypeAlias = Annotated[
+    Path | None,
+    _option(
+        "--names-out",
+        text="Write what an index image's values are, as JSON for encode --names.",
+        metavar="FILE",
+    ),
+]
+RecoverOption: TypeAlias = Annotated[
+    bool, _option("--recover", text="Draw what can be drawn of a broken text, and list its faults.")
+]
+MethodOption: TypeAlias = Annotated[
+    MethodName, _option("--method", text="How cells become pixels.")
+]
+ImageIdOption: TypeAlias = Annotated[
+    str, _option("--image-id", text="The image's id in the annotation file.", metavar="ID")
+]
 CodecOption: TypeAlias = Annotated[
     str | None,
     _setting(
@@ -90,18 +167,21 @@ GridOption: TypeAlias = Annotated[
 ]
 SamplingOption: TypeAlias = Annotated[
     SamplingName | None,
-    _setting("--sampling", text="How pixels become cells; keep never loses an object."),
+    _setting("--sampling", text="How pixels become cells; keep loses no object. Default: nearest."),
 ]
 BricksOption: TypeAlias = Annotated[
     bool | None,
-    _setting("--bricks/--no-bricks", text="b-sd: <fg12>, which needs added tokens, or fg12."),
+    _setting(
+        "--bricks/--no-bricks",
+        text="b-sd: rows of <fg12>, or of fg12, which needs no added tokens.",
+    ),
 ]
 SeparatorOption: TypeAlias = Annotated[
     SeparatorName | None, _setting("--row-separator", text="b-sd: what stands between rows.")
 ]
 DialectOption: TypeAlias = Annotated[
     DialectName | None,
-    _setting("--dialect", text="r-rle: text4seg spells as the Text4Seg checkpoints do."),
+    _setting("--dialect", text="r-rle: text4seg spells as the checkpoints of Text4Seg do."),
 ]
 BackgroundOption: TypeAlias = Annotated[
     str | None,
@@ -115,12 +195,9 @@ ConfigOption: TypeAlias = Annotated[
     Path | None,
     _setting(
         "--config",
-        text="A maskcodec.json, or its folder, in place of all options of this group.",
+        text="A maskcodec.json, or its folder, in place of the other settings.",
         metavar="FILE",
     ),
-]
-MethodOption: TypeAlias = Annotated[
-    MethodName, typer.Option("--method", help="How cells become pixels.")
 ]
 
 
@@ -154,7 +231,7 @@ def chosen_codec(
     }
     settings = {key: value for key, value in settings.items() if value is not None}
     if config is not None:
-        extra = [_option(key) for key in (["codec"] if name else []) + list(settings)]
+        extra = [_flag(key) for key in (["codec"] if name else []) + list(settings)]
         if extra:
             raise typer.BadParameter(
                 f"{', '.join(extra)} and --config exclude each other: the file says all of it"
@@ -168,9 +245,9 @@ def chosen_codec(
     known = [field.name for field in dataclasses.fields(get_codec(codec_id))]
     for key in settings:
         if key not in known:
-            options = ", ".join(_option(field) for field in known if field in _OPTIONS)
+            options = ", ".join(_flag(field) for field in known if field in _OPTIONS)
             raise typer.BadParameter(
-                f"{codec_id} has no such setting; it has {options}", param_hint=_option(key)
+                f"{codec_id} has no such setting; it has {options}", param_hint=_flag(key)
             )
     try:
         return cast("AnyCodec", get_codec(codec_id, **settings))
@@ -202,15 +279,13 @@ def _pair(text: str, option: str, expected: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _option(setting: str) -> str:
+def _flag(setting: str) -> str:
     return "--bricks/--no-bricks" if setting == "bricks" else "--" + setting.replace("_", "-")
 
 
 def _codec_id(name: str) -> str:
     """The id that a name stands for: itself, or its newest version."""
-    versions: dict[str, list[str]] = {}
-    for known in codec_ids():
-        versions.setdefault(known.rpartition("/")[0], []).append(known)
+    versions = _versions()
     if name in versions:
         return max(versions[name], key=lambda known: int(known.rpartition("/")[2]))
     if name in codec_ids():
@@ -219,3 +294,10 @@ def _codec_id(name: str) -> str:
         f"no codec is called {name!r}; there are {', '.join(versions)}, and full ids such as b-sd/1",
         param_hint="--codec",
     )
+
+
+def _versions() -> dict[str, list[str]]:
+    versions: dict[str, list[str]] = {}
+    for known in codec_ids():
+        versions.setdefault(known.rpartition("/")[0], []).append(known)
+    return versions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 import typer
@@ -14,11 +14,12 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
+from maskcodec._cli_input import InputError
 from maskcodec.errors import MaskCodecError
 from maskcodec.figure import overlay, palette
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from rich.status import Status
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Shape: TypeAlias = tuple[int, int]  # (height, width)
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -69,7 +71,7 @@ def note(message: str) -> None:
 
 def wrote(path: Path, what: str) -> None:
     """Say on stderr what a file holds now."""
-    typer.secho(f"wrote {printable(str(path))}: {what}", err=True)
+    typer.echo(f"wrote {printable(f'{path}: {what}')}", err=True)
 
 
 def wait(what: str) -> Status:
@@ -102,7 +104,7 @@ def coloured(label: str, number: int) -> Text:
     return Text(printable(label) or "(no label)", style=f"rgb({red},{green},{blue})")
 
 
-def print_regions(regions: Sequence[Region], areas: Sequence[int], shape: tuple[int, int]) -> None:
+def print_regions(regions: Sequence[Region], areas: Sequence[int], shape: Shape) -> None:
     """A table of what was decoded."""
     table = new_table("Regions", "value", "label", "box x1 y1 x2 y2", "cells", "of the image")
     for number, (region, area) in enumerate(zip(regions, areas, strict=True), 1):
@@ -139,28 +141,52 @@ def checked_output(path: Path, *, exact: bool = False) -> Path:
     return path
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text as it is, whatever the platform ends lines with."""
-    path.write_bytes(text.encode())
-
-
-def write_mask(path: Path, regions: Sequence[Region], shape: tuple[int, int], method: Method) -> None:
-    """One mask of everything: 0 and 255."""
+def write_mask(path: Path, regions: Sequence[Region], shape: Shape, method: Method) -> None:
+    """One mask of everything."""
     mask = np.zeros(shape, np.uint8)
-    for painted in _painted(regions, shape, method):
+    for painted in paint(regions, shape, method):
         mask |= painted
     Image.fromarray(mask * 255).save(path)
-    wrote(path, f"{shape[0]} x {shape[1]} pixels, 255 where set")
+    wrote(path, f"a mask of {shape[0]} x {shape[1]} pixels, 255 where set, else 0")
 
 
-def write_masks(
-    path: Path, regions: Sequence[Region], shape: tuple[int, int], method: Method
+def write_masks(path: Path, regions: Sequence[Region], shape: Shape, method: Method) -> None:
+    """A mask for each region, the number of its row in the table behind the file's name."""
+    for number, painted in enumerate(paint(regions, shape, method), 1):
+        name = path.with_stem(f"{path.stem}-{number}")
+        Image.fromarray(painted * 255).save(name)
+        wrote(name, f"a mask of {regions[number - 1].label!r}, 255 where set, else 0")
+
+
+def write_index(
+    path: Path, regions: Sequence[Region], areas: Sequence[int], shape: Shape, method: Method
 ) -> None:
-    """A mask for each region, in files with its number behind their name."""
-    for number, painted in enumerate(_painted(regions, shape, method), 1):
-        Image.fromarray(painted * 255).save(path.with_stem(f"{path.stem}-{number}"))
-    last = path.with_stem(f"{path.stem}-{len(regions)}")
-    ...
+    """A label map as PNG, each region's number where it is: in colours, beyond 255 of 16 bits.
+
+    Small regions lie upon large ones, so that few are hidden.
+
+    Raises
+    ------
+    InputError
+        There are more regions than 16 bits can number.
+    """
+    if len(regions) > 65535:
+        raise InputError(f"an index image holds up to 65535 regions, got {len(regions)}")
+    order = sorted(range(len(regions)), key=lambda number: -areas[number])
+    index = np.zeros(shape, np.uint16)
+    for number, painted in zip(
+        order, paint([regions[n] for n in order], shape, method), strict=True
+    ):
+        index[painted != 0] = number + 1
+    hidden = sum(areas) - np.count_nonzero(index)
+    picture = Image.fromarray(index)
+    if len(regions) < 256:
+        picture = Image.fromarray(index.astype(np.uint8))
+        picture.putpalette(bytes(part for colour in [(0, 0, 0), *palette(255)] for part in colour))
+    picture.save(path)
+    wrote(path, f"an index of {shape[0]} x {shape[1]} pixels, values as in the table, else 0")
+    if hidden:
+        note(f"regions overlap: {hidden} pixels of larger ones are hidden; --as masks keeps them")
 
 
 def write_overlay(
@@ -169,5 +195,12 @@ def write_overlay(
     """The photo with the regions drawn on it."""
     shape = photo.height, photo.width
     labels = [printable(region.label) for region in regions]
-    overlay(photo, _painted(regions, shape, method), labels).save(path, optimize=True)
-    wrote(path, f"{len(regions)} regions on {shape[0]} x {shape[1]} pixels")
+    overlay(photo, paint(regions, shape, method), labels).save(path, optimize=True)
+    wrote(path, f"the decoded regions over {shape[0]} x {shape[1]} pixels")
+
+
+def paint(regions: Sequence[Region], shape: Shape, method: Method) -> Iterator[Mask]:
+    """The mask of each region, in one array that the next one overwrites."""
+    mask = np.empty(shape, np.uint8)
+    for region in steps(regions, "Painting"):
+        yield region.mask(shape, method=method, out=mask)

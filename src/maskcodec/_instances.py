@@ -135,7 +135,7 @@ class InstanceReader:
             return count
 
         for kind, at, row, found in fill_faults(run):
-            self._report_row(kind, at, f"row {row + 1} of {rows} of {label[:80]!r}", found, box)
+            self._report_row(kind, at, row, found, label, box)
         return drawn_region(label, box, self.canvas, cells[:drawn])
 
     def _coordinates(self, content: str, start: int) -> Box | None:
@@ -145,8 +145,8 @@ class InstanceReader:
             x1, y1, x2, y2 = map(int, exact.groups())
             if x1 <= x2 < columns and y1 <= y2 < rows:
                 return x1, y1, x2, y2
-        expected = f"[[x1 y1 x2 y2]] with x 0 .. {columns - 1} and y 0 .. {rows - 1}"
-        message = f"a box is {expected}, got {content[:80]!r}"
+        ranges = f"x 0 .. {columns - 1} and y 0 .. {rows - 1} without leading zeros"
+        message = f"a box is [[x1 y1 x2 y2]], {ranges}, got {content[:80]!r}"
         match = _COORDINATES.fullmatch(content)
         numbers = match.groups() if match else _ANY_NUMBER.findall(content)
         if len(numbers) != 4:
@@ -156,7 +156,7 @@ class InstanceReader:
             self.reading.report(start, "bad-box", message, "took its four numbers")
         x1, y1, x2, y2 = (int(n) if len(n) < 10 else _HUGE for n in numbers)
         if x1 > x2 or y1 > y2:
-            order = f"{message}: x1 <= x2 and y1 <= y2"
+            order = f"a box has x1 <= x2 and y1 <= y2, got {content[:80]!r}"
             self.reading.report(start, "box-order", order, "swapped its corners")
             x1, x2, y1, y2 = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
         if x1 < 0 or y1 < 0 or x2 >= columns or y2 >= rows:
@@ -212,17 +212,24 @@ class InstanceReader:
             return any(_COORDINATES.fullmatch(w.removesuffix(tag)) for w in wholes)
         return True
 
-    def _report_row(self, kind: int, at: int, row: str, found: int, box: Box) -> None:
+    def _report_row(self, kind: int, at: int, index: int, found: int, label: str, box: Box) -> None:
         rows, width = box[3] - box[1] + 1, box[2] - box[0] + 1
-        total = f"{row} adds up to {found} cells, expected {width}"
+        name = repr(label[:80])
+        row = f"row {index + 1} of {rows} of {name}"
         if kind == k.ROW_LONG:
-            report = "row-long", total, "cut it"
+            report = "row-long", f"{row} adds up to {found} cells, expected {width}", "cut it"
         elif kind == k.ROW_SHORT:
-            report = "row-short", total, "filled it with background"
+            message = f"{row} adds up to {found} cells, expected {width}"
+            report = "row-short", message, "filled it with background"
         elif kind == k.ROW_MISSING:
-            report = "rows-missing", f"{found} rows, expected {rows}", "left the rest background"
+            message = f"{name} has {found} of the {rows} rows of its box"
+            report = "rows-missing", message, "left the rest background"
         elif kind == k.ROW_EXTRA:
-            report = "rows-extra", f"more rows than the box's {rows}", "left them out"
+            report = (
+                "rows-extra",
+                f"{name} has more than the {rows} rows of its box",
+                "left them out",
+            )
         elif kind == k.STRAY_TEXT:
             text = self.reading.slice(at, min(found, at + 80))
             report = "extra-text", f"{text!r} in {row} is no brick", "passed over it"
@@ -230,8 +237,9 @@ class InstanceReader:
             message = f"a newline in {row}, but rows have no separator here"
             report = "separator", message, "ended the row there"
         else:
-            message = f"a brick of {row} says {found}, expected 1 .. 63 without leading zeros"
-            report = "brick-number", message, f"read it as {found} cells"
+            text = self.reading.slice(at, min(found, at + 80))
+            message = f"{text!r} in {row} must say 1 .. 63, without leading zeros"
+            report = "brick-number", message, "drew as many cells as it says"
         self.reading.report(at, *report)
 
     def _is_run(self, token: int) -> bool:

@@ -48,7 +48,8 @@ TAG = 1 << 16  # TAG + 0 .. TAG + 5: <ref> </ref> <box> </box> <seg> </seg>
 NOTHING = 1 << 17
 SATURATED = 1 << 11  # where a run's number stops growing: above any grid, below IRREGULAR
 
-# What the kernels find wrong. Records are (kind, byte position, row, what was found).
+# What the kernels find wrong. Records are (kind, byte position, row, what was found there: a sum,
+# or for text and bricks the byte after them).
 ROW_LONG, ROW_SHORT, ROW_MISSING, ROW_EXTRA = 1, 2, 3, 4
 STRAY_TEXT, BAD_NUMBER, STRAY_SEPARATOR, EMPTY_ITEM = 5, 6, 7, 8
 COUNT_MISSING, BAD_COUNT, STRAY_STAR, EMPTY_LABEL = 9, 10, 11, 12
@@ -385,7 +386,7 @@ def draw(
         length = abs(value)
         if length >= IRREGULAR:
             length -= IRREGULAR
-            count = _fault(faults, count, BAD_NUMBER, start, row, length)
+            count = _fault(faults, count, BAD_NUMBER, start, row, tokens[k, 2])
         if value > 0:
             for c in range(min(x, width), min(x + length, width)):
                 cells[row, c] = 1

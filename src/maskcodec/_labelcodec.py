@@ -134,7 +134,7 @@ class LabelCodec(Codec):
             raise MaskError(f"the grid must be {self.canvas} cells, got {grid.cells.shape}")
         table, bounds = _label_table(grid.names, self.seg)
         marks, mark_bounds = _mark_table(self._marks()[:3])
-        cells = grid.cells.copy()
+        cells = grid.cells.copy(order="C")
         if not self.by_row:
             cells = cells.reshape(1, -1)
         longest = int(np.diff(bounds).max()) + len(marks) + _DIGITS
@@ -209,7 +209,8 @@ class LabelCodec(Codec):
         values, numbers, names = self._named(labels)
         pixels = as_pixels(image, "label map")
         index = sample_labels(pixels, values, self.canvas, self.sampling)
-        cells = np.append(numbers, 0)[index]  # -1, a value without a name, is the background
+        background = np.int32(0)
+        cells = np.append(numbers, background)[index]  # index -1 is a value without a name
         missing = sorted(set(range(1, len(names))) - set(np.unique(cells).tolist()))
         present = set(np.unique(pixels).tolist()) if missing else set()
         gone = [names[k] for k in missing if present.intersection(values[numbers == k].tolist())]

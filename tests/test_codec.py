@@ -1,0 +1,123 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import maskcodec as mc
+from tests import contract, strategies
+
+CODECS = [
+    *[mc.BSD(grid=9, **settings) for settings in strategies.BSD_SETTINGS],
+    mc.BSD(grid=(7, 70), sampling="keep"),
+    *[kind(grid=9) for kind in (mc.ISD, mc.IRLE, mc.RRLE)],
+    mc.ISD(grid=(3, 5), background="void", seg=("[SEG]", "[/SEG]")),
+    mc.RRLE(grid=(5, 3), dialect="text4seg", sampling="area"),
+]
+every_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: repr(codec)[:40])
+
+
+@every_codec
+def test_a_codec_is_a_value(codec):
+    contract.check_is_a_value(codec)
+
+
+@every_codec
+def test_a_codec_travels_as_json(codec, tmp_path):
+    contract.check_config(codec, tmp_path / "new" / "folder")
+
+
+@every_codec
+@given(st.data())
+def test_a_codec_is_lossless_between_cells_and_text(codec, data):
+    contract.check_lossless(codec, data.draw(strategies.cells(codec.canvas)))
+
+
+@every_codec
+@given(st.data())
+def test_strict_and_recover_agree(codec, data):
+    text = codec.encode(data.draw(strategies.cells(codec.canvas)), "dog")
+    pieces = strategies.BRICK_PIECES + strategies.LABEL_PIECES
+    contract.check_strict_and_recover_agree(codec, data.draw(strategies.mutated(text, pieces)))
+
+
+def test_every_registered_codec_is_under_contract():
+    assert mc.codec_ids() == sorted({codec.codec_id for codec in CODECS})
+
+
+@pytest.mark.parametrize("grid", [16, (16, 16), [16, 16], np.int32(16), (np.int64(16), 16)])
+def test_a_grid_is_one_number_or_two(grid):
+    assert mc.BSD(grid=grid) == mc.BSD(grid=16)
+    assert mc.BSD(grid=grid).grid == (16, 16)
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        (0, "grid must be 1 .. 1024 cells a side, got 0"),
+        (1025, "grid must be 1 .. 1024 cells a side, got 1025"),
+        ((64, -1), r"grid must be 1 .. 1024 cells a side, got \(64, -1\)"),
+        (True, "grid must be 1 .. 1024 cells a side, got True"),
+        (64.0, "grid must be one or two integers, got 64.0"),
+        ("64", "grid must be one or two integers, got '64'"),
+        ((1, 2, 3), r"grid must be one or two integers, got \(1, 2, 3\)"),
+        (None, "grid must be one or two integers, got None"),
+    ],
+)
+def test_what_is_no_grid_is_refused(grid, message):
+    for kind in (mc.BSD, mc.RRLE):
+        with pytest.raises(mc.ConfigError, match=message):
+            kind(grid=grid)
+
+
+def test_an_unknown_sampling_is_refused():
+    with pytest.raises(
+        mc.ConfigError, match="sampling must be one of 'nearest', 'area', 'keep', got 'cubic'"
+    ):
+        mc.BSD(sampling="cubic")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: mc.get_codec("b-sd"),
+            "no codec has the id 'b-sd'; known ids: b-sd/1, i-rle/1, i-sd/1, r-rle/1",
+        ),
+        (lambda: mc.get_codec(["b-sd/1"]), r"no codec has the id \['b-sd/1'\]"),
+        (
+            lambda: mc.get_codec("b-sd/1", dialect="x"),
+            "b-sd/1 has no setting 'dialect'; it has grid, sampling, row_sep",
+        ),
+        (lambda: mc.from_config({"grid": 64}), r"needs an \"id\", got \['grid'\]"),
+        (
+            lambda: mc.from_config(["b-sd/1"]),
+            r"a codec's configuration is a mapping, got \['b-sd/1'\]",
+        ),
+        (lambda: mc.from_config({"id": "r-rle/1", "grid": [0, 1]}), "grid must be 1 .. 1024"),
+    ],
+)
+def test_what_is_no_configuration_is_refused(call, message):
+    with pytest.raises(mc.ConfigError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", "maskcodec.json is not JSON"),
+        (b"\xff\xfe", "maskcodec.json is not JSON"),
+        (b"[1]", "maskcodec.json: a codec's configuration is a mapping"),
+        (json.dumps({"id": "b-sd/9"}).encode(), "maskcodec.json: no codec has the id 'b-sd/9'"),
+    ],
+)
+def test_a_broken_file_is_named(content, message, tmp_path):
+    (tmp_path / "maskcodec.json").write_bytes(content)
+    with pytest.raises(mc.ConfigError, match=message):
+        mc.load(tmp_path)
+
+
+def test_a_missing_file_is_the_systems_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"maskcodec\.json"):
+        mc.load(tmp_path)

@@ -1,0 +1,170 @@
+"""Frozen texts: what a release once wrote, every later one writes and reads.
+
+`pytest --write-golden` writes the files anew. A change there is a change of a format: it needs a
+new version in the codec's id, and a line under **Format** in CHANGELOG.md.
+"""
+
+import json
+
+import numpy as np
+import pytest
+
+import maskcodec as mc
+from tests.conftest import ROOT
+
+FOLDER = ROOT / "tests" / "golden"
+
+CODECS = {
+    "b-sd": mc.BSD(grid=(6, 8)),
+    "b-sd-64": mc.BSD(grid=64),
+    "b-sd-unseparated": mc.BSD(grid=(6, 8), row_separator=""),
+    "b-sd-plain": mc.BSD(grid=(6, 8), bricks=False),
+    "b-sd-qwen": mc.BSD(
+        grid=(6, 8),
+        ref=("<|object_ref_start|>", "<|object_ref_end|>"),
+        box=("<|box_start|>", "<|box_end|>"),
+    ),
+    "i-sd": mc.ISD(grid=(6, 8)),
+    "i-rle": mc.IRLE(grid=(6, 8)),
+    "r-rle": mc.RRLE(grid=(6, 8)),
+    "r-rle-text4seg": mc.RRLE(grid=(6, 8), dialect="text4seg"),
+}
+
+
+def pictures(shape):
+    """Named label maps, drawn by formulas: 0 is background."""
+    ys, xs = np.mgrid[: shape[0], : shape[1]]
+    rows, columns = shape
+    ring = ((2 * ys + 1 - rows) / rows) ** 2 + ((2 * xs + 1 - columns) / columns) ** 2
+    return {
+        "empty": np.zeros(shape, int),
+        "full": np.ones(shape, int),
+        "one cell": (ys == rows - 1) & (xs == columns - 1),
+        "ring": (ring < 0.9) & (ring > 0.2),
+        "checker": (ys + xs) % 2,
+        "stripes": (xs // 3) % 3,
+    }
+
+
+LABELS = ["others", "black dog", "犬"]
+
+
+def written(codec):
+    texts = {}
+    for name, picture in pictures(codec.canvas).items():
+        if isinstance(codec, mc.BSD):
+            masks = [picture == k for k in (1, 2)]
+            texts[name] = codec.encode_many(masks, LABELS[1:])
+        else:
+            texts[name] = codec.encode(picture.astype(int), LABELS)
+    return {"config": codec.get_config(), "texts": texts}
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_texts_are_what_they_were(name, write_golden):
+    path = FOLDER / f"{name}.json"
+    if write_golden:
+        path.write_text(
+            json.dumps(written(CODECS[name]), indent=1, ensure_ascii=False) + "\n", "utf-8"
+        )
+    golden = json.loads(path.read_text("utf-8"))
+    assert written(CODECS[name]) == golden
+    codec = mc.from_config(golden["config"])
+    for picture, text in golden["texts"].items():
+        expected = pictures(codec.canvas)[picture].astype(int)
+        decoded = codec.decode(text)
+        for number, label in enumerate(LABELS[1:], 1):
+            if isinstance(decoded, mc.LabelGrid):
+                mask = decoded.mask(label, codec.canvas)
+            else:
+                masks = [r.mask(codec.canvas) for r in decoded if r.label == label]
+                mask = masks[0] if masks else np.zeros(codec.canvas, int)
+            assert np.array_equal(mask, expected == number), (picture, label)
+
+
+HEAD = "<ref>dog</ref><box>[[1 1 3 2]]</box><seg>"
+WRONG = {
+    "b-sd": [
+        HEAD + "<fg3>\n<fg2></seg>",
+        HEAD + "<fg2>\n<fg3></seg>",
+        HEAD + "<fg3>\n<bg1><fg3></seg>",
+        HEAD + "<fg3></seg>",
+        HEAD + "<fg3>\n<fg3>\n<fg3></seg>",
+        HEAD + "<fg0><fg3>\n<fg3></seg>",
+        HEAD + "<fg64>\n<fg3></seg>",
+        HEAD + "<fg03>\n<fg3></seg>",
+        HEAD + "<fg99999999999999999999>\n<fg3></seg>",
+        HEAD + "<fg3>, then <fg3></seg>",
+        HEAD + "<fg3>\n<fg",
+        HEAD + "<fg3>\n<fg3>",
+        "<ref>dog</ref><box>[[3 1 1 2]]</box><seg><fg3>\n<fg3></seg>",
+        "<ref>dog</ref><box>[[1 1 8 2]]</box><seg><fg8>\n<fg8></seg>",
+        "<ref>dog</ref><box>[[1 1 999999999999 2]]</box><seg><fg3>\n<fg3></seg>",
+        "<ref>dog</ref><box>[[1 1 03 2]]</box><seg><fg3>\n<fg3></seg>",
+        "<ref>dog</ref><box>1 1 3 2</box><seg><fg3>\n<fg3></seg>",
+        "<ref>dog</ref><box>[[1 1 3",
+        "<ref>dog</ref><seg><fg3>\n<fg3></seg>",
+        "<ref>dog</ref> at <box>[[1 1 3 2]]</box><seg><fg3>\n<fg3></seg>",
+        "<ref>dog<ref>cat</ref><box>[[1 1 3 2]]</box><seg><fg3>\n<fg3></seg>",
+        "<ref> </ref><box>[[1 1 3 2]]</box><seg><fg3>\n<fg3></seg>",
+        "<ref>a<fg1></ref><box>[[1 1 3 2]]</box><seg><fg3>\n<fg3></seg>",
+        "dog</ref><box>[[1 1 3 2]]</box><seg><fg3>\n<fg3></seg>",
+        "犬 </seg>",
+    ],
+    "b-sd-unseparated": [
+        HEAD + "<fg3>\n<fg3></seg>",
+        HEAD + "<fg2><fg2></seg>",
+        HEAD + "<fg3><fg3><fg1></seg>",
+    ],
+    "i-sd": ["<seg>dog|dog</seg>", "<seg>dog|dog", "<seg>dog*48</seg>"],
+    "i-rle": ["<seg>dog*47</seg>", "<seg>dog*49</seg>", "<seg>dog*24\ndog*24</seg>"],
+    "r-rle": [
+        "<seg>" + "\n".join(["dog*8"] * 5) + "</seg>",
+        "<seg>" + "\n".join(["dog*8"] * 7) + "</seg>",
+        "<seg>" + "\n".join(["dog*8"] * 6),
+        "<seg>dog*8\ndog*7\n" + "\n".join(["dog*8"] * 4) + "</seg>",
+        "<seg>dog*999999999999\n" + "\n".join(["dog*8"] * 5) + "</seg>",
+        "<seg>dog*08\n" + "\n".join(["dog*8"] * 5) + "</seg>",
+        "<seg>dog*0|dog*8\n" + "\n".join(["dog*8"] * 5) + "</seg>",
+        "<seg>dog\n" + "\n".join(["dog*8"] * 5) + "</seg>",
+        "<seg>*8\n" + "\n".join(["dog*8"] * 5) + "</seg>",
+        "<seg>dog*8|\n" + "\n".join(["dog*8"] * 5) + "</seg>",
+        "<seg>a*b*8\n" + "\n".join(["dog*8"] * 5) + "</seg>",
+        "<seg>dog*8</seg> and <seg>dog*8</seg>",
+        "dog*8</seg>",
+        "<seg>dog*8<seg>",
+    ],
+}
+
+
+def refused(codec, text):
+    with pytest.raises(mc.DecodeError) as caught:
+        codec.decode(text)
+    return {
+        "text": text,
+        "error": type(caught.value).__name__,
+        "reason": caught.value.reason,
+        "position": caught.value.position,
+        "message": str(caught.value),
+    }
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_errors_are_what_they_were(name, write_golden):
+    path = FOLDER / "errors" / f"{name}.json"
+    found = [refused(CODECS[name], text) for text in WRONG[name]]
+    if write_golden:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    assert found == json.loads(path.read_text("utf-8"))
+
+
+def test_every_reason_is_documented_and_occurs():
+    golden = [json.loads(path.read_text("utf-8")) for path in (FOLDER / "errors").glob("*.json")]
+    reasons = {entry["reason"] for entries in golden for entry in entries}
+    documented = {
+        line.split("`")[1]
+        for line in (ROOT / "docs" / "errors.md").read_text("utf-8").splitlines()
+        if line.startswith("| `")
+    }
+    assert reasons == documented

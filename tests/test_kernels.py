@@ -1,0 +1,101 @@
+"""What the house rules ask of the compiled core."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+from PIL import Image
+
+import maskcodec as mc
+from maskcodec import _kernels
+
+
+def kernels():
+    return {
+        name: function
+        for name, function in vars(_kernels).items()
+        if hasattr(function, "signatures")
+    }
+
+
+def use_everything():
+    """Typical calls, with every kind of array that a user may hand over."""
+    mask = np.zeros((48, 64), np.uint8)
+    mask[10:30, 5:50] = 1
+    frozen = mask.copy()
+    frozen.flags.writeable = False
+    kinds = [mask, mask.astype(bool), mask.astype(np.int64), np.asfortranarray(mask), frozen]
+    for sampling in ("nearest", "area", "keep"):
+        for codec in (
+            mc.BSD(grid=16, sampling=sampling),
+            mc.BSD(grid=16, row_separator="", bricks=False),
+        ):
+            for kind in [*kinds, Image.fromarray(mask)]:
+                text = codec.encode(kind, "dog")
+            found = codec.recover(text[:-20])
+            regions = codec.decode(text) + found.regions
+            codec.encode_regions(regions)
+            for region in regions:
+                region.mask((48, 64), out=np.empty((48, 64), np.uint8))
+                region.mask((np.int32(48), 64), method="smooth")
+                codec.encode(region.cells, "dog")
+        for codec in (mc.RRLE(grid=16, sampling=sampling), mc.ISD(grid=np.int32(16)), mc.IRLE()):
+            for kind in kinds:
+                text = codec.encode(kind.astype(np.uint8), ["others", "dog"])
+            grid = codec.decode(text)
+            codec.recover(text[:-20])
+            codec.encode_grid(mc.LabelGrid(grid.cells, grid.names))
+            grid.mask("dog", (48, 64))
+            grid.label_map((48, 64))
+
+
+def test_each_kernel_is_compiled_once(compiled):
+    use_everything()
+    signatures = {name: len(kernel.signatures) for name, kernel in kernels().items()}
+    assert len(signatures) > 10
+    assert max(signatures.values()) == 1, signatures
+
+
+def run(code, **environment):
+    """Run code in a fresh process and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    return done.stdout.strip()
+
+
+def test_kernels_work_where_nothing_can_be_cached(compiled):
+    code = """
+import numba.core.caching
+numba.core.caching.CacheImpl._locator_classes = []  # as on a read-only install without a home
+import maskcodec as mc
+from maskcodec import _kernels
+print(mc.BSD(grid=2).encode([[0, 1], [1, 1]], "dog"))
+print(type(_kernels.gather._cache).__name__)
+"""
+    assert run(code).splitlines()[-1] == "NullCache"
+
+
+def test_compiled_kernels_are_cached_where_a_folder_can_be_written(compiled, tmp_path):
+    code = "import maskcodec as mc; mc.BSD(grid=2).encode([[0, 1], [1, 1]], 'dog')"
+    run(code, NUMBA_CACHE_DIR=str(tmp_path))
+    assert list(tmp_path.rglob("*.nbi"))
+
+
+def test_compiled_and_plain_python_write_the_same(compiled):
+    code = """
+import numpy as np, maskcodec as mc
+mask = np.add.outer(np.arange(40) ** 2, np.arange(50) ** 2) % 900 < 400
+for sampling in ("nearest", "area", "keep"):
+    for codec in (mc.BSD(grid=(12, 70), sampling=sampling), mc.RRLE(grid=12, sampling=sampling), mc.ISD(grid=5)):
+        text = codec.encode(mask, "dog")
+        print(text, codec.recover(text[:len(text) // 2].replace("1", "7"))[1])
+"""
+    plain = run(code, NUMBA_DISABLE_JIT="1")
+    assert plain == run(code)
+    assert "row-long" in plain

@@ -1,0 +1,131 @@
+"""The names, the layers and the cost of the import."""
+
+import ast
+import json
+import subprocess
+import sys
+
+import pytest
+
+import maskcodec as mc
+from tests.conftest import ROOT
+
+SOURCE = ROOT / "src" / "maskcodec"
+
+# What each module may import of the package; arrows point one way.
+LAYERS = [
+    {"errors"},
+    {"_arrays", "_kernels"},
+    {"grid", "_reading"},
+    {"codec", "region", "labelgrid", "spelling"},
+    {"_instances", "_descriptor"},
+    {"_labelcodec"},
+    {"bricks", "labels"},
+    {"__init__"},
+]
+
+
+def imports(path):
+    """The modules of the package that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "maskcodec":
+            found |= {alias.name for alias in node.names if (SOURCE / f"{alias.name}.py").exists()}
+            found |= {
+                "__init__" for alias in node.names if not (SOURCE / f"{alias.name}.py").exists()
+            }
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("maskcodec."):
+            found.add(node.module.removeprefix("maskcodec."))
+        elif isinstance(node, ast.Import):
+            found |= {"__init__" for alias in node.names if alias.name.split(".")[0] == "maskcodec"}
+    return found
+
+
+def test_the_core_imports_downwards_only():
+    level = {name: k for k, names in enumerate(LAYERS) for name in names}
+    type_only = {"_kernels": {"_arrays"}}
+    for name, k in level.items():
+        for other in imports(SOURCE / f"{name}.py") - type_only.get(name, set()):
+            assert level[other] < k, (name, other)
+
+
+def test_the_core_needs_nothing_above_it():
+    modules = {path.stem for path in SOURCE.glob("*.py")}
+    core = set().union(*LAYERS)
+    assert core < modules
+    for name in core:
+        assert not imports(SOURCE / f"{name}.py") & (modules - core), name
+
+
+def test_a_format_never_imports_another_format():
+    assert "labels" not in imports(SOURCE / "bricks.py") | imports(SOURCE / "_instances.py")
+    assert "bricks" not in imports(SOURCE / "labels.py") | imports(SOURCE / "_labelcodec.py")
+
+
+def test_public_names_exist_and_are_documented():
+    assert mc.__all__ == sorted(
+        mc.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name)
+    )
+    for name in mc.__all__:
+        assert getattr(mc, name).__doc__, name
+        for member, value in (
+            vars(getattr(mc, name)).items() if isinstance(getattr(mc, name), type) else []
+        ):
+            if callable(value) and not member.startswith("_"):
+                assert value.__doc__, (name, member)
+
+
+def fresh(code):
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def test_import_loads_numpy_and_nothing_heavier():
+    loaded = fresh("import sys, json, maskcodec; print(json.dumps(sorted(sys.modules)))")
+    assert "numpy" in loaded
+    for heavy in [
+        "numba",
+        "PIL",
+        "typer",
+        "rich",
+        "click",
+        "tokenizers",
+        "transformers",
+        "torch",
+        "pycocotools",
+        "pandas",
+        "matplotlib",
+    ]:
+        assert heavy not in loaded
+
+
+def test_configuring_a_codec_loads_no_compiler():
+    code = "import sys, json, maskcodec as mc; mc.from_config(mc.BSD().get_config()); mc.RRLE(); print(json.dumps('numba' in sys.modules))"
+    assert fresh(code) is False
+
+
+def test_import_costs_at_most_60_ms_more_than_numpy():
+    code = "import time, json, numpy; t = time.perf_counter(); import maskcodec; print(json.dumps(time.perf_counter() - t))"
+    assert min(fresh(code) for _ in range(7)) < 0.06
+
+
+def test_the_version_is_the_packages():
+    from importlib.metadata import version
+
+    assert mc.__version__ == version("maskcodec")
+
+
+def test_no_file_outgrows_its_room():
+    for path in SOURCE.glob("*.py"):
+        if path.name != "_kernels.py":
+            assert len(path.read_text().splitlines()) <= 320, path.name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ConfigError", "MaskError", "LostMaskError", "LabelError", "DecodeError", "TruncatedError"],
+)
+def test_errors_form_one_tree(name):
+    error = getattr(mc, name)
+    assert issubclass(error, mc.MaskCodecError)
+    assert issubclass(error, ValueError)
