@@ -16,7 +16,7 @@ def check_is_a_value(codec: mc.Codec) -> None:
         copy.deepcopy(codec),
         pickle.loads(pickle.dumps(codec)),
         eval(repr(codec), vars(mc)),
-    ):  # noqa: S307
+    ):
         assert other == codec
         assert hash(other) == hash(codec)
     assert codec != object()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 from PIL import Image
@@ -15,7 +15,7 @@ from PIL import Image
 TAGS = ["<ref>", "</ref>", "<box>", "</box>", "<seg>", "</seg>"]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The text does not follow its format."""
 
 
@@ -138,7 +138,7 @@ def read_bsd(
     bg: str = "<bg{}>",
     tags: list[str] = TAGS,
 ) -> list[tuple[str, tuple[int, ...], list[list[int]]]]:
-    """All instances as (label, box, rows of cells), or `Refused`."""
+    """All instances as (label, box, rows of cells), or `RefusedError`."""
     any_tag = re.compile("|".join(map(re.escape, tags)))
     parts = {1: fg.split("{}"), 0: bg.split("{}")}
     brick = {
@@ -154,13 +154,13 @@ def read_bsd(
         for tag in tags[1:]:
             spots.append(any_tag.search(text, spots[-1].end()))
             if spots[-1] is None or spots[-1].group() != tag:
-                raise Refused
+                raise RefusedError
         if spots[0].group() != tags[0]:
-            raise Refused
-        inner = [text[a.end() : b.start()] for a, b in zip(spots, spots[1:], strict=False)]
+            raise RefusedError
+        inner = [text[a.end() : b.start()] for a, b in pairwise(spots)]
         label, gap, box, other_gap, body = inner
         if gap.strip(" ") or other_gap.strip(" "):
-            raise Refused
+            raise RefusedError
         at = spots[-1].end()
         found.append(_read_instance(label, box, body, grid, separator, brick))
 
@@ -170,13 +170,13 @@ def _read_instance(label, box, body, grid, separator, brick):
     numbers = "[1-9]|[1-5][0-9]|6[0-3]"
     plain = [re.compile(p.pattern.replace("[0-9]+", numbers)) for p in brick.values()]
     if not label or any(p.search(label) for p in plain):
-        raise Refused
+        raise RefusedError
     match = re.fullmatch(r" *\[ *\[ *(\d+) +(\d+) +(\d+) +(\d+) *\] *\] *", box, re.ASCII)
     if not match or any(n != str(int(n)) for n in match.groups() if len(n) < 99):
-        raise Refused
+        raise RefusedError
     x1, y1, x2, y2 = corners = tuple(int(n) if len(n) < 99 else 10**9 for n in match.groups())
     if not (x1 <= x2 < grid[1] and y1 <= y2 < grid[0]):
-        raise Refused
+        raise RefusedError
     width, height = x2 - x1 + 1, y2 - y1 + 1
     lines = body.split("\n") if separator else [body]
     rows = [_read_bricks(line, brick) for line in lines]
@@ -186,14 +186,14 @@ def _read_instance(label, box, body, grid, separator, brick):
             row = []
             while sum(length for _, length in row) < width:
                 if not runs:
-                    raise Refused
+                    raise RefusedError
                 row.append(runs.pop(0))
             rows.append(row)
     if len(rows) != height:
-        raise Refused
+        raise RefusedError
     cells = [[value for value, length in row for _ in range(length)] for row in rows]
     if any(len(row) != width for row in cells):
-        raise Refused
+        raise RefusedError
     return label, corners, cells
 
 
@@ -209,12 +209,12 @@ def _read_bricks(line: str, brick: dict[int, re.Pattern[str]]) -> list[tuple[int
             if match:
                 number = match.group(1)
                 if number[0] == "0" or len(number) > 2 or int(number) > 63:
-                    raise Refused
+                    raise RefusedError
                 runs.append((value, int(number)))
                 at = match.end()
                 break
         else:
-            raise Refused
+            raise RefusedError
     return runs
 
 
@@ -245,17 +245,17 @@ WRITERS = {"i-sd/1": write_isd, "i-rle/1": write_irle, "r-rle/1": write_rrle}
 
 
 def read_labels(codec_id: str, text: str, grid: tuple[int, int]) -> list[list[str]]:
-    """The label of every cell, or `Refused`."""
+    """The label of every cell, or `RefusedError`."""
     rows, columns = grid
     if "<seg>" in text or "</seg>" in text:
         parts = re.split("(</?seg>)", text)
         if parts[1::2] != ["<seg>", "</seg>"]:
-            raise Refused
+            raise RefusedError
         text = parts[2]
     text = text.strip(" \t\r\n\v\f")
     lines = text.split("\n") if codec_id == "r-rle/1" else [text]
     if codec_id != "r-rle/1" and "\n" in text:
-        raise Refused
+        raise RefusedError
     cells: list[list[str]] = []
     for line in lines:
         row: list[str] = []
@@ -264,23 +264,23 @@ def read_labels(codec_id: str, text: str, grid: tuple[int, int]) -> list[list[st
             if codec_id != "i-sd/1":
                 label, star, count = item.partition("*")
                 if not star:
-                    raise Refused
+                    raise RefusedError
                 count = count.strip(" ")
             label = label.strip()
             if not re.fullmatch("[1-9][0-9]*", count) or len(count) > 9:
-                raise Refused
+                raise RefusedError
             if not label or "*" in label or any(tag in label for tag in TAGS):
-                raise Refused
+                raise RefusedError
             if len(row) + int(count) > rows * columns:
-                raise Refused
+                raise RefusedError
             row += [label] * int(count)
         cells.append(row)
     if codec_id != "r-rle/1":
         if len(cells[0]) != rows * columns:
-            raise Refused
+            raise RefusedError
         return [cells[0][r * columns : (r + 1) * columns] for r in range(rows)]
     if len(cells) != rows or any(len(row) != columns for row in cells):
-        raise Refused
+        raise RefusedError
     return cells
 
 

@@ -171,7 +171,7 @@ def test_any_text_decodes_as_the_reference_reads_it_or_is_refused(data, cells, s
     text = data.draw(strategies.mutated(text, pieces))
     try:
         expected = reference.read_bsd(text, (4, 5), **twin(settings))
-    except reference.Refused:
+    except reference.RefusedError:
         with pytest.raises(mc.DecodeError) as caught:
             codec.decode(text)
         assert 0 <= caught.value.position <= len(text)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import maskcodec as mc
@@ -50,7 +51,8 @@ def use_everything():
             grid.label_map((48, 64))
 
 
-def test_each_kernel_is_compiled_once(compiled):
+@pytest.mark.usefixtures("compiled")
+def test_each_kernel_is_compiled_once():
     use_everything()
     signatures = {name: len(kernel.signatures) for name, kernel in kernels().items()}
     assert len(signatures) > 10
@@ -69,7 +71,8 @@ def run(code, **environment):
     return done.stdout.strip()
 
 
-def test_kernels_work_where_nothing_can_be_cached(compiled):
+@pytest.mark.usefixtures("compiled")
+def test_kernels_work_where_nothing_can_be_cached():
     code = """
 import numba.core.caching
 numba.core.caching.CacheImpl._locator_classes = []  # as on a read-only install without a home
@@ -81,18 +84,21 @@ print(type(_kernels.gather._cache).__name__)
     assert run(code).splitlines()[-1] == "NullCache"
 
 
-def test_compiled_kernels_are_cached_where_a_folder_can_be_written(compiled, tmp_path):
+@pytest.mark.usefixtures("compiled")
+def test_compiled_kernels_are_cached_where_a_folder_can_be_written(tmp_path):
     code = "import maskcodec as mc; mc.BSD(grid=2).encode([[0, 1], [1, 1]], 'dog')"
     run(code, NUMBA_CACHE_DIR=str(tmp_path))
     assert list(tmp_path.rglob("*.nbi"))
 
 
-def test_compiled_and_plain_python_write_the_same(compiled):
+@pytest.mark.usefixtures("compiled")
+def test_compiled_and_plain_python_write_the_same():
     code = """
 import numpy as np, maskcodec as mc
 mask = np.add.outer(np.arange(40) ** 2, np.arange(50) ** 2) % 900 < 400
 for sampling in ("nearest", "area", "keep"):
-    for codec in (mc.BSD(grid=(12, 70), sampling=sampling), mc.RRLE(grid=12, sampling=sampling), mc.ISD(grid=5)):
+    codecs = mc.BSD(grid=(12, 70), sampling=sampling), mc.RRLE(grid=12, sampling=sampling)
+    for codec in (*codecs, mc.ISD(grid=5)):
         text = codec.encode(mask, "dog")
         print(text, codec.recover(text[:len(text) // 2].replace("1", "7"))[1])
 """

@@ -198,7 +198,7 @@ def test_any_text_decodes_as_the_reference_reads_it_or_is_refused(data, kind):
     text = data.draw(strategies.mutated(text, strategies.LABEL_PIECES))
     try:
         expected = reference.read_labels(codec.codec_id, text, (3, 4))
-    except reference.Refused:
+    except reference.RefusedError:
         with pytest.raises(mc.DecodeError) as caught:
             codec.decode(text)
         assert 0 <= caught.value.position <= len(text)

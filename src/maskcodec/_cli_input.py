@@ -112,11 +112,10 @@ def read_names(path: Path) -> dict[int, str]:
         It is something else.
     """
     content = read_json(path)
-    pairs = content.items() if isinstance(content, dict) else None
     if isinstance(content, list):
-        pairs = [(number, name) for number, name in enumerate(content) if name is not None]
-    names = {}
-    for value, name in pairs or ():
+        content = {str(n): name for n, name in enumerate(content) if name is not None}
+    names: dict[int, str] = {}
+    for value, name in content.items() if isinstance(content, dict) else ():
         try:
             names[int(value)] = name
         except ValueError:
@@ -206,11 +205,11 @@ def _image_shape(entry: dict[str, Any], where: str) -> tuple[int, int]:
 def _segmentation(value: Any, shape: tuple[int, int], where: str) -> Mask:
     """COCO's three kinds: polygons, counts, and counts packed into a string."""
     if isinstance(value, dict):
-        counts, size = value.get("counts"), value.get("size")
+        counts: Any = value.get("counts")
         if isinstance(counts, str):
             counts = _unpacked(counts)
         whole = isinstance(counts, list) and all(type(n) is int and n >= 0 for n in counts)
-        if whole and size == list(shape) and sum(counts) == shape[0] * shape[1]:
+        if whole and value.get("size") == list(shape) and sum(counts) == shape[0] * shape[1]:
             flat = np.repeat(np.arange(len(counts)) % 2, counts).astype(np.uint8)
             return np.ascontiguousarray(flat.reshape(shape[::-1]).T)
         raise InputError(f"{where} has an RLE that does not fill {shape[0]} x {shape[1]} pixels")

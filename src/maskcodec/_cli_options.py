@@ -8,9 +8,9 @@ from typing import Annotated, Any, TypeAlias, cast
 
 import typer
 
+from maskcodec._cli_input import MOST_PIXELS, read_json
 from maskcodec._labelcodec import LabelCodec
 from maskcodec.bricks import BSD
-from maskcodec._cli_input import MOST_PIXELS, read_json
 from maskcodec.codec import FILE_NAME, codec_ids, from_config, get_codec
 from maskcodec.errors import ConfigError
 
@@ -73,18 +73,12 @@ def _setting(*names: str, text: str, metavar: str | None = None) -> Any:
 
 
 MaskArgument: TypeAlias = Annotated[
-    str, typer.Argument(help="The mask, an image file; - reads standard input.", metavar="MASK")
+    str, typer.Argument(help="The mask, an image file; - reads standard input.")
 ]
 TextArgument: TypeAlias = Annotated[
-    str,
-    typer.Argument(
-        help="A file with the text, or the text itself; - reads standard input.",
-        metavar="TEXT|FILE",
-    ),
+    str, typer.Argument(help="A file with the text; - for standard input; or the text itself.")
 ]
-AnnotationsArgument: TypeAlias = Annotated[
-    Path, typer.Argument(help="A COCO annotation file.", metavar="FILE.json")
-]
+AnnotationsArgument: TypeAlias = Annotated[Path, typer.Argument(help="A COCO annotation file.")]
 LabelOption: TypeAlias = Annotated[
     str | None,
     _option("--label", "-l", text="What a mask shows, which is all that is not 0.", metavar="TEXT"),
@@ -160,14 +154,19 @@ GridOption: TypeAlias = Annotated[
     _setting(
         "--grid",
         "-g",
-        text="Cells per image: 64, or 48x64 for rows x columns. "
+        text="Cells per image, such as 64, or 48x64 for rows x columns. "
         "Default: 64 for b-sd, 16 for the others.",
-        metavar="N|ROWSxCOLUMNS",
+        metavar="CELLS",
     ),
 ]
 SamplingOption: TypeAlias = Annotated[
     SamplingName | None,
-    _setting("--sampling", text="How pixels become cells; keep loses no object. Default: nearest."),
+    _setting(
+        "--sampling",
+        text="How pixels become cells: nearest, area, or keep, which loses no object. "
+        "Default: nearest.",
+        metavar="NAME",
+    ),
 ]
 BricksOption: TypeAlias = Annotated[
     bool | None,
@@ -177,11 +176,21 @@ BricksOption: TypeAlias = Annotated[
     ),
 ]
 SeparatorOption: TypeAlias = Annotated[
-    SeparatorName | None, _setting("--row-separator", text="b-sd: what stands between rows.")
+    SeparatorName | None,
+    _setting(
+        "--row-separator",
+        text="b-sd: what stands between rows, newline or none. Default: newline.",
+        metavar="NAME",
+    ),
 ]
 DialectOption: TypeAlias = Annotated[
     DialectName | None,
-    _setting("--dialect", text="r-rle: text4seg spells as the checkpoints of Text4Seg do."),
+    _setting(
+        "--dialect",
+        text="r-rle: maskcodec, or text4seg, which spells as its checkpoints do. "
+        "Default: maskcodec.",
+        metavar="NAME",
+    ),
 ]
 BackgroundOption: TypeAlias = Annotated[
     str | None,
@@ -285,19 +294,13 @@ def _flag(setting: str) -> str:
 
 def _codec_id(name: str) -> str:
     """The id that a name stands for: itself, or its newest version."""
-    versions = _versions()
+    versions: dict[str, list[str]] = {}
+    for known in codec_ids():
+        versions.setdefault(known.rpartition("/")[0], []).append(known)
     if name in versions:
         return max(versions[name], key=lambda known: int(known.rpartition("/")[2]))
     if name in codec_ids():
         return name
     raise typer.BadParameter(
-        f"no codec is called {name!r}; there are {', '.join(versions)}, and full ids such as b-sd/1",
-        param_hint="--codec",
+        f"no codec is called {name!r}; there are {', '.join(versions)}", param_hint="--codec"
     )
-
-
-def _versions() -> dict[str, list[str]]:
-    versions: dict[str, list[str]] = {}
-    for known in codec_ids():
-        versions.setdefault(known.rpartition("/")[0], []).append(known)
-    return versions

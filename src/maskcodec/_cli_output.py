@@ -16,7 +16,7 @@ from rich.text import Text
 
 from maskcodec._cli_input import InputError
 from maskcodec.errors import MaskCodecError
-from maskcodec.figure import overlay, palette
+from maskcodec.figure import fitted, fitted_mask, overlay, palette, panels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,6 +36,7 @@ Shape: TypeAlias = tuple[int, int]  # (height, width)
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
+_CROWD = 12  # with more instances on a picture than this, their numbers stand for their labels
 _SPOKEN = {
     'sampling="keep"': "--sampling keep",
     'lost="drop"': "--lost drop",
@@ -197,6 +198,26 @@ def write_overlay(
     labels = [printable(region.label) for region in regions]
     overlay(photo, paint(regions, shape, method), labels).save(path, optimize=True)
     wrote(path, f"the decoded regions over {shape[0]} x {shape[1]} pixels")
+
+
+def write_comparison(
+    path: Path,
+    photo: Image.Image,
+    labels: Sequence[str],
+    masks: tuple[Sequence[Mask], Sequence[Mask]],
+    remark: str,
+) -> None:
+    """A photo with masks before and after encoding, side by side, numbered as in the table."""
+    crowded = len(labels) > _CROWD
+    names = [str(n) if crowded else f"{n} {label}" for n, label in enumerate(labels, 1)]
+    small = fitted(photo)
+    pictures = [
+        overlay(small, (fitted_mask(mask, small.size) for mask in side), names) for side in masks
+    ]
+    count = f"{len(labels)} instance{'s' * (len(labels) != 1)}"
+    titled = [("Original", count, pictures[0]), ("Decoded", remark, pictures[1])]
+    panels(titled).save(path, optimize=True)
+    wrote(path, "the annotations before and after")
 
 
 def paint(regions: Sequence[Region], shape: Shape, method: Method) -> Iterator[Mask]:

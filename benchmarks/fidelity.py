@@ -1,0 +1,296 @@
+"""How much of real masks is left after the round trip through B-SD text.
+
+Every instance goes from pixels to text and back, for each grid, each sampler and each way back.
+Prints the share of instances of which no cell is left, the mean IoU, and the cumulative IoU (the
+sum of the intersections over the sum of the unions); a lost instance counts with an IoU of 0.
+Takes COCO annotations (.json) and files of one JSON object a line whose "segmentation" is a COCO
+RLE, as GSEval has them (.jsonl).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+import maskcodec as mc
+from _common import Table, paragraph, versions, write_section
+
+try:
+    from pycocotools import mask as coco
+except ImportError:
+    sys.exit("fidelity.py needs pycocotools: pip install -e '.[bench]'")
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    Mask = npt.NDArray[np.uint8]
+
+COMMAND = "python benchmarks/fidelity.py ANNOTATIONS.json..."
+GRIDS = "16,32,48,64,80,128"
+SAMPLERS = "nearest", "area", "keep"
+METHODS = "nearest", "smooth"
+LABEL = "object"
+MAX_PIXELS = 1 << 28  # a larger image is a mistake in the file
+
+
+class BadFileError(Exception):
+    """A file that cannot be used; the message names it and the place in it."""
+
+
+class Instance(NamedTuple):
+    """A mask as its file has it."""
+
+    where: str
+    segmentation: Any  # polygons, or run lengths
+    size: Any  # [height, width], as the file has it: `draw` checks it
+
+
+@dataclass
+class Score:
+    """What became of the instances so far."""
+
+    lost: int = 0
+    ious: float = 0.0
+    intersection: int = 0
+    union: int = 0
+
+    def add(self, intersection: int, union: int) -> None:
+        """One more instance, in pixels."""
+        self.ious += intersection / union
+        self.intersection += intersection
+        self.union += union
+
+
+def read(path: Path) -> list[Instance]:
+    """All instances of a file, not drawn yet."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadFileError(f"{path}: {error}") from error
+    if path.suffix == ".jsonl":
+        lines = [(f"{path}, line {k}", line) for k, line in enumerate(text.splitlines(), 1)]
+        found = [(where, _parse(line, where)) for where, line in lines if line.strip()]
+        return [Instance(where, *_rle_and_size(item, where)) for where, item in found]
+    data = _parse(text, str(path))
+    try:
+        sizes = {image["id"]: [image["height"], image["width"]] for image in data["images"]}
+        return [
+            Instance(f"{path}, annotation {a['id']}", a["segmentation"], sizes[a["image_id"]])
+            for a in data["annotations"]
+        ]
+    except (KeyError, TypeError) as error:
+        raise BadFileError(f"{path}: these are no COCO annotations: {error!r}") from error
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise BadFileError(f"{where}: this is no JSON: {error}") from error
+
+
+def _rle_and_size(item: Any, where: str) -> tuple[Any, Any]:
+    try:
+        return item["segmentation"], item["segmentation"]["size"]
+    except (KeyError, TypeError) as error:
+        raise BadFileError(f"{where}: no COCO RLE under 'segmentation': {error!r}") from error
+
+
+def draw(instance: Instance) -> Mask:
+    """The instance's pixels: uint8 (height, width), C-contiguous, 0 and 1."""
+    where, segmentation, size = instance
+    if not isinstance(size, list) or [type(side) for side in size] != [int, int] or min(size) < 1:
+        raise BadFileError(f"{where}: an image's size is two positive integers, got {size!r}")
+    height, width = size
+    if height * width > MAX_PIXELS:
+        raise BadFileError(f"{where}: {height} x {width} pixels are too large an image")
+    if segmentation == []:
+        return np.zeros((height, width), np.uint8)
+    try:
+        if isinstance(segmentation, list):
+            rle = coco.merge(coco.frPyObjects(segmentation, height, width))
+        elif isinstance(segmentation["counts"], list):
+            rle = coco.frPyObjects(segmentation, height, width)
+        else:
+            rle = segmentation
+        if list(rle["size"]) != size:
+            raise ValueError(f"its size is {rle['size']}, the image's {size}")
+        if (total := _covered(rle["counts"])) != height * width:
+            raise ValueError(f"its runs cover {total} of {height * width} pixels")
+        return np.ascontiguousarray(coco.decode(rle))
+    except Exception as error:  # pycocotools raises bare exceptions
+        raise BadFileError(f"{where}: no COCO segmentation: {error!r}") from error
+
+
+def _covered(counts: str | bytes) -> int:
+    """How many pixels a compressed COCO RLE covers: pycocotools takes any memory for the rest."""
+    runs: list[int] = []
+    run = bits = 0
+    for byte in counts.encode() if isinstance(counts, str) else counts:
+        run |= (byte - 48 & 31) << bits
+        bits += 5
+        if not byte - 48 & 32:
+            run -= (byte - 48 & 16) << bits - 4  # the sign
+            runs.append(run + (runs[-2] if len(runs) > 2 else 0))
+            run = bits = 0
+    return sum(runs)
+
+
+def drawn(instances: Sequence[Instance]) -> Iterator[Mask]:
+    """The masks, with a progress bar on stderr."""
+    columns = [*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn()]
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        for instance in progress.track(instances, description="round trips"):
+            yield draw(instance)
+
+
+class Trips:
+    """Round trips through one codec, and their scores by the way back."""
+
+    def __init__(self, grid: int, sampling: str) -> None:
+        self.grid = grid
+        self.sampling = sampling
+        self.codec = mc.BSD(grid=grid, sampling=sampling)
+        self.scores = {method: Score() for method in METHODS}
+
+    def add(self, mask: Mask, area: int, out: Mask) -> None:
+        """There and back again; `out` is scratch of the mask's shape, `area` its pixels set."""
+        lost: list[int] = []
+        text = self.codec.encode_many([mask], [LABEL], lost="drop", dropped=lost)
+        regions = self.codec.decode(text)
+        for method, score in self.scores.items():
+            if lost:
+                score.lost += 1
+                score.add(0, area)
+                continue
+            regions[0].mask(mask.shape, method=method, out=out)
+            painted = np.count_nonzero(out.view(np.bool_))
+            out &= mask
+            both = np.count_nonzero(out.view(np.bool_))
+            score.add(both, area + painted - both)
+
+
+def measure(instances: Sequence[Instance], grids: Sequence[int]) -> tuple[list[Trips], int]:
+    """All round trips of all instances, and how many of these have no pixel and are left out."""
+    trips = [Trips(grid, sampling) for grid in grids for sampling in SAMPLERS]
+    out = np.empty((1, 1), np.uint8)
+    empty = 0
+    for mask in drawn(instances):
+        area = np.count_nonzero(mask)
+        if area == 0:
+            empty += 1
+            continue
+        if out.shape != mask.shape:
+            out = np.empty(mask.shape, np.uint8)
+        for trip in trips:
+            trip.add(mask, area, out)
+    return trips, empty
+
+
+def table(trips: Sequence[Trips], count: int) -> Table:
+    """A section for each grid, a row for each sampler."""
+    columns = [f"{name}, {method}" for method in METHODS for name in ("mean IoU", "cIoU")]
+    result = Table(["sampler", "lost", *columns])
+    for grid in dict.fromkeys(trip.grid for trip in trips):
+        rows = []
+        for trip in trips:
+            if trip.grid == grid:
+                scores = trip.scores.values()
+                lost = f"{trip.scores['nearest'].lost / count:.1%}"
+                ious = [
+                    f"{x:.3f}" for s in scores for x in (s.ious / count, s.intersection / s.union)
+                ]
+                rows.append((trip.sampling, lost, *ious))
+        result.add(f"{grid} x {grid}", rows)
+    return result
+
+
+def page(about: str, result: Table) -> str:
+    """The section of docs/benchmarks.md."""
+    what = f"""
+        What is left of real masks after the round trip from pixels to B-SD text and back. Text
+        and cells say the same, so all of the loss is the grid's. {about}"""
+    return f"""\
+## Fidelity
+
+```sh
+{COMMAND}
+```
+
+{paragraph(what)}
+
+A sampler makes cells of pixels: `nearest` is what the paper's data was made with, `area` sets a
+cell that is at least half covered, `keep` is `area` but never loses a whole instance. The way back
+is in the columns' heads: `nearest` paints cells as rectangles, `smooth` interpolates between them.
+Lost are the instances of which no cell is left; they count with an IoU of 0. cIoU is the sum of
+the intersections over the sum of the unions, which large objects dominate; the mean IoU weighs
+every object alike, and small ones are what a coarse grid loses.
+
+{versions(["maskcodec", "numpy", "pycocotools"])}
+
+{result.markdown()}
+"""
+
+
+def grid_list(text: str) -> list[int]:
+    """The argument of --grids."""
+    try:
+        grids = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"numbers with commas between, got {text!r}") from None
+    if not all(1 <= grid <= 1024 for grid in grids):
+        raise argparse.ArgumentTypeError(f"grids are 1 .. 1024, got {text!r}")
+    return grids
+
+
+def main() -> int:
+    """Read, go all round trips, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="ANNOTATIONS.json")
+    parser.add_argument(
+        "--grids", type=grid_list, default=GRIDS, help="cells a side (default: %(default)s)"
+    )
+    parser.add_argument("--limit", type=int, help="stop after that many instances of each file")
+    parser.add_argument("--write", action="store_true", help="refresh docs/benchmarks.md as well")
+    options = parser.parse_args()
+    if options.limit is not None and options.limit < 1:
+        parser.error("--limit must be at least 1")
+
+    try:
+        by_file = [(path.name, read(path)[: options.limit]) for path in options.files]
+        instances = [instance for _, found in by_file for instance in found]
+        trips, empty = measure(instances, options.grids)
+    except BadFileError as error:
+        print(f"fidelity.py: {error}", file=sys.stderr)
+        return 1
+    count = len(instances) - empty
+    if count == 0:
+        print("fidelity.py: no instance has a pixel set", file=sys.stderr)
+        return 1
+    files = " and ".join(f"{len(found):,} of `{name}`" for name, found in by_file)
+    about = f"{count:,} instances: {files}" + (f", without {empty:,} empty ones" if empty else "")
+    print(f"{about}.")
+    result = table(trips, count)
+    result.show()
+    if options.write:
+        write_section("fidelity", page(f"{about}.", result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

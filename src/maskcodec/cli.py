@@ -1,0 +1,289 @@
+"""The command line: try the codecs, turn masks into text and back, look at annotations."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.text import Text
+
+from maskcodec import BSD, __version__, codec_ids
+from maskcodec import _cli_input as read
+from maskcodec import _cli_options as options
+from maskcodec import _cli_output as say
+from maskcodec._cli_codecs import decode_any, encode_any, iou, round_trip
+from maskcodec.demo import scene
+from maskcodec.figure import draw_cells, overlay, panels, plain
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"maskcodec {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Segmentation masks as text for multimodal language models, and back.
+
+    \b
+    Start with:
+      maskcodec demo
+      maskcodec encode mask.png --label "black dog" --out answer.txt
+      maskcodec decode answer.txt --shape 480x640 --out decoded.png
+    """
+
+
+@app.command()
+@say.reported
+def demo(path: options.PictureOption = Path("maskcodec-demo.png")) -> None:
+    """See what the codecs do: a drawn scene becomes text, and masks again. Needs no file.
+
+    \b
+    Example:
+      maskcodec demo --out scene.png
+    """
+    say.checked_output(path)
+    picture = scene()
+    trips = {
+        codec_id: round_trip(codec_id, picture)
+        for codec_id in say.steps(codec_ids(), "Encoding and decoding")
+    }
+    table = say.new_table("One scene on 64 x 64 cells", "codec", "characters", "runs", "IoU")
+    for codec_id, trip in sorted(trips.items(), key=lambda item: -len(item[1].text)):
+        quality = f"{np.mean(trip.ious):.3f}"
+        table.add_row(codec_id, f"{len(trip.text):,}", f"{trip.runs:,}", quality)
+    say.out.print(table)
+    label, codec = picture.labels[-1], BSD()
+    text = codec.encode(picture.masks()[-1], label)
+    say.out.print(f"The {label} as {codec.codec_id}, {len(text)} characters:\n")
+    say.out.print(Text(text, style="cyan"), soft_wrap=True)
+    trip = trips[codec.codec_id]
+    named = [f"{name} {iou:.2f}" for name, iou in zip(picture.labels, trip.ious, strict=True)]
+    height, width = shape = picture.shape
+    after = overlay(picture.image, (region.mask(shape) for region in trip.regions), named)
+    pictures = [
+        ("Image", f"{height} x {width} pixels", picture.image),
+        ("Masks", "as they were", overlay(picture.image, picture.masks(), picture.labels)),
+        ("Cells", "64 x 64, what the text says", draw_cells(trip.regions, shape)),
+        ("Decoded", "from the text alone, with IoU", after),
+    ]
+    caption = text.replace("\n", r"\n")
+    panels(pictures, legend=picture.labels, caption=caption).save(path, optimize=True)
+    say.wrote(path, "the scene, its masks, its cells, and what the text says")
+
+
+@app.command()
+@say.reported
+def encode(
+    mask: options.MaskArgument,
+    label: options.LabelOption = None,
+    names: options.NamesOption = None,
+    path: options.TextOutOption = None,
+    lost: options.LostOption = None,
+    codec: options.CodecOption = None,
+    grid: options.GridOption = None,
+    sampling: options.SamplingOption = None,
+    bricks: options.BricksOption = None,
+    row_separator: options.SeparatorOption = None,
+    dialect: options.DialectOption = None,
+    background: options.BackgroundOption = None,
+    config: options.ConfigOption = None,
+) -> None:
+    """Turn a mask or a label map into text.
+
+    The text goes to standard output as it is, everything else to standard error.
+
+    \b
+    Examples:
+      maskcodec encode mask.png --label "black dog"
+      maskcodec encode map.png --names names.json --codec r-rle --grid 32
+    """
+    chosen = options.chosen_codec(
+        name=codec,
+        config=config,
+        grid=grid,
+        sampling=sampling,
+        bricks=bricks,
+        row_separator=row_separator,
+        dialect=dialect,
+        background=background,
+    )
+    if (label is None) == (names is None):
+        raise typer.BadParameter("give --label for a mask, or --names for a label map")
+    pixels = read.read_mask(mask)
+    named = {} if names is None else read.read_names(names)
+    seen = set(np.unique(pixels).tolist()) - {0}
+    if label is not None and len(seen) > 1:
+        say.note(f"all {len(seen)} values but 0 count as {label!r}; --names tells them apart")
+    nameless = sorted(seen - set(named)) if label is None else []
+    if nameless:
+        say.note(
+            f"without a name, so left out: {', '.join(map(str, nameless[:10]))}"
+            f"{' ...' if len(nameless) > 10 else ''}"
+        )
+    with say.wait("Encoding"):
+        text, dropped = encode_any(chosen, pixels, named if label is None else label, lost)
+    rows, columns = chosen.canvas
+    for name in dropped:
+        say.note(f"dropped {name!r}: no cell of the {rows} x {columns} grid is left of it")
+    if not text:
+        say.note("there is nothing to encode, so the text is empty")
+    if path is None:
+        typer.echo(text.encode(), nl=sys.stdout.isatty())
+    else:
+        path.write_bytes(text.encode())
+        say.wrote(path, f"{len(text)} characters")
+
+
+@app.command()
+@say.reported
+def decode(
+    text: options.TextArgument,
+    shape: options.ShapeOption = None,
+    image: options.PhotoOption = None,
+    path: options.PictureOption = Path("decoded.png"),
+    kind: options.KindOption = None,
+    names_out: options.NamesOutOption = None,
+    recover: options.RecoverOption = False,
+    method: options.MethodOption = options.MethodName.NEAREST,
+    codec: options.CodecOption = None,
+    grid: options.GridOption = None,
+    sampling: options.SamplingOption = None,
+    bricks: options.BricksOption = None,
+    row_separator: options.SeparatorOption = None,
+    dialect: options.DialectOption = None,
+    background: options.BackgroundOption = None,
+    config: options.ConfigOption = None,
+) -> None:
+    """Turn a text into masks, and list what it shows.
+
+    \b
+    Examples:
+      maskcodec decode answer.txt --shape 480x640 --out mask.png
+      maskcodec decode answer.txt --image photo.jpg --out overlay.jpg
+      maskcodec decode - --shape 480x640 --recover
+    """
+    chosen = options.chosen_codec(
+        name=codec,
+        config=config,
+        grid=grid,
+        sampling=sampling,
+        bricks=bricks,
+        row_separator=row_separator,
+        dialect=dialect,
+        background=background,
+    )
+    if names_out is not None:
+        if kind not in (None, "index"):
+            raise typer.BadParameter(f"--as {kind} has no values to name", param_hint="--names-out")
+        kind = options.OutputKind.INDEX
+    if kind is None and image is not None:
+        kind = options.OutputKind.OVERLAY
+    say.checked_output(path, exact=kind != "overlay")
+    size = None if shape is None else options.parsed_shape(shape)
+    photo = None if image is None else read.read_photo(image)
+    if photo is not None:
+        if size not in (None, (photo.height, photo.width)):
+            raise typer.BadParameter(
+                f"{image} has {photo.height} x {photo.width} pixels, got {shape!r}; leave it out",
+                param_hint="--shape",
+            )
+        size = photo.height, photo.width
+    if size is None:
+        raise typer.BadParameter("give --shape, the size of the image, or --image")
+    answer, typed = read.read_text(text)
+    if typed and "<" not in answer and "|" not in answer:
+        say.note(f"there is no file {answer[:60]!r}, so it is read as the text itself")
+    with say.wait("Decoding"):
+        regions, problems = decode_any(chosen, answer, recover=recover)
+    areas = [int(np.count_nonzero(mask)) for mask in say.paint(regions, size, method.value)]
+    if kind is None:
+        kind = options.OutputKind.MASK if len(regions) < 2 else options.OutputKind.INDEX
+    if kind == "overlay":
+        say.write_overlay(path, photo or plain(size), regions, method.value)
+    elif kind == "masks":
+        say.write_masks(path, regions, size, method.value)
+    elif kind == "mask":
+        say.write_mask(path, regions, size, method.value)
+    else:
+        say.write_index(path, regions, areas, size, method.value)
+    if names_out is not None:
+        names = {str(number): r.label for number, r in enumerate(regions, 1) if r.label}
+        names_out.write_text(json.dumps(names, ensure_ascii=False, indent=2) + "\n", "utf-8")
+        say.wrote(names_out, f"{len(names)} names")
+    if regions:
+        say.print_regions(regions, areas, size)
+    else:
+        say.note("the text shows nothing")
+    if recover:
+        say.print_problems(problems)
+
+
+@app.command()
+@say.reported
+def show(
+    annotations: options.AnnotationsArgument,
+    image_id: options.ImageIdOption,
+    image: options.PhotoOption = None,
+    path: options.PictureOption = Path("show.png"),
+    method: options.MethodOption = options.MethodName.NEAREST,
+    grid: options.GridOption = None,
+    sampling: options.SamplingOption = None,
+    config: options.ConfigOption = None,
+) -> None:
+    """Compare an image's COCO annotations with what B-SD makes of them.
+
+    \b
+    Example:
+      maskcodec show instances_val2017.json --image-id 139 --image 000000000139.jpg
+    """
+    say.checked_output(path)
+    codec = options.chosen_codec(config=config, grid=grid, sampling=sampling)
+    if not isinstance(codec, BSD):
+        raise typer.BadParameter("instances need a b-sd configuration", param_hint="--config")
+    with say.wait("Reading"):
+        coco = read.read_coco(annotations, image_id)
+    photo = plain(coco.shape) if image is None else read.read_photo(image)
+    if (photo.height, photo.width) != coco.shape:
+        raise read.InputError(
+            f"{image} has {photo.height} x {photo.width} pixels, but image {image_id} is "
+            f"annotated with {coco.shape[0]} x {coco.shape[1]}"
+        )
+    table = say.new_table(f"Image {image_id}", "no.", "label", "pixels", "characters", "IoU")
+    after, ious, lost = [], [], []
+    for mask, label in zip(say.steps(coco.masks, "Encoding"), coco.labels, strict=True):
+        text = codec.encode_many([mask], [label], lost="drop", dropped=[])
+        regions = codec.decode(text)
+        after.append(regions[0].mask(coco.shape, method=method.value) if regions else 0 * mask)
+        ious.append(iou(mask, after[-1]))
+        number, area = len(after), int(np.count_nonzero(mask))
+        if area and not regions:
+            lost.append(str(number))
+        quality = f"{ious[-1]:.3f}" if regions else "lost" if area else "empty"
+        row = str(number), say.coloured(label, number), f"{area:,}", f"{len(text):,}", quality
+        table.add_row(*row)
+    say.out.print(table)
+    rows, columns = codec.canvas
+    if lost:
+        say.note(
+            f"lost, since no cell of the {rows} x {columns} grid is left of them: "
+            f"no. {', '.join(lost)}; --sampling keep keeps them"
+        )
+    mean = f"mean IoU {np.mean(ious):.3f}" if ious else "no instances"
+    remark = f"{codec.codec_id}, {rows} x {columns} cells, {mean}"
+    say.write_comparison(path, photo, coco.labels, (coco.masks, after), remark)

@@ -1,0 +1,256 @@
+"""Pictures of masks: overlays with labels, cells, and panels side by side."""
+
+from __future__ import annotations
+
+import colorsys
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from maskcodec._lettering import INK, PAPER, Tag, cut, draw_tags, length, shortened, write
+from maskcodec.grid import nearest_edges
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
+
+    from maskcodec._arrays import Index, Mask
+    from maskcodec._lettering import Box, Colour
+    from maskcodec.region import Region
+
+FAINT = (104, 112, 124)
+WASH, CANVAS, LINE = (240, 242, 246), (30, 34, 44), (58, 64, 78)
+
+_COLOURS: list[Colour] = [
+    (239, 71, 89),
+    (38, 166, 224),
+    (255, 190, 48),
+    (52, 186, 120),
+    (168, 108, 232),
+    (255, 132, 54),
+    (24, 190, 190),
+    (240, 96, 176),
+    (150, 188, 48),
+    (96, 120, 240),
+]
+
+
+def palette(count: int) -> list[Colour]:
+    """Colours that can be told apart: ten chosen ones, then further hues.
+
+    Parameters
+    ----------
+    count
+        How many, at least 0.
+
+    Returns
+    -------
+    (red, green, blue), 0 .. 255 each; the first ones are the same for every `count`.
+
+    Examples
+    --------
+    >>> from maskcodec.figure import palette
+    >>> palette(2)
+    [(239, 71, 89), (38, 166, 224)]
+    """
+    colours = _COLOURS[:count]
+    for number in range(len(colours), count):
+        hue = number * 0.618034 % 1.0  # steps of the golden ratio never come close to each other
+        red, green, blue = colorsys.hsv_to_rgb(hue, 0.7, 0.75 + 0.2 * (number % 2))
+        colours.append((round(255 * red), round(255 * green), round(255 * blue)))
+    return colours
+
+
+def plain(shape: tuple[int, int]) -> Image.Image:
+    """A dark picture to draw on where there is no photo; `shape` is (height, width)."""
+    return Image.new("RGB", (shape[1], shape[0]), CANVAS)
+
+
+def overlay(
+    image: Image.Image,
+    masks: Iterable[npt.ArrayLike],
+    labels: Sequence[str] = (),
+    *,
+    opacity: float = 0.5,
+) -> Image.Image:
+    """A picture with masks laid over it: tinted, outlined and labelled.
+
+    Parameters
+    ----------
+    image
+        The photo, of any mode; not changed.
+    masks
+        Masks of the photo's size, (height, width), set where not 0. Taken one at a time.
+    labels
+        A label for each mask, or none at all. A label that finds no free place is left out, so
+        that labels never cover each other.
+    opacity
+        How much of the mask's colour is seen, 0 .. 1.
+
+    Returns
+    -------
+    A new RGB image of the same size.
+
+    Raises
+    ------
+    ValueError
+        A mask does not have the photo's size.
+    """
+    pixels = np.array(image.convert("RGB"))
+    shape = pixels.shape[:2]
+    owners = np.zeros(shape, np.int64)
+    line = max(1, round(min(shape) / 240))
+    found: list[tuple[Box, int]] = []
+    colours: list[Colour] = []
+    for number, mask in enumerate(masks):
+        area = np.asarray(mask) != 0
+        if area.shape != shape:
+            raise ValueError(f"mask {number} must have the photo's shape {shape}, got {area.shape}")
+        colours = palette(number + 1)
+        colour = np.array(colours[-1], np.float64)
+        pixels[area] = np.round(pixels[area] * (1 - opacity) + colour * opacity)
+        pixels[area & ~_shrunk(area, line)] = colours[-1]
+        owners[area] = number + 1
+        found.append((_tight_box(area), int(np.count_nonzero(area))))
+    picture = Image.fromarray(pixels)
+    tags = [
+        Tag(label, colours[number], number + 1, *found[number])
+        for number, label in enumerate(labels)
+        if found[number][1]
+    ]
+    draw_tags(picture, tags, owners)
+    return picture
+
+
+def draw_cells(regions: Sequence[Region], shape: tuple[int, int]) -> Image.Image:
+    """The cells that a text sets, each region in its colour, with the lines of the grid.
+
+    Parameters
+    ----------
+    regions
+        At least one, all on the same canvas.
+    shape
+        (height, width) of the picture in pixels.
+    """
+    picture = plain(shape)
+    pixels = np.array(picture)
+    colours = palette(len(regions))
+    for region, colour in zip(regions, colours, strict=True):
+        pixels[region.mask(shape) != 0] = colour
+    rows, columns = regions[0].canvas
+    pixels = _with_lines(pixels, nearest_edges(rows, shape[0]), nearest_edges(columns, shape[1]))
+    return Image.fromarray(pixels)
+
+
+def panels(
+    pictures: Sequence[tuple[str, str, Image.Image]],
+    *,
+    columns: int = 2,
+    legend: Sequence[str] = (),
+    caption: str = "",
+) -> Image.Image:
+    """Pictures of one size beside and below each other, each with a title.
+
+    Parameters
+    ----------
+    pictures
+        (title, remark, picture), at least one; the remark stands behind the title in grey.
+    columns
+        How many pictures a row has, at least 1.
+    legend
+        Labels to list below, in the order of `palette`.
+    caption
+        A line of text to show at the bottom, cut where it is too long.
+
+    Returns
+    -------
+    A new RGB image.
+    """
+    width, height = pictures[0][2].size
+    size = max(13, round(min(width, height) / 21))
+    gap, head, line = round(1.1 * size), round(2.1 * size), round(2 * size)
+    full = columns * width + (columns + 1) * gap
+    lines = _legend_lines(legend, size, full - 2 * gap)
+    foot = -(-len(pictures) // columns) * (height + head) + gap
+    below = len(lines) * line + (line if caption else 0)
+    sheet = Image.new("RGB", (full, foot + below + (gap // 2 if caption else 0)), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for place, (title, remark, picture) in enumerate(pictures):
+        x = gap + place % columns * (width + gap)
+        y = head + place // columns * (height + head)
+        sheet.paste(picture, (x, y))
+        middle = y - round(0.95 * size)
+        write(draw, (x, middle), title, size, INK, bold=True)
+        indent = length(title, size) + 0.9 * size
+        write(draw, (x + indent, middle), cut(remark, size, width - indent), size, FAINT)
+    colours = palette(len(legend))
+    for row, places in enumerate(lines):
+        middle = foot + row * line + line // 2 - gap // 4
+        for number, indent in places:
+            x, half = gap + indent, round(0.42 * size)
+            corners = (x, middle - half, x + 2 * half, middle + half)
+            draw.rounded_rectangle(corners, half // 2, colours[number])
+            write(draw, (x + 1.3 * size, middle), shortened(legend[number]), size, INK)
+    if caption:
+        top, small = foot + len(lines) * line, round(0.86 * size)
+        draw.rounded_rectangle((gap, top, full - gap - 1, top + line - gap // 4), size // 3, WASH)
+        words = cut(caption, small, full - 2 * gap - 1.4 * size)
+        write(draw, (gap + 0.7 * size, top + (line - gap // 4) / 2), words, small, INK)
+    return sheet
+
+
+def fitted(image: Image.Image, *, least: int = 480, most: int = 960) -> Image.Image:
+    """The picture in a size that panels can be read at: its longer side `least` .. `most`."""
+    longer = max(image.size)
+    scale = min(max(longer, least), most) / longer
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+
+
+def fitted_mask(mask: Mask, size: tuple[int, int]) -> Mask:
+    """A mask in the size of a picture, which Pillow has as (width, height)."""
+    return np.array(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+
+
+def _shrunk(area: npt.NDArray[np.bool_], by: int) -> npt.NDArray[np.bool_]:
+    """The mask without its outermost pixels; the picture's own edge is no edge of a mask."""
+    for _ in range(by):
+        padded = np.pad(area, 1, mode="edge")
+        area = area & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return area
+
+
+def _tight_box(area: npt.NDArray[np.bool_]) -> Box:
+    """x1, y1, x2, y2 with the far edges outside; of an empty mask all 0."""
+    xs, ys = np.flatnonzero(area.any(axis=0)), np.flatnonzero(area.any(axis=1))
+    if len(xs) == 0:
+        return 0, 0, 0, 0
+    return int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
+
+
+def _with_lines(
+    pixels: npt.NDArray[np.uint8], rows: Index, columns: Index
+) -> npt.NDArray[np.uint8]:
+    """Grid lines, where cells are large enough to be told apart."""
+    drawn = pixels.copy()
+    if min(np.diff(rows).min(), np.diff(columns).min()) >= 4:
+        shade = np.array(LINE, np.float64)
+        for line in (np.s_[rows[1:-1]], np.s_[:, columns[1:-1]]):
+            drawn[line] = np.round(0.62 * pixels[line] + 0.38 * shade)
+    return drawn
+
+
+def _legend_lines(labels: Sequence[str], size: int, width: int) -> list[list[tuple[int, int]]]:
+    """Which labels stand in each line of the legend, and how far each is indented."""
+    lines: list[list[tuple[int, int]]] = []
+    at = width
+    for number, label in enumerate(labels):
+        needed = round(length(shortened(label), size) + 2.6 * size)
+        if at + needed > width:
+            lines.append([])
+            at = 0
+        lines[-1].append((number, at))
+        at += needed
+    return lines

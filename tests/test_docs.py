@@ -1,0 +1,68 @@
+"""Every block of code in the README and the documentation runs."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCKS = [
+    pytest.param(language, code, id=f"{page.relative_to(ROOT)}-{number}")
+    for page in PAGES
+    for number, (language, code) in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")))
+]
+PYTHON = [block for block in BLOCKS if block.values[0] == "python"]
+CONSOLE = [
+    pytest.param(block.values[1], id=block.id)
+    for block in BLOCKS
+    if block.values[0] == "console" and "maskcodec " in block.values[1]
+]
+
+
+@pytest.fixture
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(("language", "code"), PYTHON)
+@pytest.mark.usefixtures("empty_folder")
+def test_python_block_runs(language, code):
+    assert language == "python"
+    exec(compile(code, "<documentation>", "exec"), {"__name__": "documentation"})
+
+
+@pytest.mark.parametrize("code", CONSOLE)
+@pytest.mark.usefixtures("empty_folder")
+def test_console_block_runs(code):
+    """Its `maskcodec` commands run one after another in an empty folder; `> FILE` is followed."""
+    from typer.testing import CliRunner
+
+    from maskcodec.cli import app
+
+    lines = re.sub(r"\\\n\s*", "", code).splitlines()
+    commands = [shlex.split(part, comments=True) for line in lines for part in line.split("&&")]
+    commands = [words[1:] for words in commands if words[:1] == ["maskcodec"]]
+    assert commands
+    for words in commands:
+        arguments, _, target = " ".join(map(shlex.quote, words)).partition(" '>' ")
+        result = CliRunner().invoke(app, shlex.split(arguments))
+        assert result.exit_code == 0, (words, result.output)
+        if target:
+            Path(target).write_text(result.stdout, encoding="utf-8")
+
+
+def test_links_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), (page.name, target)
+
+
+def test_the_readme_shows_the_two_commands():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "pip install . && maskcodec demo" in readme
+    assert "pip install -e '.[dev]' && pytest" in readme
