@@ -167,7 +167,9 @@ their fastest. The naive twin goes the way of the released Text4Seg scripts
 
 ### What must hold
 
-A mask has 480 x 640 pixels and becomes 64 x 64 cells.
+A mask has 480 x 640 pixels and becomes 64 x 64 cells. The numbers are this mask's: in a smaller
+box the B-SD twin has fewer cells to go through and comes nearer, and painting takes longer the more
+cells are set.
 
 {verdicts}
 

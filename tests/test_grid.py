@@ -173,6 +173,12 @@ def test_label_sampling_with_keep_loses_no_label_while_there_are_cells():
     assert kept.tolist() == [[1, 0], [3, 2]]  # the last cell of label 1 is not taken from it
 
 
+def test_label_sampling_with_keep_leaves_every_owner_a_cell():
+    label_map = np.array([[1, 1, 1, 2, 2, 1, 1, 1]])
+    kept = sample_labels(label_map, np.array([1, 2], np.int64), (1, 2), "keep")
+    assert kept.tolist() == [[1, 0]]  # 2 covers both cells alike, and 1 has no other
+
+
 @given(small_cells, small_shapes)
 def test_two_labels_are_sampled_like_a_mask(mask, grid):
     for sampling in ("nearest", "area", "keep"):

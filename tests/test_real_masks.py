@@ -42,6 +42,7 @@ def test_real_masks_come_back_as_pillow_sampled_them(instances):
         assert np.array_equal(painted, reference.paint_nearest(expected, mask.shape))
 
 
+@pytest.mark.usefixtures("compiled")
 def test_keep_loses_no_real_instance(instances):
     codec = mc.BSD(grid=64, sampling="keep")
     lost_by_nearest = 0
@@ -52,6 +53,7 @@ def test_keep_loses_no_real_instance(instances):
     assert lost_by_nearest > 0
 
 
+@pytest.mark.usefixtures("compiled")
 def test_the_instances_of_a_real_image_come_back_in_order(instances):
     by_image = {}
     for mask, label, image in instances:

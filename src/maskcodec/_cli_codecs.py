@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from maskcodec._cli_options import chosen_codec
-from maskcodec._cli_output import steps
 from maskcodec.bricks import BSD
 from maskcodec.labelgrid import LabelGrid
 from maskcodec.region import Region
@@ -64,7 +63,7 @@ def encode_any(
         return codec.encode(pixels, labels, lost=rule or "drop", dropped=dropped), dropped
     instances = [(1, labels)] if isinstance(labels, str) else list(labels.items())
     texts = []
-    for value, label in steps(instances, "Encoding"):
+    for value, label in instances:
         gone: list[int] = []
         mask = pixels if isinstance(labels, str) else pixels == value
         texts.append(codec.encode_many([mask], [label], lost=rule or "raise", dropped=gone))

@@ -16,6 +16,8 @@ from PIL import Image, ImageOps
 from maskcodec.errors import MaskCodecError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     from maskcodec._arrays import Mask
@@ -75,7 +77,7 @@ def read_mask(name: str) -> npt.NDArray[Any]:
 
 def read_photo(path: Path) -> Image.Image:
     """A photo as RGB, turned upright as its camera says."""
-    return ImageOps.exif_transpose(_opened(str(path))).convert("RGB")
+    return _opened(str(path), lambda image: ImageOps.exif_transpose(image).convert("RGB"))
 
 
 def read_text(argument: str) -> tuple[str, bool]:
@@ -168,17 +170,19 @@ def _decoded(name: str) -> str:
         raise InputError(f"{_shown(name)} is not UTF-8 text: {error}") from error
 
 
-def _opened(name: str) -> Image.Image:
+def _opened(
+    name: str, finish: Callable[[Image.Image], Image.Image] = lambda image: image
+) -> Image.Image:
     data = read_bytes(name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
             image = Image.open(io.BytesIO(data))
             image.load()
+            return finish(image)
         except Exception as error:  # Pillow's readers raise many kinds on broken files
             reason = f": {error}" if str(error) and "BytesIO" not in str(error) else ""
             raise InputError(f"{_shown(name)} is not an image that can be read{reason}") from error
-    return image
 
 
 def _shown(name: str) -> str:

@@ -64,12 +64,12 @@ class OutputKind(StrEnum):
     OVERLAY = "overlay"
 
 
-def _option(*names: str, text: str, metavar: str | None = None, group: str | None = None) -> Any:
-    return typer.Option(*names, help=text, metavar=metavar, rich_help_panel=group)
+def _option(*names: str, text: str, metavar: str | None = None) -> Any:
+    return typer.Option(*names, help=text, metavar=metavar)
 
 
 def _setting(*names: str, text: str, metavar: str | None = None) -> Any:
-    return _option(*names, text=text, metavar=metavar, group="Codec settings")
+    return typer.Option(*names, help=text, metavar=metavar, rich_help_panel="Codec settings")
 
 
 MaskArgument: TypeAlias = Annotated[
@@ -113,7 +113,7 @@ PhotoOption: TypeAlias = Annotated[
     _option("--image", "-i", text="The photo to draw on, which also has the size.", metavar="FILE"),
 ]
 PictureOption: TypeAlias = Annotated[
-    Path, _option("--out", "-o", text="The picture to write.", metavar="FILE")
+    Path, _option("--out", "-o", text="The image to write.", metavar="FILE")
 ]
 KindOption: TypeAlias = Annotated[
     OutputKind | None,
@@ -195,18 +195,12 @@ DialectOption: TypeAlias = Annotated[
 BackgroundOption: TypeAlias = Annotated[
     str | None,
     _setting(
-        "--background",
-        text="i-sd, i-rle, r-rle: the label of everything else. Default: others.",
-        metavar="LABEL",
+        "--background", text="Not b-sd: what everything else is. Default: others.", metavar="LABEL"
     ),
 ]
 ConfigOption: TypeAlias = Annotated[
     Path | None,
-    _setting(
-        "--config",
-        text="A maskcodec.json, or its folder, in place of the other settings.",
-        metavar="FILE",
-    ),
+    _setting("--config", text="A maskcodec.json, instead of the other settings.", metavar="FILE"),
 ]
 
 

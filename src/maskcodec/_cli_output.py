@@ -16,7 +16,7 @@ from rich.text import Text
 
 from maskcodec._cli_input import InputError
 from maskcodec.errors import MaskCodecError
-from maskcodec.figure import fitted, fitted_mask, overlay, palette, panels
+from maskcodec.figure import colour_of, fitted, fitted_mask, overlay, palette, panels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -77,7 +77,7 @@ def wrote(path: Path, what: str) -> None:
 
 def wait(what: str) -> Status:
     """A sign of life on a terminal while something of unknown length goes on."""
-    return err.status(f"{what} (the very first call compiles, which takes some seconds)")
+    return err.status(what)
 
 
 def steps(items: Sequence[T], what: str) -> Iterable[T]:
@@ -91,7 +91,7 @@ def printable(text: str) -> str:
 
 
 def new_table(title: str, *columns: str) -> Table:
-    """A table with its first column on the left and numbers on the right."""
+    """An empty table: words on the left of their columns, numbers on the right."""
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for column in columns:
         words = column in {"label", "codec", "reason", "what was wrong", "what was drawn"}
@@ -101,7 +101,7 @@ def new_table(title: str, *columns: str) -> Table:
 
 def coloured(label: str, number: int) -> Text:
     """A label in the colour that it has on pictures; `number` counts from 1."""
-    red, green, blue = palette(number)[-1]
+    red, green, blue = colour_of(number - 1)
     return Text(printable(label) or "(no label)", style=f"rgb({red},{green},{blue})")
 
 
@@ -131,9 +131,9 @@ def checked_output(path: Path, *, exact: bool = False) -> Path:
     Raises
     ------
     typer.BadParameter
-        The name has another ending than .png, .jpg, .jpeg, .webp; with `exact`, than .png.
+        The name has another ending than .png, .jpg or .jpeg; with `exact`, than .png.
     """
-    endings = (".png",) if exact else (".png", ".jpg", ".jpeg", ".webp")
+    endings = (".png",) if exact else (".png", ".jpg", ".jpeg")
     if path.suffix.lower() not in endings:
         why = " for masks, since others change their values" if exact else ""
         raise typer.BadParameter(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskcodec import _kernels as k
-from maskcodec._reading import fill_faults
+from maskcodec._reading import NO_FAULTS, list_faults
 from maskcodec.errors import LabelError
 from maskcodec.labelgrid import LabelGrid, cell_label, drawn_grid
 
 if TYPE_CHECKING:
-    from maskcodec._arrays import Cells, Index
+    from maskcodec._arrays import Cells
     from maskcodec._reading import Reading
 
 _WHITE = b" \t\r\n\v\f"
@@ -58,19 +58,15 @@ class DescriptorReader:
         reading = self.reading
         first, last, opened, closed = self._body()
         rows, columns = self.canvas
-        cells = np.empty((rows, columns) if self.by_row else (1, rows * columns), np.int32)
+        cells = np.full((rows, columns) if self.by_row else (1, rows * columns), -1, np.int32)
         spans = np.empty((min(cells.size, len(reading.data)), 2), np.int64)
-        found, missing = 0, False
-
-        def run(faults: Index) -> int:
-            nonlocal found, missing
-            cells[:] = -1
-            arguments = reading.data, first, last, self.counted, self.by_row, closed
-            found, count, missing = k.read_labels(*arguments, cells, spans, faults)
-            return count
-
-        for kind, at, row, value in fill_faults(run):
-            self._report(kind, at, row, value)
+        arguments = reading.data, first, last, self.counted, self.by_row, closed, cells, spans
+        found, count, missing = k.read_labels(*arguments, NO_FAULTS)
+        if count:
+            for kind, at, row, value in list_faults(
+                count, lambda room: k.read_labels(*arguments, room)
+            ):
+                self._report(kind, at, row, value)
         names, numbers = self._names(spans[:found].tolist())
         if not closed and (opened or missing):
             stop = f"before {self.seg[1]}" if opened else "before the grid is full"

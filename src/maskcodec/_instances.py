@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from maskcodec import _kernels as k
-from maskcodec._reading import fill_faults
+from maskcodec._reading import NO_FAULTS, list_faults
 from maskcodec.region import Region, drawn_region
 from maskcodec.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 
@@ -126,16 +126,12 @@ class InstanceReader:
     def _rows(self, label: str, box: Box, first: int, last: int, closed: bool) -> Region:
         rows, width = box[3] - box[1] + 1, box[2] - box[0] + 1
         cells = np.zeros((min(rows, last - first + 1), width), np.uint8)
-        limits = first, last, self.next.start, rows
-        drawn = 0
-
-        def run(faults: Index) -> int:
-            nonlocal drawn
-            drawn, count = k.draw(self.tokens, *limits, self.separated, closed, cells, faults)
-            return count
-
-        for kind, at, row, found in fill_faults(run):
-            self._report_row(kind, at, row, found, label, box)
+        limits = first, last, self.next.start, rows, self.separated, closed
+        drawn, count = k.draw(self.tokens, *limits, cells, NO_FAULTS)
+        if count:
+            faults = list_faults(count, lambda room: k.draw(self.tokens, *limits, cells, room))
+            for kind, at, row, found in faults:
+                self._report_row(kind, at, row, found, label, box)
         return drawn_region(label, box, self.canvas, cells[:drawn])
 
     def _coordinates(self, content: str, start: int) -> Box | None:

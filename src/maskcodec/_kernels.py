@@ -72,33 +72,35 @@ def gather(mask: Mask, ys: Index, xs: Index, out: Mask) -> None:
 
 
 @kernel
-def coverage(mask: Mask, out: Index) -> None:
+def coverage(mask: Mask, line: Index, out: Index) -> None:
     """Add up how much of every cell is set, in units of 1 / (height * width) of a cell.
 
     Pixel y covers ``[y * rows, (y + 1) * rows)`` and cell r ``[r * height, (r + 1) * height)``
     of one axis of integers, so that every overlap is a whole number, whatever the two sizes.
+    ``line`` is scratch for one row of cells, pixel by pixel.
     """
     height, width = mask.shape
     rows, columns = out.shape
-    out[:] = 0
-    for y in range(height):
-        top, bottom = y * rows, (y + 1) * rows
+    for r in range(rows):
+        top, bottom = r * height, (r + 1) * height
+        line[:] = 0
+        for y in range(top // rows, (bottom - 1) // rows + 1):
+            share = min(bottom, (y + 1) * rows) - max(top, y * rows)
+            pixels = mask[y]
+            for x in range(width):
+                line[x] += share * (pixels[x] != 0)
         for c in range(columns):
             left, right = c * width, (c + 1) * width
             first, last = left // columns, (right - 1) // columns
             if first == last:
-                covered = (right - left) * (mask[y, first] != 0)
-            else:
-                inside = 0
-                for x in range(first + 1, last):
-                    inside += mask[y, x] != 0
-                covered = inside * columns
-                covered += ((first + 1) * columns - left) * (mask[y, first] != 0)
-                covered += (right - last * columns) * (mask[y, last] != 0)
-            if covered > 0:
-                for r in range(top // height, (bottom - 1) // height + 1):
-                    share = min(bottom, (r + 1) * height) - max(top, r * height)
-                    out[r, c] += covered * share
+                out[r, c] = line[first] * (right - left)
+                continue
+            inside = 0
+            for x in range(first + 1, last):
+                inside += line[x]
+            ends = line[first] * ((first + 1) * columns - left)
+            ends += line[last] * (right - last * columns)
+            out[r, c] = inside * columns + ends
 
 
 @kernel

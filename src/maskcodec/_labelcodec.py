@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from maskcodec._arrays import as_pixels, packed
+from maskcodec._lazy import descriptor, kernels
 from maskcodec._reading import Reading
 from maskcodec.codec import MAX_GRID, Codec, string_pair
 from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError, Problem
@@ -128,19 +129,17 @@ class LabelCodec(Codec):
         LabelError
             A label would break the text.
         """
-        from maskcodec import _kernels
-
         if grid.cells.shape != self.canvas:
             raise MaskError(f"the grid must be {self.canvas} cells, got {grid.cells.shape}")
-        table, bounds = _label_table(grid.names, self.seg)
+        table, bounds, longest = _label_table(grid.names, self.seg)
         marks, mark_bounds = _mark_table(self._marks()[:3])
         cells = grid.cells.copy(order="C")
         if not self.by_row:
             cells = cells.reshape(1, -1)
-        longest = int(np.diff(bounds).max()) + len(marks) + _DIGITS
-        data = np.empty(_kernels.count_labels(cells, self.counted) * longest, np.uint8)
+        count = kernels.count_labels(cells, self.counted)
+        data = np.empty(count * (longest + len(marks) + _DIGITS), np.uint8)
         arguments = table, bounds, self.counted, marks, mark_bounds
-        size = _kernels.write_labels(cells, *arguments, data)
+        size = kernels.write_labels(cells, *arguments, data)
         return self.seg[0] + data[:size].tobytes().decode() + self._marks()[3] + self.seg[1]
 
     def decode(self, text: str) -> LabelGrid:
@@ -185,9 +184,7 @@ class LabelCodec(Codec):
         return _MARKS
 
     def _read(self, reading: Reading) -> LabelGrid:
-        from maskcodec._descriptor import DescriptorReader
-
-        return DescriptorReader(
+        return descriptor.DescriptorReader(
             reading,
             self.canvas,
             self.background,
@@ -235,9 +232,10 @@ class LabelCodec(Codec):
 
 
 @lru_cache(maxsize=256)
-def _label_table(names: tuple[str, ...], seg: tuple[str, str]) -> tuple[Mask, Index]:
-    """The bytes of some labels, one after another, and where each begins."""
-    return packed([cell_label(name, seg) for name in names])
+def _label_table(names: tuple[str, ...], seg: tuple[str, str]) -> tuple[Mask, Index, int]:
+    """The bytes of some labels, one after another, where each begins, and the longest's length."""
+    table, bounds = packed([cell_label(name, seg) for name in names])
+    return table, bounds, int(np.diff(bounds).max())
 
 
 @lru_cache(maxsize=8)

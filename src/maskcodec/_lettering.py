@@ -23,6 +23,7 @@ Box: TypeAlias = tuple[int, int, int, int]
 PAPER, INK = (255, 255, 255), (28, 32, 40)
 
 _LONGEST_LABEL = 36
+_MOST_LABELS = 200  # a picture has no place for more
 _FONTS = "NotoSansCJK-Regular.ttc", "msyh.ttc", "Arial Unicode.ttf", "DejaVuSans.ttf", "arial.ttf"
 
 
@@ -86,7 +87,7 @@ def shortened(label: str) -> str:
 
 
 def draw_tags(picture: Image.Image, tags: Iterable[Tag], owners: Index) -> None:
-    """Draw labels so that none covers another; one that finds no place is left out.
+    """Draw labels so that none covers another; those that find no place are left out.
 
     Parameters
     ----------
@@ -100,7 +101,8 @@ def draw_tags(picture: Image.Image, tags: Iterable[Tag], owners: Index) -> None:
     draw = ImageDraw.Draw(picture)
     size = max(11, round(min(picture.size) / 24))
     taken = np.zeros(owners.shape, np.bool_)
-    for tag in sorted(tags, key=lambda tag: tag.area):  # small things leave less choice
+    ranked = sorted(tags, key=lambda tag: tag.area)[-_MOST_LABELS:]
+    for tag in ranked:  # the smallest first, since it has the least choice
         text = shortened(tag.text)
         width = round(length(text, size) + 0.9 * size)
         corners = _free_place(tag, (width, round(1.5 * size)), owners, taken)

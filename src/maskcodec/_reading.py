@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from maskcodec._arrays import Index, Mask
 
-_FIRST_FAULTS = 16
+NO_FAULTS: Index = np.empty((0, 4), np.int64)
 
 
 class Reading:
@@ -60,16 +60,12 @@ class Reading:
         return [p._replace(position=int(characters[p.position])) for p in found]
 
 
-def fill_faults(run: Callable[[Index], int]) -> list[list[int]]:
-    """What a kernel found wrong, by position: called again if the faults did not fit."""
-    faults = np.empty((_FIRST_FAULTS, 4), np.int64)
-    count = run(faults)
-    if count == 0:
-        return []
-    if count > len(faults):
-        faults = np.empty((count, 4), np.int64)
-        run(faults)
-    return sorted(faults[:count].tolist(), key=lambda fault: int(fault[1]))
+def list_faults(count: int, run: Callable[[Index], object]) -> list[list[int]]:
+    """What a kernel counted as wrong, by position: run again with room for it."""
+    faults = np.empty((count, 4), np.int64)
+    run(faults)
+    found: list[list[int]] = faults.tolist()
+    return sorted(found, key=lambda fault: fault[1])
 
 
 def check_label(label: object) -> str:

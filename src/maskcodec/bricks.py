@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from maskcodec._arrays import as_pixels
+from maskcodec._lazy import instances, kernels
 from maskcodec._reading import Reading
 from maskcodec.codec import Codec, register, string_pair
 from maskcodec.errors import ConfigError, LostMaskError, MaskError, Problem
@@ -182,12 +183,13 @@ class BSD(Codec):
         if isinstance(labels, str) or len(images) != len(labels):
             count = "one str" if isinstance(labels, str) else str(len(labels))
             raise MaskError(f"there must be a label for each mask, got {len(images)} and {count}")
+        words = self.words()
         parts, gone = [], []
         for index, (image, label) in enumerate(zip(images, labels, strict=True)):
-            name = instance_label(label, self.words())
+            name = instance_label(label, words)
             where = f"mask {index}" if len(images) > 1 else "mask"
             pixels = as_pixels(image, where)
-            text = self._write(name, sample_mask(pixels, self.canvas, self.sampling), 0, 0)
+            text = self._write(words, name, sample_mask(pixels, self.canvas, self.sampling), 0, 0)
             if not text and pixels.any():
                 message = self._lost_message(where, label, pixels)
                 if lost == "raise":
@@ -215,6 +217,7 @@ class BSD(Codec):
         LabelError
             A label is empty or would break the text, as `recover` may return one.
         """
+        words = self.words()
         parts = []
         for region in regions:
             if region.canvas != self.canvas:
@@ -222,11 +225,14 @@ class BSD(Codec):
                     f"region {region.label!r} lies on a canvas of {region.canvas} cells, "
                     f"this codec draws on {self.canvas}; use a codec with that grid"
                 )
-            name = instance_label(region.label, self.words())
-            x1, y1, _, _ = region.box
+            name = instance_label(region.label, words)
+            x1, y1, x2, y2 = region.box
             cells = region.cells.copy()
-            text = self._write(name, cells, x1, y1)
-            parts.append(text or self._write_box(name, cells, (0, 0), cells.shape, x1, y1))
+            text = self._write(words, name, cells, x1, y1)
+            if not text:
+                whole = 0, 0, y2 - y1, x2 - x1
+                text = self._write_box(words, name, cells, whole, x1, y1)
+            parts.append(text)
         return "".join(parts)
 
     def decode(self, text: str) -> list[Region]:
@@ -273,43 +279,32 @@ class BSD(Codec):
         return RecoveredRegions(self._read(reading), reading.problems())
 
     def _read(self, reading: Reading) -> list[Region]:
-        from maskcodec._instances import InstanceReader
-
         separated = self.row_separator != ""
-        return InstanceReader(reading, self.words(), self.canvas, separated).read()
+        return instances.InstanceReader(reading, self.words(), self.canvas, separated).read()
 
-    def _write(self, label: str, cells: Mask, x1: int, y1: int) -> str:
-        """An instance around the cells that are set, or nothing where none is."""
-        from maskcodec import _kernels
-
-        top, left, bottom, right = _kernels.tight_box(cells)
-        if top < 0:
-            return ""
-        return self._write_box(label, cells, (top, left), (bottom + 1, right + 1), x1, y1)
+    def _write(self, words: Spelling, label: str, cells: Mask, x: int, y: int) -> str:
+        """An instance around the cells that are set, moved by (x, y); nothing where none is."""
+        box = kernels.tight_box(cells)
+        return self._write_box(words, label, cells, box, x, y) if box[0] >= 0 else ""
 
     def _write_box(
         self,
+        words: Spelling,
         label: str,
         cells: Mask,
-        first: tuple[int, int],
-        stop: tuple[int, ...],
-        x1: int,
-        y1: int,
+        box: tuple[int, int, int, int],
+        x: int,
+        y: int,
     ) -> str:
-        """An instance of the cells from `first` up to and without `stop`, moved by (x1, y1)."""
-        from maskcodec import _kernels
-
-        words = self.words()
-        (top, left), (bottom, right) = first, (stop[0] - 1, stop[1] - 1)
-        runs = np.empty((bottom - top + 1) * (right - left + 2), np.int32)
-        separated = self.row_separator != ""
-        count = _kernels.cell_runs(cells, top, left, bottom, right, separated, runs)
+        """An instance of the cells in a box (y1, x1, y2, x2), moved by (x, y)."""
+        y1, x1, y2, x2 = box
+        runs = np.empty((y2 - y1 + 1) * (x2 - x1 + 2), np.int32)
+        count = kernels.cell_runs(cells, *box, self.row_separator != "", runs)
         data = np.empty(count * words.longest, np.uint8)
-        size = _kernels.spell(runs, count, words.table, words.table_bounds, data)
-        (ref, ref_end), (box, box_end), (seg, seg_end) = self.ref, self.box, self.seg
-        corners = f"{left + x1} {top + y1} {right + x1} {bottom + y1}"
-        rows = data[:size].tobytes().decode()
-        return f"{ref}{label}{ref_end}{box}[[{corners}]]{box_end}{seg}{rows}{seg_end}"
+        size = kernels.spell(runs, count, words.table, words.table_bounds, data)
+        ref, ref_end, box_tag, box_end, seg, seg_end = words.tags
+        corners = f"{box_tag}[[{x1 + x} {y1 + y} {x2 + x} {y2 + y}]]{box_end}"
+        return f"{ref}{label}{ref_end}{corners}{seg}{data[:size].tobytes().decode()}{seg_end}"
 
     def _lost_message(self, where: str, label: str, pixels: Any) -> str:
         rows, columns = self.canvas

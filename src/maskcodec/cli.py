@@ -58,7 +58,8 @@ def demo(path: options.PictureOption = Path("maskcodec-demo.png")) -> None:
       maskcodec demo --out scene.png
     """
     say.checked_output(path)
-    picture = scene()
+    with say.wait("Drawing"):
+        picture = scene()
     trips = {
         codec_id: round_trip(codec_id, picture)
         for codec_id in say.steps(codec_ids(), "Encoding and decoding")
@@ -73,12 +74,13 @@ def demo(path: options.PictureOption = Path("maskcodec-demo.png")) -> None:
     say.out.print(f"The {label} as {codec.codec_id}, {len(text)} characters:\n")
     say.out.print(Text(text, style="cyan"), soft_wrap=True)
     trip = trips[codec.codec_id]
-    named = [f"{name} {iou:.2f}" for name, iou in zip(picture.labels, trip.ious, strict=True)]
+    named = [f"{name} {value:.2f}" for name, value in zip(picture.labels, trip.ious, strict=True)]
     height, width = shape = picture.shape
+    before = overlay(picture.image, picture.masks(), picture.labels)
     after = overlay(picture.image, (region.mask(shape) for region in trip.regions), named)
     pictures = [
         ("Image", f"{height} x {width} pixels", picture.image),
-        ("Masks", "as they were", overlay(picture.image, picture.masks(), picture.labels)),
+        ("Masks", f"{len(named)} labelled objects", before),
         ("Cells", "64 x 64, what the text says", draw_cells(trip.regions, shape)),
         ("Decoded", "from the text alone, with IoU", after),
     ]
@@ -136,7 +138,7 @@ def encode(
             f"without a name, so left out: {', '.join(map(str, nameless[:10]))}"
             f"{' ...' if len(nameless) > 10 else ''}"
         )
-    with say.wait("Encoding"):
+    with say.wait("Encoding (the very first time, this also compiles)"):
         text, dropped = encode_any(chosen, pixels, named if label is None else label, lost)
     rows, columns = chosen.canvas
     for name in dropped:
@@ -209,7 +211,7 @@ def decode(
     answer, typed = read.read_text(text)
     if typed and "<" not in answer and "|" not in answer:
         say.note(f"there is no file {answer[:60]!r}, so it is read as the text itself")
-    with say.wait("Decoding"):
+    with say.wait("Decoding (the very first time, this also compiles)"):
         regions, problems = decode_any(chosen, answer, recover=recover)
     areas = [int(np.count_nonzero(mask)) for mask in say.paint(regions, size, method.value)]
     if kind is None:
@@ -250,7 +252,7 @@ def show(
 
     \b
     Example:
-      maskcodec show instances_val2017.json --image-id 139 --image 000000000139.jpg
+      maskcodec show instances_val2017.json --image-id 139 --image photo.jpg
     """
     say.checked_output(path)
     codec = options.chosen_codec(config=config, grid=grid, sampling=sampling)
@@ -270,11 +272,13 @@ def show(
         text = codec.encode_many([mask], [label], lost="drop", dropped=[])
         regions = codec.decode(text)
         after.append(regions[0].mask(coco.shape, method=method.value) if regions else 0 * mask)
-        ious.append(iou(mask, after[-1]))
         number, area = len(after), int(np.count_nonzero(mask))
-        if area and not regions:
+        quality = "empty"
+        if area:
+            ious.append(iou(mask, after[-1]))
+            quality = f"{ious[-1]:.3f}" if regions else "lost"
+        if quality == "lost":
             lost.append(str(number))
-        quality = f"{ious[-1]:.3f}" if regions else "lost" if area else "empty"
         row = str(number), say.coloured(label, number), f"{area:,}", f"{len(text):,}", quality
         table.add_row(*row)
     say.out.print(table)
@@ -284,6 +288,6 @@ def show(
             f"lost, since no cell of the {rows} x {columns} grid is left of them: "
             f"no. {', '.join(lost)}; --sampling keep keeps them"
         )
-    mean = f"mean IoU {np.mean(ious):.3f}" if ious else "no instances"
-    remark = f"{codec.codec_id}, {rows} x {columns} cells, {mean}"
+    mean = f"mean IoU {np.mean(ious):.3f}, " if ious else ""
+    remark = f"{mean}{codec.codec_id}, {rows} x {columns} cells"
     say.write_comparison(path, photo, coco.labels, (coco.masks, after), remark)

@@ -55,12 +55,16 @@ def palette(count: int) -> list[Colour]:
     >>> palette(2)
     [(239, 71, 89), (38, 166, 224)]
     """
-    colours = _COLOURS[:count]
-    for number in range(len(colours), count):
-        hue = number * 0.618034 % 1.0  # steps of the golden ratio never come close to each other
-        red, green, blue = colorsys.hsv_to_rgb(hue, 0.7, 0.75 + 0.2 * (number % 2))
-        colours.append((round(255 * red), round(255 * green), round(255 * blue)))
-    return colours
+    return [colour_of(number) for number in range(count)]
+
+
+def colour_of(number: int) -> Colour:
+    """The colour at a place of `palette`, from 0."""
+    if number < len(_COLOURS):
+        return _COLOURS[number]
+    hue = number * 0.618034 % 1.0  # steps of the golden ratio never come close to each other
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.7, 0.75 + 0.2 * (number % 2))
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def plain(shape: tuple[int, int]) -> Image.Image:
@@ -85,7 +89,7 @@ def overlay(
         Masks of the photo's size, (height, width), set where not 0. Taken one at a time.
     labels
         A label for each mask, or none at all. A label that finds no free place is left out, so
-        that labels never cover each other.
+        that labels never cover each other; of more than 200, the smallest masks' are.
     opacity
         How much of the mask's colour is seen, 0 .. 1.
 
@@ -103,20 +107,18 @@ def overlay(
     owners = np.zeros(shape, np.int64)
     line = max(1, round(min(shape) / 240))
     found: list[tuple[Box, int]] = []
-    colours: list[Colour] = []
     for number, mask in enumerate(masks):
         area = np.asarray(mask) != 0
         if area.shape != shape:
             raise ValueError(f"mask {number} must have the photo's shape {shape}, got {area.shape}")
-        colours = palette(number + 1)
-        colour = np.array(colours[-1], np.float64)
+        colour = np.array(colour_of(number))
         pixels[area] = np.round(pixels[area] * (1 - opacity) + colour * opacity)
-        pixels[area & ~_shrunk(area, line)] = colours[-1]
+        pixels[area & ~_shrunk(area, line)] = colour
         owners[area] = number + 1
         found.append((_tight_box(area), int(np.count_nonzero(area))))
     picture = Image.fromarray(pixels)
     tags = [
-        Tag(label, colours[number], number + 1, *found[number])
+        Tag(label, colour_of(number), number + 1, *found[number])
         for number, label in enumerate(labels)
         if found[number][1]
     ]

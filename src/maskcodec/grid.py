@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import numpy as np
 
 from maskcodec._arrays import as_bytes, as_out, as_size, is_plain
+from maskcodec._lazy import kernels
 from maskcodec.errors import ConfigError, MaskError
 
 if TYPE_CHECKING:
@@ -79,14 +80,12 @@ def sample_mask(mask: IntegerArray, grid: tuple[int, int], sampling: Sampling) -
     -------
     uint8 array (rows, columns) of 0 and 1, owned by the caller.
     """
-    from maskcodec import _kernels
-
     if sampling == "nearest":
         ys, xs = (nearest_index(mask.shape[0], grid[0]), nearest_index(mask.shape[1], grid[1]))
         if not is_plain(mask):
             return np.not_equal(mask[ys[:, None], xs], 0).view(np.uint8)
         cells = np.empty(grid, np.uint8)
-        _kernels.gather(mask.view(np.uint8), ys, xs, cells)
+        kernels.gather(mask.view(np.uint8), ys, xs, cells)
         return cells
     covered = cell_coverage(as_bytes(mask), grid)
     cells = (2 * covered >= mask.size).view(np.uint8)
@@ -97,10 +96,8 @@ def sample_mask(mask: IntegerArray, grid: tuple[int, int], sampling: Sampling) -
 
 def cell_coverage(mask: Mask, grid: tuple[int, int]) -> Index:
     """How much of each cell is set: int64 (rows, columns), in 1 / (height * width) of a cell."""
-    from maskcodec import _kernels
-
     covered = np.empty(grid, np.int64)
-    _kernels.coverage(mask, covered)
+    kernels.coverage(mask, np.empty(mask.shape[1], np.int64), covered)
     return covered
 
 
@@ -134,18 +131,16 @@ def paint_cells(
     -------
     uint8 array (height, width) of 0 and 1: `out` if it was given.
     """
-    from maskcodec import _kernels
-
     height, width = as_size(shape, "shape")
     out = as_out(out, (height, width))
     if method == "nearest":
         edges = nearest_edges(grid[0], height), nearest_edges(grid[1], width)
-        _kernels.paint(cells, *corner, *edges, out)
+        kernels.paint(cells, *corner, *edges, out)
     else:
         check_choice(method, Method, "method")
         mixes = smooth_mix(grid[0], height), smooth_mix(grid[1], width)
         canvas, line = np.empty(grid, np.uint8), np.empty(grid[1], np.int64)
-        _kernels.paint_smooth(cells, *corner, canvas, *mixes, line, out)
+        kernels.paint_smooth(cells, *corner, canvas, *mixes, line, out)
     return out
 
 

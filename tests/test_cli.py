@@ -1,0 +1,802 @@
+import errno
+import io
+import json
+import re
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import maskcodec as mc
+from maskcodec import _cli_input, _cli_options, _cli_output, cli, demo
+
+SHAPE = (128, 192)  # on 64 x 64 cells, a cell is 2 x 3 pixels
+DOG, CAT = (10, 12, 30, 25), (40, 5, 50, 60)
+PALETTE_SIZE = 256
+
+
+def boxes(*corners, canvas=(64, 64)):
+    """A label map that cells lose nothing of: box k has the value k + 1."""
+    cells = np.zeros(canvas, np.uint8)
+    for value, (y1, x1, y2, x2) in enumerate(corners, 1):
+        cells[y1:y2, x1:x2] = value
+    return np.kron(cells, np.ones((SHAPE[0] // canvas[0], SHAPE[1] // canvas[1]), np.uint8))
+
+
+MASK = boxes(DOG)
+MAP = boxes(DOG, CAT)
+TEXT = mc.BSD().encode(MASK, "black dog")
+BOTH = mc.BSD().encode_many([MAP == 1, MAP == 2], ["dog", "cat"])
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty folder to work in, with a mask, a label map, its names and a photo."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    Image.fromarray(MASK * 255).save("mask.png")
+    Image.fromarray(MAP).save("map.png")
+    Image.new("RGB", SHAPE[::-1], (90, 120, 150)).save("photo.png")
+    write("names.json", {"1": "dog", "2": "cat"})
+    (tmp_path / "text.txt").write_bytes(TEXT.encode())
+    (tmp_path / "both.txt").write_bytes(BOTH.encode())
+    return tmp_path
+
+
+def write(name, content):
+    with open(name, "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(content if isinstance(content, str) else json.dumps(content))
+
+
+def run(*args, stdin=None, code=0):
+    result = CliRunner().invoke(cli.app, [str(arg) for arg in args], input=stdin)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result
+
+
+def words(text):
+    """What a text says, without colours, frames and line breaks."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return " ".join(re.sub(r"[─━│╭╮╰╯]", " ", text).split())
+
+
+def fails(*args, stdin=None):
+    """The message of a command that finds its data bad."""
+    result = run(*args, stdin=stdin, code=1)
+    message = words(result.stderr)
+    assert "Traceback" not in message
+    assert message.count("error: ") == 1
+    return message[message.index("error: ") + 7 :]
+
+
+def misused(*args):
+    """The message of a command that was called wrongly."""
+    result = run(*args, code=2)
+    assert result.stdout == ""
+    return words(result.stderr)
+
+
+def image(name):
+    with Image.open(name) as opened:
+        return np.array(opened)
+
+
+# The app
+
+
+def test_help_lists_the_commands():
+    said = words(run("--help").stdout)
+    for command in ["demo", "encode", "decode", "show"]:
+        assert f" {command} " in said
+    assert said == words(run("-h").stdout)
+
+
+@pytest.mark.parametrize("command", ["demo", "encode", "decode", "show"])
+def test_every_command_has_an_example(command):
+    said = words(run(command, "--help").stdout)
+    assert f"maskcodec {command} " in said[said.index("Example") :]
+
+
+def test_version():
+    assert run("--version").stdout == f"maskcodec {mc.__version__}\n"
+
+
+def test_without_a_command_the_help_is_shown():
+    result = CliRunner().invoke(cli.app, [])
+    assert result.exit_code in (0, 2)  # as Typer's version has it
+    assert "Commands" in result.output
+
+
+def test_an_unknown_command_is_bad_usage():
+    assert "No such command" in misused("mask")
+
+
+def test_a_reader_that_goes_away_is_no_error(monkeypatch):
+    def echo(*_, **__):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(cli.typer, "echo", echo)
+    assert "error" not in run("encode", "mask.png", "-l", "dog", code=1).stderr
+
+
+# demo
+
+
+def test_demo_compares_the_codecs_and_writes_the_picture():
+    result = run("demo")
+    with Image.open("maskcodec-demo.png") as picture:
+        assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (1355, 1185))
+    assert 50_000 < _size("maskcodec-demo.png") < 300_000
+    rows = re.findall(r"(\S+/1) +([0-9,]+) +([0-9,]+) +(0\.\d+)", result.stdout)
+    assert sorted(name for name, *_ in rows) == mc.codec_ids()
+    lengths = [int(length.replace(",", "")) for _, length, _, _ in rows]
+    assert lengths == sorted(lengths, reverse=True)
+    assert {runs for name, _, runs, _ in rows if name == "i-sd/1"} == {"4,096"}
+    assert all(float(iou) > 0.8 for *_, iou in rows)
+    scene = demo.scene()
+    assert mc.BSD().encode(scene.masks()[-1], scene.labels[-1]) in result.stdout
+    first = image("maskcodec-demo.png")
+    run("demo", "--out", "again.png")
+    assert np.array_equal(first, image("again.png"))
+
+
+def _size(name):
+    with open(name, "rb") as file:  # noqa: PTH123
+        return len(file.read())
+
+
+def test_the_scene_has_an_exact_mask_of_every_object():
+    scene = demo.scene()
+    masks = scene.masks()
+    assert scene.image.size == (640, 480)
+    assert [mask.shape for mask in masks] == [(480, 640)] * len(scene.labels)
+    assert sum(mask.astype(int) for mask in masks).max() == 1
+    assert all(np.count_nonzero(mask) > 3000 for mask in masks)
+    sun = np.array(scene.image)[masks[scene.labels.index("sun")]]
+    assert np.mean((sun == (255, 240, 196)).all(axis=1)) > 0.95
+
+
+# encode
+
+
+def test_stdout_is_exactly_the_text():
+    result = run("encode", "mask.png", "--label", "black dog")
+    assert result.stdout_bytes == TEXT.encode()
+    assert result.stderr == ""
+
+
+def test_a_terminal_gets_a_line_break(monkeypatch):
+    terminal = SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(cli, "sys", terminal)
+    assert run("encode", "mask.png", "-l", "black dog").stdout == TEXT + "\n"
+
+
+def test_text_is_not_markup():
+    result = run("encode", "mask.png", "--label", "[bold]dog[/bold] ⟨狗⟩")
+    assert result.stdout_bytes.decode() == mc.BSD().encode(MASK, "[bold]dog[/bold] ⟨狗⟩")
+
+
+@pytest.mark.parametrize(
+    ("options", "codec"),
+    [
+        ("", mc.BSD()),
+        ("--codec b-sd", mc.BSD()),
+        ("-c b-sd/1 -g 32", mc.BSD(grid=32)),
+        ("--grid 48x64", mc.BSD(grid=(48, 64))),
+        ("--sampling area", mc.BSD(sampling="area")),
+        ("--no-bricks", mc.BSD(bricks=False)),
+        ("--bricks", mc.BSD()),
+        ("--row-separator none", mc.BSD(row_separator="")),
+        ("--row-separator newline", mc.BSD()),
+        ("--codec i-sd", mc.ISD()),
+        ("--codec i-rle --background nothing", mc.IRLE(background="nothing")),
+        ("--codec r-rle --grid 24", mc.RRLE(grid=24)),
+        ("--codec r-rle/1 --dialect text4seg", mc.RRLE(dialect="text4seg")),
+    ],
+)
+def test_every_setting_reaches_the_codec(options, codec, folder):
+    expected = codec.encode(MASK, "dog").encode()
+    assert run("encode", "mask.png", "--label", "dog", *options.split()).stdout_bytes == expected
+    codec.save(folder / "saved")
+    saved = run("encode", "mask.png", "--label", "dog", "--config", "saved")
+    assert saved.stdout_bytes == expected
+    file = run("encode", "mask.png", "--label", "dog", "--config", "saved/maskcodec.json")
+    assert file.stdout_bytes == expected
+
+
+def test_a_short_name_is_the_newest_version(monkeypatch):
+    monkeypatch.setattr(_cli_options, "codec_ids", lambda: ["b-sd/10", "b-sd/2", "b-sd/9"])
+    monkeypatch.setattr(_cli_options, "get_codec", lambda *_, **__: mc.BSD())
+    assert _cli_options.chosen_codec(name="b-sd") == mc.BSD()
+    assert _cli_options._codec_id("b-sd") == "b-sd/10"
+    assert _cli_options._codec_id("b-sd/2") == "b-sd/2"
+
+
+def test_a_mask_may_come_from_standard_input(folder):
+    data = (folder / "mask.png").read_bytes()
+    assert run("encode", "-", "-l", "black dog", stdin=data).stdout_bytes == TEXT.encode()
+
+
+def test_text_may_go_to_a_file(folder):
+    result = run("encode", "mask.png", "-l", "black dog", "--out", "new.txt")
+    assert result.stdout == ""
+    assert f"wrote new.txt: {len(TEXT)} characters" in result.stderr
+    assert (folder / "new.txt").read_bytes() == TEXT.encode()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "I", "I;16"])
+def test_every_mode_with_one_number_a_pixel_is_a_mask(mode):
+    if mode == "I;16":
+        Image.fromarray(MASK.astype(np.uint16) * 40000).save("other.png")
+    else:
+        Image.fromarray(MASK * 255).convert(mode).save("other.png")
+    assert run("encode", "other.png", "-l", "black dog").stdout_bytes == TEXT.encode()
+
+
+def test_each_named_value_becomes_an_instance():
+    result = run("encode", "map.png", "--names", "names.json")
+    assert result.stdout_bytes == BOTH.encode()
+    assert result.stderr == ""
+
+
+def test_names_may_be_a_list_with_gaps():
+    write("list.json", [None, "dog", "cat"])
+    assert run("encode", "map.png", "-n", "list.json").stdout_bytes == BOTH.encode()
+    write("sky.json", ["sky", "dog", "cat"])
+    texts = run("encode", "map.png", "-n", "sky.json").stdout_bytes.decode()
+    assert [region.label for region in mc.BSD().decode(texts)] == ["sky", "dog", "cat"]
+
+
+def test_names_go_to_an_image_wise_codec_as_they_are():
+    result = run("encode", "map.png", "-n", "names.json", "-c", "r-rle")
+    assert result.stdout_bytes.decode() == mc.RRLE().encode(MAP, {1: "dog", 2: "cat"})
+
+
+def test_values_without_a_name_are_mentioned():
+    write("names.json", {"2": "cat"})
+    result = run("encode", "map.png", "-n", "names.json")
+    assert result.stderr == "note: without a name, so left out: 1\n"
+    assert [region.label for region in mc.BSD().decode(result.stdout)] == ["cat"]
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save("many.png")
+    said = run("encode", "many.png", "-n", "names.json").stderr
+    assert "left out: 1, 3, 4, 5, 6, 7, 8, 9, 10, 11 ...\n" in said
+
+
+def test_a_label_map_taken_for_a_mask_is_mentioned():
+    result = run("encode", "map.png", "-l", "pets")
+    assert "all 2 values but 0 count as 'pets'; --names tells them apart" in result.stderr
+    assert result.stdout == mc.BSD().encode(MAP, "pets")
+
+
+def test_lost_objects_are_refused_or_reported():
+    small = MAP.copy()
+    small[0, 0] = 3
+    Image.fromarray(small).save("map.png")
+    write("names.json", {"1": "dog", "2": "cat", "3": "flea"})
+    message = fails("encode", "map.png", "-n", "names.json")
+    assert "'flea'" in message
+    assert message.endswith("--sampling keep keeps it, --lost drop drops it")
+    result = run("encode", "map.png", "-n", "names.json", "--lost", "drop")
+    assert result.stdout == BOTH
+    gone = "note: dropped 'flea': no cell of the 64 x 64 grid is left of it\n"
+    assert result.stderr == gone
+    result = run("encode", "map.png", "-n", "names.json", "-c", "i-rle", "-g", "64")
+    assert result.stderr == gone
+    assert "'flea'" in fails("encode", "map.png", "-n", "names.json", "-c", "i-rle", "--lost=raise")
+    kept = run("encode", "map.png", "-n", "names.json", "--sampling", "keep")
+    assert "<ref>flea</ref>" in kept.stdout
+
+
+def test_an_empty_mask_is_mentioned():
+    Image.new("L", (9, 9)).save("mask.png")
+    result = run("encode", "mask.png", "-l", "dog")
+    assert result.stdout == ""
+    assert result.stderr == "note: there is nothing to encode, so the text is empty\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ("mask.png", "give --label for a mask, or --names for a label map"),
+        ("mask.png -l dog -n names.json", "give --label for a mask, or --names"),
+        ("mask.png -l dog --codec rle", "no codec is called 'rle'; there are b-sd, i-rle,"),
+        ("mask.png -l dog --codec b-sd/9", "no codec is called 'b-sd/9'"),
+        ("mask.png -l dog --dialect text4seg", "--dialect: b-sd/1 has no such setting; it has --g"),
+        ("mask.png -l dog --background x", "--background: b-sd/1 has no such setting"),
+        ("mask.png -l dog -c i-sd --no-bricks", "--bricks/--no-bricks: i-sd/1 has no such setting"),
+        ("mask.png -l dog -c i-sd --row-separator none", "i-sd/1 has no such setting; it has --gr"),
+        ("mask.png -l dog --grid 0", "grid must be 1 .. 1024 cells a side, got 0"),
+        ("mask.png -l dog --grid 64x", "--grid: expected 64, or 48x64 for rows x columns, got '64"),
+        ("mask.png -l dog --grid 9999999999", "--grid: expected 64"),
+        ("mask.png -l dog --sampling best", "'best' is not one of"),
+        ("mask.png -l dog -c i-sd --background a|b", "background: label 'a|b' holds '|'"),
+        ("mask.png -l dog --config x --grid 32", "--grid and --config exclude each other"),
+        ("mask.png -l dog --config x -c b-sd", "--codec and --config exclude each other"),
+    ],
+)
+def test_bad_usage_of_encode(args, message):
+    assert message in misused("encode", *args.split())
+
+
+def test_files_that_are_no_mask():
+    Image.new("RGB", (4, 4)).save("colour.png")
+    assert "colour.png has colours (mode RGB)" in fails("encode", "colour.png", "-l", "dog")
+    assert fails("encode", "none.png", "-l", "dog") == "none.png: No such file or directory"
+    assert fails("encode", "names.json", "-l", "x") == "names.json is not an image that can be read"
+    assert "standard input is not an image" in fails("encode", "-", "-l", "x", stdin=b"")
+
+
+def test_a_broken_image_is_no_mask(folder):
+    data = (folder / "mask.png").read_bytes()
+    for end in range(0, len(data) // 2, 7):
+        assert "standard input is not an image" in fails("encode", "-", "-l", "x", stdin=data[:end])
+
+
+def test_a_picture_that_claims_a_monstrous_size_is_refused(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert "decompression bomb" in fails("encode", "mask.png", "-l", "dog")
+
+
+def test_a_large_picture_is_taken_without_a_warning(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", MASK.size - 1)
+    assert run("encode", "mask.png", "-l", "black dog").stdout == TEXT
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "names.json is not JSON that can be read: "),
+        ("[" * 100_000, "names.json is not JSON that can be read: "),
+        ('{"1": ' + "9" * 5000 + "}", "names.json is not JSON that can be read: "),
+        ({"one": "dog"}, "a value is a whole number, got 'one'"),
+        ({"1": 2}, "the name of value 1 is a string, got 2"),
+        ("7", "names.json names no value"),
+        ({}, 'names.json names no value; expected {"1": "dog", ...}'),
+        ([None], "names.json names no value"),
+        ({"1": "<ref>"}, "label '<ref>' holds '<ref>'"),
+        ({"1": " "}, "a label must not be empty"),
+    ],
+)
+def test_names_that_are_none(content, message):
+    write("names.json", content)
+    assert message in fails("encode", "map.png", "-n", "names.json")
+
+
+def test_names_that_are_no_text(folder):
+    (folder / "names.json").write_bytes(b"\xff\xfe\xfd")
+    assert "names.json is not UTF-8 text" in fails("encode", "map.png", "-n", "names.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "c.json is not JSON that can be read"),
+        ({"grid": 64}, 'c.json: a codec\'s configuration needs an "id"'),
+        ({"id": "x/1"}, "c.json: no codec has the id 'x/1'"),
+        ({"id": "b-sd/1", "grid": 0}, "c.json: grid must be 1 .. 1024"),
+        ([], 'configuration needs an "id"'),
+    ],
+)
+def test_configurations_that_are_none(content, message):
+    write("c.json", content)
+    assert message in fails("encode", "mask.png", "-l", "dog", "--config", "c.json")
+
+
+def test_a_label_that_would_break_the_text():
+    assert "holds '</ref>'" in fails("encode", "mask.png", "-l", "a</ref>b")
+
+
+# decode
+
+
+@pytest.mark.parametrize("codec", ["b-sd", "i-sd", "i-rle", "r-rle"])
+def test_a_mask_comes_back(codec):
+    args = "-c", codec, "-g", "64"
+    run("encode", "mask.png", "-l", "black dog", "-o", "a.txt", *args)
+    result = run("decode", "a.txt", "--shape", "128x192", "--out", "again.png", *args)
+    assert np.array_equal(image("again.png"), MASK * 255)
+    assert "1 black dog 12 10 24 29 260 6.35%" in words(result.stdout)
+    assert "wrote again.png: a mask of 128 x 192 pixels" in result.stderr
+
+
+@pytest.mark.parametrize("codec", ["b-sd", "i-sd", "i-rle", "r-rle"])
+def test_a_label_map_comes_back(codec, folder):
+    args = "-c", codec, "-g", "64"
+    run("encode", "map.png", "-n", "names.json", "-o", "a.txt", *args)
+    result = run("decode", "a.txt", "-s", "128x192", "-o", "i.png", "--names-out", "n.json", *args)
+    assert np.array_equal(image("i.png"), MAP)
+    assert json.loads((folder / "n.json").read_text()) == {"1": "dog", "2": "cat"}
+    assert "wrote n.json: 2 names" in result.stderr
+    again = run("encode", "i.png", "-n", "n.json", *args)
+    assert again.stdout_bytes == (folder / "a.txt").read_bytes()
+    run("decode", "a.txt", "-s", "128x192", *args)
+    assert np.array_equal(image("decoded.png"), MAP)
+    with Image.open("i.png") as picture:
+        assert picture.mode == "P"
+
+
+def test_a_text_is_an_argument_a_file_or_standard_input(folder):
+    (folder / "windows.txt").write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
+    for name, stdin in [
+        ("text.txt", None),
+        (TEXT, None),
+        ("-", TEXT.encode()),
+        ("windows.txt", None),
+        ("-", TEXT.replace("\n", "\r\n").encode()),
+    ]:
+        result = run("decode", name, "-s", "128x192", stdin=stdin)
+        assert np.array_equal(image("decoded.png"), MASK * 255)
+        assert "note" not in result.stderr
+
+
+def test_a_long_text_is_no_file_name():
+    text = mc.BSD().encode(np.eye(64, dtype=np.uint8), "x" * 5000)
+    run("decode", text, "-s", "64x64")
+    assert np.array_equal(image("decoded.png"), np.eye(64) * 255)
+
+
+@pytest.mark.parametrize("text", ["", "answer.txt", "there is nothing"])
+def test_a_text_that_shows_nothing(text):
+    said = run("decode", text, "-s", "4x5").stderr
+    assert "note: the text shows nothing\n" in said
+    assert f"note: there is no file {text!r}, so it is read as the text itself\n" in said
+    assert np.array_equal(image("decoded.png"), np.zeros((4, 5)))
+
+
+def test_masks_one_by_one():
+    result = run("decode", "both.txt", "-s", "128x192", "--as", "masks", "-o", "m.png")
+    assert np.array_equal(image("m-1.png"), (MAP == 1) * 255)
+    assert np.array_equal(image("m-2.png"), (MAP == 2) * 255)
+    assert "wrote m-1.png: a mask of 'dog'" in result.stderr
+
+
+def test_one_mask_of_everything():
+    run("decode", "both.txt", "-s", "128x192", "--as", "mask")
+    assert np.array_equal(image("decoded.png"), (MAP != 0) * 255)
+
+
+def test_smooth():
+    run("decode", "text.txt", "-s", "111x222", "--method", "smooth")
+    expected = mc.BSD().decode(TEXT)[0].mask((111, 222), method="smooth")
+    assert np.array_equal(image("decoded.png"), expected * 255)
+
+
+def test_small_regions_lie_upon_large_ones():
+    codec = mc.BSD()
+    text = codec.encode(boxes((10, 10, 20, 20)), "cup") + codec.encode(boxes((5, 5, 40, 40)), "bar")
+    result = run("decode", text, "-s", "128x192")
+    index = image("decoded.png")
+    assert (index[MASK.shape[0] * 15 // 64, MASK.shape[1] * 15 // 64], index[14, 20]) == (1, 2)
+    assert "600 pixels of larger ones are hidden; --as masks keeps them" in result.stderr
+
+
+def test_many_regions_make_an_index_of_16_bits():
+    cells = np.arange(1, 301).reshape(15, 20)
+    text = mc.BSD(grid=(15, 20)).encode_many([cells == n for n in range(1, 301)], ["x"] * 300)
+    run("decode", text, "-s", "30x40", "-g", "15x20", "--names-out", "n.json")
+    assert np.array_equal(image("decoded.png"), np.kron(cells, np.ones((2, 2))))
+    assert run("encode", "decoded.png", "-n", "n.json", "-g", "15x20").stdout == text
+
+
+def test_an_index_has_at_most_16_bits(folder):
+    region = mc.BSD().decode(TEXT)[0]
+    with pytest.raises(mc.MaskCodecError, match="holds up to 65535 regions, got 65536"):
+        _cli_output.write_index(folder / "i.png", [region] * 65536, [], (4, 4), "nearest")
+
+
+def test_with_a_photo_the_regions_are_drawn_on_it(folder):
+    result = run("decode", "both.txt", "--image", "photo.png", "--out", "o.png")
+    drawn, photo = image("o.png"), image("photo.png")
+    assert drawn.shape == (*SHAPE, 3)
+    assert np.array_equal(drawn[-4:], photo[-4:])
+    assert (drawn[MAP != 0] != photo[MAP != 0]).any(axis=1).all()
+    assert "wrote o.png: the decoded regions over 128 x 192 pixels" in result.stderr
+    run("decode", "both.txt", "--image", "photo.png", "--shape", "128x192", "-o", "o.jpg")
+    assert (folder / "o.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
+
+
+def test_the_photo_may_only_say_the_size():
+    run("decode", "both.txt", "--image", "photo.png", "--as", "index")
+    assert np.array_equal(image("decoded.png"), MAP)
+
+
+def test_without_a_photo_an_overlay_has_a_plain_ground():
+    run("decode", "both.txt", "--shape", "128x192", "--as", "overlay")
+    assert image("decoded.png").shape == (*SHAPE, 3)
+
+
+def test_a_photo_is_turned_upright():
+    photo = Image.new("RGB", SHAPE)  # on its side: 128 wide and 192 high
+    exif = photo.getexif()
+    exif[0x0112] = 6
+    photo.save("turned.jpg", exif=exif)
+    run("decode", "text.txt", "--image", "turned.jpg", "--as", "mask")
+    assert np.array_equal(image("decoded.png"), MASK * 255)
+
+
+def test_a_truncated_text():
+    cut = TEXT[:-40].encode()
+    message = fails("decode", "-", "-s", "128x192", stdin=cut)
+    assert message.startswith("the text stops before </seg>; --recover keeps what can be drawn")
+    result = run("decode", "-", "-s", "128x192", "--recover", stdin=cut)
+    said = words(result.stdout)
+    assert f"{len(cut)} truncated the text stops before </seg> drew what was there" in said
+    assert "1 black dog 12 10 24 29" in said
+    assert not image("decoded.png")[MASK == 0].any()
+    assert image("decoded.png").any()
+
+
+def test_a_truncated_grid():
+    cut = mc.RRLE().encode(MASK, "dog")[:-30]
+    assert "the text stops" in fails("decode", cut, "-s", "128x192", "-c", "r-rle")
+    result = run("decode", cut, "-s", "128x192", "-c", "r-rle", "--recover")
+    assert "truncated" in result.stdout
+
+
+def test_nothing_is_wrong_with_a_good_text():
+    result = run("decode", "text.txt", "-s", "128x192", "--recover")
+    assert words(result.stdout).endswith("what was drawn")
+
+
+def test_a_cut_label_leaves_no_region():
+    text = "<seg>dog*256|cat*9</seg>"
+    result = run("decode", text, "-c", "i-rle", "-s", "16x16", "--recover")
+    assert "cat" not in words(result.stdout).partition("Problems")[0]
+    assert "cells-extra" in result.stdout
+
+
+def test_a_region_without_a_label():
+    text = "<box>[[0 0 0 0]]</box><seg><fg1></seg>"
+    result = run("decode", text, "-s", "64x64", "--recover", "--names-out", "n.json")
+    assert "(no label)" in result.stdout
+    assert "wrote n.json: 0 names" in result.stderr
+
+
+def test_a_label_cannot_talk_to_the_terminal():
+    text = "<ref>a\x1b[31m[red]b\x07[/red]</ref><box>[[0 0 0 0]]</box><seg><fg1></seg>"
+    for kind in ["mask", "masks", "overlay"]:
+        result = run("decode", text, "-s", "64x64", "--as", kind)
+        assert r"a\x1b[31m[red]b\x07[/red]" in result.stdout
+        assert "\x1b[31m[red]" not in result.output
+        assert "\x07" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ("text.txt", "give --shape, the size of the image, or --image"),
+        ("text.txt -s 480", "--shape: expected 480x640, height x width, got '480'"),
+        ("text.txt -s -1x5", "expected 480x640"),
+        ("text.txt -s 0x640", "--shape: an image has 1 .. 134217728 pixels, got '0x640'"),
+        ("text.txt -s 99999x99999", "--shape: an image has 1 .. 134217728 pixels"),
+        ("text.txt -s 9x9 -o mask.jpg", "the name must end in .png for masks, since others ch"),
+        ("text.txt -s 9x9 --as overlay -o mask", "the name must end in .png, .jpg, .jpeg, got"),
+        ("text.txt -s 9x9 --as picture", "'picture' is not one of"),
+        ("text.txt -s 9x9 --as mask --names-out n.json", "--names-out: --as mask has no values"),
+        ("text.txt -i photo.png -s 9x9", "--shape: photo.png has 128 x 192 pixels, got '9x9'"),
+        ("text.txt -s 9x9 --method best", "'best' is not one of"),
+        ("text.txt -s 9x9 -c r-rle --bricks", "r-rle/1 has no such setting"),
+    ],
+)
+def test_bad_usage_of_decode(args, message, folder):
+    assert message in misused("decode", *args.split())
+    assert not (folder / "decoded.png").exists()
+
+
+def test_texts_and_files_that_cannot_be_read(folder):
+    (folder / "latin.txt").write_bytes("<ref>café</ref>".encode("latin-1"))
+    assert "latin.txt is not UTF-8 text" in fails("decode", "latin.txt", "-s", "9x9")
+    assert "standard input is not UTF-8 text" in fails("decode", "-", "-s", "9x9", stdin=b"\xff")
+    assert "Is a directory" in fails("decode", str(folder), "-s", "9x9") or sys.platform == "win32"
+    assert "photo.jpg: No such file" in fails("decode", "text.txt", "-i", "photo.jpg")
+    assert "no/mask.png: No such file" in fails("decode", "text.txt", "-s", "9x9", "-o=no/mask.png")
+    assert "no * and count" in fails("decode", "<seg>dog</seg>", "-s", "9x9", "-c", "i-rle")
+
+
+# show
+
+
+@pytest.fixture
+def coco():
+    """A COCO file with a polygon, counts, packed counts, an empty one, and one that gets lost."""
+    counts = runs(MAP == 2)
+    return {
+        "images": [
+            {"id": 7, "height": SHAPE[0], "width": SHAPE[1]},
+            {"id": 8, "height": 4, "width": 4},
+        ],
+        "annotations": [
+            {"id": 1, "image_id": 7, "category_id": 1, "segmentation": [polygon(DOG)]},
+            {"id": 2, "image_id": 7, "category_id": 2, "segmentation": rle(counts), "iscrowd": 1},
+            {"id": 3, "image_id": 7, "category_id": 2, "segmentation": rle(packed(counts))},
+            {"id": 4, "image_id": 7, "category_id": 9, "segmentation": []},
+            {"id": 5, "image_id": 7, "category_id": 1, "segmentation": rle([0, 1, MASK.size - 1])},
+            {"id": 6, "image_id": 9, "category_id": 1, "segmentation": "elsewhere"},
+        ],
+        "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "[cat]"}, "noise"],
+    }
+
+
+def polygon(box):
+    y1, x1, y2, x2 = (side * step for side, step in zip(box, (2, 3, 2, 3), strict=True))
+    return [x1, y1, x2, y1, x2, y2, x1, y2]
+
+
+def rle(counts):
+    return {"size": list(SHAPE), "counts": counts}
+
+
+def runs(mask):
+    flat = np.asarray(mask, np.uint8).T.ravel()
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flat, [1 - flat[-1]]])))
+    return np.diff(np.concatenate([[0], edges])).tolist()
+
+
+def packed(counts):
+    """COCO's own packing, as its C code has it."""
+    text = ""
+    for n, count in enumerate(counts):
+        number = count - counts[n - 2] if n > 2 else count
+        while True:
+            code, number = number & 31, number >> 5
+            more = number != (-1 if code & 16 else 0)
+            text += chr(48 + code + 32 * more)
+            if not more:
+                break
+    return text
+
+
+def show(content, *args, image_id=7):
+    write("coco.json", content)
+    return run("show", "coco.json", "--image-id", image_id, *args)
+
+
+def test_show_compares_every_kind_of_annotation(coco):
+    pytest.importorskip("pycocotools")
+    result = show(coco)
+    said = words(result.stdout)
+    assert "1 dog 1,560" in said
+    assert said.count("[cat] 3,300 ") == 2
+    assert said.count(" 1.000") == 3
+    assert "4 category 9 0 0 empty" in said
+    assert "5 dog 1 0 lost" in said
+    assert "lost, since no cell of the 64 x 64 grid is left of them: no. 5;" in result.stderr
+    assert image("show.png").shape[1] > 2 * 480
+    kept = show(coco, "--sampling", "keep")
+    assert "lost" not in kept.output
+
+
+def test_show_draws_on_the_photo(coco):
+    pytest.importorskip("pycocotools")
+    show(coco, "--image", "photo.png", "--out", "s.jpg", "--grid", "16x24", "--method", "smooth")
+    assert (image("s.jpg")[60:70, 30:60] > 80).all()
+
+
+def test_polygons_need_pycocotools(coco, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycocotools.mask", None)
+    write("coco.json", coco)
+    message = fails("show", "coco.json", "--image-id", "7")
+    assert message == (
+        "reading polygons needs pycocotools, which is missing: pip install 'maskcodec[coco]'"
+    )
+    del coco["annotations"][0]
+    assert "[cat]" in show(coco).stdout
+
+
+def test_packed_counts_are_read_as_pycocotools_writes_them():
+    tools = pytest.importorskip("pycocotools.mask")
+    random = np.random.default_rng(1)
+    for side in range(1, 40):
+        mask = (random.random((side, 2 * side)) < random.random()).astype(np.uint8)
+        counts = tools.encode(np.asfortranarray(mask))["counts"].decode()
+        assert counts == packed(runs(mask))
+        segmentation = {"size": [side, 2 * side], "counts": counts}
+        drawn = _cli_input._segmentation(segmentation, (side, 2 * side), "it")
+        assert np.array_equal(drawn, mask)
+
+
+def test_a_crowd_has_numbers_for_labels(coco):
+    del coco["annotations"][0]
+    coco["annotations"] += [dict(coco["annotations"][0]) for _ in range(12)]
+    assert "16 [cat]" in words(show(coco).stdout)
+
+
+def test_an_image_may_have_no_annotations(coco):
+    result = show(coco, image_id=8)
+    assert "wrote show.png" in result.stderr
+
+
+def test_an_unknown_image_is_answered_with_known_ones(coco):
+    write("coco.json", coco)
+    message = fails("show", "coco.json", "--image-id", "5")
+    assert message == "coco.json has no image with the id '5'; it has 2, for example 7, 8"
+    write("coco.json", {"images": [], "annotations": []})
+    assert fails("show", "coco.json", "--image-id", "5").endswith("'5'; it has none")
+
+
+def test_a_photo_of_another_size_is_refused(coco):
+    write("coco.json", {**coco, "annotations": []})
+    message = fails("show", "coco.json", "--image-id", "8", "--image", "photo.png")
+    assert "photo.png has 128 x 192 pixels, but image 8 is annotated with 4 x 4" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([], "coco.json is no COCO annotation file: it has no list 'images'"),
+        ({"images": {}}, "it has no list 'images'"),
+        ({"images": [1]}, "it has no list 'images'"),
+        ({"images": []}, "it has no list 'annotations'"),
+        ("{", "coco.json is not JSON"),
+        ({"images": [{"id": 7}], "annotations": []}, 'image 7 has no "height" and "width"'),
+        (
+            {"images": [{"id": 7, "height": "4", "width": 4}], "annotations": []},
+            'image 7 has no "height" and "width"',
+        ),
+        (
+            {"images": [{"id": 7, "height": 0, "width": 4}], "annotations": []},
+            "image 7 claims 0 x 4 pixels",
+        ),
+        (
+            {"images": [{"id": 7, "height": 10**6, "width": 10**6}], "annotations": []},
+            "image 7 claims 1000000 x 1000000 pixels",
+        ),
+    ],
+)
+def test_files_without_annotations(content, message):
+    write("coco.json", content)
+    assert message in fails("show", "coco.json", "--image-id", "7")
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "message"),
+    [
+        (None, "annotation 1 has no segmentation"),
+        (rle([5]), "annotation 1 has an RLE that does not fill 128 x 192 pixels"),
+        (rle([-1, MASK.size + 1]), "an RLE that does not fill"),
+        (rle([True, MASK.size - 1]), "an RLE that does not fill"),
+        (rle(None), "an RLE that does not fill"),
+        ({"size": [1, 1], "counts": [MASK.size]}, "an RLE that does not fill"),
+        (rle("~"), "an RLE that does not fill"),
+        (rle("o" * 20), "an RLE that does not fill"),
+        (rle("o"), "an RLE that does not fill"),
+        ([[1, 2, 3, 4]], "a polygon is [x1, y1, x2, y2, x3, y3, ...]"),
+        ([[1, 2, 3, 4, 5, 6, 7]], "a polygon is"),
+        ([[1, 2, 3, 4, 5, "6"]], "a polygon is"),
+        ([[1, 2, 3, 4, 5, 10**9]], "a polygon is"),
+        ([[1, 2, 3, 4, 5, float("nan")]], "a polygon is"),
+        ([5], "a polygon is"),
+    ],
+)
+def test_segmentations_that_cannot_be_drawn(coco, segmentation, message):
+    coco["annotations"][0]["segmentation"] = segmentation
+    write("coco.json", coco)
+    assert message in fails("show", "coco.json", "--image-id", "7")
+
+
+@pytest.mark.parametrize("categories", [None, 5, [], {"1": "dog"}])
+def test_categories_may_be_missing(coco, categories):
+    del coco["annotations"][0]
+    coco["categories"] = categories
+    assert "category 2" in show(coco).stdout
+
+
+def test_bad_usage_of_show(coco, folder):
+    write("coco.json", coco)
+    assert "Missing option '--image-id'" in misused("show", "coco.json")
+    assert "the name must end in" in misused("show", "coco.json", "--image-id", "7", "-o", "x.gif")
+    mc.RRLE().save(folder)
+    said = misused("show", "coco.json", "--image-id", "7", "--config", "maskcodec.json")
+    assert "instances need a b-sd configuration" in said
+
+
+def test_nothing_is_drawn_on_a_screen_that_is_none():
+    screen = io.StringIO()
+    with _cli_output.wait("Waiting"):
+        screen.write("")
+    assert list(_cli_output.steps([1, 2], "Counting")) == [1, 2]
