@@ -232,10 +232,10 @@ def test_text_may_go_to_a_file(folder):
 @pytest.mark.parametrize("mode", ["1", "L", "P", "I", "I;16"])
 def test_every_mode_with_one_number_a_pixel_is_a_mask(mode):
     if mode == "I;16":
-        Image.fromarray(MASK.astype(np.uint16) * 40000).save("other.png")
+        Image.fromarray(MASK.astype(np.uint16) * 40000).save("mask.tif")
     else:
-        Image.fromarray(MASK * 255).convert(mode).save("other.png")
-    assert run("encode", "other.png", "-l", "black dog").stdout_bytes == TEXT.encode()
+        Image.fromarray(MASK * 255).convert(mode).save("mask.tif")
+    assert run("encode", "mask.tif", "-l", "black dog").stdout_bytes == TEXT.encode()
 
 
 def test_each_named_value_becomes_an_instance():

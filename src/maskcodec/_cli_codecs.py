@@ -79,13 +79,12 @@ def decode_any(
     if not isinstance(found, LabelGrid):
         return found, problems
     regions = []
-    for number, label in enumerate(found.names[1:], 1):
+    for number in sorted(set(found.cells.ravel().tolist()) - {0}):
         cells = found.cells == number
         rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
-        if len(rows):
-            box = int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
-            inside = cells[box[1] : box[3] + 1, box[0] : box[2] + 1]
-            regions.append(Region(label, box, inside, canvas=codec.canvas))
+        box = int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
+        inside = cells[box[1] : box[3] + 1, box[0] : box[2] + 1]
+        regions.append(Region(found.names[number], box, inside, canvas=codec.canvas))
     return regions, problems
 
 

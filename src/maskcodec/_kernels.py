@@ -153,14 +153,20 @@ def paint_smooth(
     canvas[:] = 0
     canvas[y1 : y1 + rows, x1 : x1 + columns] = cells
     half = 2 * height * width
+    left = 0
+    while left < width and column_mix[left, 1] < x1:
+        left += 1
+    right = width
+    while right > left and column_mix[right - 1, 0] >= x1 + columns:
+        right -= 1
     for y in range(height):
         upper, lower, weight = row_mix[y]
+        out[y] = 0
         if lower < y1 or upper >= y1 + rows:
-            out[y] = 0
             continue
         for c in range(canvas.shape[1]):
             line[c] = int(canvas[upper, c]) * (2 * height - weight) + int(canvas[lower, c]) * weight
-        for x in range(width):
+        for x in range(left, right):
             before, after, share = column_mix[x]
             mixed = line[before] * (2 * width - share) + line[after] * share
             out[y, x] = mixed >= half
