@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
@@ -26,7 +25,6 @@ Lost: TypeAlias = Literal["raise", "drop"]
 
 _BRICKS = ("<fg{}>", "<bg{}>")
 _PLAIN = ("fg{}", "bg{}")
-_logger = logging.getLogger("maskcodec")
 
 
 class RecoveredRegions(NamedTuple):
@@ -198,7 +196,7 @@ class BSD(Codec):
                     )
                 gone.append(index)
                 if dropped is None:
-                    _logger.warning("dropped: %s", message)
+                    _warn(message)
             parts.append(text)
         if dropped is not None:
             dropped.extend(gone)
@@ -313,3 +311,9 @@ class BSD(Codec):
             f"{pixels.shape[1]} pixels set, but no cell of the {rows} x {columns} grid is left of "
             f"it with sampling={self.sampling!r}"
         )
+
+
+def _warn(message: str) -> None:
+    import logging
+
+    logging.getLogger("maskcodec").warning("dropped: %s", message)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import operator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from maskcodec.errors import ConfigError
@@ -14,6 +12,7 @@ from maskcodec.grid import Sampling, check_choice
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
+    from pathlib import Path
 
 FILE_NAME = "maskcodec.json"
 MAX_GRID = 1024
@@ -71,6 +70,9 @@ class Codec:
 
         Returns the file's path. `maskcodec.load` reads it back.
         """
+        import json
+        from pathlib import Path
+
         path = Path(folder) / FILE_NAME
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".tmp")
@@ -156,6 +158,9 @@ def load(folder: str | os.PathLike[str]) -> Codec:
     ConfigError
         The file is not JSON, or does not describe a codec; the message names the file.
     """
+    import json
+    from pathlib import Path
+
     path = Path(folder)
     if path.is_dir():
         path = path / FILE_NAME

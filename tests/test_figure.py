@@ -1,0 +1,218 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+import maskcodec as mc
+from maskcodec import _lettering, figure
+
+SHAPE = (120, 160)
+
+
+def disc(y, x, radius, shape=SHAPE):
+    ys, xs = np.mgrid[: shape[0], : shape[1]]
+    return ((ys - y) ** 2 + (xs - x) ** 2 <= radius**2).astype(np.uint8)
+
+
+@pytest.fixture
+def placed(monkeypatch):
+    """The corners of the labels that were drawn."""
+    found = {}
+    place = _lettering._free_place
+
+    def spy(tag, *rest):
+        found[tag.text] = place(tag, *rest)
+        return found[tag.text]
+
+    monkeypatch.setattr(_lettering, "_free_place", spy)
+    return found
+
+
+def test_colours_stay_the_same_however_many_there_are():
+    assert figure.palette(40)[:3] == figure.palette(3)
+    assert len(set(figure.palette(255))) == 255
+    assert figure.palette(0) == []
+    assert figure.palette(12)[11] == figure.colour_of(11)
+
+
+def test_a_plain_picture_has_the_shape():
+    assert figure.plain((3, 5)).size == (5, 3)
+
+
+def test_an_overlay_tints_and_outlines_the_mask_alone():
+    photo, mask = Image.new("L", SHAPE[::-1], 100), disc(60, 80, 30)
+    drawn = np.array(figure.overlay(photo, [mask]))
+    assert (drawn[mask == 0] == 100).all()
+    red = np.array(figure.colour_of(0))
+    assert (drawn[60, 80] == np.round(red / 2 + 50)).all()
+    assert (drawn[30, 80] == red).all()
+    assert photo.getpixel((80, 60)) == 100
+
+
+def test_the_edge_of_the_picture_is_no_outline():
+    drawn = np.array(figure.overlay(figure.plain(SHAPE), [np.ones(SHAPE)], opacity=0))
+    assert (drawn == np.array(figure.CANVAS)).all()
+
+
+def test_a_mask_must_have_the_size_of_the_photo():
+    message = r"mask 1 must have the photo's shape \(120, 160\), got \(2, 2\)"
+    with pytest.raises(ValueError, match=message):
+        figure.overlay(figure.plain(SHAPE), [disc(1, 1, 1), np.ones((2, 2))])
+
+
+def test_labels_do_not_cover_each_other_or_leave_the_picture(placed):
+    random = np.random.default_rng(2)
+    centres = random.integers(10, 110, (14, 2)).tolist()
+    masks = [disc(y, x, 9) for y, x in centres]
+    figure.overlay(figure.plain(SHAPE), masks, [f"dog {n}" for n in range(14)])
+    corners = [box for box in placed.values() if box is not None]
+    assert 3 <= len(corners) < 14
+    taken = np.zeros(SHAPE, int)
+    for left, top, right, bottom in corners:
+        assert 0 <= left < right <= SHAPE[1]
+        assert 0 <= top < bottom <= SHAPE[0]
+        taken[top:bottom, left:right] += 1
+    assert taken.max() == 1
+
+
+def test_a_label_stands_beside_what_is_small_and_inside_what_is_large(placed):
+    shape = (480, 640)
+    masks = [disc(240, 100, 12, shape), disc(240, 420, 180, shape)]
+    figure.overlay(figure.plain(shape), masks, ["small", "large"])
+    left, top, right, bottom = placed["small"]
+    assert not masks[0][top:bottom, left:right].any()
+    left, top, right, bottom = placed["large"]
+    assert masks[1][top:bottom, left:right].all()
+    assert abs((left + right) / 2 - 420) < 20
+
+
+def test_a_large_thing_may_have_no_room_for_a_label(placed):
+    stripes = np.zeros((480, 640), np.uint8)
+    stripes[::3] = 1
+    figure.overlay(figure.plain((480, 640)), [stripes], ["stripes"])
+    assert placed["stripes"] is not None
+
+
+def test_a_label_that_does_not_fit_is_left_out(placed):
+    blank = figure.overlay(figure.plain((30, 30)), [disc(15, 15, 9, (30, 30))])
+    drawn = figure.overlay(figure.plain((30, 30)), [disc(15, 15, 9, (30, 30))], ["a long label"])
+    assert placed == {"a long label": None}
+    assert np.array_equal(np.array(blank), np.array(drawn))
+
+
+def test_what_is_not_there_has_no_label(placed):
+    figure.overlay(figure.plain(SHAPE), [np.zeros(SHAPE), disc(60, 80, 20)], ["gone", "there"])
+    assert list(placed) == ["there"]
+
+
+def test_of_very_many_labels_the_largest_masks_have_theirs(placed):
+    masks = [disc(60, 80, 1 + n % 40) for n in range(210)]
+    figure.overlay(figure.plain(SHAPE), masks, [str(n) for n in range(210)])
+    assert len(placed) == 200
+    assert "0" not in placed
+    assert "39" in placed
+
+
+def test_labels_are_shown_in_one_line():
+    assert _lettering.shortened(" a\n dog ") == "a dog"
+    long = _lettering.shortened("the dog that sleeps under the old apple tree")
+    assert long == "the dog that sleeps under the old..."
+
+
+def test_cells_are_drawn_with_their_lines():
+    region = mc.Region("dog", (1, 1, 2, 1), [[1, 1]], canvas=(4, 4))
+    drawn = np.array(figure.draw_cells([region], (80, 80)))
+    assert (drawn[30, 30] == figure.colour_of(0)).all()
+    assert (drawn[30, 39] == figure.colour_of(0)).all()
+    assert (drawn[30, 40] != figure.colour_of(0)).any()
+    assert (drawn[10, 10] == figure.CANVAS).all()
+    small = np.array(figure.draw_cells([region], (8, 8)))
+    assert {tuple(pixel) for row in small.tolist() for pixel in row} == {
+        figure.CANVAS,
+        figure.colour_of(0),
+    }
+
+
+def test_panels_stand_in_rows_below_their_titles():
+    pictures = [
+        (str(n), "remark " * n, Image.new("RGB", (200, 100), (n, 200, 0))) for n in range(5)
+    ]
+    sheet = np.array(figure.panels(pictures, columns=2))
+    places = []
+    for n in range(5):
+        ys, xs = np.nonzero((sheet == (n, 200, 0)).all(axis=2))
+        assert (len(ys), np.ptp(ys), np.ptp(xs)) == (200 * 100, 99, 199)
+        places.append((int(ys[0]), int(xs[0])))
+    assert places[0][0] == places[1][0] < places[2][0] == places[3][0] < places[4][0]
+    assert places[0][1] == places[2][1] == places[4][1] < places[1][1] == places[3][1]
+    assert (sheet[0] == 255).all()
+
+
+def test_a_legend_and_a_caption_stand_below():
+    picture = [("one", "", Image.new("RGB", (200, 100)))]
+    bare = figure.panels(picture, columns=1)
+    few = figure.panels(picture, columns=1, legend=["dog", "cat"])
+    many = figure.panels(picture, columns=1, legend=["a rather long label"] * 3)
+    captioned = figure.panels(picture, columns=1, caption="<fg1>" * 999)
+    assert bare.width == few.width == many.width == captioned.width
+    assert bare.height < few.height < many.height
+    assert bare.height < captioned.height
+    assert figure.colour_of(1) in {colour for _, colour in few.getcolors(1 << 20)}
+    assert figure.colour_of(1) not in {colour for _, colour in bare.getcolors(1 << 20)}
+
+
+def test_text_is_cut_where_it_is_too_long():
+    assert _lettering.cut("dog", 20, 200) == "dog"
+    kept = _lettering.cut("dog " * 500, 20, 200)
+    assert kept.startswith("dog dog")
+    assert kept.endswith(" ...")
+    assert 150 < _lettering.length(kept, 20) <= 200
+    assert _lettering.cut("dog", 20, 1) == " ..."
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((50, 100), (240, 480)), ((640, 500), (640, 500)), ((4000, 8), (960, 2))]
+)
+def test_pictures_are_fitted_into_panels(size, expected):
+    assert figure.fitted(Image.new("L", size)).size == expected
+    mask = figure.fitted_mask(np.ones(size[::-1], np.uint8), expected)
+    assert mask.shape == expected[::-1]
+    assert mask.all()
+
+
+def test_labels_beyond_ascii_take_a_font_of_the_system(monkeypatch):
+    asked, font = [], ImageFont.load_default(14)
+
+    def truetype(name, *_, **__):
+        if isinstance(name, str):  # Pillow's own font is no name
+            asked.append(name)
+            if len(asked) == 1:
+                raise OSError("cannot open resource")
+        return font
+
+    _lettering._font.cache_clear()
+    monkeypatch.setattr(_lettering.ImageFont, "truetype", truetype)
+    _lettering.write(ImageDraw.Draw(figure.plain((40, 40))), (2, 20), "dog", 14, (255, 255, 255))
+    assert asked == []
+    _lettering.write(ImageDraw.Draw(figure.plain((40, 40))), (2, 20), "狗", 14, (255, 255, 255))
+    assert asked == list(_lettering._FONTS[:2])
+    _lettering._font.cache_clear()
+
+
+def test_without_a_font_of_the_system_pillows_own_is_taken(monkeypatch):
+    monkeypatch.setattr(_lettering, "_FONTS", ("no such font.ttf",))
+    _lettering._font.cache_clear()
+    assert _lettering.length("狗", 14) > 0
+    _lettering._font.cache_clear()
+
+
+@pytest.mark.parametrize("module", ["figure", "demo"])
+def test_pictures_need_no_command_line(module):
+    code = f"import sys, json, maskcodec.{module}; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = json.loads(done.stdout)
+    assert "PIL" in loaded
+    assert not {"typer", "rich", "maskcodec.cli", "numba"} & set(loaded)
