@@ -1,21 +1,26 @@
 import errno
+import inspect
 import io
 import json
 import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 from typer.testing import CliRunner
 
 import maskcodec as mc
 from maskcodec import _cli_input, _cli_options, _cli_output, cli, demo
 
+_mixes = "mix_stderr" in inspect.signature(CliRunner).parameters  # before Click 8.2
+RUNNER = CliRunner(mix_stderr=False) if _mixes else CliRunner()
+
 SHAPE = (128, 192)  # on 64 x 64 cells, a cell is 2 x 3 pixels
 DOG, CAT = (10, 12, 30, 25), (40, 5, 50, 60)
-PALETTE_SIZE = 256
 
 
 def boxes(*corners, canvas=(64, 64)):
@@ -47,12 +52,11 @@ def folder(tmp_path, monkeypatch):
 
 
 def write(name, content):
-    with open(name, "w", encoding="utf-8") as file:  # noqa: PTH123
-        file.write(content if isinstance(content, str) else json.dumps(content))
+    Path(name).write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
 
 
 def run(*args, stdin=None, code=0):
-    result = CliRunner().invoke(cli.app, [str(arg) for arg in args], input=stdin)
+    result = RUNNER.invoke(cli.app, [str(arg) for arg in args], input=stdin)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == code, result.output
@@ -61,8 +65,11 @@ def run(*args, stdin=None, code=0):
 
 def words(text):
     """What a text says, without colours, frames and line breaks."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    return " ".join(re.sub(r"[─━│╭╮╰╯]", " ", text).split())
+    return " ".join(re.sub(r"[─━│╭╮╰╯]", " ", uncoloured(text)).split())
+
+
+def uncoloured(text):
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def fails(*args, stdin=None):
@@ -107,7 +114,7 @@ def test_version():
 
 
 def test_without_a_command_the_help_is_shown():
-    result = CliRunner().invoke(cli.app, [])
+    result = RUNNER.invoke(cli.app, [])
     assert result.exit_code in (0, 2)  # as Typer's version has it
     assert "Commands" in result.output
 
@@ -131,7 +138,7 @@ def test_demo_compares_the_codecs_and_writes_the_picture():
     result = run("demo")
     with Image.open("maskcodec-demo.png") as picture:
         assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (1355, 1185))
-    assert 50_000 < _size("maskcodec-demo.png") < 300_000
+    assert 50_000 < Path("maskcodec-demo.png").stat().st_size < 300_000
     rows = re.findall(r"(\S+/1) +([0-9,]+) +([0-9,]+) +(0\.\d+)", result.stdout)
     assert sorted(name for name, *_ in rows) == mc.codec_ids()
     lengths = [int(length.replace(",", "")) for _, length, _, _ in rows]
@@ -139,15 +146,10 @@ def test_demo_compares_the_codecs_and_writes_the_picture():
     assert {runs for name, _, runs, _ in rows if name == "i-sd/1"} == {"4,096"}
     assert all(float(iou) > 0.8 for *_, iou in rows)
     scene = demo.scene()
-    assert mc.BSD().encode(scene.masks()[-1], scene.labels[-1]) in result.stdout
+    assert mc.BSD().encode(scene.masks()[-1], scene.labels[-1]) in uncoloured(result.stdout)
     first = image("maskcodec-demo.png")
     run("demo", "--out", "again.png")
     assert np.array_equal(first, image("again.png"))
-
-
-def _size(name):
-    with open(name, "rb") as file:  # noqa: PTH123
-        return len(file.read())
 
 
 def test_the_scene_has_an_exact_mask_of_every_object():
@@ -795,8 +797,16 @@ def test_bad_usage_of_show(coco, folder):
     assert "instances need a b-sd configuration" in said
 
 
-def test_nothing_is_drawn_on_a_screen_that_is_none():
-    screen = io.StringIO()
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("file", "alive"), [(Terminal(), True), (io.StringIO(), False)])
+def test_signs_of_life_are_for_terminals(file, alive, monkeypatch):
+    monkeypatch.setattr(_cli_output, "err", Console(file=file, force_terminal=True))
     with _cli_output.wait("Waiting"):
-        screen.write("")
+        pass
     assert list(_cli_output.steps([1, 2], "Counting")) == [1, 2]
+    assert ("Waiting" in file.getvalue()) is ("Counting" in file.getvalue()) is alive
+    assert alive or file.getvalue() == ""

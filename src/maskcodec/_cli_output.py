@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
@@ -20,9 +21,8 @@ from maskcodec.figure import colour_of, fitted, fitted_mask, overlay, palette, p
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
-
-    from rich.status import Status
 
     from maskcodec._arrays import Mask
     from maskcodec.errors import Problem
@@ -75,14 +75,19 @@ def wrote(path: Path, what: str) -> None:
     typer.echo(f"wrote {printable(f'{path}: {what}')}", err=True)
 
 
-def wait(what: str) -> Status:
+def wait(what: str) -> AbstractContextManager[object]:
     """A sign of life on a terminal while something of unknown length goes on."""
-    return err.status(what)
+    return err.status(what) if _animated() else nullcontext()
 
 
 def steps(items: Sequence[T], what: str) -> Iterable[T]:
     """The items, with a progress bar on a terminal."""
-    return track(items, what, console=err, transient=True, disable=not err.is_terminal)
+    return track(items, what, console=err, transient=True, disable=not _animated())
+
+
+def _animated() -> bool:
+    """Whether a person looks on; ``FORCE_COLOR`` in a log makes Rich believe so."""
+    return err.is_terminal and err.file.isatty()
 
 
 def printable(text: str) -> str:

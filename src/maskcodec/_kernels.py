@@ -16,11 +16,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar, cast
 
 import numba
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     import numpy.typing as npt
 
     from maskcodec._arrays import Cells, Index, Mask
@@ -40,21 +40,27 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", compiled)
 
 
+def numbers(*values: int) -> list[int]:
+    """Constants that Numba takes for numbers: it compiles a helper anew for every literal."""
+    return cast("list[int]", [np.int64(value) for value in values])
+
+
 MAX_RUN = 63  # the longest run that has a brick
 SEPARATOR = 0
 IRREGULAR = 1 << 12  # added to the length of a run whose number no brick has: 0, 64, 007
-TEXT = 1 << 15  # a stretch of bytes that is nothing the format knows
-TAG = 1 << 16  # TAG + 0 .. TAG + 5: <ref> </ref> <box> </box> <seg> </seg>
-NOTHING = 1 << 17
+TEXT, TAG, NOTHING = numbers(1 << 15, 1 << 16, 1 << 17)
+# TEXT is a stretch of bytes that is nothing the format knows; TAG + 0 .. TAG + 5 are <ref> </ref>
+# <box> </box> <seg> </seg>; no token is NOTHING.
 SATURATED = 1 << 11  # where a run's number stops growing: above any grid, below IRREGULAR
 
 # What the kernels find wrong. Records are (kind, byte position, row, what was found there: a sum,
 # or for text and bricks the byte after them).
-ROW_LONG, ROW_SHORT, ROW_MISSING, ROW_EXTRA = 1, 2, 3, 4
-STRAY_TEXT, BAD_NUMBER, STRAY_SEPARATOR, EMPTY_ITEM = 5, 6, 7, 8
-COUNT_MISSING, BAD_COUNT, STRAY_STAR, EMPTY_LABEL = 9, 10, 11, 12
+ROW_LONG, ROW_SHORT, ROW_MISSING, ROW_EXTRA = numbers(1, 2, 3, 4)
+STRAY_TEXT, BAD_NUMBER, STRAY_SEPARATOR, EMPTY_ITEM = numbers(5, 6, 7, 8)
+COUNT_MISSING, BAD_COUNT, STRAY_STAR, EMPTY_LABEL = numbers(9, 10, 11, 12)
 
-_NEWLINE, _SPACE, _STAR, _BAR, _ZERO, _NINE = 10, 32, 42, 124, 48, 57
+_NEWLINE, _SPACE, _STAR, _BAR, _CHAR_0, _CHAR_9 = 10, 32, 42, 124, 48, 57
+_NIL, _UNSET = numbers(0, -1)
 _RECENT_LABELS = 8  # how many labels a label is compared with: a constant keeps time linear
 _COUNT_LIMIT = 1 << 40
 
@@ -199,7 +205,7 @@ def tight_box(cells: Mask) -> tuple[int, int, int, int]:
 @kernel
 def cell_runs(cells: Mask, y1: int, x1: int, y2: int, x2: int, separated: bool, out: Cells) -> int:
     """Write the runs of a box of cells, both corners inside it; return how many there are."""
-    count = 0
+    count = _NIL
     for r in range(y1, y2 + 1):
         if separated and r > y1:
             out[count] = SEPARATOR
@@ -259,14 +265,14 @@ def _symbol(data: Mask, at: int, pieces: Mask, bounds: Index) -> tuple[int, int]
         first = at + bounds[prefix + 1] - bounds[prefix]
         stop = first
         number = 0
-        while stop < len(data) and _ZERO <= data[stop] <= _NINE:
-            number = min(10 * number + int(data[stop]) - _ZERO, SATURATED - 1)
+        while stop < len(data) and _CHAR_0 <= data[stop] <= _CHAR_9:
+            number = min(10 * number + int(data[stop]) - _CHAR_0, SATURATED - 1)
             stop += 1
         if stop == first or not _matches(
             data, stop, pieces, bounds[prefix + 1], bounds[prefix + 2]
         ):
             continue
-        if data[first] == _ZERO or number > MAX_RUN:
+        if data[first] == _CHAR_0 or number > MAX_RUN:
             number += IRREGULAR
         stop += bounds[prefix + 2] - bounds[prefix + 1]
         return (number, stop) if colour == 0 else (-number, stop)
@@ -287,11 +293,11 @@ def scan(
     between tokens are skipped. ``tokens`` gets (value, start, stop), ``tags`` gets (index of the
     token, kind, start, stop), both as far as they fit.
     """
-    count = 0
-    tag_count = 0
-    at = 0
-    text_start = -1
-    text_stop = -1
+    count = _NIL
+    tag_count = _NIL
+    at = _NIL
+    text_start = _UNSET
+    text_stop = _UNSET
     while at < len(data):
         byte = data[at]
         value = NOTHING
@@ -360,11 +366,11 @@ def draw(
     there, at most ``rows``, and the number of faults, which are written as far as they fit.
     """
     width = cells.shape[1]
-    row = 0
-    x = 0  # the row's sum so far; what passes the width is not drawn
-    long_at = -1
-    extra_at = -1
-    count = 0
+    row = _NIL
+    x = _NIL  # the row's sum so far; what passes the width is not drawn
+    long_at = _UNSET
+    extra_at = _UNSET
+    count = _NIL
     for k in range(first, last):
         value, start = tokens[k, 0], tokens[k, 1]
         if value == SEPARATOR:
@@ -482,7 +488,7 @@ def write_labels(
                 while length >= 10 * power:
                     power *= 10
                 while power > 0:
-                    out[size] = _ZERO + length // power % 10
+                    out[size] = _CHAR_0 + length // power % 10
                     size += 1
                     power //= 10
             begin = c
@@ -519,10 +525,10 @@ def _count(data: Mask, first: int, last: int) -> tuple[int, bool]:
     """The number written in ``data[first:last]``, and whether it is spelled as it should be."""
     number = 0
     at = first
-    while at < last and _ZERO <= data[at] <= _NINE:
-        number = min(10 * number + int(data[at]) - _ZERO, _COUNT_LIMIT)
+    while at < last and _CHAR_0 <= data[at] <= _CHAR_9:
+        number = min(10 * number + int(data[at]) - _CHAR_0, _COUNT_LIMIT)
         at += 1
-    good = at == last and first < last and data[first] != _ZERO
+    good = at == last and first < last and data[first] != _CHAR_0
     return (number if at > first else 1), good
 
 
@@ -547,15 +553,15 @@ def read_labels(
     missing at the end.
     """
     rows, columns = cells.shape
-    names = 0
-    count = 0
-    row = 0
-    x = 0
-    total = 0  # the row's sum, where x stops at its width
-    items = 0
+    names = _NIL
+    count = _NIL
+    row = _NIL
+    x = _NIL
+    total = _NIL  # the row's sum, where x stops at its width
+    items = _NIL
     skipped = False
-    long_at = -1
-    extra_at = -1
+    long_at = _UNSET
+    extra_at = _UNSET
     at = first
     while True:
         start = at
@@ -576,7 +582,7 @@ def read_labels(
             pass
         elif begin == stop:
             if not open_end and not skipped and (items > 0 or not (ends or breaks)):
-                count = _fault(faults, count, EMPTY_ITEM, start, row, 0)
+                count = _fault(faults, count, EMPTY_ITEM, start, row, total)
             skipped = True  # several in a row are one mistake
         else:
             items += 1
@@ -596,16 +602,16 @@ def read_labels(
                 if open_end:
                     number = 0
                 else:
-                    count = _fault(faults, count, COUNT_MISSING, stop, row, 1)
+                    count = _fault(faults, count, COUNT_MISSING, stop, row, total)
             elif open_end and x + 1 < columns:
                 number = 0  # the last label of a text that was cut off may be half a word
             if stars > counted:
-                count = _fault(faults, count, STRAY_STAR, first_star, row, 0)
+                count = _fault(faults, count, STRAY_STAR, first_star, row, total)
             stop_x = min(x + number, columns)
             if x + number > columns and long_at < 0:
                 long_at = begin
             if name_start == name_stop:
-                count = _fault(faults, count, EMPTY_LABEL, begin, row, 0)
+                count = _fault(faults, count, EMPTY_LABEL, begin, row, total)
             elif x < stop_x:
                 label = _label_number(data, name_start, name_stop, spans, names)
                 names = max(names, label + 1)
@@ -627,7 +633,7 @@ def read_labels(
             skipped = False
             long_at = -1
         elif breaks:
-            count = _fault(faults, count, STRAY_SEPARATOR, at, row, 0)
+            count = _fault(faults, count, STRAY_SEPARATOR, at, row, total)
         at += 1
     if row >= rows:
         count = _fault(faults, count, ROW_EXTRA, extra_at, row, row + 1)
