@@ -1,3 +1,4 @@
+import dataclasses
 import logging
 import pickle
 
@@ -166,7 +167,7 @@ def test_what_stands_outside_is_passed_over():
 @given(st.data(), strategies.cells((4, 5)), strategies.bsd_settings)
 def test_any_text_decodes_as_the_reference_reads_it_or_is_refused(data, cells, settings):
     codec = mc.BSD(grid=(4, 5), **settings)
-    pieces = strategies.BRICK_PIECES + [spell.replace("{}", "2") for spell in codec.spelling]
+    pieces = strategies.BRICK_PIECES + [spell.replace("{}", "2") for spell in codec.words().bricks]
     text = codec.encode_many([cells, cells[::-1]], ["dog", "犬 <"])
     text = data.draw(strategies.mutated(text, pieces))
     try:
@@ -348,6 +349,15 @@ def test_errors_survive_pickling():
 
 
 # ---------------------------------------------------------------- what may be spelled
+
+
+def test_the_usual_spelling_need_not_be_said():
+    assert mc.BSD(spelling=("<fg{}>", "<bg{}>")) == mc.BSD()
+    assert mc.BSD().get_config()["spelling"] == ["<fg{}>", "<bg{}>"]
+    plain = dataclasses.replace(mc.BSD(), bricks=False)
+    assert plain == mc.BSD(bricks=False) == mc.BSD(bricks=False, spelling=("fg{}", "bg{}"))
+    assert plain.get_config()["spelling"] == ["fg{}", "bg{}"]
+    assert plain != mc.BSD(bricks=False, spelling=("<fg{}>", "<bg{}>"))
 
 
 @pytest.mark.parametrize(

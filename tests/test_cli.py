@@ -14,7 +14,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import maskcodec as mc
-from maskcodec import _cli_input, _cli_options, _cli_output, cli, demo
+from maskcodec import demo
+from maskcodec.cli import commands, options, read, say
 
 _mixes = "mix_stderr" in inspect.signature(CliRunner).parameters  # before Click 8.2
 RUNNER = CliRunner(mix_stderr=False) if _mixes else CliRunner()
@@ -56,7 +57,7 @@ def write(name, content):
 
 
 def run(*args, stdin=None, code=0):
-    result = RUNNER.invoke(cli.app, [str(arg) for arg in args], input=stdin)
+    result = RUNNER.invoke(commands.app, [str(arg) for arg in args], input=stdin)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == code, result.output
@@ -114,7 +115,7 @@ def test_version():
 
 
 def test_without_a_command_the_help_is_shown():
-    result = RUNNER.invoke(cli.app, [])
+    result = RUNNER.invoke(commands.app, [])
     assert result.exit_code in (0, 2)  # as Typer's version has it
     assert "Commands" in result.output
 
@@ -127,7 +128,7 @@ def test_a_reader_that_goes_away_is_no_error(monkeypatch):
     def echo(*_, **__):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
-    monkeypatch.setattr(cli.typer, "echo", echo)
+    monkeypatch.setattr(commands.typer, "echo", echo)
     assert "error" not in run("encode", "mask.png", "-l", "dog", code=1).stderr
 
 
@@ -174,7 +175,7 @@ def test_stdout_is_exactly_the_text():
 
 def test_a_terminal_gets_a_line_break(monkeypatch):
     terminal = SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True))
-    monkeypatch.setattr(cli, "sys", terminal)
+    monkeypatch.setattr(commands, "sys", terminal)
     assert run("encode", "mask.png", "-l", "black dog").stdout == TEXT + "\n"
 
 
@@ -212,11 +213,11 @@ def test_every_setting_reaches_the_codec(options, codec, folder):
 
 
 def test_a_short_name_is_the_newest_version(monkeypatch):
-    monkeypatch.setattr(_cli_options, "codec_ids", lambda: ["b-sd/10", "b-sd/2", "b-sd/9"])
-    monkeypatch.setattr(_cli_options, "get_codec", lambda *_, **__: mc.BSD())
-    assert _cli_options.chosen_codec(name="b-sd") == mc.BSD()
-    assert _cli_options._codec_id("b-sd") == "b-sd/10"
-    assert _cli_options._codec_id("b-sd/2") == "b-sd/2"
+    monkeypatch.setattr(options, "codec_ids", lambda: ["b-sd/10", "b-sd/2", "b-sd/9"])
+    monkeypatch.setattr(options, "get_codec", lambda *_, **__: mc.BSD())
+    assert options.chosen_codec(name="b-sd") == mc.BSD()
+    assert options._codec_id("b-sd") == "b-sd/10"
+    assert options._codec_id("b-sd/2") == "b-sd/2"
 
 
 def test_a_mask_may_come_from_standard_input(folder):
@@ -488,7 +489,7 @@ def test_many_regions_make_an_index_of_16_bits():
 def test_an_index_has_at_most_16_bits(folder):
     region = mc.BSD().decode(TEXT)[0]
     with pytest.raises(mc.MaskCodecError, match="holds up to 65535 regions, got 65536"):
-        _cli_output.write_index(folder / "i.png", [region] * 65536, [], (4, 4), "nearest")
+        say.write_index(folder / "i.png", [region] * 65536, [], (4, 4), "nearest")
 
 
 def test_with_a_photo_the_regions_are_drawn_on_it(folder):
@@ -698,7 +699,7 @@ def test_packed_counts_are_read_as_pycocotools_writes_them():
         counts = tools.encode(np.asfortranarray(mask))["counts"].decode()
         assert counts == packed(runs(mask))
         segmentation = {"size": [side, 2 * side], "counts": counts}
-        drawn = _cli_input._segmentation(segmentation, (side, 2 * side), "it")
+        drawn = read._segmentation(segmentation, (side, 2 * side), "it")
         assert np.array_equal(drawn, mask)
 
 
@@ -804,9 +805,9 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize(("file", "alive"), [(Terminal(), True), (io.StringIO(), False)])
 def test_signs_of_life_are_for_terminals(file, alive, monkeypatch):
-    monkeypatch.setattr(_cli_output, "err", Console(file=file, force_terminal=True))
-    with _cli_output.wait("Waiting"):
+    monkeypatch.setattr(say, "err", Console(file=file, force_terminal=True))
+    with say.wait("Waiting"):
         pass
-    assert list(_cli_output.steps([1, 2], "Counting")) == [1, 2]
+    assert list(say.steps([1, 2], "Counting")) == [1, 2]
     assert ("Waiting" in file.getvalue()) is ("Counting" in file.getvalue()) is alive
     assert alive or file.getvalue() == ""

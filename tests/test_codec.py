@@ -106,8 +106,10 @@ def test_what_is_no_configuration_is_refused(call, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{", "maskcodec.json is not JSON"),
-        (b"\xff\xfe", "maskcodec.json is not JSON"),
+        (b"{", "maskcodec.json is not JSON that can be read"),
+        (b"\xff\xfe", "maskcodec.json is not JSON that can be read"),
+        (b'{"grid": ' + b"1" * 5000 + b"}", "maskcodec.json is not JSON that can be read"),
+        (b"[" * 100_000, "maskcodec.json is not JSON that can be read"),
         (b"[1]", "maskcodec.json: a codec's configuration is a mapping"),
         (json.dumps({"id": "b-sd/9"}).encode(), "maskcodec.json: no codec has the id 'b-sd/9'"),
     ],

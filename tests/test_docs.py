@@ -1,10 +1,13 @@
 """Every block of code in the README and the documentation runs."""
 
+import json
 import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import ROOT
 
@@ -35,10 +38,26 @@ def test_python_block_runs(language, code):
     exec(compile(code, "<documentation>", "exec"), {"__name__": "documentation"})
 
 
+@pytest.fixture
+def users_folder(empty_folder):  # noqa: ARG001
+    """A folder with the files of its own that the documentation speaks of."""
+    mask = np.zeros((480, 640), np.uint8)
+    mask[100:300, 200:500] = 255
+    Image.fromarray(mask).save("mask.png")
+    Image.new("RGB", (640, 480), "olive").save("photo.jpg")
+    corners = [200, 100, 500, 100, 500, 300, 200, 300]
+    coco = {
+        "images": [{"id": 139, "height": 480, "width": 640, "file_name": "photo.jpg"}],
+        "categories": [{"id": 18, "name": "dog"}],
+        "annotations": [{"id": 1, "image_id": 139, "category_id": 18, "segmentation": [corners]}],
+    }
+    Path("instances_val2017.json").write_text(json.dumps(coco), encoding="utf-8")
+
+
 @pytest.mark.parametrize("code", CONSOLE)
-@pytest.mark.usefixtures("empty_folder")
+@pytest.mark.usefixtures("users_folder")
 def test_console_block_runs(code):
-    """Its `maskcodec` commands run one after another in an empty folder; `> FILE` is followed."""
+    """Its `maskcodec` commands run one after another; ``> FILE`` is followed."""
     from typer.testing import CliRunner
 
     from maskcodec.cli import app

@@ -169,6 +169,7 @@ def test_what_names_nothing_is_refused(names, error, message):
         ({"seg": "<seg>"}, "seg must be two strings that are not empty"),
         ({"seg": ("<seg>", "<seg>")}, "seg must be two different tags"),
         ({"seg": ("<a|b>", "<c>")}, "seg must be two different tags"),
+        ({"seg": ("<\ud800>", "<c>")}, "seg must not hold lone surrogates"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings, message):

@@ -57,6 +57,11 @@ def test_the_core_needs_nothing_above_it():
         assert not imports(SOURCE / f"{name}.py") & (modules - core), name
 
 
+def test_pictures_need_no_command_line():
+    for name in ("figure", "_lettering", "demo"):
+        assert not {other for other in imports(SOURCE / f"{name}.py") if other.startswith("cli")}
+
+
 def test_a_format_never_imports_another_format():
     assert "labels" not in imports(SOURCE / "bricks.py") | imports(SOURCE / "_instances.py")
     assert "bricks" not in imports(SOURCE / "labels.py") | imports(SOURCE / "_labelcodec.py")
@@ -125,7 +130,7 @@ def test_the_version_is_the_packages():
 
 
 def test_no_file_outgrows_its_room():
-    for path in SOURCE.glob("*.py"):
+    for path in SOURCE.rglob("*.py"):
         if path.name != "_kernels.py":
             assert len(path.read_text().splitlines()) <= 320, path.name
 

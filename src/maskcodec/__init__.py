@@ -1,7 +1,6 @@
 """Segmentation masks as text for multimodal language models, and back."""
 
-from maskcodec._labelcodec import RecoveredGrid
-from maskcodec.bricks import BSD, RecoveredRegions
+from maskcodec.bricks import BSD
 from maskcodec.codec import Codec, codec_ids, from_config, get_codec, load
 from maskcodec.errors import (
     ConfigError,
@@ -13,9 +12,9 @@ from maskcodec.errors import (
     Problem,
     TruncatedError,
 )
-from maskcodec.labelgrid import LabelGrid
+from maskcodec.labelgrid import LabelGrid, RecoveredGrid
 from maskcodec.labels import IRLE, ISD, RRLE
-from maskcodec.region import Region
+from maskcodec.region import RecoveredRegions, Region
 
 __version__ = "0.1.0"
 

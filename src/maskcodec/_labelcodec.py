@@ -6,7 +6,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -14,9 +14,9 @@ from maskcodec._arrays import as_pixels, packed
 from maskcodec._lazy import descriptor, kernels
 from maskcodec._reading import Reading
 from maskcodec.codec import MAX_GRID, Codec, string_pair
-from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError, Problem
+from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError
 from maskcodec.grid import check_choice, sample_labels, sample_mask
-from maskcodec.labelgrid import LabelGrid, cell_label, drawn_grid
+from maskcodec.labelgrid import LabelGrid, RecoveredGrid, cell_label, drawn_grid
 
 if TYPE_CHECKING:
     from maskcodec._arrays import Cells, Index, Mask
@@ -26,22 +26,6 @@ Names: TypeAlias = Mapping[int, str] | Sequence[str]
 
 _MARKS = "*", "|", "\n", ""
 _DIGITS = len(str(MAX_GRID**2))  # of the longest run
-
-
-class RecoveredGrid(NamedTuple):
-    """What an image-wise codec's `recover` made of a text.
-
-    Attributes
-    ----------
-    grid
-        The whole grid; cells that nothing was said of are background.
-    problems
-        Everything that was wrong, in the order of the text; empty when `decode` would have
-        returned the same grid.
-    """
-
-    grid: LabelGrid
-    problems: list[Problem]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -11,8 +11,9 @@ from maskcodec._arrays import as_pixels
 from maskcodec._lazy import instances, kernels
 from maskcodec._reading import Reading
 from maskcodec.codec import Codec, register, string_pair
-from maskcodec.errors import ConfigError, LostMaskError, MaskError, Problem
+from maskcodec.errors import ConfigError, LostMaskError, MaskError
 from maskcodec.grid import check_choice, sample_mask
+from maskcodec.region import RecoveredRegions
 from maskcodec.spelling import Spelling, checked_spelling, instance_label
 
 if TYPE_CHECKING:
@@ -25,22 +26,6 @@ Lost: TypeAlias = Literal["raise", "drop"]
 
 _BRICKS = ("<fg{}>", "<bg{}>")
 _PLAIN = ("fg{}", "bg{}")
-
-
-class RecoveredRegions(NamedTuple):
-    """What `BSD.recover` made of a text.
-
-    Attributes
-    ----------
-    regions
-        Every instance that could be drawn, in the order of the text.
-    problems
-        Everything that was wrong, in the order of the text; empty when `BSD.decode` would have
-        returned the same regions.
-    """
-
-    regions: list[Region]
-    problems: list[Problem]
 
 
 @register
@@ -67,8 +52,8 @@ class BSD(Codec):
     bricks
         False writes ``fg12bg3``, which needs no added tokens.
     spelling
-        The foreground and the background brick, ``{}`` for the number. Default
-        ``("<fg{}>", "<bg{}>")``, or ``("fg{}", "bg{}")`` with ``bricks=False``.
+        The foreground and the background brick, ``{}`` for the number. None, and what None is
+        kept for: ``("<fg{}>", "<bg{}>")``, or ``("fg{}", "bg{}")`` with ``bricks=False``.
     ref, box, seg
         The opening and the closing tag of the label, the box and the rows. For Qwen2-VL, for
         example, ``ref=("<|object_ref_start|>", "<|object_ref_end|>")``.
@@ -104,16 +89,24 @@ class BSD(Codec):
             raise ConfigError(f"row_separator must be '\\n' or '', got {self.row_separator!r}")
         if not isinstance(self.bricks, bool):
             raise ConfigError(f"bricks must be True or False, got {self.bricks!r}")
-        default = _BRICKS if self.bricks else _PLAIN
-        pair = default if self.spelling is None else self.spelling
-        object.__setattr__(self, "spelling", string_pair(pair, "spelling"))
+        if self.spelling is not None:
+            pair = string_pair(self.spelling, "spelling")
+            object.__setattr__(self, "spelling", None if pair == self._usual() else pair)
         for name in ("ref", "box", "seg"):
             object.__setattr__(self, name, string_pair(getattr(self, name), name))
         self.words()
 
     def words(self) -> Spelling:
         """The tags and bricks in force, as tables; shared by all codecs that spell alike."""
-        return checked_spelling(self.ref + self.box + self.seg, self.spelling or _BRICKS)
+        bricks = self.spelling or self._usual()
+        return checked_spelling(self.ref + self.box + self.seg, bricks)
+
+    def get_config(self) -> dict[str, Any]:
+        """The codec as plain data for JSON, with the spelling of the bricks written out."""
+        return {**Codec.get_config(self), "spelling": list(self.words().bricks)}
+
+    def _usual(self) -> tuple[str, str]:
+        return _BRICKS if self.bricks else _PLAIN
 
     def encode(self, mask: Any, label: str, *, lost: Lost = "raise") -> str:
         """One mask as text.

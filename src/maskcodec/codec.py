@@ -166,10 +166,10 @@ def load(folder: str | os.PathLike[str]) -> Codec:
         path = path / FILE_NAME
     try:
         return from_config(json.loads(path.read_text(encoding="utf-8")))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ConfigError(f"{path} is not JSON: {error}") from error
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+    except (ValueError, RecursionError) as error:  # also numbers and nesting without end
+        raise ConfigError(f"{path} is not JSON that can be read: {error}") from error
 
 
 def string_pair(value: Any, what: str) -> tuple[str, str]:
@@ -177,6 +177,8 @@ def string_pair(value: Any, what: str) -> tuple[str, str]:
     if isinstance(value, (list, tuple)) and len(value) == 2:
         first, second = value
         if isinstance(first, str) and isinstance(second, str) and first and second:
+            if any("\ud800" <= character <= "\udfff" for character in first + second):
+                raise ConfigError(f"{what} must not hold lone surrogates, got {value!r}")
             return first, second
     raise ConfigError(f"{what} must be two strings that are not empty, got {value!r}")
 

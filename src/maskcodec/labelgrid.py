@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from maskcodec._arrays import as_pixels, as_size
 from maskcodec._reading import check_label
-from maskcodec.errors import LabelError, MaskError
+from maskcodec.errors import LabelError, MaskError, Problem
 from maskcodec.grid import Method, nearest_edges, paint_cells
 
 if TYPE_CHECKING:
@@ -154,6 +154,22 @@ class LabelGrid:
     def __repr__(self) -> str:
         rows, columns = self.cells.shape
         return f"<LabelGrid {rows} x {columns} cells of {', '.join(map(repr, self.names[:8]))}>"
+
+
+class RecoveredGrid(NamedTuple):
+    """What an image-wise codec's `recover` made of a text.
+
+    Attributes
+    ----------
+    grid
+        The whole grid; cells that nothing was said of are background.
+    problems
+        Everything that was wrong, in the order of the text; empty when `decode` would have
+        returned the same grid.
+    """
+
+    grid: LabelGrid
+    problems: list[Problem]
 
 
 def drawn_grid(cells: Cells, names: tuple[str, ...]) -> LabelGrid:

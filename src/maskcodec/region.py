@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from maskcodec._arrays import as_bytes, as_pixels, as_size
-from maskcodec.errors import MaskError
+from maskcodec.errors import MaskError, Problem
 from maskcodec.grid import Method, paint_cells
 
 if TYPE_CHECKING:
@@ -148,6 +148,22 @@ class Region:
             f"<Region {self.label!r} box={self.box} on {self.canvas[0]} x {self.canvas[1]} cells, "
             f"{int(self._rows.sum())} set>"
         )
+
+
+class RecoveredRegions(NamedTuple):
+    """What `BSD.recover` made of a text.
+
+    Attributes
+    ----------
+    regions
+        Every instance that could be drawn, in the order of the text.
+    problems
+        Everything that was wrong, in the order of the text; empty when `BSD.decode` would have
+        returned the same regions.
+    """
+
+    regions: list[Region]
+    problems: list[Problem]
 
 
 def drawn_region(

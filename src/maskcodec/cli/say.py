@@ -15,7 +15,7 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from maskcodec._cli_input import InputError
+from maskcodec.cli.read import InputError
 from maskcodec.errors import MaskCodecError
 from maskcodec.figure import colour_of, fitted, fitted_mask, overlay, palette, panels
 

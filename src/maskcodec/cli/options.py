@@ -8,9 +8,9 @@ from typing import Annotated, Any, TypeAlias, cast
 
 import typer
 
-from maskcodec._cli_input import MOST_PIXELS, read_json
 from maskcodec._labelcodec import LabelCodec
 from maskcodec.bricks import BSD
+from maskcodec.cli.read import MOST_PIXELS, read_json
 from maskcodec.codec import FILE_NAME, codec_ids, from_config, get_codec
 from maskcodec.errors import ConfigError
 

@@ -10,10 +10,8 @@ import typer
 from rich.text import Text
 
 from maskcodec import BSD, __version__, codec_ids
-from maskcodec import _cli_input as read
-from maskcodec import _cli_options as options
-from maskcodec import _cli_output as say
-from maskcodec._cli_codecs import decode_any, encode_any, iou, round_trip
+from maskcodec.cli import options, read, say
+from maskcodec.cli.codecs import decode_any, encode_any, iou, round_trip
 from maskcodec.demo import scene
 from maskcodec.figure import draw_cells, overlay, panels, plain
 

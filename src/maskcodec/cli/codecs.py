@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from maskcodec._cli_options import chosen_codec
 from maskcodec.bricks import BSD
+from maskcodec.cli.options import chosen_codec
 from maskcodec.labelgrid import LabelGrid
 from maskcodec.region import Region
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from maskcodec._cli_options import AnyCodec, LostName
+    from maskcodec.cli.options import AnyCodec, LostName
     from maskcodec.demo import Scene
     from maskcodec.errors import Problem
 
