@@ -365,8 +365,8 @@ def repeated(piece, size):
 
 @pytest.mark.parametrize("name", REPEATS)
 def test_time_and_memory_are_linear_in_the_text(name):
-    """A hundred kilobytes of anything: quickly, and without allocating what it asks for."""
-    size = 3_000 if PURE else 100_000
+    """Fifty kilobytes of anything: quickly, and without allocating what it asks for."""
+    size = 3_000 if PURE else 50_000
     for codec in LARGE:
         codec.recover(BOX)
         for start in STARTS:
@@ -380,7 +380,7 @@ def test_time_and_memory_are_linear_in_the_text(name):
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             assert peak < 1000 * len(text) + 4 * 1024**2, (codec, start, peak)
-            assert seconds < (30 if PURE else 4), (codec, start, seconds)
+            assert seconds < (30 if PURE else 3), (codec, start, seconds)
 
 
 @pytest.mark.usefixtures("compiled")
@@ -396,7 +396,7 @@ def test_four_times_the_text_takes_about_four_times_as_long(name):
 
     for codec in (LARGE[0], LARGE[-1]):
         for start in STARTS[1:]:
-            short, long = (start + repeated(REPEATS[name], n) for n in (50_000, 200_000))
+            short, long = (start + repeated(REPEATS[name], n) for n in (25_000, 100_000))
             # Quadratic time would be 16 times as long; a busy machine may double a measurement.
             assert seconds(codec, long) < 10 * seconds(codec, short) + 0.05, (codec, start)
 
