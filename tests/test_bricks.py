@@ -301,6 +301,7 @@ def test_masks_come_as_an_array_of_masks_too():
     masks = np.stack([MASK, MASK.T])
     codec = mc.BSD(grid=4)
     assert codec.encode_many(masks, ["a", "b"]) == codec.encode_many([*masks], ["a", "b"])
+    assert codec.encode_many(iter(masks), iter("ab")) == codec.encode_many(masks, ["a", "b"])
     assert codec.encode_many([Image.fromarray(MASK.astype(np.uint8))], ["a"])
 
 
@@ -309,6 +310,7 @@ def test_masks_come_as_an_array_of_masks_too():
     [
         ([MASK], ["a", "b"], mc.MaskError, "a label for each mask, got 1 and 2"),
         ([MASK], "a", mc.MaskError, "a label for each mask, got 1 and one str"),
+        (np.ma.masked_array(MASK), ["a"] * 4, TypeError, r"masked array; fill it first"),
         ([MASK, MASK[0]], ["a", "b"], mc.MaskError, r"mask 1 must be \(height, width\)"),
     ],
 )
@@ -328,6 +330,11 @@ def test_regions_of_another_canvas_are_refused():
         mc.MaskError, match=r"lies on a canvas of \(4, 4\) cells, this codec draws on \(64, 64\)"
     ):
         mc.BSD().encode_regions([region])
+
+
+def test_what_is_no_region_is_refused():
+    with pytest.raises(TypeError, match="regions must be Region objects, got 3"):
+        mc.BSD().encode_regions([3])
 
 
 def test_what_is_no_text_is_refused():
@@ -372,17 +379,26 @@ def test_the_usual_spelling_need_not_be_said():
         ({"spelling": ("<fg{}{}>", "<bg{}>")}, "some text and one"),
         ({"spelling": ("f1{}", "<bg{}>")}, "no digit may stand beside the number"),
         ({"spelling": ("f{}2", "<bg{}>")}, "no digit may stand beside the number"),
-        ({"spelling": ("<fg {}>", "<bg{}>")}, "must not hold white space, got '<fg {}>'"),
+        ({"spelling": ("<fg {}>", "<bg{}>")}, "must not hold white space, got '<fg 1>'"),
         ({"ref": ("<a\n>", "<b>")}, "must not hold white space"),
         ({"ref": ("<a>", "")}, "ref must be two strings that are not empty"),
-        ({"ref": ("<a>", "<a>")}, "'<a>' and '<a>' cannot both be in use"),
+        ({"ref": ("<a>", "<a>")}, "'<a>' and '<a>' cannot both be in use: one contains"),
         ({"ref": ("<seg", "<a>")}, "'<seg' and '<seg>' cannot both be in use"),
         ({"ref": ("<fg12>", "<a>")}, "'<fg12>' and '<fg12>' cannot both be in use"),
+        ({"ref": ("<fg0>", "<bg0>")}, "'<fg0>' and '<fg1>' cannot both be in use"),
+        ({"ref": ("<a<fg64>", "<b>")}, "'<a<fg64>' and '<fg1>' cannot both be in use"),
         ({"spelling": ("<fg{}>", "<fg{}>")}, "'<fg1>' and '<fg1>' cannot both be in use"),
         ({"spelling": ("f{}", "xf{}")}, "'f1' and 'xf1' cannot both be in use"),
         ({"ref": ("aba", "<a>")}, "'aba' and 'aba' cannot both be in use"),
         ({"ref": ("a><", "<b>")}, "cannot both be in use"),
         ({"spelling": ("a{}a", "b{}")}, "cannot both be in use"),
+        ({"spelling": ("<fg{}x", "b{}"), "ref": ("x@", "<r>")}, "'<fg1x' and 'x@' cannot both"),
+        (
+            {"spelling": ("6c{}", "bg{}")},
+            "must not begin with a digit or be brackets only, got '6c1'",
+        ),
+        ({"box": ("[", "]")}, r"must not begin with a digit or be brackets only, got '\['"),
+        ({"seg": ("69", "75")}, "must not begin with a digit"),
     ],
 )
 def test_spellings_that_could_be_mistaken_are_refused(settings, message):

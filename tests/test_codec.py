@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -90,6 +91,10 @@ def test_an_unknown_sampling_is_refused():
             lambda: mc.get_codec("b-sd/1", dialect="x"),
             "b-sd/1 has no setting 'dialect'; it has grid, sampling, row_sep",
         ),
+        (
+            lambda: mc.from_config({"id": "b-sd/1", "codec_id": "x"}),
+            "b-sd/1 has no setting 'codec_id'; it has grid",
+        ),
         (lambda: mc.from_config({"grid": 64}), r"needs an \"id\", got \['grid'\]"),
         (
             lambda: mc.from_config(["b-sd/1"]),
@@ -123,3 +128,10 @@ def test_a_broken_file_is_named(content, message, tmp_path):
 def test_a_missing_file_is_the_systems_error(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"maskcodec\.json"):
         mc.load(tmp_path)
+
+
+def test_several_may_save_the_same_codec_at_once(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: mc.BSD().save(tmp_path), range(80)))
+    assert mc.load(tmp_path) == mc.BSD()
+    assert [path.name for path in tmp_path.iterdir()] == ["maskcodec.json"]

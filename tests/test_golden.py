@@ -167,4 +167,4 @@ def test_every_reason_is_documented_and_occurs():
         for line in (ROOT / "docs" / "errors.md").read_text("utf-8").splitlines()
         if line.startswith("| `")
     }
-    assert reasons == documented
+    assert reasons | {"more-problems"} == documented  # that one only `recover` reports

@@ -125,7 +125,7 @@ def test_every_kind_of_mask_gives_the_same_text(sampling):
         (np.zeros((2, 2), "U1"), TypeError, "must be bool or an integer type"),
         ("mask.png", TypeError, "must be bool or an integer type"),
         (None, TypeError, "must be bool or an integer type"),
-        (np.zeros((2, 2, 3), int), mc.MaskError, r"got shape \(2, 2, 3\); convert a colour image"),
+        (np.zeros((2, 2, 3), int), mc.MaskError, r"got shape \(2, 2, 3\); a colour image needs"),
         (np.zeros(4, int), mc.MaskError, r"must be \(height, width\), got shape \(4,\)$"),
         (np.zeros((0, 4), int), mc.MaskError, "at least one pixel"),
         ([[1], [1, 0]], mc.MaskError, "cannot be read as an array"),

@@ -105,7 +105,15 @@ def test_another_background():
     assert found.grid.names == ("void", "cat")
 
 
-def test_labels_lost_by_the_grid_are_reported():
+def test_values_of_one_name_count_together():
+    label_map = np.array([[7, 7, 3, 3, 0, 0, 0]])
+    assert (
+        mc.RRLE(grid=1, sampling="area").encode(label_map, {7: "pet", 3: "pet"})
+        == "<seg>pet*1</seg>"
+    )
+
+
+def test_labels_lost_by_the_grid_are_reported(caplog):
     label_map = np.zeros((480, 640), np.uint8)
     label_map[:, :320], label_map[0, 0], label_map[1, 0] = 1, 2, 3
     names = {1: "sky", 2: "bird", 3: "kite", 4: "absent"}
@@ -113,7 +121,9 @@ def test_labels_lost_by_the_grid_are_reported():
     dropped = []
     text = codec.encode(label_map, names, dropped=dropped)
     assert dropped == ["bird", "kite"]
+    assert not caplog.records
     assert text == codec.encode(label_map, names)
+    assert caplog.records[0].message.startswith("dropped: 'bird', 'kite' has pixels, but no cell")
     with pytest.raises(mc.LostMaskError) as caught:
         codec.encode(label_map, names, lost="raise")
     assert str(caught.value) == (
@@ -148,7 +158,10 @@ def test_a_label_that_would_break_the_text_is_refused_by_name(kind, clash):
     [
         ("", mc.LabelError, "a label must not be empty"),
         ("others", mc.LabelError, "'others' is the background's label; a mask needs another one"),
+        (None, TypeError, "names must be a mapping or a sequence, got None"),
+        ({"dog"}, TypeError, "names must be a mapping or a sequence, got {'dog'}"),
         ({1: " "}, mc.LabelError, "a label must not be empty"),
+        ({1: "x" * 200 + "|"}, mc.LabelError, r"label 'x{80}\.\.\.' holds '\|'"),
         ({1: None}, TypeError, "label must be a str, got None"),
         ({"1": "dog"}, TypeError, "the values in names must be integers, got '1'"),
         ({2**63: "dog"}, mc.LabelError, "must fit int64, got 9223372036854775808"),
@@ -167,8 +180,10 @@ def test_what_names_nothing_is_refused(names, error, message):
         ({"background": "a|b"}, r"background: label 'a\|b' holds '\|'"),
         ({"background": 3}, "background: label must be a str, got 3"),
         ({"seg": "<seg>"}, "seg must be two strings that are not empty"),
-        ({"seg": ("<seg>", "<seg>")}, "seg must be two different tags"),
-        ({"seg": ("<a|b>", "<c>")}, "seg must be two different tags"),
+        ({"seg": ("<seg>", "<seg>")}, "'<seg>' and '<seg>' cannot both be in use"),
+        ({"seg": ("aba", "cdc")}, "'aba' and 'aba' cannot both be in use"),
+        ({"seg": ("1", "2")}, "must not begin with a digit"),
+        ({"seg": ("<a|b>", "<c>")}, r"seg must be two tags without \| and \*"),
         ({"seg": ("<\ud800>", "<c>")}, "seg must not hold lone surrogates"),
     ],
 )
@@ -247,6 +262,11 @@ def test_a_label_grid_is_a_value():
     assert hash(grid) == hash(other)
     assert grid != mc.LabelGrid([[0, 1], [2, 2]], ("others", "dog", "cat"))
     assert grid != 3
+    assert mc.LabelGrid([[0, 1], [2, 1]], ("others", " dog", "cat ")) == grid
+    assert not pickle.loads(pickle.dumps(grid)).cells.flags.writeable
+    assert grid.mask(" dog ", (2, 2)).sum() == 2
+    with pytest.raises(TypeError, match="label must be a str, got 3"):
+        grid.mask(3, (2, 2))
     assert repr(grid) == "<LabelGrid 2 x 2 cells of 'others', 'dog', 'cat'>"
     with pytest.raises(ValueError, match="read-only"):
         grid.cells[0, 0] = 1
@@ -255,6 +275,8 @@ def test_a_label_grid_is_a_value():
 @pytest.mark.parametrize(
     ("cells", "names", "error", "message"),
     [
+        ([[0]], "dog", TypeError, "names must be a sequence of str, got 'dog'"),
+        ([[0]], (1,), TypeError, "names must be a sequence of str"),
         ([[0]], (), mc.LabelError, "labels that each stand once"),
         ([[0]], ("a", "a"), mc.LabelError, "labels that each stand once"),
         ([[2]], ("a", "b"), mc.MaskError, "cells must be 0 .. 1, got 2 .. 2"),
@@ -290,6 +312,9 @@ def test_label_maps_in_the_users_own_values():
     assert grid.label_map((2, 4), {5: "dog", 6: "dog", 9: "cat"}, missing=0).max() == 9
     with pytest.raises(mc.LabelError, match="label 'others' has no value in names; give missing="):
         grid.label_map((2, 4), NAMES)
+    assert grid.label_map((2, 4), {2**40: "dog", 1: "cat"}, missing=-(2**40)).max() == 2**40
+    with pytest.raises(TypeError, match=r"must be integers, got 1\.5"):
+        grid.label_map((2, 4), {1.5: "dog"})
     full = codec.decode("<seg>dog*4\ndog*4</seg>")
     assert full.label_map((2, 4), NAMES).tolist() == [[7] * 4] * 2
 

@@ -28,6 +28,8 @@ def as_pixels(value: Any, what: str = "mask") -> IntegerArray:
 
     Takes arrays of any memory order, nested lists, Pillow images and CPU tensors.
     """
+    if hasattr(value, "filled"):
+        raise TypeError(f"{what} must not be a masked array; fill it first, with .filled(0)")
     try:
         array = value if isinstance(value, np.ndarray) else np.asarray(value)
     except ValueError as error:
@@ -36,7 +38,11 @@ def as_pixels(value: Any, what: str = "mask") -> IntegerArray:
         hint = "; threshold it first, for example mask > 0.5" if array.dtype.kind == "f" else ""
         raise TypeError(f"{what} must be bool or an integer type, got {array.dtype}{hint}")
     if array.ndim != 2:
-        hint = "; convert a colour image with .convert('L') first" if array.ndim == 3 else ""
+        hint = (
+            "; a colour image needs .convert('L') first, a stack of masks goes one by one"
+            if array.ndim == 3
+            else ""
+        )
         raise MaskError(f"{what} must be (height, width), got shape {array.shape}{hint}")
     if array.size == 0:
         raise MaskError(f"{what} must have at least one pixel, got shape {array.shape}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskcodec import _kernels as k
-from maskcodec._reading import NO_FAULTS, list_faults
+from maskcodec._reading import NO_FAULTS
 from maskcodec.errors import LabelError
 from maskcodec.labelgrid import LabelGrid, cell_label, drawn_grid
 
@@ -63,9 +63,8 @@ class DescriptorReader:
         arguments = reading.data, first, last, self.counted, self.by_row, closed, cells, spans
         found, count, missing = k.read_labels(*arguments, NO_FAULTS)
         if count:
-            for kind, at, row, value in list_faults(
-                count, lambda room: k.read_labels(*arguments, room)
-            ):
+            faults = reading.faults(count, lambda room: k.read_labels(*arguments, room))
+            for kind, at, row, value in faults:
                 self._report(kind, at, row, value)
         names, numbers = self._names(spans[:found].tolist())
         if not closed and (opened or missing):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from maskcodec import _kernels as k
-from maskcodec._reading import NO_FAULTS, list_faults
+from maskcodec._reading import NO_FAULTS, check_label, shown
+from maskcodec.errors import LabelError
 from maskcodec.region import Region, drawn_region
 from maskcodec.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 
@@ -86,12 +87,21 @@ class InstanceReader:
         if opened is None:
             return ""
         label = self.reading.slice(opened.stop, end.start).strip()
-        if not label and closed is not None:
-            self.reading.report(opened.stop, "bad-label", "the label is empty", "kept it empty")
-        elif self.words.forbidden.search(label):
-            message = f"the label {label[:80]!r} holds a brick"
-            self.reading.report(opened.stop, "bad-label", message, "kept it as it is")
+        if closed is not None or label:
+            self._check_label(label, opened.stop)
         return label
+
+    def _check_label(self, label: str, start: int) -> None:
+        clash = self.words.forbidden.search(label)
+        try:
+            check_label(label)
+        except LabelError as error:
+            action = "kept it as it is" if label else "kept it empty"
+            self.reading.report(start, "bad-label", str(error), action)
+        else:
+            if clash:
+                message = f"the label {shown(label)} holds {clash.group()!r}"
+                self.reading.report(start, "bad-label", message, "kept it as it is")
 
     def _box(self, label: str) -> Box | None:
         opened = self._expect(BOX)
@@ -99,7 +109,7 @@ class InstanceReader:
         self._expect(BOX_END)
         if opened is None:
             if end.kind != _END:
-                message = f"nothing says where {label[:80]!r} lies"
+                message = f"nothing says where {shown(label)} lies"
                 self.reading.report(end.start, "bad-box", message, "left this instance out")
             return None
         if end.kind == _END:  # whether the last number is whole cannot be known
@@ -129,9 +139,13 @@ class InstanceReader:
         limits = first, last, self.next.start, rows, self.separated, closed
         drawn, count = k.draw(self.tokens, *limits, cells, NO_FAULTS)
         if count:
-            faults = list_faults(count, lambda room: k.draw(self.tokens, *limits, cells, room))
+            faults = self.reading.faults(
+                count, lambda room: k.draw(self.tokens, *limits, cells, room)
+            )
             for kind, at, row, found in faults:
                 self._report_row(kind, at, row, found, label, box)
+            drawn = k.tight_box(cells[:drawn])[2] + 1  # what comes after is background anyway
+            cells = cells[:drawn].copy()
         return drawn_region(label, box, self.canvas, cells[:drawn])
 
     def _coordinates(self, content: str, start: int) -> Box | None:
@@ -150,7 +164,7 @@ class InstanceReader:
             return None
         if not match or any(len(n) > 1 and n[0] == "0" for n in numbers):
             self.reading.report(start, "bad-box", message, "took its four numbers")
-        x1, y1, x2, y2 = (int(n) if len(n) < 10 else _HUGE for n in numbers)
+        x1, y1, x2, y2 = map(_number, numbers)
         if x1 > x2 or y1 > y2:
             order = f"a box has x1 <= x2 and y1 <= y2, got {content[:80]!r}"
             self.reading.report(start, "box-order", order, "swapped its corners")
@@ -210,7 +224,7 @@ class InstanceReader:
 
     def _report_row(self, kind: int, at: int, index: int, found: int, label: str, box: Box) -> None:
         rows, width = box[3] - box[1] + 1, box[2] - box[0] + 1
-        name = repr(label[:80])
+        name = shown(label)
         row = f"row {index + 1} of {rows} of {name}"
         if kind == k.ROW_LONG:
             report = "row-long", f"{row} adds up to {found} cells, expected {width}", "cut it"
@@ -227,13 +241,13 @@ class InstanceReader:
                 "left them out",
             )
         elif kind == k.STRAY_TEXT:
-            text = self.reading.slice(at, min(found, at + 80))
+            text = self.reading.excerpt(at, found)
             report = "extra-text", f"{text!r} in {row} is no brick", "passed over it"
         elif kind == k.STRAY_SEPARATOR:
             message = f"a newline in {row}, but rows have no separator here"
             report = "separator", message, "ended the row there"
         else:
-            text = self.reading.slice(at, min(found, at + 80))
+            text = self.reading.excerpt(at, found)
             message = f"{text!r} in {row} must say 1 .. 63, without leading zeros"
             report = "brick-number", message, "drew as many cells as it says"
         self.reading.report(at, *report)
@@ -249,6 +263,13 @@ class InstanceReader:
         if value != k.TEXT or stop != len(self.reading.raw):
             return False
         return self.words.is_beginning(self.reading.slice(start, stop))
+
+
+def _number(digits: str) -> int:
+    """A coordinate, however long; anything negative is as far outside as -1."""
+    if digits.startswith("-"):
+        return -1
+    return int(digits) if len(digits) < 10 else _HUGE
 
 
 def _scan(reading: Reading, words: Spelling) -> tuple[Index, list[list[int]]]:

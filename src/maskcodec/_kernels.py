@@ -432,16 +432,15 @@ def draw(
 
 
 @kernel
-def count_labels(cells: Cells, counted: bool) -> int:
-    """How many labels `write_labels` writes: the runs of every row, or without counts the cells."""
-    if not counted:
-        return cells.size
-    count = len(cells)
+def label_room(cells: Cells, bounds: Index, counted: bool, extra: int) -> int:
+    """Bytes enough for `write_labels`: those of every label it writes, and `extra` with each."""
+    room = _NIL
     for r in range(len(cells)):
         row = cells[r]
-        for c in range(1, len(row)):
-            count += row[c] != row[c - 1]
-    return count
+        for c in range(len(row)):
+            if c == 0 or row[c] != row[c - 1] or not counted:
+                room += bounds[row[c] + 1] - bounds[row[c]] + extra
+    return room
 
 
 @kernel
@@ -581,7 +580,8 @@ def read_labels(
         if row >= rows:
             pass
         elif begin == stop:
-            if not open_end and not skipped and (items > 0 or not (ends or breaks)):
+            full = row == rows - 1 and x == columns  # then a text that was cut off ends here
+            if (full or not open_end) and not skipped and (items > 0 or not (ends or breaks)):
                 count = _fault(faults, count, EMPTY_ITEM, start, row, total)
             skipped = True  # several in a row are one mistake
         else:

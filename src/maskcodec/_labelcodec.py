@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,11 +11,11 @@ import numpy as np
 
 from maskcodec._arrays import as_pixels, packed
 from maskcodec._lazy import descriptor, kernels
-from maskcodec._reading import Reading
-from maskcodec.codec import MAX_GRID, Codec, string_pair
+from maskcodec._reading import Reading, warn_dropped
+from maskcodec.codec import MAX_GRID, Codec, check_apart, string_pair
 from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError
-from maskcodec.grid import check_choice, sample_labels, sample_mask
-from maskcodec.labelgrid import LabelGrid, RecoveredGrid, cell_label, drawn_grid
+from maskcodec.grid import check_choice, index_of, sample_labels, sample_mask
+from maskcodec.labelgrid import LabelGrid, RecoveredGrid, cell_label, drawn_grid, named_values
 
 if TYPE_CHECKING:
     from maskcodec._arrays import Cells, Index, Mask
@@ -25,6 +24,7 @@ Lost: TypeAlias = Literal["raise", "drop"]
 Names: TypeAlias = Mapping[int, str] | Sequence[str]
 
 _MARKS = "*", "|", "\n", ""
+_CACHED_NAMES = 20_000  # characters: tables of more would be a leak
 _DIGITS = len(str(MAX_GRID**2))  # of the longest run
 
 
@@ -42,11 +42,9 @@ class LabelCodec(Codec):
     def __post_init__(self) -> None:
         Codec.__post_init__(self)
         object.__setattr__(self, "seg", string_pair(self.seg, "seg"))
-        opened, closed = self.seg
-        if opened in closed or closed in opened or any(c in "|*\n" for c in opened + closed):
-            raise ConfigError(
-                f"seg must be two different tags without | * newline, got {self.seg!r}"
-            )
+        check_apart(self.seg)
+        if any(character in "|*" for tag in self.seg for character in tag):
+            raise ConfigError(f"seg must be two tags without | and *, got {self.seg!r}")
         try:
             object.__setattr__(self, "background", cell_label(self.background, self.seg))
         except (LabelError, TypeError) as error:
@@ -74,7 +72,8 @@ class LabelCodec(Codec):
             What to do with labels that have pixels but no cell left: ``"drop"``, since a coarse
             grid of a whole scene always loses some, or ``"raise"``.
         dropped
-            A list that receives the labels lost that way, in the order of their values.
+            A list that receives the labels lost that way. Without it a warning goes to the logger
+            ``maskcodec``.
 
         Returns
         -------
@@ -93,14 +92,16 @@ class LabelCodec(Codec):
         """
         check_choice(lost, Lost, "lost")
         grid, gone = self._sample(image, labels)
+        message = (
+            f"{', '.join(map(repr, gone))} has pixels, but no cell of the {self.canvas[0]} x "
+            f"{self.canvas[1]} grid is left of it with sampling={self.sampling!r}"
+        )
         if gone and lost == "raise":
-            raise LostMaskError(
-                f"{', '.join(map(repr, gone))} has pixels, but no cell of the {self.canvas[0]} x "
-                f"{self.canvas[1]} grid is left of it with sampling={self.sampling!r}; "
-                'sampling="keep" keeps it, lost="drop" drops it'
-            )
+            raise LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
         if dropped is not None:
             dropped.extend(gone)
+        elif gone:
+            warn_dropped(message)
         return self.encode_grid(grid)
 
     def encode_grid(self, grid: LabelGrid) -> str:
@@ -115,13 +116,14 @@ class LabelCodec(Codec):
         """
         if grid.cells.shape != self.canvas:
             raise MaskError(f"the grid must be {self.canvas} cells, got {grid.cells.shape}")
-        table, bounds, longest = _label_table(grid.names, self.seg)
+        long = sum(map(len, grid.names)) > _CACHED_NAMES
+        table, bounds = (_label_table.__wrapped__ if long else _label_table)(grid.names, self.seg)
         marks, mark_bounds = _mark_table(self._marks()[:3])
         cells = grid.cells.copy(order="C")
         if not self.by_row:
             cells = cells.reshape(1, -1)
-        count = kernels.count_labels(cells, self.counted)
-        data = np.empty(count * (longest + len(marks) + _DIGITS), np.uint8)
+        room = kernels.label_room(cells, bounds, self.counted, len(marks) + _DIGITS)
+        data = np.empty(room, np.uint8)
         arguments = table, bounds, self.counted, marks, mark_bounds
         size = kernels.write_labels(cells, *arguments, data)
         return self.seg[0] + data[:size].tobytes().decode() + self._marks()[3] + self.seg[1]
@@ -189,6 +191,10 @@ class LabelCodec(Codec):
             return drawn_grid(mask.astype(np.int32), (self.background, label)), gone
         values, numbers, names = self._named(labels)
         pixels = as_pixels(image, "label map")
+        if self.sampling != "nearest":  # by label: two values of one name count together
+            pixels = np.append(numbers, np.int32(0))[index_of(pixels, values)]
+            values = np.arange(1, len(names), dtype=np.int64)
+            numbers = values.astype(np.int32)
         index = sample_labels(pixels, values, self.canvas, self.sampling)
         background = np.int32(0)
         cells = np.append(numbers, background)[index]  # index -1 is a value without a name
@@ -199,27 +205,19 @@ class LabelCodec(Codec):
 
     def _named(self, labels: Names) -> tuple[Index, Cells, tuple[str, ...]]:
         """The named values, sorted; the number of each one's label; the labels by number."""
-        pairs = labels.items() if isinstance(labels, Mapping) else enumerate(labels)
         names = {self.background: 0}
         numbers: dict[int, int] = {}
-        for value, name in pairs:
-            try:
-                key = operator.index(value)
-            except TypeError:
-                raise TypeError(f"the values in names must be integers, got {value!r}") from None
-            if not -(2**63) <= key < 2**63:
-                raise LabelError(f"the values in names must fit int64, got {key}")
-            numbers[key] = names.setdefault(cell_label(name, self.seg), len(names))
+        for value, name in named_values(labels):
+            numbers[value] = names.setdefault(cell_label(name, self.seg), len(names))
         values = sorted(numbers)
         order = np.array([numbers[value] for value in values], np.int32)
         return np.array(values, np.int64), order, tuple(names)
 
 
 @lru_cache(maxsize=256)
-def _label_table(names: tuple[str, ...], seg: tuple[str, str]) -> tuple[Mask, Index, int]:
-    """The bytes of some labels, one after another, where each begins, and the longest's length."""
-    table, bounds = packed([cell_label(name, seg) for name in names])
-    return table, bounds, int(np.diff(bounds).max())
+def _label_table(names: tuple[str, ...], seg: tuple[str, str]) -> tuple[Mask, Index]:
+    """The bytes of some labels, one after another, and where each begins."""
+    return packed([cell_label(name, seg) for name in names])
 
 
 @lru_cache(maxsize=8)

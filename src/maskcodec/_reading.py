@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from maskcodec._arrays import Index, Mask
 
+MOST_PROBLEMS = 1000  # a list of all that is wrong with a megabyte of noise helps nobody
 NO_FAULTS: Index = np.empty((0, 4), np.int64)
 
 
@@ -38,10 +39,15 @@ class Reading:
         self._ascii = len(self.raw) == len(text)
         self._strict = strict
         self._found: list[Problem] = []
+        self._unlisted = 0
 
     def slice(self, start: int, stop: int) -> str:
         """The text between two byte positions."""
         return self.raw[start:stop].decode("utf-8", "surrogatepass")
+
+    def excerpt(self, start: int, stop: int) -> str:
+        """A text between two byte positions for a message: its first 80 characters."""
+        return self.raw[start : min(stop, start + 320)].decode("utf-8", "ignore")[:80]
 
     def report(self, at: int, reason: str, message: str, action: str) -> None:
         """Say what is wrong at a byte position: raised when strict, kept otherwise."""
@@ -49,23 +55,31 @@ class Reading:
             kind = TruncatedError if reason == "truncated" else DecodeError
             hint = "; recover() keeps what can be drawn"
             raise kind(message + hint, len(self.slice(0, at)), reason)
-        self._found.append(Problem(at, reason, message, action))
+        if len(self._found) < MOST_PROBLEMS:
+            self._found.append(Problem(at, reason, message, action))
+        else:
+            self._unlisted += 1
+
+    def faults(self, count: int, run: Callable[[Index], object]) -> list[list[int]]:
+        """What a kernel counted as wrong, by position: run again with room for it."""
+        room = np.empty((count, 4), np.int64)
+        run(room)
+        most = 1 if self._strict else MOST_PROBLEMS
+        self._unlisted += max(count - most, 0)
+        first: list[list[int]] = room[np.argsort(room[:, 1], kind="stable")[:most]].tolist()
+        return first
 
     def problems(self) -> list[Problem]:
         """What was wrong, in the order of the text, with positions in characters."""
         found = sorted(self._found, key=lambda problem: problem.position)
+        if self._unlisted:
+            message = f"{self._unlisted} further problems"
+            end = len(self.raw)
+            found.append(Problem(end, "more-problems", message, "repaired like these, unlisted"))
         if self._ascii or not found:
             return found
         characters = np.concatenate([[0], np.cumsum((self.data & 0xC0) != 0x80)])
         return [p._replace(position=int(characters[p.position])) for p in found]
-
-
-def list_faults(count: int, run: Callable[[Index], object]) -> list[list[int]]:
-    """What a kernel counted as wrong, by position: run again with room for it."""
-    faults = np.empty((count, 4), np.int64)
-    run(faults)
-    found: list[list[int]] = faults.tolist()
-    return sorted(found, key=lambda fault: fault[1])
 
 
 def check_label(label: object) -> str:
@@ -74,12 +88,24 @@ def check_label(label: object) -> str:
         raise TypeError(f"label must be a str, got {label!r}")
     stripped = label.strip()
     if not stripped:
-        raise LabelError(f"a label must not be empty, got {label!r}")
+        raise LabelError(f"a label must not be empty, got {shown(label)}")
     try:
         stripped.encode()
     except UnicodeEncodeError as error:
         raise LabelError(
-            f"label {label!r} holds the lone surrogate {stripped[error.start]!r}, which no text "
-            "file can store; remove it"
+            f"label {shown(label)} holds the lone surrogate {stripped[error.start]!r}, which no "
+            "text file can store; remove it"
         ) from None
     return stripped
+
+
+def shown(label: str) -> str:
+    """A label in a message: a model may write a very long one."""
+    return repr(label if len(label) <= 80 else label[:80] + "...")
+
+
+def warn_dropped(message: str) -> None:
+    """Say that something was left out which the caller did not ask to be told of."""
+    import logging
+
+    logging.getLogger("maskcodec").warning("dropped: %s", message)

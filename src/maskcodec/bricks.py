@@ -9,18 +9,17 @@ import numpy as np
 
 from maskcodec._arrays import as_pixels
 from maskcodec._lazy import instances, kernels
-from maskcodec._reading import Reading
+from maskcodec._reading import Reading, warn_dropped
 from maskcodec.codec import Codec, register, string_pair
 from maskcodec.errors import ConfigError, LostMaskError, MaskError
 from maskcodec.grid import check_choice, sample_mask
-from maskcodec.region import RecoveredRegions
+from maskcodec.region import RecoveredRegions, Region
 from maskcodec.spelling import Spelling, checked_spelling, instance_label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from maskcodec._arrays import Mask
-    from maskcodec.region import Region
 
 Lost: TypeAlias = Literal["raise", "drop"]
 
@@ -50,7 +49,7 @@ class BSD(Codec):
     row_separator
         ``"\n"``, or ``""`` for rows that end where the box's width is reached.
     bricks
-        False writes ``fg12bg3``, which needs no added tokens.
+        Whether bricks are tokens of their own. False writes ``fg12bg3``, which needs none.
     spelling
         The foreground and the background brick, ``{}`` for the number. None, and what None is
         kept for: ``("<fg{}>", "<bg{}>")``, or ``("fg{}", "bg{}")`` with ``bricks=False``.
@@ -142,7 +141,7 @@ class BSD(Codec):
     def encode_many(
         self,
         masks: Iterable[Any],
-        labels: Sequence[str],
+        labels: Iterable[str],
         *,
         lost: Lost = "raise",
         dropped: list[int] | None = None,
@@ -158,8 +157,9 @@ class BSD(Codec):
         lost
             What to do with a mask that has pixels but no cell left: ``"raise"`` or ``"drop"``.
         dropped
-            With ``lost="drop"``, a list that receives the indices of the masks left out. Without
-            it a warning goes to the logger ``maskcodec``.
+            With ``lost="drop"``, a list that receives the indices of the masks lost. Without it a
+            warning goes to the logger ``maskcodec``. Masks that are empty to begin with are not
+            lost: they add nothing.
 
         Returns
         -------
@@ -170,13 +170,13 @@ class BSD(Codec):
         As `encode`; a message about one of several masks gives its index.
         """
         check_choice(lost, Lost, "lost")
-        images = list(masks)
-        if isinstance(labels, str) or len(images) != len(labels):
-            count = "one str" if isinstance(labels, str) else str(len(labels))
+        images, texts = list(masks), [labels] if isinstance(labels, str) else list(labels)
+        if isinstance(labels, str) or len(images) != len(texts):
+            count = "one str" if isinstance(labels, str) else str(len(texts))
             raise MaskError(f"there must be a label for each mask, got {len(images)} and {count}")
         words = self.words()
         parts, gone = [], []
-        for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+        for index, (image, label) in enumerate(zip(images, texts, strict=True)):
             name = instance_label(label, words)
             where = f"mask {index}" if len(images) > 1 else "mask"
             pixels = as_pixels(image, where)
@@ -189,7 +189,7 @@ class BSD(Codec):
                     )
                 gone.append(index)
                 if dropped is None:
-                    _warn(message)
+                    warn_dropped(message)
             parts.append(text)
         if dropped is not None:
             dropped.extend(gone)
@@ -211,6 +211,8 @@ class BSD(Codec):
         words = self.words()
         parts = []
         for region in regions:
+            if not isinstance(region, Region):
+                raise TypeError(f"regions must be Region objects, got {region!r}")
             if region.canvas != self.canvas:
                 raise MaskError(
                     f"region {region.label!r} lies on a canvas of {region.canvas} cells, "
@@ -304,9 +306,3 @@ class BSD(Codec):
             f"{pixels.shape[1]} pixels set, but no cell of the {rows} x {columns} grid is left of "
             f"it with sampling={self.sampling!r}"
         )
-
-
-def _warn(message: str) -> None:
-    import logging
-
-    logging.getLogger("maskcodec").warning("dropped: %s", message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from maskcodec.errors import ConfigError
@@ -11,7 +12,7 @@ from maskcodec.grid import Sampling, check_choice
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 FILE_NAME = "maskcodec.json"
@@ -20,7 +21,7 @@ _REGISTRY: dict[str, type[Codec]] = {}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Codec:
+class Codec(ABC):
     """The base of all codecs: a grid, a sampler, and a configuration that rebuilds the codec.
 
     Two codecs with equal configuration decode what the other encoded, in every later release:
@@ -48,6 +49,18 @@ class Codec:
         """(rows, columns) of the grid."""
         return cast("tuple[int, int]", self.grid)  # __post_init__ made it one
 
+    @abstractmethod
+    def encode(self, image: Any, labels: Any, /) -> str:
+        """A mask or a label map as text."""
+
+    @abstractmethod
+    def decode(self, text: str, /) -> Any:
+        """What a text describes, strictly: a list of regions, or a grid of labels."""
+
+    @abstractmethod
+    def recover(self, text: str, /) -> Any:
+        """What can be drawn of any text at all, and what was wrong with it."""
+
     def get_config(self) -> dict[str, Any]:
         """The codec as plain data for JSON: ``"id"`` and every setting, defaults included.
 
@@ -72,12 +85,15 @@ class Codec:
         """
         import json
         from pathlib import Path
+        from tempfile import NamedTemporaryFile
 
         path = Path(folder) / FILE_NAME
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(self.get_config(), indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)  # whoever reads the folder meanwhile sees a whole file
+        # Whoever reads or writes the same folder meanwhile sees one whole file or another.
+        with NamedTemporaryFile("w", encoding="utf-8", dir=folder, delete=False) as file:
+            file.write(json.dumps(self.get_config(), indent=2) + "\n")
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(path)
         return path
 
 
@@ -102,7 +118,7 @@ def codec_ids() -> list[str]:
     return sorted(_REGISTRY)
 
 
-def get_codec(codec_id: str, **settings: Any) -> Codec:
+def get_codec(codec_id: str, /, **settings: Any) -> Codec:
     """A codec by its id, such as ``"b-sd/1"``; settings that are not named keep their defaults.
 
     Raises
@@ -181,6 +197,36 @@ def string_pair(value: Any, what: str) -> tuple[str, str]:
                 raise ConfigError(f"{what} must not hold lone surrogates, got {value!r}")
             return first, second
     raise ConfigError(f"{what} must be two strings that are not empty, got {value!r}")
+
+
+def check_apart(words: Sequence[str]) -> None:
+    """Refuse tags or bricks that could be mistaken for each other or for what they surround.
+
+    Raises
+    ------
+    ConfigError
+        One holds white space, begins with a digit, consists of digits and brackets, contains
+        another one, or ends as another one, or it itself, begins.
+    """
+    for word in words:
+        if any(character.isspace() for character in word):
+            raise ConfigError(f"a tag or brick must not hold white space, got {word!r}")
+        if word[0].isdecimal() or not word.strip("0123456789[]"):
+            raise ConfigError(
+                f"a tag or brick must not begin with a digit or be brackets only, got {word!r}"
+            )
+    for i, a in enumerate(words):
+        for j, b in enumerate(words):
+            if (i != j and a in b) or overlap(a, b):
+                raise ConfigError(
+                    f"{a!r} and {b!r} cannot both be in use: one contains or overlaps the other, "
+                    "so that a text could be read in two ways; choose another spelling"
+                )
+
+
+def overlap(first: str, second: str) -> bool:
+    """Whether the end of one string is the beginning of another, short of all of either."""
+    return any(first.endswith(second[:n]) for n in range(1, min(len(first), len(second))))
 
 
 def _grid(value: Any) -> tuple[int, int]:

@@ -30,7 +30,7 @@ def check_choice(value: str, choices: object, what: str) -> None:
         raise ConfigError(f"{what} must be one of {names}, got {value!r}")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def nearest_index(size: int, cells: int) -> Index:
     """The pixel that each of `cells` cells looks at, of `size` pixels: Pillow's NEAREST.
 
@@ -42,13 +42,13 @@ def nearest_index(size: int, cells: int) -> Index:
     return np.minimum(np.cumsum(steps).astype(np.int64), size - 1)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def nearest_edges(cells: int, size: int) -> Index:
     """Where the pixels of each cell begin on the way back: `cells` + 1 edges, 0 .. `size`."""
     return np.searchsorted(nearest_index(cells, size), np.arange(cells + 1)).astype(np.int64)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def smooth_mix(cells: int, size: int) -> Index:
     """Which two cells each pixel lies between, and how near it is to the second.
 
@@ -168,17 +168,20 @@ def sample_labels(
     if sampling == "nearest":
         ys = nearest_index(label_map.shape[0], grid[0])
         xs = nearest_index(label_map.shape[1], grid[1])
-        return _index_of(label_map[ys[:, None], xs], values)
-    numbers = _index_of(label_map, values)
-    order = [*np.unique(numbers[numbers >= 0]).tolist(), -1]
-    covered = [cell_coverage((numbers == k).view(np.uint8), grid) for k in order]
-    most = np.argmax(covered, axis=0)  # the first of equals: named values come first
-    cells: Index = np.array(order, np.int64)[most]
+        return index_of(label_map[ys[:, None], xs], values)
+    numbers = index_of(label_map, values)
+    present, areas = np.unique(numbers[numbers >= 0], return_counts=True)
+    cells = np.full(grid, -1, np.int64)
+    most = np.full(grid, -1, np.int64)
+    for number in [*present.tolist(), -1]:  # the first of equals: named values come first
+        share = cell_coverage((numbers == number).view(np.uint8), grid)
+        cells[share > most] = number
+        most = np.maximum(share, most)
     if sampling == "keep":
-        areas = sorted((int(share.sum()), k) for k, share in zip(order, covered, strict=True))
-        for _, number in areas:
-            if number >= 0 and number not in cells:
-                _give_best_cells(cells, number, covered[order.index(number)])
+        for number in present[np.argsort(areas, kind="stable")].tolist():
+            if number not in cells:
+                share = cell_coverage((numbers == number).view(np.uint8), grid)
+                _give_best_cells(cells, number, share)
     return cells
 
 
@@ -196,7 +199,7 @@ def _give_best_cells(cells: Index, number: int, share: Index) -> None:
             cells[r, c] = number
 
 
-def _index_of(array: IntegerArray, values: Index) -> Index:
+def index_of(array: IntegerArray, values: Index) -> Index:
     """For every element its index among sorted values, or -1."""
     if array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
         raise MaskError(f"a label map's values must fit int64, got {int(array.max())}")

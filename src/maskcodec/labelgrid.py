@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from maskcodec._arrays import as_pixels, as_size
-from maskcodec._reading import check_label
+from maskcodec._reading import check_label, shown
 from maskcodec.errors import LabelError, MaskError, Problem
 from maskcodec.grid import Method, nearest_edges, paint_cells
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from maskcodec._arrays import Cells, Mask
 
 
+_CACHED_LABEL = 100  # longer ones are no class names: a cache of them would be a leak
 _TAGS = ("<ref>", "</ref>", "<box>", "</box>")
 
 
@@ -49,7 +51,9 @@ class LabelGrid:
     names: tuple[str, ...]
 
     def __init__(self, cells: Any, names: Sequence[str]) -> None:
-        labels = tuple(names)
+        if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+            raise TypeError(f"names must be a sequence of str, got {names!r}")
+        labels = tuple(name.strip() for name in names)
         if not labels or len(set(labels)) != len(labels):
             raise LabelError(f"names must be labels that each stand once, got {labels!r}")
         pixels = as_pixels(cells, "cells")
@@ -83,7 +87,10 @@ class LabelGrid:
         -------
         uint8 array (height, width) of 0 and 1.
         """
-        number = self.names.index(label) if label in self.names else -1
+        if not isinstance(label, str):
+            raise TypeError(f"label must be a str, got {label!r}")
+        name = label.strip()
+        number = self.names.index(name) if name in self.names else -1
         cells = (self.cells == number).view(np.uint8)
         return paint_cells(cells, (0, 0), cells.shape, shape, method, out)
 
@@ -93,7 +100,7 @@ class LabelGrid:
         names: Mapping[int, str] | Sequence[str] | None = None,
         *,
         missing: int | None = None,
-    ) -> npt.NDArray[np.int32]:
+    ) -> npt.NDArray[np.int32 | np.int64]:
         """Every pixel's label as a number; each cell is a rectangle of pixels.
 
         Parameters
@@ -108,7 +115,7 @@ class LabelGrid:
 
         Returns
         -------
-        int32 array (height, width), owned by the caller.
+        int32 array (height, width), with `names` int64, owned by the caller.
 
         Raises
         ------
@@ -116,12 +123,11 @@ class LabelGrid:
             A label on the grid has no value in `names`, and `missing` is not given.
         """
         height, width = as_size(shape, "shape")
-        cells = self.cells
+        cells: npt.NDArray[np.int32 | np.int64] = self.cells
         if names is not None:
-            pairs = names.items() if isinstance(names, Mapping) else enumerate(names)
-            values = {name.strip(): value for value, name in reversed(list(pairs))}
+            values = {name.strip(): value for value, name in reversed(named_values(names))}
             table = [self._value(k, values, missing) for k in range(len(self.names))]
-            cells = np.array(table, np.int32)[cells]
+            cells = np.array(table, np.int64)[cells]
         counts = [
             np.diff(nearest_edges(cells.shape[0], height)),
             np.diff(nearest_edges(cells.shape[1], width)),
@@ -151,6 +157,9 @@ class LabelGrid:
     def __hash__(self) -> int:
         return hash(self._key())
 
+    def __reduce__(self) -> tuple[type[LabelGrid], tuple[Cells, tuple[str, ...]]]:
+        return LabelGrid, (self.cells, self.names)  # so that the copy is read-only as well
+
     def __repr__(self) -> str:
         rows, columns = self.cells.shape
         return f"<LabelGrid {rows} x {columns} cells of {', '.join(map(repr, self.names[:8]))}>"
@@ -172,6 +181,28 @@ class RecoveredGrid(NamedTuple):
     problems: list[Problem]
 
 
+def named_values(names: Mapping[int, str] | Sequence[str]) -> list[tuple[int, str]]:
+    """The values and names of a label map, checked: from a mapping, or a sequence by value."""
+    if isinstance(names, Mapping):
+        pairs = list(names.items())
+    elif isinstance(names, Sequence) and not isinstance(names, str):
+        pairs = list(enumerate(names))
+    else:
+        raise TypeError(f"names must be a mapping or a sequence, got {names!r}")
+    checked = []
+    for value, name in pairs:
+        try:
+            key = operator.index(value)
+        except TypeError:
+            raise TypeError(f"the values in names must be integers, got {value!r}") from None
+        if not -(2**63) <= key < 2**63:
+            raise LabelError(f"the values in names must fit int64, got {key}")
+        if not isinstance(name, str):
+            raise TypeError(f"label must be a str, got {name!r}")
+        checked.append((key, name))
+    return checked
+
+
 def drawn_grid(cells: Cells, names: tuple[str, ...]) -> LabelGrid:
     """A grid from what a reader or a sampler made: int32 cells that nobody else writes to."""
     grid = object.__new__(LabelGrid)
@@ -187,7 +218,9 @@ def _fill(grid: LabelGrid, cells: Cells, names: tuple[str, ...]) -> None:
 
 def cell_label(label: str, seg: tuple[str, str]) -> str:
     """A label as it stands in a grid: stripped, and refused where it would break the text."""
-    return _cell_label(label, seg) if isinstance(label, str) else check_label(label)
+    if isinstance(label, str) and len(label) <= _CACHED_LABEL:
+        return _cell_label(label, seg)
+    return _cell_label.__wrapped__(check_label(label), seg)
 
 
 @lru_cache(maxsize=4096)
@@ -196,7 +229,7 @@ def _cell_label(label: str, seg: tuple[str, str]) -> str:
     for separator in ("|", "*", "\n", *_TAGS, *seg):
         if separator in stripped:
             raise LabelError(
-                f"label {label!r} holds {separator!r}, which separates the labels of an image-wise "
-                "text; remove or replace it"
+                f"label {shown(label)} holds {separator!r}, which separates the labels of an "
+                "image-wise text; remove or replace it"
             )
     return stripped

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskcodec._arrays import packed
-from maskcodec._reading import check_label
+from maskcodec._reading import check_label, shown
+from maskcodec.codec import check_apart, overlap
 from maskcodec.errors import ConfigError, LabelError
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from maskcodec._arrays import Index, Mask
 
-MAX_RUN = 63
+MAX_RUN = 63  # as in the kernels, which bring the compiler and are not imported here
+_CACHED_LABEL = 100  # longer ones are no class names: a cache of them would be a leak
 REF, REF_END, BOX, BOX_END, SEG, SEG_END = range(6)
 
 
@@ -70,7 +72,7 @@ def checked_spelling(tags: tuple[str, ...], bricks: tuple[str, str]) -> Spelling
         two of them overlap, so that one text could be cut in two ways.
     """
     parts = [_brick_parts(brick) for brick in bricks]
-    _check_apart(tags, bricks)
+    _check_bricks(tags, parts)
     pieces, bounds = packed([*tags, *parts[0], *parts[1]])
     starts = np.zeros(256, np.bool_)
     starts[pieces[bounds[[0, 1, 2, 3, 4, 5, 6, 8]]]] = True  # suffixes, 7 and 9, begin nothing
@@ -95,7 +97,9 @@ def checked_spelling(tags: tuple[str, ...], bricks: tuple[str, str]) -> Spelling
 
 def instance_label(label: str, words: Spelling) -> str:
     """A label as it stands between its tags: stripped, and refused where it would break them."""
-    return _instance_label(label, words) if isinstance(label, str) else check_label(label)
+    if isinstance(label, str) and len(label) <= _CACHED_LABEL:
+        return _instance_label(label, words)
+    return _instance_label.__wrapped__(check_label(label), words)
 
 
 @lru_cache(maxsize=4096)
@@ -104,8 +108,8 @@ def _instance_label(label: str, words: Spelling) -> str:
     clash = words.forbidden.search(stripped)
     if clash:
         raise LabelError(
-            f"label {label!r} holds {clash.group()!r}, which stands for a tag or a brick and would "
-            "be cut out of it; remove or replace it"
+            f"label {shown(label)} holds {clash.group()!r}, which stands for a tag or a brick and "
+            "would be cut out of it; remove or replace it"
         )
     return stripped
 
@@ -121,24 +125,17 @@ def _brick_parts(brick: str) -> tuple[str, str]:
     return prefix, suffix
 
 
-def _check_apart(tags: tuple[str, ...], bricks: tuple[str, str]) -> None:
-    for word in (*tags, *bricks):
-        if any(character.isspace() for character in word):
-            raise ConfigError(f"a tag or brick must not hold white space, got {word!r}")
-    numbers = range(1, MAX_RUN + 1)
-    colours = [[brick.replace("{}", str(n)) for n in numbers] for brick in bricks]
-    groups = [*([tag] for tag in tags), *colours]
-    for i, group in enumerate(groups):
-        for j, other in enumerate(groups):
-            for a in group if i < len(tags) or j < len(tags) else group[:1]:
-                for b in other:
-                    if (i != j and a in b) or _overlap(a, b):
-                        raise ConfigError(
-                            f"{a!r} and {b!r} cannot both be in use: a text of one could be read "
-                            "as the other; choose another spelling"
-                        )
-
-
-def _overlap(first: str, second: str) -> bool:
-    """Whether the end of one string is the beginning of another, short of all of either."""
-    return any(first.endswith(second[:n]) for n in range(1, min(len(first), len(second))))
+def _check_bricks(tags: tuple[str, ...], parts: list[tuple[str, str]]) -> None:
+    """Refuse bricks that overlap a tag, and tags that look like a brick, whatever its number."""
+    check_apart([*tags, *(f"{prefix}1{suffix}" for prefix, suffix in parts)])
+    for tag in tags:
+        for prefix, suffix in parts:
+            bricks = [f"{prefix}{n}{suffix}" for n in range(1, MAX_RUN + 1)]
+            like = re.compile(re.escape(prefix) + "[0-9]+" + re.escape(suffix))
+            clash = [b for b in bricks if tag in b or overlap(b, tag) or overlap(tag, b)]
+            if clash or like.search(tag):
+                brick = clash[0] if clash else bricks[0]
+                raise ConfigError(
+                    f"{tag!r} and {brick!r} cannot both be in use: one contains or overlaps the "
+                    "other, so that a text could be read in two ways; choose another spelling"
+                )
