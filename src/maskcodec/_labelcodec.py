@@ -92,16 +92,17 @@ class LabelCodec(Codec):
         """
         check_choice(lost, Lost, "lost")
         grid, gone = self._sample(image, labels)
-        message = (
-            f"{', '.join(map(repr, gone))} has pixels, but no cell of the {self.canvas[0]} x "
-            f"{self.canvas[1]} grid is left of it with sampling={self.sampling!r}"
-        )
-        if gone and lost == "raise":
-            raise LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
-        if dropped is not None:
-            dropped.extend(gone)
-        elif gone:
-            warn_dropped(message)
+        if gone:
+            message = (
+                f"{', '.join(map(repr, gone))} has pixels, but no cell of the {self.canvas[0]} x "
+                f"{self.canvas[1]} grid is left of it with sampling={self.sampling!r}"
+            )
+            if lost == "raise":
+                raise LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
+            if dropped is None:
+                warn_dropped(message)
+            else:
+                dropped.extend(gone)
         return self.encode_grid(grid)
 
     def encode_grid(self, grid: LabelGrid) -> str:
