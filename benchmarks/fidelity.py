@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import operator
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
@@ -22,11 +23,8 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import maskcodec as mc
 from _common import Table, paragraph, versions, write_section
-
-try:
-    from pycocotools import mask as coco
-except ImportError:
-    sys.exit("fidelity.py needs pycocotools: pip install -e '.[bench]'")
+from maskcodec.cli.coco import Instance, read_instances
+from maskcodec.cli.read import MOST_PIXELS, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,19 +38,6 @@ GRIDS = "16,32,48,64,80,128"
 SAMPLERS = "nearest", "area", "keep"
 METHODS = "nearest", "smooth"
 LABEL = "object"
-MAX_PIXELS = 1 << 28  # a larger image is a mistake in the file
-
-
-class BadFileError(Exception):
-    """A file that cannot be used; the message names it and the place in it."""
-
-
-class Instance(NamedTuple):
-    """A mask as its file has it."""
-
-    where: str
-    segmentation: Any  # polygons, or run lengths
-    size: Any  # [height, width], as the file has it: `draw` checks it
 
 
 @dataclass
@@ -73,77 +58,21 @@ class Score:
 
 def read(path: Path) -> list[Instance]:
     """All instances of a file, not drawn yet."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadFileError(f"{path}: {error}") from error
-    if path.suffix == ".jsonl":
-        lines = [(f"{path}, line {k}", line) for k, line in enumerate(text.splitlines(), 1)]
-        found = [(where, _parse(line, where)) for where, line in lines if line.strip()]
-        return [Instance(where, *_rle_and_size(item, where)) for where, item in found]
-    data = _parse(text, str(path))
-    try:
-        sizes = {image["id"]: [image["height"], image["width"]] for image in data["images"]}
-        return [
-            Instance(f"{path}, annotation {a['id']}", a["segmentation"], sizes[a["image_id"]])
-            for a in data["annotations"]
-        ]
-    except (KeyError, TypeError) as error:
-        raise BadFileError(f"{path}: these are no COCO annotations: {error!r}") from error
-
-
-def _parse(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise BadFileError(f"{where}: this is no JSON: {error}") from error
-
-
-def _rle_and_size(item: Any, where: str) -> tuple[Any, Any]:
-    try:
-        return item["segmentation"], item["segmentation"]["size"]
-    except (KeyError, TypeError) as error:
-        raise BadFileError(f"{where}: no COCO RLE under 'segmentation': {error!r}") from error
-
-
-def draw(instance: Instance) -> Mask:
-    """The instance's pixels: uint8 (height, width), C-contiguous, 0 and 1."""
-    where, segmentation, size = instance
-    if not isinstance(size, list) or [type(side) for side in size] != [int, int] or min(size) < 1:
-        raise BadFileError(f"{where}: an image's size is two positive integers, got {size!r}")
-    height, width = size
-    if height * width > MAX_PIXELS:
-        raise BadFileError(f"{where}: {height} x {width} pixels are too large an image")
-    if segmentation == []:
-        return np.zeros((height, width), np.uint8)
-    try:
-        if isinstance(segmentation, list):
-            rle = coco.merge(coco.frPyObjects(segmentation, height, width))
-        elif isinstance(segmentation["counts"], list):
-            rle = coco.frPyObjects(segmentation, height, width)
-        else:
-            rle = segmentation
-        if list(rle["size"]) != size:
-            raise ValueError(f"its size is {rle['size']}, the image's {size}")
-        if (total := _covered(rle["counts"])) != height * width:
-            raise ValueError(f"its runs cover {total} of {height * width} pixels")
-        return np.ascontiguousarray(coco.decode(rle))
-    except Exception as error:  # pycocotools raises bare exceptions
-        raise BadFileError(f"{where}: no COCO segmentation: {error!r}") from error
-
-
-def _covered(counts: str | bytes) -> int:
-    """How many pixels a compressed COCO RLE covers: pycocotools takes any memory for the rest."""
-    runs: list[int] = []
-    run = bits = 0
-    for byte in counts.encode() if isinstance(counts, str) else counts:
-        run |= (byte - 48 & 31) << bits
-        bits += 5
-        if not byte - 48 & 32:
-            run -= (byte - 48 & 16) << bits - 4  # the sign
-            runs.append(run + (runs[-2] if len(runs) > 2 else 0))
-            run = bits = 0
-    return sum(runs)
+    if path.suffix != ".jsonl":
+        return read_instances(path)
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        where = f"{path}, line {number}"
+        if line.strip():
+            try:
+                segmentation = json.loads(line)["segmentation"]
+                height, width = map(operator.index, segmentation["size"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(f"{where}: no COCO RLE under 'segmentation': {error!r}") from error
+            if not 1 <= height * width <= MOST_PIXELS:
+                raise InputError(f"{where} claims {height} x {width} pixels")
+            found.append(Instance(where, segmentation, (height, width)))
+    return found
 
 
 def drawn(instances: Sequence[Instance]) -> Iterator[Mask]:
@@ -154,7 +83,7 @@ def drawn(instances: Sequence[Instance]) -> Iterator[Mask]:
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as progress:
         for instance in progress.track(instances, description="round trips"):
-            yield draw(instance)
+            yield instance.mask()
 
 
 class Trips:
@@ -275,7 +204,7 @@ def main() -> int:
         by_file = [(path.name, read(path)[: options.limit]) for path in options.files]
         instances = [instance for _, found in by_file for instance in found]
         trips, empty = measure(instances, options.grids)
-    except BadFileError as error:
+    except (InputError, OSError, UnicodeDecodeError) as error:
         print(f"fidelity.py: {error}", file=sys.stderr)
         return 1
     count = len(instances) - empty

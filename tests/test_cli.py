@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 import maskcodec as mc
 from maskcodec import demo
-from maskcodec.cli import commands, options, read, say
+from maskcodec.cli import commands, options, say
+from maskcodec.cli.coco import drawn
 
 _mixes = "mix_stderr" in inspect.signature(CliRunner).parameters  # before Click 8.2
 RUNNER = CliRunner(mix_stderr=False) if _mixes else CliRunner()
@@ -99,12 +100,12 @@ def image(name):
 
 def test_help_lists_the_commands():
     said = words(run("--help").stdout)
-    for command in ["demo", "encode", "decode", "show"]:
+    for command in ["demo", "encode", "decode", "show", "tokens"]:
         assert f" {command} " in said
     assert said == words(run("-h").stdout)
 
 
-@pytest.mark.parametrize("command", ["demo", "encode", "decode", "show"])
+@pytest.mark.parametrize("command", ["demo", "encode", "decode", "show", "tokens"])
 def test_every_command_has_an_example(command):
     said = words(run(command, "--help").stdout)
     assert f"maskcodec {command} " in said[said.index("Example") :]
@@ -699,8 +700,8 @@ def test_packed_counts_are_read_as_pycocotools_writes_them():
         counts = tools.encode(np.asfortranarray(mask))["counts"].decode()
         assert counts == packed(runs(mask))
         segmentation = {"size": [side, 2 * side], "counts": counts}
-        drawn = read._segmentation(segmentation, (side, 2 * side), "it")
-        assert np.array_equal(drawn, mask)
+        again = drawn(segmentation, (side, 2 * side), "it")
+        assert np.array_equal(again, mask)
 
 
 def test_a_crowd_has_numbers_for_labels(coco):
@@ -796,6 +797,114 @@ def test_bad_usage_of_show(coco, folder):
     mc.RRLE().save(folder)
     said = misused("show", "coco.json", "--image-id", "7", "--config", "maskcodec.json")
     assert "instances need a b-sd configuration" in said
+
+
+# tokens
+
+
+@pytest.fixture
+def pets(folder):
+    """Two dogs and a cat that fills less than 5 % of the image, and a tokenizer of characters."""
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel({"?": 0}, unk_token="?"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
+    tokenizer.save(str(folder / "tokenizer.json"))
+    masks = [MAP == 1, MAP == 2, boxes((0, 0, 4, 4))]
+    annotations = [
+        {"id": k, "image_id": 7, "category_id": min(k, 2), "segmentation": rle(runs(mask))}
+        for k, mask in enumerate(masks, 1)
+    ]
+    return {
+        "images": [{"id": 7, "height": SHAPE[0], "width": SHAPE[1]}],
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "[cat]"}],
+    }
+
+
+def tokens(content, *args):
+    write("coco.json", content)
+    return run("tokens", "coco.json", "--tokenizer", ".", *args)
+
+
+def test_tokens_are_counted_for_instances_like_refcocos(pets):
+    result = tokens(pets, "--label", "{}")
+    said = words(result.stdout)
+    assert said.startswith("Tokens per mask, ., labels like 'dog'")
+    assert result.stderr == "note: 1 of 3 instances, those like RefCOCO's\n"
+    by_hand = len(mc.RRLE(grid=32).encode(MAP == 2, "[cat]")) - len("<seg></seg>") + 2
+    assert f"32 x 32 cells R-RLE {by_hand:,}.0 {by_hand:,} 1.000 B-SD, no bricks" in said
+    assert "767.6 1.000" in said
+    assert tokens(pets).stdout != result.stdout
+
+
+def test_all_instances_are_counted_if_asked_for(pets):
+    pets["annotations"] += [
+        {"id": 4, "image_id": 7, "category_id": 1, "segmentation": []},
+        {"id": 5, "image_id": 7, "category_id": 1, "segmentation": rle([0, 1, MASK.size - 1])},
+    ]
+    said = tokens(pets, "--all").stderr.splitlines()
+    assert said[:2] == ["note: 4 of 5 instances, all", "note: 1 without a pixel are left out"]
+    assert said[2].startswith("note: of 4 masks no cell is left of 1 at 16 x 16, 1 at 32 x 32, ")
+    assert said[2].endswith(": not in those means")
+
+
+def test_several_files_are_counted_together(pets):
+    write("more.json", pets)
+    assert "2 of 6 instances" in tokens(pets, "more.json").stderr
+
+
+def test_token_lengths_are_drawn(pets):
+    pytest.importorskip("matplotlib")
+    result = tokens(pets, "--plot", "lengths.png")
+    assert "wrote lengths.png: tokens per mask by resolution" in result.stderr
+    assert image("lengths.png").shape[:2] == (660, 1080)
+
+
+def test_drawing_needs_matplotlib(pets, monkeypatch):
+    monkeypatch.delitem(sys.modules, "maskcodec.lengthplot", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    write("coco.json", pets)
+    message = fails("tokens", "coco.json", "-t", ".", "--plot", "lengths.png")
+    expected = "--plot needs matplotlib, which is missing: pip install 'maskcodec[plot]'"
+    assert message == expected
+    assert tokens(pets).stdout
+
+
+def test_only_a_picture_can_be_drawn(pets):
+    write("coco.json", pets)
+    said = misused("tokens", "coco.json", "-t", ".", "--plot", "lengths.txt")
+    assert "--plot: the name must end in .png, .svg, .pdf, got 'lengths.txt'" in said
+    assert "Missing option '--tokenizer'" in misused("tokens", "coco.json")
+    assert "Missing argument" in misused("tokens", "-t", ".")
+
+
+def test_where_there_is_nothing_to_count(pets):
+    write("coco.json", {**pets, "annotations": pets["annotations"][:1]})
+    assert fails("tokens", "coco.json", "-t", ".") == (
+        "none of the 1 instances is like RefCOCO's: no crowd, at least 5 % of the image, another "
+        "of its class there; --all takes every one"
+    )
+    write("coco.json", {**pets, "annotations": []})
+    assert fails("tokens", "coco.json", "-t", ".", "--all") == "none of the 0 instances has a pixel"
+
+
+def test_tokens_of_what_cannot_be_read(pets):
+    write("coco.json", pets)
+    assert "no tokenizer is called 'gpt2'" in fails("tokens", "coco.json", "-t", "gpt2")
+    assert "'names.json' is not a tokenizer.json" in fails(
+        "tokens", "coco.json", "-t", "names.json"
+    )
+    assert "no list 'images'" in fails("tokens", "names.json", "-t", ".")
+    assert "none.json: No such file" in fails("tokens", "coco.json", "none.json", "-t", ".")
+    assert "label 'a|b' holds '|'" in fails("tokens", "coco.json", "-t", ".", "-l", "a|b")
+    pets["annotations"][1]["segmentation"] = None
+    write("coco.json", pets)
+    message = fails("tokens", "coco.json", "-t", ".")
+    assert message.startswith("coco.json: annotation 2 has no segmentation")
+    pets["annotations"][1]["image_id"] = 8
+    write("coco.json", pets)
+    message = fails("tokens", "coco.json", "-t", ".")
+    assert message == "coco.json: annotation 2 belongs to image 8, which the file does not list"
 
 
 class Terminal(io.StringIO):

@@ -11,10 +11,13 @@ from maskcodec.errors import (
     MaskError,
     Problem,
     TruncatedError,
+    VocabError,
 )
 from maskcodec.labelgrid import LabelGrid, RecoveredGrid
 from maskcodec.labels import IRLE, ISD, RRLE
 from maskcodec.region import RecoveredRegions, Region
+from maskcodec.tokenizer import Conflict, Extension, extend_tokenizer
+from maskcodec.tokens import TokenCodec
 
 __version__ = "0.1.0"
 
@@ -25,7 +28,9 @@ __all__ = [
     "RRLE",
     "Codec",
     "ConfigError",
+    "Conflict",
     "DecodeError",
+    "Extension",
     "LabelError",
     "LabelGrid",
     "LostMaskError",
@@ -35,8 +40,11 @@ __all__ = [
     "RecoveredGrid",
     "RecoveredRegions",
     "Region",
+    "TokenCodec",
     "TruncatedError",
+    "VocabError",
     "codec_ids",
+    "extend_tokenizer",
     "from_config",
     "get_codec",
     "load",

@@ -14,7 +14,7 @@ from maskcodec.labelgrid import LabelGrid, cell_label, drawn_grid
 
 if TYPE_CHECKING:
     from maskcodec._arrays import Cells
-    from maskcodec._reading import Reading
+    from maskcodec._reading import TextReading
 
 _WHITE = b" \t\r\n\v\f"
 
@@ -38,7 +38,7 @@ class DescriptorReader:
 
     def __init__(
         self,
-        reading: Reading,
+        reading: TextReading,
         canvas: tuple[int, int],
         background: str,
         seg: tuple[str, str],

@@ -14,14 +14,17 @@ from maskcodec.region import Region, drawn_region
 from maskcodec.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from maskcodec._arrays import Index
-    from maskcodec._reading import Reading
+    from maskcodec._reading import Reading, TextReading
     from maskcodec.spelling import Spelling
 
 Box: TypeAlias = tuple[int, int, int, int]
+Symbols: TypeAlias = "tuple[Index, list[list[int]]]"
 
 _END = 6  # the kind of the tag that stands for the end of the text
-_EXACT_BOX = re.compile(r"\[\[" + " ".join(["(0|[1-9][0-9]{0,3})"] * 4) + r"\]\]")
+_EXACT_BOX = re.compile(r" *\[ *\[ *" + " +".join(["(0|[1-9][0-9]{0,3})"] * 4) + r" *\] *\] *")
 _COORDINATES = re.compile(r" *\[ *\[ *([0-9]+) +([0-9]+) +([0-9]+) +([0-9]+) *\] *\] *")
 _ANY_NUMBER = re.compile(r"-?[0-9]+")
 _SAMPLE_BOX = "[[0 0 0 0]]"
@@ -46,7 +49,9 @@ class InstanceReader:
     Parameters
     ----------
     reading
-        The text, and where to report.
+        What is read, and where to report.
+    symbols
+        Its tokens, int64 (n, 3), and the tags among them, as `_kernels.scan` has them.
     words
         The spelling in force.
     canvas
@@ -56,14 +61,19 @@ class InstanceReader:
     """
 
     def __init__(
-        self, reading: Reading, words: Spelling, canvas: tuple[int, int], separated: bool
+        self,
+        reading: Reading,
+        symbols: Symbols,
+        words: Spelling,
+        canvas: tuple[int, int],
+        separated: bool,
     ) -> None:
         self.reading = reading
         self.words = words
         self.canvas = canvas
         self.separated = separated
-        self.tokens, tags = _scan(reading, words)
-        end = len(reading.raw)
+        self.tokens, tags = symbols
+        end = reading.size
         self.tags = [*map(_Tag._make, tags), _Tag(len(self.tokens), _END, end, end)]
         self.at = 0
         self.next = self.tags[0]
@@ -144,17 +154,16 @@ class InstanceReader:
             )
             for kind, at, row, found in faults:
                 self._report_row(kind, at, row, found, label, box)
-            drawn = k.tight_box(cells[:drawn])[2] + 1  # what comes after is background anyway
+            rows_set = np.flatnonzero(cells[:drawn].any(axis=1))
+            drawn = int(rows_set[-1]) + 1 if len(rows_set) else 0  # the rest is background anyway
             cells = cells[:drawn].copy()
         return drawn_region(label, box, self.canvas, cells[:drawn])
 
     def _coordinates(self, content: str, start: int) -> Box | None:
         rows, columns = self.canvas
-        exact = _EXACT_BOX.fullmatch(content)
-        if exact:
-            x1, y1, x2, y2 = map(int, exact.groups())
-            if x1 <= x2 < columns and y1 <= y2 < rows:
-                return x1, y1, x2, y2
+        box = plain_box(content, self.canvas)
+        if box is not None:
+            return box
         ranges = f"x 0 .. {columns - 1} and y 0 .. {rows - 1} without leading zeros"
         message = f"a box is [[x1 y1 x2 y2]], {ranges}, got {content[:80]!r}"
         match = _COORDINATES.fullmatch(content)
@@ -260,9 +269,18 @@ class InstanceReader:
         if len(self.tokens) <= first:
             return False
         value, start, stop = self.tokens[-1].tolist()
-        if value != k.TEXT or stop != len(self.reading.raw):
+        if value != k.TEXT or stop != self.reading.size:
             return False
         return self.words.is_beginning(self.reading.slice(start, stop))
+
+
+def plain_box(content: str, canvas: tuple[int, int]) -> Box | None:
+    """The box between its tags where nothing is wrong with it; spaces do not matter."""
+    match = _EXACT_BOX.fullmatch(content)
+    if not match:
+        return None
+    x1, y1, x2, y2 = map(int, match.groups())
+    return (x1, y1, x2, y2) if x1 <= x2 < canvas[1] and y1 <= y2 < canvas[0] else None
 
 
 def _number(digits: str) -> int:
@@ -272,15 +290,22 @@ def _number(digits: str) -> int:
     return int(digits) if len(digits) < 10 else _HUGE
 
 
-def _scan(reading: Reading, words: Spelling) -> tuple[Index, list[list[int]]]:
-    """The tokens of a text, int64 (n, 3), and the tags among them, as `_kernels.scan` has them."""
-    tokens = np.empty((64 + len(reading.data) // 4, 3), np.int64)
-    tags = np.empty((60, 4), np.int64)
+def read_text(
+    reading: TextReading, words: Spelling, canvas: tuple[int, int], separated: bool
+) -> list[Region]:
+    """The regions of a text; what is wrong with it is reported to the reading."""
     tables = words.pieces, words.bounds, words.starts
+    symbols = cut(len(reading.data) // 4, lambda *room: k.scan(reading.data, *tables, *room))
+    return InstanceReader(reading, symbols, words, canvas, separated).read()
+
+
+def cut(likely: int, scan: Callable[[Index, Index], tuple[int, int]]) -> Symbols:
+    """What a kernel cuts something into: run again where the room for it did not suffice."""
+    tokens = np.empty((64 + likely, 3), np.int64)
+    tags = np.empty((60, 4), np.int64)
     while True:
-        count, tag_count = k.scan(reading.data, *tables, tokens, tags)
+        count, tag_count = scan(tokens, tags)
         if count <= len(tokens) and tag_count <= len(tags):
-            found: list[list[int]] = tags[:tag_count].tolist()
-            return tokens[:count], found
+            return tokens[:count], tags[:tag_count].tolist()
         tokens = np.empty((count, 3), np.int64)
         tags = np.empty((tag_count, 4), np.int64)

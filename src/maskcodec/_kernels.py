@@ -48,9 +48,13 @@ def numbers(*values: int) -> list[int]:
 MAX_RUN = 63  # the longest run that has a brick
 SEPARATOR = 0
 IRREGULAR = 1 << 12  # added to the length of a run whose number no brick has: 0, 64, 007
-TEXT, TAG, NOTHING = numbers(1 << 15, 1 << 16, 1 << 17)
+TEXT, TAG, NOTHING, SPACE, IGNORED = numbers(1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 19)
+PIECE = 1 << 20
 # TEXT is a stretch of bytes that is nothing the format knows; TAG + 0 .. TAG + 5 are <ref> </ref>
-# <box> </box> <seg> </seg>; no token is NOTHING.
+# <box> </box> <seg> </seg>; no token is NOTHING. Of ids, SPACE is white space without a newline,
+# IGNORED is padding, which may stand anywhere, and PIECE + 0, + 1 ... is TEXT that a box may have:
+# its bytes, the first one lowest, are in a table.
+IGNORE_INDEX = -100  # what trainers write where an id has no loss
 SATURATED = 1 << 11  # where a run's number stops growing: above any grid, below IRREGULAR
 
 # What the kernels find wrong. Records are (kind, byte position, row, what was found there: a sum,
@@ -60,7 +64,11 @@ STRAY_TEXT, BAD_NUMBER, STRAY_SEPARATOR, EMPTY_ITEM = numbers(5, 6, 7, 8)
 COUNT_MISSING, BAD_COUNT, STRAY_STAR, EMPTY_LABEL = numbers(9, 10, 11, 12)
 
 _NEWLINE, _SPACE, _STAR, _BAR, _CHAR_0, _CHAR_9 = 10, 32, 42, 124, 48, 57
+_OPENING, _CLOSING = 91, 93
 _NIL, _UNSET = numbers(0, -1)
+_FOREGROUND, _BACKGROUND = numbers(1, -1)
+_BRICKS, _NUMBERS = numbers(9 + MAX_RUN, 9 + 2 * MAX_RUN + 1)  # in the tables of `write_ids`
+_CACHE_LINE = 64  # bytes
 _RECENT_LABELS = 8  # how many labels a label is compared with: a constant keeps time linear
 _COUNT_LIMIT = 1 << 40
 
@@ -182,56 +190,84 @@ def paint_smooth(
 
 
 @kernel
-def tight_box(cells: Mask) -> tuple[int, int, int, int]:
-    """The first and last row and column with a cell set, or four times -1."""
-    rows, columns = cells.shape
-    y1, x1, y2, x2 = -1, columns, -1, -1
+def mask_runs(
+    mask: Mask, ys: Index, xs: Index, separated: bool, edges: Index, runs: Index
+) -> tuple[int, int, int, int, int]:
+    """Write the runs of the tight box around ``mask[ys[r], xs[c]] != 0``, row by row.
+
+    Returns the box's first row and column, its last row and column, and the number of runs;
+    four times -1 and 0 where nothing is set. ``edges`` is scratch: for every row a count, then
+    the columns where a stretch of set cells begins and ends.
+
+    Rows are looked through as a whole first, as far as that touches no more memory than their
+    cells do: it takes a fraction of the time, brings all of it from memory at once, and most
+    masks leave many rows empty.
+    """
+    rows, columns = len(ys), len(xs)
+    whole = mask.shape[1] <= _CACHE_LINE * columns
     for r in range(rows):
-        first = 0
-        while first < columns and cells[r, first] == 0:
-            first += 1
-        if first == columns:
+        line = mask[ys[r]]
+        seen = np.uint8(0) if whole else np.uint8(1)
+        if whole:
+            for x in range(len(line)):
+                seen = np.uint8(seen | line[x])  # anything wider would not be vectorised
+        runs[r] = seen
+    y1, x1, y2, x2 = _UNSET, columns, _UNSET, _UNSET
+    used = _NIL
+    for r in range(rows):
+        line = mask[ys[r]]
+        start = used
+        used += 1
+        if runs[r] == 0:
+            edges[start] = 0
             continue
-        last = columns - 1
-        while cells[r, last] == 0:
-            last -= 1
-        y1 = r if y1 < 0 else y1
-        y2 = r
-        x1 = min(x1, first)
-        x2 = max(x2, last)
-    return (y1, x1, y2, x2) if y1 >= 0 else (-1, -1, -1, -1)
-
-
-@kernel
-def cell_runs(cells: Mask, y1: int, x1: int, y2: int, x2: int, separated: bool, out: Cells) -> int:
-    """Write the runs of a box of cells, both corners inside it; return how many there are."""
+        inside = False
+        for c in range(columns):
+            cell = line[xs[c]] != 0
+            if cell != inside:
+                edges[used] = c
+                used += 1
+                inside = cell
+        if inside:
+            edges[used] = columns
+            used += 1
+        edges[start] = used - start - 1
+        if edges[start] > 0:
+            y1 = r if y1 < 0 else y1
+            y2 = r
+            x1 = min(x1, edges[start + 1])
+            x2 = max(x2, edges[used - 1] - 1)
+    if y1 < 0:
+        return -1, -1, -1, -1, 0
     count = _NIL
+    at = y1  # the rows above have no edges
     for r in range(y1, y2 + 1):
         if separated and r > y1:
-            out[count] = SEPARATOR
+            runs[count] = SEPARATOR
             count += 1
-        row = cells[r, x1 : x2 + 1]
-        begin = 0
-        for c in range(1, len(row)):
-            if row[c] != row[c - 1]:
-                count = _add_run(out, count, c - begin, row[c - 1])
-                begin = c
-        count = _add_run(out, count, len(row) - begin, row[begin])
-    return count
+        stop = at + 1 + edges[at]
+        begin = x1
+        for e in range(at + 1, stop, 2):
+            count = _add_run(runs, count, edges[e] - begin, _BACKGROUND)
+            count = _add_run(runs, count, edges[e + 1] - edges[e], _FOREGROUND)
+            begin = edges[e + 1]
+        count = _add_run(runs, count, x2 + 1 - begin, _BACKGROUND)
+        at = stop
+    return y1, x1, y2, x2, count
 
 
 @kernel
-def _add_run(out: Cells, count: int, length: int, colour: int) -> int:
+def _add_run(runs: Index, count: int, length: int, colour: int) -> int:
     while length > 0:
         part = min(length, MAX_RUN)
-        out[count] = part if colour else -part
+        runs[count] = part * colour
         count += 1
         length -= part
     return count
 
 
 @kernel
-def spell(runs: Cells, count: int, table: Mask, bounds: Index, out: Mask) -> int:
+def spell(runs: Index, count: int, table: Mask, bounds: Index, out: Mask) -> int:
     """Write the bytes of every run, ``table[bounds[run + 63]:...]``; return how many."""
     size = 0
     for k in range(count):
@@ -426,6 +462,220 @@ def draw(
     if closed and row < rows:
         count = _fault(faults, count, ROW_MISSING, end, row, row)
     return row, count
+
+
+# ------------------------------------------------------------------------ B-SD, as ids
+
+
+@kernel
+def write_ids(
+    masks: Mask,
+    ys: Index,
+    xs: Index,
+    labels: Index,
+    tables: Index,
+    first: int,
+    scratch: Index,
+    ids: Index,
+    offsets: Index,
+) -> int:
+    """Write the ids of every mask from ``first`` on; return the mask that did not fit, or all.
+
+    ``masks`` is (N, height, width), of which the pixels ``ys`` and ``xs`` are looked at. Mask i
+    has the label ``labels[labels[i]:labels[i + 1]]``. ``tables`` holds the longest that anything
+    but a label may become, six tags, the edges in it of the separator of rows, the brick of every
+    run -63 .. 63, and the edges of the ids around and of every number at each of the four places
+    of a box, place by place. ``offsets[i + 1]`` becomes the number of ids up to and with mask i;
+    a mask of which no cell is left has none. A mask is begun only where the longest would fit.
+    """
+    rows, columns = len(ys), len(xs)
+    edges = scratch[: rows * (columns + 2)]
+    runs = scratch[rows * (columns + 2) :]
+    side = max(rows, columns)
+    longest = tables[0]
+    separator, separator_end = tables[7], tables[8]
+    size = offsets[first]
+    for i in range(first, len(masks)):
+        label, label_end = labels[i], labels[i + 1]
+        if size + longest + label_end - label > len(ids):
+            return i
+        y1, x1, y2, x2, count = mask_runs(masks[i], ys, xs, separator < separator_end, edges, runs)
+        if count > 0:
+            ids[size] = tables[1]
+            size = _put(ids, size + 1, labels, label, label_end)
+            ids[size] = tables[2]
+            ids[size + 1] = tables[3]
+            size = _put_entry(ids, size + 2, tables, _NUMBERS + x1)
+            size = _put_entry(ids, size, tables, _NUMBERS + side + y1)
+            size = _put_entry(ids, size, tables, _NUMBERS + 2 * side + x2)
+            size = _put_entry(ids, size, tables, _NUMBERS + 3 * side + y2)
+            ids[size] = tables[4]
+            ids[size + 1] = tables[5]
+            size += 2
+            for k in range(count):
+                if runs[k] == SEPARATOR:
+                    size = _put(ids, size, tables, separator, separator_end)
+                else:
+                    ids[size] = tables[_BRICKS + runs[k]]
+                    size += 1
+            ids[size] = tables[6]
+            size += 1
+        offsets[i + 1] = size
+    return len(masks)
+
+
+@kernel
+def _put_entry(ids: Index, size: int, tables: Index, entry: int) -> int:
+    return _put(ids, size, tables, tables[entry], tables[entry + 1])
+
+
+@kernel
+def _put(ids: Index, size: int, source: Index, first: int, last: int) -> int:
+    for k in range(first, last):
+        ids[size] = source[k]
+        size += 1
+    return size
+
+
+@kernel
+def _kind(ids: Index, at: int, kinds: Cells) -> int:
+    number = ids[at]
+    if 0 <= number < len(kinds):
+        return int(kinds[number])
+    return IGNORED if number == IGNORE_INDEX else TEXT
+
+
+@kernel
+def read_instance(
+    ids: Index, at: int, kinds: Cells, pieces: Index, separated: bool, found: Index, cells: Mask
+) -> int:
+    """Read the next instance, where nothing is wrong with it; return the id behind it.
+
+    ``kinds[id]`` is what an id stands for, as the value of a token; PIECE and more are text that
+    a box may have, ``pieces[kind - PIECE]``. ``found`` gets where the six tags stand, and the box
+    unless it is there already, rather than -1. ``cells`` has the canvas's shape, of which the
+    corner gets the box's cells. Returns 0 where no tag is left, -1 where anything has to be
+    looked at twice, and -2 where only the box has to. The label is not looked into.
+    """
+    tag = _NIL
+    given = found[6] >= 0
+    row = _NIL
+    x = _NIL
+    width = _NIL
+    rows = _NIL
+    for i in range(at, len(ids)):
+        kind = _kind(ids, i, kinds)
+        if tag == 5:
+            if kind < TEXT and kind != SEPARATOR:
+                if x == width and not separated:
+                    row += 1
+                    x = 0
+                length = abs(kind)
+                if row >= rows or x + length > width:
+                    return -1
+                colour = kind > 0
+                for c in range(x, x + length):
+                    cells[row, c] = colour
+                x += length
+            elif kind == SEPARATOR:
+                if x != width or not separated:
+                    return -1
+                row += 1
+                x = 0
+            elif kind == TAG + 5:
+                found[5] = i
+                return i + 1 if row == rows - 1 and x == width else -1
+            elif kind not in (SPACE, IGNORED):
+                return -1
+        elif TAG <= kind < TAG + 6:
+            if kind != TAG + tag:
+                return -1
+            found[tag] = i
+            if tag == 3:
+                if not given and not _read_box(ids, found, kinds, pieces):
+                    return -2
+                if not (found[6] <= found[8] < cells.shape[1]):
+                    return -1
+                if not (found[7] <= found[9] < cells.shape[0]):
+                    return -1
+                width, rows = found[8] - found[6] + 1, found[9] - found[7] + 1
+            tag += 1
+        elif tag in (1, 3):
+            if kind == IGNORED or SEPARATOR != kind < TEXT:
+                return -1
+        elif tag in (2, 4) and kind not in (SPACE, IGNORED):
+            return -1
+    return 0 if tag == 0 else -1
+
+
+@kernel
+def _read_box(ids: Index, found: Index, kinds: Cells, pieces: Index) -> bool:
+    """Read ``[[x1 y1 x2 y2]]`` between two tags, where every id of it is a piece."""
+    state = _NIL  # brackets read, then 2 + numbers begun, then 6 + brackets read
+    fresh = True  # whether a number may begin
+    number = _NIL
+    for i in range(found[2] + 1, found[3]):
+        kind = _kind(ids, i, kinds)
+        if kind < PIECE and kind != SPACE:
+            return False
+        piece = int(pieces[kind - PIECE]) if kind >= PIECE else _SPACE
+        while piece > 0:
+            byte = piece & 0xFF
+            piece >>= 8
+            if (byte == _OPENING and state < 2) or (byte == _CLOSING and 6 <= state < 8):
+                state += 1
+            elif _CHAR_0 <= byte <= _CHAR_9 and 2 <= state <= 6:
+                if fresh:
+                    if state == 6:
+                        return False
+                    found[6 + state - 2] = 0
+                    number = 0
+                    state += 1
+                    fresh = False
+                elif number == 0 or number >= 1000:
+                    return False
+                number = 10 * number + byte - _CHAR_0
+                found[6 + state - 3] = number
+            elif byte == _SPACE:
+                fresh = True
+            else:
+                return False
+    return bool(state == 8)
+
+
+@kernel
+def scan_ids(ids: Index, kinds: Cells, tokens: Index, tags: Index) -> tuple[int, int]:
+    """Cut ids into tokens as `scan` does a text; positions are indices into ``ids``.
+
+    Ids that are to be ignored must have been taken out.
+    """
+    count = _NIL
+    tag_count = _NIL
+    text_start = _UNSET
+    text_stop = _UNSET
+    for i in range(len(ids) + 1):
+        kind = _kind(ids, i, kinds) if i < len(ids) else NOTHING
+        kind = TEXT if kind >= PIECE else kind
+        if kind == SPACE:
+            continue
+        if kind == TEXT:
+            text_start = i if text_start < 0 else text_start
+            text_stop = i + 1
+            continue
+        if text_start >= 0:
+            _record(tokens, count, TEXT, text_start, text_stop)
+            count += 1
+            text_start = -1
+        if kind == NOTHING:
+            break
+        if kind >= TAG:
+            if tag_count < len(tags):
+                tags[tag_count, 3] = i + 1
+            _record(tags, tag_count, count, kind - TAG, i)
+            tag_count += 1
+        _record(tokens, count, kind, i, i + 1)
+        count += 1
+    return count, tag_count
 
 
 # ------------------------------------------------------------- I-SD, I-RLE, R-RLE, to text

@@ -11,7 +11,7 @@ import numpy as np
 
 from maskcodec._arrays import as_pixels, packed
 from maskcodec._lazy import descriptor, kernels
-from maskcodec._reading import Reading, warn_dropped
+from maskcodec._reading import TextReading, warn_dropped
 from maskcodec.codec import MAX_GRID, Codec, check_apart, string_pair
 from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError
 from maskcodec.grid import check_choice, index_of, sample_labels, sample_mask
@@ -119,7 +119,7 @@ class LabelCodec(Codec):
             raise MaskError(f"the grid must be {self.canvas} cells, got {grid.cells.shape}")
         long = sum(map(len, grid.names)) > _CACHED_NAMES
         table, bounds = (_label_table.__wrapped__ if long else _label_table)(grid.names, self.seg)
-        marks, mark_bounds = _mark_table(self._marks()[:3])
+        marks, mark_bounds = _mark_table(self.marks()[:3])
         cells = grid.cells.copy(order="C")
         if not self.by_row:
             cells = cells.reshape(1, -1)
@@ -127,7 +127,7 @@ class LabelCodec(Codec):
         data = np.empty(room, np.uint8)
         arguments = table, bounds, self.counted, marks, mark_bounds
         size = kernels.write_labels(cells, *arguments, data)
-        return self.seg[0] + data[:size].tobytes().decode() + self._marks()[3] + self.seg[1]
+        return self.seg[0] + data[:size].tobytes().decode() + self.marks()[3] + self.seg[1]
 
     def decode(self, text: str) -> LabelGrid:
         """The grid that a text describes, strictly.
@@ -145,7 +145,7 @@ class LabelCodec(Codec):
         TypeError
             The text is not a str.
         """
-        return self._read(Reading(text, strict=True))
+        return self._read(TextReading(text, strict=True))
 
     def recover(self, text: str) -> RecoveredGrid:
         """A whole grid from any text at all, and what was wrong with it.
@@ -163,14 +163,18 @@ class LabelCodec(Codec):
         >>> [problem.reason for problem in found.problems]
         ['row-long', 'row-short']
         """
-        reading = Reading(text, strict=False)
+        reading = TextReading(text, strict=False)
         return RecoveredGrid(self._read(reading), reading.problems())
 
-    def _marks(self) -> tuple[str, str, str, str]:
+    def vocabulary(self) -> list[str]:
+        """The two tags, which a tokenizer must have as one token each."""
+        return list(self.seg)
+
+    def marks(self) -> tuple[str, str, str, str]:
         """What stands between label and count, between runs, between rows, and at the end."""
         return _MARKS
 
-    def _read(self, reading: Reading) -> LabelGrid:
+    def _read(self, reading: TextReading) -> LabelGrid:
         return descriptor.DescriptorReader(
             reading,
             self.canvas,

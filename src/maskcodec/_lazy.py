@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["descriptor", "instances", "kernels"]
+__all__ = ["descriptor", "idreading", "idwriter", "instances", "kernels"]
 
 
 class _Lazy:
@@ -26,9 +26,13 @@ class _Lazy:
 
 if TYPE_CHECKING:
     from maskcodec import _descriptor as descriptor
+    from maskcodec import _idreading as idreading
+    from maskcodec import _idwriter as idwriter
     from maskcodec import _instances as instances
     from maskcodec import _kernels as kernels
 else:
     descriptor = _Lazy("maskcodec._descriptor")
+    idreading = _Lazy("maskcodec._idreading")
+    idwriter = _Lazy("maskcodec._idwriter")
     instances = _Lazy("maskcodec._instances")
     kernels = _Lazy("maskcodec._kernels")

@@ -6,7 +6,8 @@ the first problem; `recover` lets it run and keeps the problems. So the two neve
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -21,40 +22,43 @@ MOST_PROBLEMS = 1000  # a list of all that is wrong with a megabyte of noise hel
 NO_FAULTS: Index = np.empty((0, 4), np.int64)
 
 
-class Reading:
-    """One text under a reader.
+class Reading(ABC):
+    """What a reader reads, and what was wrong with it. Positions count bytes, or ids.
 
     Attributes
     ----------
-    raw, data
-        The text as UTF-8, and the same bytes as a writable array for the kernels. A lone
-        surrogate is kept, so that any `str` can be read.
+    size
+        The position of the end.
+    unit
+        What the positions of errors and problems count.
     """
 
-    def __init__(self, text: str, *, strict: bool) -> None:
-        if not isinstance(text, str):
-            raise TypeError(f"text must be a str, got {type(text).__name__}")
-        self.raw = text.encode("utf-8", "surrogatepass")
-        self.data: Mask = np.frombuffer(bytearray(self.raw), np.uint8)
-        self._ascii = len(self.raw) == len(text)
+    unit: ClassVar[str]
+
+    def __init__(self, size: int, *, strict: bool) -> None:
+        self.size = size
         self._strict = strict
         self._found: list[Problem] = []
         self._unlisted = 0
 
+    @abstractmethod
     def slice(self, start: int, stop: int) -> str:
-        """The text between two byte positions."""
-        return self.raw[start:stop].decode("utf-8", "surrogatepass")
+        """The text between two positions."""
 
+    @abstractmethod
     def excerpt(self, start: int, stop: int) -> str:
-        """A text between two byte positions for a message: its first 80 characters."""
-        return self.raw[start : min(stop, start + 320)].decode("utf-8", "ignore")[:80]
+        """The text between two positions for a message: its first 80 characters."""
+
+    @abstractmethod
+    def places(self, positions: list[int]) -> list[int]:
+        """Positions as the user counts them."""
 
     def report(self, at: int, reason: str, message: str, action: str) -> None:
-        """Say what is wrong at a byte position: raised when strict, kept otherwise."""
+        """Say what is wrong at a position: raised when strict, kept otherwise."""
         if self._strict:
             kind = TruncatedError if reason == "truncated" else DecodeError
             hint = "; recover() keeps what can be drawn"
-            raise kind(message + hint, len(self.slice(0, at)), reason)
+            raise kind(message + hint, self.places([at])[0], reason, self.unit)
         if len(self._found) < MOST_PROBLEMS:
             self._found.append(Problem(at, reason, message, action))
         else:
@@ -70,16 +74,48 @@ class Reading:
         return first
 
     def problems(self) -> list[Problem]:
-        """What was wrong, in the order of the text, with positions in characters."""
+        """What was wrong, in the order of the text, with positions as the user counts them."""
         found = sorted(self._found, key=lambda problem: problem.position)
         if self._unlisted:
             message = f"{self._unlisted} further problems"
-            end = len(self.raw)
-            found.append(Problem(end, "more-problems", message, "repaired like these, unlisted"))
-        if self._ascii or not found:
-            return found
+            action = "repaired like these, unlisted"
+            found.append(Problem(self.size, "more-problems", message, action))
+        places = self.places([problem.position for problem in found])
+        return [p._replace(position=place) for p, place in zip(found, places, strict=True)]
+
+
+class TextReading(Reading):
+    """One text under a reader, whose positions are bytes.
+
+    Attributes
+    ----------
+    raw, data
+        The text as UTF-8, and the same bytes as a writable array for the kernels. A lone
+        surrogate is kept, so that any `str` can be read.
+    """
+
+    unit = "character"
+
+    def __init__(self, text: str, *, strict: bool) -> None:
+        if not isinstance(text, str):
+            raise TypeError(f"text must be a str, got {type(text).__name__}")
+        self.raw = text.encode("utf-8", "surrogatepass")
+        self.data: Mask = np.frombuffer(bytearray(self.raw), np.uint8)
+        self._ascii = len(self.raw) == len(text)
+        super().__init__(len(self.raw), strict=strict)
+
+    def slice(self, start: int, stop: int) -> str:
+        return self.raw[start:stop].decode("utf-8", "surrogatepass")
+
+    def excerpt(self, start: int, stop: int) -> str:
+        return self.raw[start : min(stop, start + 320)].decode("utf-8", "ignore")[:80]
+
+    def places(self, positions: list[int]) -> list[int]:
+        if self._ascii or not positions:
+            return positions
         characters = np.concatenate([[0], np.cumsum((self.data & 0xC0) != 0x80)])
-        return [p._replace(position=int(characters[p.position])) for p in found]
+        counted: list[int] = characters[positions].tolist()
+        return counted
 
 
 def check_label(label: object) -> str:

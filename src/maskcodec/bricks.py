@@ -9,17 +9,17 @@ import numpy as np
 
 from maskcodec._arrays import as_pixels
 from maskcodec._lazy import instances, kernels
-from maskcodec._reading import Reading, warn_dropped
+from maskcodec._reading import TextReading, warn_dropped
 from maskcodec.codec import Codec, register, string_pair
 from maskcodec.errors import ConfigError, LostMaskError, MaskError
-from maskcodec.grid import check_choice, sample_mask
+from maskcodec.grid import check_choice, every_cell, sampled
 from maskcodec.region import RecoveredRegions, Region
-from maskcodec.spelling import Spelling, checked_spelling, instance_label
+from maskcodec.spelling import MAX_RUN, Spelling, checked_spelling, instance_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from maskcodec._arrays import Mask
+    from maskcodec._arrays import Index, Mask
 
 Lost: TypeAlias = Literal["raise", "drop"]
 
@@ -99,6 +99,15 @@ class BSD(Codec):
         """The tags and bricks in force, as tables; shared by all codecs that spell alike."""
         bricks = self.spelling or self._usual()
         return checked_spelling(self.ref + self.box + self.seg, bricks)
+
+    def vocabulary(self) -> list[str]:
+        """The tags and bricks that a tokenizer must have as one token each.
+
+        Six tags; unless ``bricks=False``, 63 foreground and 63 background bricks as well.
+        """
+        words = self.words()
+        runs = [*range(1, MAX_RUN + 1), *range(-1, -MAX_RUN - 1, -1)] if self.bricks else []
+        return [*words.tags, *map(words.brick, runs)]
 
     def get_config(self) -> dict[str, Any]:
         """The codec as plain data for JSON, with the spelling of the bricks written out."""
@@ -180,9 +189,9 @@ class BSD(Codec):
             name = instance_label(label, words)
             where = f"mask {index}" if len(images) > 1 else "mask"
             pixels = as_pixels(image, where)
-            text = self._write(words, name, sample_mask(pixels, self.canvas, self.sampling), 0, 0)
+            text = self._write(words, name, *sampled(pixels, self.canvas, self.sampling))
             if not text and pixels.any():
-                message = self._lost_message(where, label, pixels)
+                message = self.lost_message(where, label, pixels)
                 if lost == "raise":
                     raise LostMaskError(
                         f'{message}; sampling="keep" keeps it, lost="drop" drops it'
@@ -219,12 +228,11 @@ class BSD(Codec):
                     f"this codec draws on {self.canvas}; use a codec with that grid"
                 )
             name = instance_label(region.label, words)
-            x1, y1, x2, y2 = region.box
+            x1, y1, _, _ = region.box
             cells = region.cells.copy()
-            text = self._write(words, name, cells, x1, y1)
+            text = self._write(words, name, cells, *every_cell(cells.shape), (x1, y1))
             if not text:
-                whole = 0, 0, y2 - y1, x2 - x1
-                text = self._write_box(words, name, cells, whole, x1, y1)
+                text = words.blank(name, region.box, self.row_separator)
             parts.append(text)
         return "".join(parts)
 
@@ -249,7 +257,7 @@ class BSD(Codec):
         TypeError
             The text is not a str.
         """
-        return self._read(Reading(text, strict=True))
+        return self._read(TextReading(text, strict=True))
 
     def recover(self, text: str) -> RecoveredRegions:
         """Whatever can be drawn of any text at all, and what was wrong with it.
@@ -268,38 +276,36 @@ class BSD(Codec):
         >>> [(problem.reason, problem.action) for problem in found.problems]
         [('row-long', 'cut it'), ('truncated', 'drew what was there')]
         """
-        reading = Reading(text, strict=False)
+        reading = TextReading(text, strict=False)
         return RecoveredRegions(self._read(reading), reading.problems())
 
-    def _read(self, reading: Reading) -> list[Region]:
-        separated = self.row_separator != ""
-        return instances.InstanceReader(reading, self.words(), self.canvas, separated).read()
+    def _read(self, reading: TextReading) -> list[Region]:
+        return instances.read_text(reading, self.words(), self.canvas, self.row_separator != "")
 
-    def _write(self, words: Spelling, label: str, cells: Mask, x: int, y: int) -> str:
-        """An instance around the cells that are set, moved by (x, y); nothing where none is."""
-        box = kernels.tight_box(cells)
-        return self._write_box(words, label, cells, box, x, y) if box[0] >= 0 else ""
-
-    def _write_box(
+    def _write(
         self,
         words: Spelling,
         label: str,
-        cells: Mask,
-        box: tuple[int, int, int, int],
-        x: int,
-        y: int,
+        pixels: Mask,
+        ys: Index,
+        xs: Index,
+        corner: tuple[int, int] = (0, 0),
     ) -> str:
-        """An instance of the cells in a box (y1, x1, y2, x2), moved by (x, y)."""
-        y1, x1, y2, x2 = box
-        runs = np.empty((y2 - y1 + 1) * (x2 - x1 + 2), np.int32)
-        count = kernels.cell_runs(cells, *box, self.row_separator != "", runs)
+        """An instance of the cells ``pixels[ys, xs]`` that are set; nothing where none is."""
+        runs = np.empty(len(ys) * (len(xs) + 1), np.int64)
+        edges = np.empty(len(ys) * (len(xs) + 2), np.int64)
+        separated = self.row_separator != ""
+        y1, x1, y2, x2, count = kernels.mask_runs(pixels, ys, xs, separated, edges, runs)
+        if count == 0:
+            return ""
         data = np.empty(count * words.longest, np.uint8)
         size = kernels.spell(runs, count, words.table, words.table_bounds, data)
-        ref, ref_end, box_tag, box_end, seg, seg_end = words.tags
-        corners = f"{box_tag}[[{x1 + x} {y1 + y} {x2 + x} {y2 + y}]]{box_end}"
-        return f"{ref}{label}{ref_end}{corners}{seg}{data[:size].tobytes().decode()}{seg_end}"
+        x, y = corner
+        box = x1 + x, y1 + y, x2 + x, y2 + y
+        return words.instance(label, box, data[:size].tobytes().decode())
 
-    def _lost_message(self, where: str, label: str, pixels: Any) -> str:
+    def lost_message(self, where: str, label: str, pixels: Any) -> str:
+        """What to say of a mask that has pixels but no cell left."""
         rows, columns = self.canvas
         return (
             f"{where} ({label!r}) has {int(np.count_nonzero(pixels))} of {pixels.shape[0]} x "

@@ -61,6 +61,10 @@ class Codec(ABC):
     def recover(self, text: str, /) -> Any:
         """What can be drawn of any text at all, and what was wrong with it."""
 
+    @abstractmethod
+    def vocabulary(self) -> list[str]:
+        """The tags and bricks that a tokenizer must have as one token each."""
+
     def get_config(self) -> dict[str, Any]:
         """The codec as plain data for JSON: ``"id"`` and every setting, defaults included.
 

@@ -29,27 +29,35 @@ class LabelError(MaskCodecError, ValueError):
     """A label is empty, or holds characters that would break the text around it."""
 
 
+class VocabError(MaskCodecError, ValueError):
+    """A tokenizer cannot write or read a codec's text, or ids are no ids."""
+
+
 class DecodeError(MaskCodecError, ValueError):
-    """A text does not follow its format.
+    """A text, or its ids, does not follow its format.
 
     Parameters
     ----------
     message
         What was wrong, what was expected and where, for a person to read.
     position
-        Where the trouble starts: an index into the decoded `str`, 0 .. ``len(text)``.
+        Where the trouble starts: an index into the decoded `str`, 0 .. ``len(text)``, or into
+        the decoded ids.
     reason
         A short name that stays the same between releases, listed in ``docs/errors.md``.
+    unit
+        What `position` counts: ``"character"`` or ``"id"``.
     """
 
-    def __init__(self, message: str, position: int, reason: str) -> None:
-        super().__init__(message, position, reason)  # all three, so that the error pickles
+    def __init__(self, message: str, position: int, reason: str, unit: str = "character") -> None:
+        super().__init__(message, position, reason, unit)  # all of them, so that it pickles
         self.message = message
         self.position = position
         self.reason = reason
+        self.unit = unit
 
     def __str__(self) -> str:
-        return f"{self.message} (at character {self.position})"
+        return f"{self.message} (at {self.unit} {self.position})"
 
 
 class TruncatedError(DecodeError):
@@ -62,7 +70,7 @@ class Problem(NamedTuple):
     Attributes
     ----------
     position
-        Where it starts: an index into the text, 0 .. ``len(text)``.
+        Where it starts: an index into the text, 0 .. ``len(text)``, or into the ids.
     reason
         The name that `DecodeError.reason` has for it, see ``docs/errors.md``.
     message

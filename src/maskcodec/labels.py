@@ -110,5 +110,6 @@ class RRLE(LabelCodec):
         LabelCodec.__post_init__(self)
         check_choice(self.dialect, Dialect, "dialect")
 
-    def _marks(self) -> tuple[str, str, str, str]:
-        return _TEXT4SEG if self.dialect == "text4seg" else LabelCodec._marks(self)
+    def marks(self) -> tuple[str, str, str, str]:
+        """What stands between label and count, between runs, between rows, and at the end."""
+        return _TEXT4SEG if self.dialect == "text4seg" else LabelCodec.marks(self)

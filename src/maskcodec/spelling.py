@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from maskcodec._arrays import Index, Mask
+
+Box: TypeAlias = tuple[int, int, int, int]
 
 MAX_RUN = 63  # as in the kernels, which bring the compiler and are not imported here
 _CACHED_LABEL = 100  # longer ones are no class names: a cache of them would be a leak
@@ -53,6 +55,18 @@ class Spelling:
     def brick(self, run: int) -> str:
         """The brick for a run: positive for foreground, negative for background."""
         return self.bricks[run < 0].replace("{}", str(abs(run)))
+
+    def instance(self, label: str, box: Box, rows: str) -> str:
+        """An instance: its label, its box (x1, y1, x2, y2), and its rows as text."""
+        ref, ref_end, box_tag, box_end, seg, seg_end = self.tags
+        corners = f"[[{' '.join(map(str, box))}]]"
+        return f"{ref}{label}{ref_end}{box_tag}{corners}{box_end}{seg}{rows}{seg_end}"
+
+    def blank(self, label: str, box: Box, separator: str) -> str:
+        """An instance of a box in which no cell is set."""
+        long, rest = divmod(box[2] - box[0] + 1, MAX_RUN)
+        row = self.brick(-MAX_RUN) * long + (self.brick(-rest) if rest else "")
+        return self.instance(label, box, separator.join([row] * (box[3] - box[1] + 1)))
 
     def is_beginning(self, tail: str) -> bool:
         """Whether a brick or the closing ``</seg>`` could begin with this."""

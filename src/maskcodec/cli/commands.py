@@ -10,8 +10,9 @@ import typer
 from rich.text import Text
 
 from maskcodec import BSD, __version__, codec_ids
-from maskcodec.cli import options, read, say
+from maskcodec.cli import coco, options, read, say
 from maskcodec.cli.codecs import decode_any, encode_any, iou, round_trip
+from maskcodec.cli.tokens import tokens
 from maskcodec.demo import scene
 from maskcodec.figure import draw_cells, overlay, panels, plain
 
@@ -257,19 +258,19 @@ def show(
     if not isinstance(codec, BSD):
         raise typer.BadParameter("instances need a b-sd configuration", param_hint="--config")
     with say.wait("Reading"):
-        coco = read.read_coco(annotations, image_id)
-    photo = plain(coco.shape) if image is None else read.read_photo(image)
-    if (photo.height, photo.width) != coco.shape:
+        found = coco.read_image(annotations, image_id)
+    photo = plain(found.shape) if image is None else read.read_photo(image)
+    if (photo.height, photo.width) != found.shape:
         raise read.InputError(
             f"{image} has {photo.height} x {photo.width} pixels, but image {image_id} is "
-            f"annotated with {coco.shape[0]} x {coco.shape[1]}"
+            f"annotated with {found.shape[0]} x {found.shape[1]}"
         )
     table = say.new_table(f"Image {image_id}", "no.", "label", "pixels", "characters", "IoU")
     after, ious, lost = [], [], []
-    for mask, label in zip(say.steps(coco.masks, "Encoding"), coco.labels, strict=True):
+    for mask, label in zip(say.steps(found.masks, "Encoding"), found.labels, strict=True):
         text = codec.encode_many([mask], [label], lost="drop", dropped=[])
         regions = codec.decode(text)
-        after.append(regions[0].mask(coco.shape, method=method.value) if regions else 0 * mask)
+        after.append(regions[0].mask(found.shape, method=method.value) if regions else 0 * mask)
         number, area = len(after), int(np.count_nonzero(mask))
         quality = "empty"
         if area:
@@ -288,4 +289,7 @@ def show(
         )
     mean = f"mean IoU {np.mean(ious):.3f}, " if ious else ""
     remark = f"{mean}{codec.codec_id}, {rows} x {columns} cells"
-    say.write_comparison(path, photo, coco.labels, (coco.masks, after), remark)
+    say.write_comparison(path, photo, found.labels, (found.masks, after), remark)
+
+
+app.command()(tokens)

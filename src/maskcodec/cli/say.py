@@ -37,6 +37,7 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 _CROWD = 12  # with more instances on a picture than this, their numbers stand for their labels
+_WORDS = {"label", "codec", "spelling", "reason", "what was wrong", "what was drawn"}
 _SPOKEN = {
     'sampling="keep"': "--sampling keep",
     'lost="drop"': "--lost drop",
@@ -99,7 +100,14 @@ def new_table(title: str, *columns: str) -> Table:
     """An empty table: words on the left of their columns, numbers on the right."""
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for column in columns:
-        words = column in {"label", "codec", "reason", "what was wrong", "what was drawn"}
+        words = column in {
+            "label",
+            "codec",
+            "spelling",
+            "reason",
+            "what was wrong",
+            "what was drawn",
+        }
         table.add_column(column, justify="left" if words else "right", overflow="fold")
     return table
 
@@ -130,19 +138,25 @@ def print_problems(problems: Sequence[Problem]) -> None:
     out.print(table)
 
 
-def checked_output(path: Path, *, exact: bool = False) -> Path:
+def checked_output(
+    path: Path,
+    endings: tuple[str, ...] = (".png", ".jpg", ".jpeg"),
+    *,
+    exact: bool = False,
+    option: str = "--out",
+) -> Path:
     """The path of a picture to write, refused before any work if it does not say how.
 
     Raises
     ------
     typer.BadParameter
-        The name has another ending than .png, .jpg or .jpeg; with `exact`, than .png.
+        The name has none of the endings; with `exact`, another than .png.
     """
-    endings = (".png",) if exact else (".png", ".jpg", ".jpeg")
+    endings = (".png",) if exact else endings
     if path.suffix.lower() not in endings:
         why = " for masks, since others change their values" if exact else ""
         raise typer.BadParameter(
-            f"the name must end in {', '.join(endings)}{why}, got {str(path)!r}", param_hint="--out"
+            f"the name must end in {', '.join(endings)}{why}, got {str(path)!r}", param_hint=option
         )
     return path
 

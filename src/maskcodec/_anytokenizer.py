@@ -1,0 +1,151 @@
+"""One way to talk to the tokenizers of both libraries, `transformers` and `tokenizers`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from maskcodec.errors import VocabError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+# The roles of transformers' tokenizers that pad, begin or end a text.
+_AROUND = "pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"
+_TOKENIZER_FILE = "tokenizer.json"
+
+
+class AnyTokenizer:
+    """A tokenizer of either library.
+
+    Parameters
+    ----------
+    tokenizer
+        A ``transformers.PreTrainedTokenizerBase`` or a ``tokenizers.Tokenizer``; kept, not copied.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self.bare = hasattr(tokenizer, "token_to_id")
+        if not self.bare and not hasattr(tokenizer, "convert_tokens_to_ids"):
+            hint = "; a processor has one, processor.tokenizer" * hasattr(tokenizer, "tokenizer")
+            raise TypeError(
+                "tokenizer must be one of transformers or tokenizers, got "
+                f"{type(tokenizer).__name__}{hint}"
+            )
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, without those that a model wants around it."""
+        ids = self.tokenizer.encode(text, add_special_tokens=False)
+        return list(ids.ids if self.bare else ids)
+
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        """The ids of several texts."""
+        if self.bare:
+            found = self.tokenizer.encode_batch(texts, add_special_tokens=False)
+            return [encoding.ids for encoding in found]
+        ids: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids that the vocabulary has, special tokens and all."""
+        settings = {} if self.bare else {"clean_up_tokenization_spaces": False}
+        text: str = self.tokenizer.decode(list(ids), skip_special_tokens=False, **settings)
+        return text
+
+    def vocabulary(self) -> dict[str, int]:
+        """Every token and its id, added ones too."""
+        tokens: dict[str, int] = (
+            self.tokenizer.get_vocab(with_added_tokens=True)
+            if self.bare
+            else self.tokenizer.get_vocab()
+        )
+        return tokens
+
+    def added(self) -> dict[int, Any]:
+        """The tokens that are cut out of a text before anything else, as ``AddedToken``, by id."""
+        tokens: dict[int, Any] = (
+            self.tokenizer.get_added_tokens_decoder()
+            if self.bare
+            else self.tokenizer.added_tokens_decoder
+        )
+        return tokens
+
+    def add(self, words: list[str]) -> None:
+        """Add tokens that match wherever they stand and that no option of a decoder skips.
+
+        Raises
+        ------
+        VocabError
+            The tokenizer takes none.
+        """
+        from tokenizers import AddedToken
+
+        tokens = [AddedToken(word, special=False, normalized=False) for word in words]
+        try:
+            self.tokenizer.add_tokens(tokens)
+        except NotImplementedError as error:
+            raise VocabError(
+                f"{type(self.tokenizer).__name__} takes no added tokens ({error}); load the "
+                "model's tokenizer.json with tokenizers.Tokenizer.from_file instead"
+            ) from error
+
+    def ignored(self) -> set[int]:
+        """The ids that stand around an answer: padding, beginning and end of a text.
+
+        A bare ``tokenizers.Tokenizer`` does not know which those are: all its special tokens
+        except the one for unknown words.
+        """
+        if self.bare:
+            unknown = getattr(self.tokenizer.model, "unk_token", None)
+            special = {i for i, token in self.added().items() if token.special}
+            return {
+                i for i in special if self.added()[i].content not in (unknown, "<unk>", "[UNK]")
+            }
+        roles = (getattr(self.tokenizer, role, None) for role in _AROUND)
+        return {role for role in roles if role is not None}
+
+    def end(self) -> int | None:
+        """The id that ends an answer, where the tokenizer knows it."""
+        number: int | None = None if self.bare else self.tokenizer.eos_token_id
+        return number
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer to a folder as its library does."""
+        if self.bare:
+            self.tokenizer.save(str(folder / _TOKENIZER_FILE))
+        else:
+            self.tokenizer.save_pretrained(folder)
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer saved in a folder: transformers' where it wrote one, else a bare one.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is none.
+    VocabError
+        There is one that cannot be read.
+    """
+    file = folder / _TOKENIZER_FILE
+    wrapped = (folder / "tokenizer_config.json").exists()
+    if not wrapped and not file.exists():
+        raise FileNotFoundError(
+            f"{folder} holds no tokenizer: neither {_TOKENIZER_FILE} nor one "
+            "that transformers saved"
+        )
+    try:
+        if wrapped:
+            from transformers import AutoTokenizer
+
+            return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        from tokenizers import Tokenizer
+
+        return Tokenizer.from_file(str(file))
+    except ImportError as error:
+        raise VocabError(
+            f"reading the tokenizer in {folder} needs {error.name}: pip install 'maskcodec[vocab]'"
+        ) from error
+    except Exception as error:  # both libraries raise bare ones, and many more
+        raise VocabError(f"the tokenizer in {folder} cannot be read: {error}") from error

@@ -1,0 +1,163 @@
+"""The digits of a box, however a tokenizer splits them: an automaton over their bytes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from maskcodec._spelled import frozen
+from maskcodec.errors import VocabError
+
+if TYPE_CHECKING:
+    from maskcodec._arrays import Index
+
+_PIECE = re.compile(rb" ?(?:[0-9\[\]]+ ?)*")
+_MIXED = re.compile(rb"[0-9] | [0-9]")
+_OPENING, _CLOSING, _SPACE, _ZERO = b"[] 0"
+_CLOSE, _CLOSING_NEXT, _DONE = 4, 5, 6  # after the four numbers
+_REMEMBERED = 20_000  # states whose tokens are known
+
+
+class BoxState(NamedTuple):
+    """How far a box is written.
+
+    Attributes
+    ----------
+    place
+        -2 and -1 before the brackets, 0 .. 3 in a number, 4 .. 6 behind the last one.
+    number
+        The digits of the present number as a number, -1 where it is not begun.
+    spaced
+        Whether the last byte was a space.
+    done
+        The numbers before it.
+    """
+
+    place: int = -2
+    number: int = -1
+    spaced: bool = False
+    done: tuple[int, ...] = ()
+
+
+class BoxGuide:
+    """Which tokens may come next between ``<box>`` and ``</box>``.
+
+    Parameters
+    ----------
+    pieces
+        The tokens of the vocabulary and their bytes.
+    canvas
+        (rows, columns): 0 <= x1 <= x2 < columns and 0 <= y1 <= y2 < rows.
+
+    Raises
+    ------
+    VocabError
+        A digit or a bracket has no token of its own, so that a box might not be finished.
+    """
+
+    def __init__(self, pieces: dict[int, bytes], canvas: tuple[int, int]) -> None:
+        rows, columns = canvas
+        self._limits = columns, rows, columns, rows
+        tokens = {n: p for n, p in pieces.items() if p and len(p) < 20 and _PIECE.fullmatch(p)}
+        have = set(tokens.values())
+        digits = {str(digit).encode() for digit in range(10)}
+        brackets = [b"[" in have or b" [" in have, b"]" in have or b" ]" in have]
+        begun = b" " in have or all(b" " + digit in have for digit in digits)
+        if not (digits <= have and all(brackets) and begun):
+            raise VocabError(
+                "a guide needs a token for every digit, for [ and ] and for the space between "
+                "numbers, which this tokenizer does not have"
+            )
+        self._tokens = tokens
+        self._by_byte: dict[int, list[tuple[int, bytes]]] = {}
+        for number, piece in tokens.items():
+            self._by_byte.setdefault(piece[0], []).append((number, piece))
+        # Where no token joins a digit and a space, the next number's limits do not matter yet.
+        self._mixed = any(_MIXED.search(piece) for piece in tokens.values())
+        self._known: dict[tuple[int, ...], Index] = {}
+
+    def step(self, state: BoxState, number: int) -> BoxState | None:
+        """The state after a token, or None where it may not come."""
+        piece = self._tokens.get(number)
+        return None if piece is None else self._spell(state, piece)
+
+    def options(self, state: BoxState) -> Index:
+        """The tokens that may come, sorted; none where the box is finished."""
+        low = self._lowest(state.place, state.done)
+        key = (*state[:3], *(state.done if self._mixed else (low,)))
+        ids = self._known.get(key)
+        if ids is None:
+            found = [
+                number
+                for byte in self._bytes(state)
+                for number, piece in self._by_byte.get(byte, ())
+                if self._spell(state, piece) is not None
+            ]
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            ids = self._known[key] = frozen(np.array(sorted(found), np.int64))
+        return ids
+
+    def _bytes(self, state: BoxState) -> bytes:
+        """The bytes that a token may begin with, more or less."""
+        brackets = b"[" if state.place < 0 else b"]"
+        return b" " + brackets + b"0123456789" * (0 <= state.place < _CLOSE)
+
+    def _spell(self, state: BoxState, piece: bytes) -> BoxState | None:
+        if piece == b" " and not (0 <= state.place < 3 and state.number >= 0):
+            return None  # or spaces would never end
+        place, number, spaced, done = state
+        for byte in piece:
+            if byte == _SPACE:
+                if spaced:
+                    return None
+                if number >= 0:
+                    if not self._fits(place, number, done):
+                        return None
+                    place, number, done = place + 1, -1, (*done, number)
+                spaced = True
+                continue
+            if byte == _OPENING:
+                if place >= 0:
+                    return None
+                place += 1
+            elif byte == _CLOSING:
+                if number >= 0 and place == 3 and self._fits(place, number, done):
+                    place, number, done = _CLOSING_NEXT, -1, (*done, number)
+                elif place in (_CLOSE, _CLOSING_NEXT):
+                    place += 1
+                else:
+                    return None
+            else:
+                if not 0 <= place < _CLOSE or number == 0:
+                    return None
+                number = max(10 * number, 0) + byte - _ZERO
+                if not self._may_become(place, number, done):
+                    return None
+            spaced = False
+        return BoxState(place, number, spaced, done)
+
+    def _lowest(self, place: int, done: tuple[int, ...]) -> int:
+        return done[place - 2] if place in (2, 3) else 0
+
+    def _fits(self, place: int, number: int, done: tuple[int, ...]) -> bool:
+        return self._lowest(place, done) <= number < self._limits[place]
+
+    def _may_become(self, place: int, number: int, done: tuple[int, ...]) -> bool:
+        """Whether a number that begins like this fits: 1 may become 12."""
+        low, high = self._lowest(place, done), self._limits[place]
+        last = number
+        while number < high:
+            if last >= low:
+                return True
+            if number == 0:
+                return False
+            number, last = 10 * number, 10 * last + 9
+        return False
+
+
+def finished(state: BoxState) -> bool:
+    """Whether nothing but ``</box>`` may come."""
+    return state.place == _DONE

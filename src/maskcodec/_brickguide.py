@@ -1,0 +1,214 @@
+"""What may come next in B-SD: label, box, and only bricks that still fit their row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from maskcodec._boxguide import BoxGuide, BoxState, finished
+from maskcodec._guide import END, FREE, Guide, State
+from maskcodec._spelled import frozen
+from maskcodec.errors import ConfigError
+from maskcodec.spelling import BOX, BOX_END, MAX_RUN, REF, REF_END, SEG, SEG_END
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from maskcodec._arrays import Index
+    from maskcodec._guide import Colours
+    from maskcodec._spelled import PlainText
+    from maskcodec.bricks import BSD
+    from maskcodec.vocab import BrickVocab
+
+_LABEL, _LISTED, _BOX_TAG, _BOX, _SEG_TAG, _ROWS = (
+    "label",
+    "listed",
+    "<box>",
+    "box",
+    "<seg>",
+    "rows",
+)
+_NEITHER = 0  # the colour of the brick before the first of a row
+
+
+class BrickGuide(Guide):
+    """The automaton of B-SD with bricks.
+
+    States are (FREE, instances so far, end of the text), (LABEL, instances, whether it shows
+    anything, end of the text), (LISTED, instances, node), (BOX_TAG, instances), (BOX, instances,
+    `BoxState`), (SEG_TAG, instances, box), (ROWS, instances, columns, rows below this one, columns
+    left, the brick before, ids of the separator written) and (END,).
+
+    Parameters
+    ----------
+    codec, vocab
+        The codec and its ids.
+    pieces
+        The tokens of the vocabulary that are text, and their bytes.
+    texts
+        What may stand in free text, and in a label.
+    labels
+        The ids of each label to choose from; None for any label.
+    colours
+        ``"alternate"`` allows the same colour again only behind a brick of 63.
+    instances
+        How many instances there may be; None for any number.
+    ends, always
+        The ids that end an answer, and those that may come behind them.
+    start
+        The ids of a beginning of the answer.
+    """
+
+    def __init__(
+        self,
+        codec: BSD,
+        vocab: BrickVocab,
+        pieces: dict[int, bytes],
+        texts: tuple[PlainText, PlainText],
+        *,
+        labels: Sequence[Sequence[int]] | None,
+        colours: Colours,
+        instances: int | None,
+        ends: Iterable[int],
+        always: Iterable[int],
+        start: Iterable[int],
+    ) -> None:
+        words = codec.words()
+        self._tags = [vocab.words[tag] for tag in words.tags]
+        self._only = [frozen(np.array([tag], np.int64)) for tag in self._tags]
+        self._runs = {
+            vocab.words[words.brick(run)]: run for run in range(-MAX_RUN, MAX_RUN + 1) if run
+        }
+        self._separator = vocab.separator
+        self._separator_ids = [frozen(np.array([token], np.int64)) for token in vocab.separator]
+        self._fitting = {
+            colour: [self._bricks(colour, n) for n in range(MAX_RUN + 1)] for colour in (-1, 0, 1)
+        }
+        self._alternate = colours == "alternate"
+        self._instances = instances
+        self._box = BoxGuide(pieces, codec.canvas)
+        self._shows = {number for number, piece in pieces.items() if _shows(piece)}
+        self._tree = None if labels is None else _tree(labels, self._tags[REF_END])
+        text, self._label_text = texts
+        super().__init__(text, ends, always, start)
+
+    def options(self, state: State) -> Index:
+        """The ids that may come next in a state: int64, sorted, read-only, never empty."""
+        phase = state[0]
+        if phase == _ROWS:
+            return self._row_options(state)
+        if phase == FREE:
+            more = self._instances is None or state[1] < self._instances
+            also = (self._tags[REF],) if more else ()
+            return self._text.options(state[2], (*also, *sorted(self._ends)))
+        if phase == _LABEL:
+            also = (self._tags[REF_END],) if state[2] else ()
+            return self._label_text.options(state[3], also)
+        if phase == _LISTED:
+            assert self._tree is not None
+            return self._tree[state[2]][1]
+        if phase == _BOX:
+            done = finished(state[2])
+            return self._only[BOX_END] if done else self._box.options(state[2])
+        tag = {_BOX_TAG: BOX, _SEG_TAG: SEG}.get(phase)
+        return self._after if tag is None else self._only[tag]
+
+    def _outset(self) -> State:
+        return FREE, 0, b""
+
+    def _step(self, state: State, number: int) -> State | None:
+        phase, count = state[0], state[-1] if state[0] == END else state[1]
+        after: State | None = None
+        if phase == _ROWS:
+            after = self._row_step(state, number)
+        elif phase == FREE:
+            if number != self._tags[REF]:
+                after = self._step_text(state, number)
+            elif self._instances is None or count < self._instances:
+                after = (_LABEL, count, False, b"") if self._tree is None else (_LISTED, count, 0)
+        elif phase == _LABEL:
+            if number != self._tags[REF_END]:
+                end = self._label_text.step(state[3], number)
+                shows = state[2] or number in self._shows
+                after = None if end is None else (_LABEL, count, shows, end)
+            elif state[2]:
+                after = _BOX_TAG, count
+        elif phase == _LISTED:
+            assert self._tree is not None
+            node = self._tree[state[2]][0].get(number)
+            if node is not None:
+                after = (_BOX_TAG, count) if number == self._tags[REF_END] else (phase, count, node)
+        elif phase == _BOX_TAG:
+            after = (_BOX, count, BoxState()) if number == self._tags[BOX] else None
+        elif phase == _BOX:
+            box = state[2]
+            if finished(box):
+                after = (_SEG_TAG, count, box.done) if number == self._tags[BOX_END] else None
+            else:
+                following = self._box.step(box, number)
+                after = None if following is None else (_BOX, count, following)
+        elif phase == _SEG_TAG:
+            x1, y1, x2, y2 = state[2]
+            width = x2 - x1 + 1
+            row = _ROWS, count, width, y2 - y1, width, _NEITHER, 0
+            after = row if number == self._tags[SEG] else None
+        elif number in self._after:
+            after = state
+        return after
+
+    def _row_options(self, state: State) -> Index:
+        _, _, _, below, left, before, written = state
+        if left == 0:
+            return self._separator_ids[written] if below else self._only[SEG_END]
+        colour = 0
+        if self._alternate and abs(before) != MAX_RUN:
+            colour = (before < 0) - (before > 0)
+        fitting: Index = self._fitting[colour][min(left, MAX_RUN)]
+        return fitting
+
+    def _row_step(self, state: State, number: int) -> State | None:
+        _, count, width, below, left, before, written = state
+        if left == 0:
+            if not below:
+                return (FREE, count + 1, b"") if number == self._tags[SEG_END] else None
+            if number != self._separator[written]:
+                return None
+            if written + 1 < len(self._separator):
+                return _ROWS, count, width, below, 0, before, written + 1
+            return _ROWS, count, width, below - 1, width, _NEITHER, 0
+        run = self._runs.get(number, 0)
+        if not 0 < abs(run) <= left:
+            return None
+        if self._alternate and abs(before) != MAX_RUN and run * before > 0:
+            return None
+        if abs(run) == left and below and not self._separator:
+            return _ROWS, count, width, below - 1, width, _NEITHER, 0
+        return _ROWS, count, width, below, left - abs(run), run, 0
+
+    def _bricks(self, colour: int, longest: int) -> Index:
+        """The bricks of a colour, or of both for 0, that are not longer."""
+        ids = [n for n, run in self._runs.items() if abs(run) <= longest and run * colour >= 0]
+        return frozen(np.array(sorted(ids), np.int64))
+
+
+def _shows(piece: bytes) -> bool:
+    """Whether a label that has this piece is more than white space, whatever stands beside it."""
+    text = piece.decode("utf-8", "ignore")
+    return any(not character.isspace() for character in text)
+
+
+def _tree(labels: Sequence[Sequence[int]], end: int) -> list[tuple[dict[int, int], Index]]:
+    """The labels as a tree of ids: for each node the next ones, and those sorted."""
+    if not labels:
+        raise ConfigError("labels must have at least one label to choose from, got none")
+    children: list[dict[int, int]] = [{}]
+    for label in labels:
+        node = 0
+        for number in label:
+            if number not in children[node]:
+                children[node][number] = len(children)
+                children.append({})
+            node = children[node][number]
+        children[node][end] = node
+    return [(nodes, frozen(np.array(sorted(nodes), np.int64))) for nodes in children]

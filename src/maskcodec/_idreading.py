@@ -1,0 +1,199 @@
+"""Ids under a reader: what the user hands over, without padding, and its text where one is."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maskcodec import _kernels as k
+from maskcodec._instances import InstanceReader, cut, plain_box
+from maskcodec._reading import Reading
+from maskcodec.errors import VocabError
+from maskcodec.region import drawn_region
+
+if TYPE_CHECKING:
+    from maskcodec._anytokenizer import AnyTokenizer
+    from maskcodec._arrays import Index
+    from maskcodec._instances import Box
+    from maskcodec.bricks import BSD
+    from maskcodec.errors import Problem
+    from maskcodec.region import Region
+    from maskcodec.spelling import Spelling
+    from maskcodec.vocab import BrickVocab, Vocab
+
+_CACHED = 4096  # labels and boxes that are remembered
+_CACHED_LENGTH = 100  # longer ones are no class names: a cache of them would be a leak
+_UNKNOWN = "\ufffd"  # what is read in place of an id that no token has
+
+
+def as_ids(value: Any) -> Index:
+    """Ids as the kernels take them: int64, C-contiguous and writable.
+
+    Takes arrays, lists, and tensors of any device.
+
+    Raises
+    ------
+    TypeError
+        They are not integers.
+    VocabError
+        They are not one-dimensional.
+    """
+    if isinstance(value, np.ndarray) and value.dtype == np.int64 and value.ndim == 1:
+        return value if value.flags.carray else value.copy()
+    if isinstance(value, (str, bytes)):
+        raise TypeError("ids must be integers, got text; the codec itself decodes that")
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    try:
+        ids = value if isinstance(value, np.ndarray) else np.asarray(value)
+    except ValueError as error:
+        raise VocabError(f"ids must be one-dimensional: {error}") from error
+    if ids.ndim != 1:
+        raise VocabError(f"ids must be one-dimensional, got shape {ids.shape}; read row by row")
+    if ids.dtype.kind not in "iu" and ids.size:
+        raise TypeError(f"ids must be integers, got {ids.dtype}")
+    if ids.dtype == np.uint64:
+        ids = np.minimum(ids, np.iinfo(np.int64).max)
+    return np.array(ids, np.int64)
+
+
+def padding(ids: Index, vocab: Vocab) -> Any:
+    """Which ids stand around an answer, or are a trainer's -100, which has no loss."""
+    return np.isin(ids, [*vocab.ignored, k.IGNORE_INDEX])
+
+
+def text_of(ids: Index, tokenizer: AnyTokenizer, vocab: Vocab) -> str:
+    """The text of ids; an id that no token has becomes U+FFFD."""
+    known = (ids >= 0) & (ids < vocab.size)
+    known[known] = vocab.known[ids[known]]
+    if known.all():
+        return tokenizer.decode(ids.tolist())
+    edges = np.flatnonzero(~known).tolist()
+    starts, stops = [0, *(edge + 1 for edge in edges)], [*edges, len(ids)]
+    parts = [ids[start:stop].tolist() for start, stop in zip(starts, stops, strict=True)]
+    return _UNKNOWN.join(tokenizer.decode(part) if part else "" for part in parts)
+
+
+class IdReading(Reading):
+    """Ids under a reader: a tag or a brick is its id, never the pieces that spell it.
+
+    Parameters
+    ----------
+    ids
+        int64 (n,), padding included.
+    tokenizer, vocab
+        What the ids mean.
+    """
+
+    unit = "id"
+
+    def __init__(
+        self, ids: Index, tokenizer: AnyTokenizer, vocab: BrickVocab, *, strict: bool
+    ) -> None:
+        kept = ~padding(ids, vocab)
+        self.ids = ids[kept]
+        self._where = np.append(np.flatnonzero(kept), len(ids))
+        self._tokenizer = tokenizer
+        self._vocab = vocab
+        super().__init__(len(self.ids), strict=strict)
+
+    def slice(self, start: int, stop: int) -> str:
+        return text_of(self.ids[start:stop], self._tokenizer, self._vocab)
+
+    def excerpt(self, start: int, stop: int) -> str:
+        return self.slice(start, min(stop, start + 80))[:80]
+
+    def places(self, positions: list[int]) -> list[int]:
+        counted: list[int] = self._where[positions].tolist()
+        return counted
+
+    def regions(self, words: Spelling, canvas: tuple[int, int], separated: bool) -> list[Region]:
+        """The regions of the ids; what is wrong with them is reported."""
+        kinds = self._vocab.kinds
+        symbols = cut(len(self.ids), lambda *room: k.scan_ids(self.ids, kinds, *room))
+        return InstanceReader(self, symbols, words, canvas, separated).read()
+
+
+class BrickReader:
+    """Reads the instances of ids, at once where nothing is wrong with them.
+
+    Parameters
+    ----------
+    codec, tokenizer, vocab
+        The codec, and what the tokenizer makes of it.
+    """
+
+    def __init__(self, codec: BSD, tokenizer: AnyTokenizer, vocab: BrickVocab) -> None:
+        self._tokenizer = tokenizer
+        self._vocab = vocab
+        self._words = codec.words()
+        self._canvas = codec.canvas
+        self.separated = bool(vocab.separator)
+        self._label = lru_cache(_CACHED)(self._read_label)
+        self._box = lru_cache(_CACHED)(self._read_box)
+
+    def read(self, ids: Index) -> list[Region] | None:
+        """The regions of ids that hold whole, exact instances; None for all others."""
+        regions: list[Region] = []
+        found, canvas = np.empty(10, np.int64), np.empty(self._canvas, np.uint8)
+        tables = self._vocab.kinds, self._vocab.pieces, self.separated
+        at = 0
+        while at < len(ids):
+            start = at
+            found[6] = -1
+            at = k.read_instance(ids, start, *tables, found, canvas)
+            if at == -2:
+                box = self.box(ids[found[2] + 1 : found[3]])
+                if box is None:
+                    return None
+                found[6:] = box
+                at = k.read_instance(ids, start, *tables, found, canvas)
+            if at <= 0:
+                return None if at < 0 else regions
+            ref, ref_end, _, _, _, _, x1, y1, x2, y2 = found.tolist()
+            label = self.label(ids[ref + 1 : ref_end])
+            if label is None:
+                return None
+            cells = canvas[: y2 - y1 + 1, : x2 - x1 + 1].copy()
+            regions.append(drawn_region(label, (x1, y1, x2, y2), self._canvas, cells))
+        return regions
+
+    def reading(self, ids: Index, *, strict: bool) -> tuple[list[Region], list[Problem]]:
+        """The regions of any ids, and what is wrong with them, which is raised when strict."""
+        reading = IdReading(ids, self._tokenizer, self._vocab, strict=strict)
+        regions = reading.regions(self._words, self._canvas, self.separated)
+        return regions, reading.problems()
+
+    def label(self, ids: Index) -> str | None:
+        """The label that ids between their tags say, where nothing is wrong with it."""
+        label: str | None = self._known(self._label, ids.tobytes())
+        return label
+
+    def box(self, ids: Index) -> Box | None:
+        """The box that ids between their tags say, where nothing is wrong with it."""
+        box: Box | None = self._known(self._box, ids.tobytes())
+        return box
+
+    def text(self, ids: Index) -> str:
+        """The text of ids, without padding."""
+        return text_of(self.kept(ids), self._tokenizer, self._vocab)
+
+    def kept(self, ids: Index) -> Index:
+        """The ids that are not padding."""
+        kept: Index = ids[~padding(ids, self._vocab)]
+        return kept
+
+    def _known(self, read: Any, data: bytes) -> Any:
+        return (read if len(data) <= 8 * _CACHED_LENGTH else read.__wrapped__)(data)
+
+    def _read_label(self, data: bytes) -> str | None:
+        label = self._text(data).strip()
+        return label if label and not self._words.forbidden.search(label) else None
+
+    def _read_box(self, data: bytes) -> Box | None:
+        return plain_box(self._text(data), self._canvas)
+
+    def _text(self, data: bytes) -> str:
+        return text_of(np.frombuffer(data, np.int64), self._tokenizer, self._vocab)

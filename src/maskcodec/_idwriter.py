@@ -1,0 +1,97 @@
+"""The writer of B-SD as ids: from masks to what a tokenizer would make of their text."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maskcodec import _kernels as k
+from maskcodec._arrays import is_plain
+from maskcodec.grid import every_cell, nearest_index, sample_mask, sampled
+from maskcodec.spelling import REF, REF_END, instance_label
+from maskcodec.vocab import bounds, label_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maskcodec._anytokenizer import AnyTokenizer
+    from maskcodec._arrays import Index, IntegerArray, Mask
+    from maskcodec.bricks import BSD
+    from maskcodec.vocab import BrickVocab
+
+_CACHED = 4096  # labels that are remembered
+_CACHED_LENGTH = 100  # longer ones are no class names: a cache of them would be a leak
+_USUAL = 512  # ids of a mask for which a batch has room to begin with
+
+
+class BrickWriter:
+    """Writes instances as ids, where a box is the sum of its numbers.
+
+    Parameters
+    ----------
+    codec, tokenizer, vocab
+        The codec, and what the tokenizer makes of it; `vocab` has ``tables``.
+    """
+
+    def __init__(self, codec: BSD, tokenizer: AnyTokenizer, vocab: BrickVocab) -> None:
+        self._canvas, self._sampling = codec.canvas, codec.sampling
+        self._tokenizer = tokenizer
+        self._words = codec.words()
+        self._label = lru_cache(_CACHED)(self._label_ids)
+        rows, columns = codec.canvas
+        self._scratch = rows * (columns + 2) + rows * (columns + 1)  # edges, and runs
+        assert vocab.tables is not None
+        self._tables = vocab.tables
+
+    def one(self, mask: IntegerArray, label: str) -> Index:
+        """The ids of one mask; none where no cell of it is left."""
+        pixels, ys, xs = sampled(mask, self._canvas, self._sampling)
+        return self._write(pixels[None], ys, xs, self.label(label))[0]
+
+    def many(self, masks: Any, labels: Sequence[str]) -> tuple[Index, Index]:
+        """The ids of masks, one after another, and where each one's begin and end.
+
+        ``masks`` is an array (N, height, width), or a list of two-dimensional ones.
+        """
+        canvas = self._canvas
+        names = [self.label(label)[2:] for label in labels]
+        edges = bounds(names)
+        named = np.concatenate([edges + len(edges), *names])
+        if isinstance(masks, np.ndarray) and is_plain(masks) and self._sampling == "nearest":
+            ys, xs = (nearest_index(*sizes) for sizes in zip(masks.shape[1:], canvas, strict=True))
+            return self._write(masks.view(np.uint8), ys, xs, named)
+        cells = np.empty((len(masks), *canvas), np.uint8)
+        for index, mask in enumerate(masks):
+            cells[index] = sample_mask(mask, canvas, self._sampling)
+        return self._write(cells, *every_cell(canvas), named)
+
+    def label(self, label: str) -> Index:
+        """A label as `_kernels.write_ids` takes the labels of one mask: two edges, and its ids.
+
+        Raises
+        ------
+        LabelError
+            It is empty or would break the text, or the tags around it.
+        """
+        if isinstance(label, str) and len(label) <= _CACHED_LENGTH:
+            return self._label(label)
+        return self._label_ids(label)
+
+    def _label_ids(self, label: str) -> Index:
+        tags = self._words.tags
+        name = instance_label(label, self._words)
+        ids = label_ids(self._tokenizer, name, tags[REF], tags[REF_END])
+        return np.array([2, 2 + len(ids), *ids], np.int64)
+
+    def _write(self, masks: Mask, ys: Index, xs: Index, labels: Index) -> tuple[Index, Index]:
+        longest, count = int(self._tables[0]), len(masks)
+        scratch = np.empty(self._scratch, np.int64)
+        offsets = np.zeros(count + 1, np.int64)
+        ids = np.empty(longest + len(labels) + (count - 1) * min(_USUAL, longest), np.int64)
+        done = k.write_ids(masks, ys, xs, labels, self._tables, 0, scratch, ids, offsets)
+        while done < count:
+            ids = np.concatenate([ids, np.empty(len(ids) + longest, np.int64)])
+            done = k.write_ids(masks, ys, xs, labels, self._tables, done, scratch, ids, offsets)
+        return ids[: offsets[-1]].copy(), offsets

@@ -1,0 +1,143 @@
+"""What the tokens of a vocabulary spell, and which of them a text may go on with."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maskcodec.errors import VocabError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from maskcodec._anytokenizer import AnyTokenizer
+    from maskcodec._arrays import Index
+
+_BYTE_TOKEN = re.compile("<0x([0-9A-F]{2})>")
+_LIVE_ENDS = 64  # how many unfinished tags have their lists of tokens remembered
+_PROBE = "a black dog, [[0 12 63 41]]"
+
+
+def spelled_tokens(tokenizer: AnyTokenizer) -> tuple[dict[int, bytes], dict[int, bytes]]:
+    """The bytes of every token: of those that are pieces of text, and of the added ones.
+
+    Raises
+    ------
+    VocabError
+        The tokenizer writes its tokens in a way that is not known here.
+    """
+    added = {number: token.content.encode() for number, token in tokenizer.added().items()}
+    kinds = set(_decoders(tokenizer))
+    spell = _byte_level if "ByteLevel" in kinds else _word if "WordPiece" in kinds else _piece
+    pieces = {
+        number: spelled
+        for token, number in tokenizer.vocabulary().items()
+        if number not in added and (spelled := spell(token)) is not None
+    }
+    written = b"".join(pieces.get(number, b"?") for number in tokenizer.encode(_PROBE))
+    if written.replace(b" ", b"") != _PROBE.replace(" ", "").encode():
+        raise VocabError(
+            f"a guide needs to know what tokens spell: {_PROBE!r} seems to be written as "
+            f"{written.decode(errors='replace')!r}; the vocabulary lacks letters, or is written in "
+            "another way than those of byte-level BPE, SentencePiece and WordPiece"
+        )
+    return pieces, added
+
+
+def _decoders(tokenizer: AnyTokenizer) -> Iterable[str]:
+    """The names of what a tokenizer's decoder does."""
+    backend = tokenizer.tokenizer if tokenizer.bare else tokenizer.tokenizer.backend_tokenizer
+    decoder = backend.decoder
+    if decoder is not None:
+        stack: list[dict[str, Any]] = [json.loads(decoder.__getstate__())]
+        while stack:
+            entry = stack.pop()
+            yield entry["type"]
+            stack += entry.get("decoders", [])
+
+
+@lru_cache(maxsize=1)
+def _bytes_of_characters() -> dict[str, int]:
+    """The printable characters that stand for bytes in byte-level vocabularies, from GPT-2."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    table = {chr(byte): byte for byte in printable}
+    table.update({chr(256 + k): byte for k, byte in enumerate(others)})
+    return table
+
+
+def _byte_level(token: str) -> bytes | None:
+    table = _bytes_of_characters()
+    try:
+        return bytes([table[character] for character in token])
+    except KeyError:
+        return None
+
+
+def _piece(token: str) -> bytes:
+    match = _BYTE_TOKEN.fullmatch(token)
+    return bytes([int(match[1], 16)]) if match else token.replace("▁", " ").encode()
+
+
+def _word(token: str) -> bytes:
+    return token[2:].encode() if token.startswith("##") else b" " + token.encode()
+
+
+class PlainText:
+    """Text in which no tag or brick may be spelled out of pieces: any token but those that would.
+
+    How far the text has come is the longest end of it that begins a word, usually ``b""``.
+
+    Parameters
+    ----------
+    pieces
+        The tokens and their bytes.
+    words
+        What must not be spelled.
+    """
+
+    def __init__(self, pieces: dict[int, bytes], words: list[str]) -> None:
+        spelled = [word.encode() for word in words]
+        self._pieces = pieces
+        self._words = re.compile(b"|".join(map(re.escape, sorted(spelled, key=len, reverse=True))))
+        self._beginnings = {word[:n] for word in spelled for n in range(1, len(word))}
+        self._longest = max(map(len, spelled)) - 1
+        last = {word[-1] for word in spelled}
+        self._first = re.compile(b"[" + re.escape(bytes({word[0] for word in spelled})) + b"]")
+        self._risky = {n: p for n, p in pieces.items() if not last.isdisjoint(p)}
+        whole = {n for n, piece in self._risky.items() if self._words.search(piece)}
+        self._all = np.array(sorted(pieces.keys() - whole), np.int64)
+        self.options = lru_cache(_LIVE_ENDS)(self._options)
+
+    def step(self, end: bytes, number: int) -> bytes | None:
+        """The end of the text after a token; None where it spells a word."""
+        piece = self._pieces.get(number)
+        if piece is None:
+            return None
+        text = end + piece
+        if number in self._risky and self._words.search(text):
+            return None
+        if not self._first.search(text, max(len(text) - self._longest, 0)):
+            return b""
+        for n in range(min(self._longest, len(text)), 0, -1):
+            if text[-n:] in self._beginnings:
+                return text[-n:]
+        return b""
+
+    def _options(self, end: bytes, also: tuple[int, ...]) -> Index:
+        """The tokens that may come after an end, and some others, sorted; read-only."""
+        ids = self._all
+        if end:
+            spell = [n for n, piece in self._risky.items() if self._words.search(end + piece)]
+            ids = ids[~np.isin(ids, spell)]
+        return frozen(np.union1d(ids, np.array(also, np.int64)))
+
+
+def frozen(ids: Index) -> Index:
+    """An array that is handed out more than once."""
+    ids.flags.writeable = False
+    return ids

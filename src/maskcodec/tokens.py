@@ -1,0 +1,242 @@
+"""Masks as token ids and back, without the text between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from maskcodec._anytokenizer import load_tokenizer
+from maskcodec._arrays import as_pixels, as_stack
+from maskcodec._lazy import idwriter
+from maskcodec._reading import warn_dropped
+from maskcodec._tokenreader import TokenReader
+from maskcodec.bricks import BSD, Lost
+from maskcodec.codec import load as load_codec
+from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError
+from maskcodec.grid import check_choice
+from maskcodec.vocab import BrickVocab, bounds
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from maskcodec._arrays import Index
+    from maskcodec.codec import Codec
+
+
+class TokenCodec(TokenReader):
+    """A codec together with a tokenizer: masks to ids and ids to masks.
+
+    The ids are exactly those that the tokenizer makes of the codec's text. B-SD with bricks is
+    written and read without that text; the other formats go through it.
+
+    Parameters
+    ----------
+    codec
+        Any codec.
+    tokenizer
+        Of transformers (``PreTrainedTokenizerBase``) or tokenizers (``Tokenizer``), extended by
+        `extend_tokenizer`. It is kept, not copied, and must not be extended further.
+    ignore
+        Further tokens or ids that stand around an answer and are passed over when reading.
+        Passed over anyway: what transformers knows as padding, beginning and end of a text; all
+        special tokens of a bare ``tokenizers.Tokenizer``; and -100, a trainer's mark for "no loss".
+
+    Raises
+    ------
+    VocabError
+        A tag or brick is not exactly one id, or the tokenizer cannot write a coordinate; the
+        message says which, and what to do.
+    TypeError
+        It is no codec, or no tokenizer.
+
+    Examples
+    --------
+    >>> import maskcodec as mc
+    >>> from tokenizers import Tokenizer, models, pre_tokenizers, decoders
+    >>> pieces = ["[UNK]", "[", "]", "dog", *map(str, range(10))]
+    >>> model = models.WordPiece({piece: k for k, piece in enumerate(pieces)}, unk_token="[UNK]")
+    >>> tokenizer = Tokenizer(model)
+    >>> tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    >>> tokenizer.decoder = decoders.WordPiece()
+    >>> codec = mc.BSD(grid=4)
+    >>> added = mc.extend_tokenizer(tokenizer, codec)
+    >>> tokens = mc.TokenCodec(codec, tokenizer)
+    >>> ids = tokens.encode([[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]], "dog")
+    >>> tokenizer.decode(ids)
+    '<ref> dog </ref> <box> [ [ 1 1 2 2 ] ] </box> <seg> <fg2> <bg1> <fg1> </seg>'
+    >>> tokens.decode(ids)[0].cells.tolist()
+    [[1, 1], [0, 1]]
+    """
+
+    def __init__(self, codec: Codec, tokenizer: Any, *, ignore: Iterable[int | str] = ()) -> None:
+        super().__init__(codec, tokenizer, ignore=ignore)
+        self._writer: idwriter.BrickWriter | None = None
+        vocab = self._vocab
+        if isinstance(codec, BSD) and isinstance(vocab, BrickVocab) and vocab.tables is not None:
+            self._writer = idwriter.BrickWriter(codec, self._any, vocab)
+
+    def encode(self, image: Any, labels: Any, *, lost: Lost | None = None) -> Index:
+        """A mask, or for the image-wise codecs a label map, as ids.
+
+        Parameters
+        ----------
+        image, labels
+            As the codec's `encode` takes them.
+        lost
+            What to do with a mask that has pixels but no cell left, ``"raise"`` or ``"drop"``; by
+            default what the codec's `encode` does.
+
+        Returns
+        -------
+        int64 array (n,), owned by the caller: what
+        ``tokenizer.encode(codec.encode(image, labels), add_special_tokens=False)`` returns.
+
+        Raises
+        ------
+        As the codec's `encode`; also
+        LabelError
+            The tokenizer would swallow a tag beside this label.
+        """
+        if self._writer is None:
+            settings = {} if lost is None else {"lost": lost}
+            return self._from_text(cast("Any", self.codec).encode(image, labels, **settings))
+        pixels = as_pixels(image)
+        ids = self._writer.one(pixels, labels)
+        if len(ids) == 0:  # lost, or empty to begin with: the codec knows what to say
+            self._bsd().encode(pixels, labels, lost=lost or "raise")
+        return ids
+
+    def encode_many(
+        self,
+        masks: Iterable[Any],
+        labels: Iterable[str],
+        *,
+        lost: Lost = "raise",
+        dropped: list[int] | None = None,
+    ) -> Index:
+        """Several instances of one image as the ids of one text, as `BSD.encode_many` writes it.
+
+        Parameters and errors are those of `encode_batch`, of which this is the first half.
+        """
+        return self.encode_batch(masks, labels, lost=lost, dropped=dropped)[0]
+
+    def encode_batch(
+        self,
+        masks: Any,
+        labels: Iterable[str],
+        *,
+        lost: Lost = "raise",
+        dropped: list[int] | None = None,
+    ) -> tuple[Index, Index]:
+        """Many masks at once, each as a text of its own; an array goes in one compiled call.
+
+        Other threads run meanwhile.
+
+        Parameters
+        ----------
+        masks
+            (N, height, width), bool or integer, any memory order; uint8 or bool in C order is the
+            fastest. Or a list of masks of any sizes.
+        labels
+            N labels.
+        lost
+            What to do with a mask that has pixels but no cell left: ``"raise"`` or ``"drop"``.
+        dropped
+            With ``lost="drop"``, a list that receives the indices of the masks lost. Without it a
+            warning goes to the logger ``maskcodec``.
+
+        Returns
+        -------
+        ids
+            int64 (n,): all ids, one mask after another.
+        offsets
+            int64 (N + 1,): mask i has ``ids[offsets[i]:offsets[i + 1]]``; an empty one has none.
+
+        Raises
+        ------
+        ConfigError
+            The codec is image-wise: it has no instances.
+        MaskError, LostMaskError, LabelError, TypeError
+            As `BSD.encode_many`.
+        """
+        check_choice(lost, Lost, "lost")
+        codec, stack = self._bsd(), as_stack(masks)
+        names = [labels] if isinstance(labels, str) else list(labels)
+        if isinstance(labels, str) or len(names) != len(stack):
+            count = "one str" if isinstance(labels, str) else str(len(names))
+            raise MaskError(f"there must be a label for each mask, got {len(stack)} and {count}")
+        if self._writer is not None:
+            ids, offsets = self._writer.many(stack, names)
+        else:
+            rows = [
+                self._from_text(codec.encode(mask, name, lost="drop") if mask.any() else "")
+                for mask, name in zip(stack, names, strict=True)
+            ]
+            ids, offsets = np.concatenate([np.empty(0, np.int64), *rows]), bounds(rows)
+        gone = [i for i in np.flatnonzero(np.diff(offsets) == 0).tolist() if stack[i].any()]
+        for index in gone:
+            where = f"mask {index}" if len(stack) > 1 else "mask"
+            message = codec.lost_message(where, names[index], stack[index])
+            if lost == "raise":
+                raise LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
+            if dropped is None:
+                warn_dropped(message)
+        if dropped is not None:
+            dropped.extend(gone)
+        return ids, offsets
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write codec and tokenizer to a folder, made if it is missing; `load` reads them back.
+
+        The codec is ``maskcodec.json``; the tokenizer is what its library writes. Returns the
+        folder's path.
+        """
+        path = self.codec.save(folder).parent
+        self._any.save(path)
+        return path
+
+    @classmethod
+    def load(
+        cls, folder: str | os.PathLike[str], *, ignore: Iterable[int | str] = ()
+    ) -> TokenCodec:
+        """The codec and the tokenizer that `save` wrote, or that stand in a checkpoint together.
+
+        Raises
+        ------
+        FileNotFoundError
+            One of them is not there.
+        ConfigError, VocabError
+            One of them cannot be read, or they do not fit together.
+        """
+        return cls(load_codec(folder), load_tokenizer(Path(folder)), ignore=ignore)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (self.codec, self.tokenizer, self._ignore)
+
+    def __repr__(self) -> str:
+        return f"<TokenCodec {self.codec!r} with {type(self.tokenizer).__name__}>"
+
+    def _bsd(self) -> BSD:
+        if not isinstance(self.codec, BSD):
+            raise ConfigError(
+                f"{self.codec.codec_id} writes one text for a whole image and has no instances; "
+                "use encode, decode and recover"
+            )
+        return self.codec
+
+    def _from_text(self, text: str) -> Index:
+        ids = self._any.encode(text)
+        for tag, number in self._vocab.words.items():
+            if text.count(tag) != ids.count(number):
+                raise LabelError(
+                    f"a label does not leave {tag!r} whole: one of the tokenizer's added tokens "
+                    "swallows a part of it; remove or replace the label"
+                )
+        return np.array(ids, np.int64)
+
+
+def _rebuilt(codec: Codec, tokenizer: Any, ignore: tuple[int | str, ...]) -> TokenCodec:
+    return TokenCodec(codec, tokenizer, ignore=ignore)

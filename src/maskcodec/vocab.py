@@ -1,0 +1,274 @@
+"""A codec's tags, bricks and coordinates as the ids of one tokenizer: plain data, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from maskcodec._boxids import (
+    BLANKS,
+    box_numbers,
+    box_pieces,
+    box_text,
+    check_readable,
+    sample_boxes,
+)
+from maskcodec._lazy import kernels as k
+from maskcodec._reading import shown
+from maskcodec.bricks import BSD
+from maskcodec.errors import LabelError, VocabError
+from maskcodec.spelling import BOX, BOX_END, MAX_RUN, REF, REF_END, SEG, SEG_END
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
+
+    from maskcodec._anytokenizer import AnyTokenizer
+    from maskcodec._arrays import Cells, Index
+    from maskcodec.codec import Codec
+
+_NEWLINES = "", "Ċ", "\n", "<0x0A>"
+
+
+@dataclass(frozen=True, eq=False)
+class Vocab:
+    """What the ids of one tokenizer mean to one codec.
+
+    Attributes
+    ----------
+    words
+        The tags and bricks, and their ids.
+    size
+        One more than the largest id.
+    known
+        bool (size,): whether a token has this id.
+    ignored
+        Ids that stand around an answer: padding, beginning and end of a text.
+    """
+
+    words: dict[str, int]
+    size: int
+    known: npt.NDArray[np.bool_]
+    ignored: frozenset[int]
+
+
+@dataclass(frozen=True, eq=False)
+class BrickVocab(Vocab):
+    """What B-SD with bricks needs besides, to write and to read ids without text.
+
+    Attributes
+    ----------
+    separator
+        The ids of a newline between bricks: one, or several, or none where the tokenizer drops
+        it.
+    kinds
+        int32 (size,): what each id stands for, as the value of a token in the kernels.
+    pieces
+        int64: what `kinds` refers to, text that a box may have, packed into numbers; empty where
+        the text of a box is more than that of its ids.
+    tables
+        int64: what `_kernels.write_ids` writes, or None where a box is more than the sum of its
+        numbers.
+    """
+
+    separator: tuple[int, ...]
+    kinds: Cells
+    pieces: Index
+    tables: Index | None
+
+
+def read_vocab(tokenizer: AnyTokenizer, codec: Codec, ignore: Iterable[int | str]) -> Vocab:
+    """The ids of a codec's tags and bricks, checked against the tokenizer itself.
+
+    Raises
+    ------
+    VocabError
+        A tag or brick is not one id, or does not stay one in the middle of a text; a coordinate
+        cannot be written.
+    """
+    vocabulary = tokenizer.vocabulary()
+    words = {word: _id(tokenizer, word) for word in codec.vocabulary()}
+    missing = [word for word, number in words.items() if number is None]
+    if missing:
+        raise VocabError(_missing(tokenizer, missing, len(words)))
+    whole = {word: number for word, number in words.items() if number is not None}
+    for token in tokenizer.added().values():
+        clash = [w for w in whole if w in token.content and w != token.content]
+        if clash:
+            raise VocabError(
+                f"the tokenizer cuts {token.content!r} out of a text as one token, {clash[0]!r} "
+                "with it; choose another spelling for the codec's tags or bricks"
+            )
+    ignored = frozenset(_ignored(tokenizer, vocabulary, ignore) - set(whole.values()))
+    size = max(vocabulary.values()) + 1
+    known = np.zeros(size, np.bool_)
+    known[list(vocabulary.values())] = True
+    vocab = Vocab(words=whole, size=size, known=known, ignored=ignored)
+    if isinstance(codec, BSD) and codec.bricks:
+        return _read_bricks(tokenizer, codec, vocab, vocabulary)
+    return vocab
+
+
+def label_ids(tokenizer: AnyTokenizer, label: str, before: str, after: str) -> list[int]:
+    """The ids of a label between its two tags.
+
+    Raises
+    ------
+    LabelError
+        The tokenizer does not cut the text at the tags.
+    """
+    ids = inside(tokenizer, before, label, after)
+    if ids is None:
+        raise LabelError(
+            f"label {shown(label)} does not leave {before!r} and {after!r} whole: one of the "
+            "tokenizer's added tokens swallows a part of them; remove or replace it"
+        )
+    return ids
+
+
+def inside(tokenizer: AnyTokenizer, before: str, text: str, after: str) -> list[int] | None:
+    """The ids of a text between two words that are tokens, or None where they are not there."""
+    first, last = tokenizer.encode(before), tokenizer.encode(after)
+    ids = tokenizer.encode(before + text + after)
+    ends = [ids[: len(first)], ids[len(ids) - len(last) :]]
+    return ids[len(first) : len(ids) - len(last)] if ends == [first, last] else None
+
+
+def _id(tokenizer: AnyTokenizer, word: str) -> int | None:
+    ids = tokenizer.encode(word)
+    return ids[0] if len(ids) == 1 and tokenizer.decode(ids).strip() == word else None
+
+
+def _missing(tokenizer: AnyTokenizer, missing: list[str], count: int) -> str:
+    word = missing[0]
+    others = f", and so are {len(missing) - 1} more of {count}" * (len(missing) > 1)
+    return (
+        f"{word!r} is no token of its own but the ids {tokenizer.encode(word)}{others}; call "
+        "maskcodec.extend_tokenizer(tokenizer, codec) first, or give the codec the spelling that "
+        "the tokenizer was extended with"
+    )
+
+
+def _ignored(
+    tokenizer: AnyTokenizer, vocabulary: dict[str, int], more: Iterable[int | str]
+) -> set[int]:
+    found = tokenizer.ignored()
+    for token in more:
+        number = vocabulary.get(token) if isinstance(token, str) else token
+        if number is None:
+            raise VocabError(f"ignore has {token!r}, which is no token of this tokenizer")
+        found.add(number)
+    return found
+
+
+def _read_bricks(
+    tokenizer: AnyTokenizer, codec: BSD, vocab: Vocab, vocabulary: dict[str, int]
+) -> BrickVocab:
+    spelling, words = codec.words(), vocab.words
+    brick = {run: words[spelling.brick(run)] for run in range(-MAX_RUN, MAX_RUN + 1) if run}
+    separator: list[int] = []
+    if codec.row_separator:
+        found = inside(tokenizer, spelling.brick(1), codec.row_separator, spelling.brick(-1))
+        separator = found or []
+    kinds = np.full(vocab.size, k.TEXT, np.int32)
+    for token in separator:
+        kinds[token] = k.SPACE
+    if separator:
+        kinds[separator[-1]] = k.SEPARATOR
+    for number, kind in _blanks(tokenizer, spelling.brick(1), vocabulary):
+        kinds[number] = kind
+    kinds[sorted(vocab.ignored)] = k.IGNORED
+    for run, number in brick.items():
+        kinds[number] = run
+    for kind, tag in enumerate(spelling.tags):
+        kinds[words[tag]] = k.TAG + kind
+    tags, side = spelling.tags, max(codec.canvas)
+    boxes = sample_boxes(side)
+    written = [tags[BOX] + box_text(box) + tags[BOX_END] for box in boxes]
+    ids = [row[1:-1] for row in tokenizer.encode_batch(written)]
+    check_readable(tokenizer, boxes, ids)
+    numbers = box_numbers(boxes, ids, side, vocabulary)
+    pieces = box_pieces(boxes, ids, vocabulary)
+    for number, kind in zip(pieces, range(k.PIECE, k.PIECE + len(pieces)), strict=True):
+        kinds[number] = kind if kinds[number] == k.TEXT else kinds[number]
+    packed = [int.from_bytes(text.encode(), "little") for text in pieces.values()]
+    made = BrickVocab(
+        words=words,
+        size=vocab.size,
+        known=vocab.known,
+        ignored=vocab.ignored,
+        separator=tuple(separator),
+        kinds=kinds,
+        pieces=np.array(packed, np.int64),
+        tables=None if numbers is None else _tables(codec, vocab, separator, numbers),
+    )
+    _check_bricks(tokenizer, codec, made)
+    return made
+
+
+def _tables(codec: BSD, vocab: Vocab, separator: list[int], numbers: list[list[int]]) -> Index:
+    """What `_kernels.write_ids` writes, in the order that it is described there."""
+    rows, columns = codec.canvas
+    spelling = codec.words()
+    # Every cell another colour, and whatever numbers.
+    longest = rows * (columns + len(separator)) + 4 * max(map(len, numbers)) + 6
+    tags = [vocab.words[tag] for tag in spelling.tags]
+    runs = range(-MAX_RUN, MAX_RUN + 1)
+    bricks = [vocab.words[spelling.brick(run)] if run else 0 for run in runs]
+    begin = 1 + len(tags) + 2 + len(bricks) + len(numbers) + 1
+    number_edges = bounds(numbers) + begin
+    end = int(number_edges[-1])
+    table = [longest, *tags, end, end + len(separator), *bricks, *number_edges.tolist()]
+    return np.array(table + [n for row in numbers for n in row] + separator, np.int64)
+
+
+def _blanks(
+    tokenizer: AnyTokenizer, brick: str, vocabulary: dict[str, int]
+) -> list[tuple[int, int]]:
+    """The ids that are spaces between bricks, and those that are one newline between them."""
+    around = tokenizer.encode(brick)
+    found = []
+    for token, number in vocabulary.items():
+        if token.strip(BLANKS) in _NEWLINES:
+            text = tokenizer.decode([*around, number, *around]).strip(" ")
+            if text.startswith(brick) and text.endswith(brick):
+                text = text[len(brick) : -len(brick)].strip(" ")
+                if text in ("", "\n"):
+                    found.append((number, k.SEPARATOR if text else k.SPACE))
+    return found
+
+
+def _check_bricks(tokenizer: AnyTokenizer, codec: BSD, vocab: BrickVocab) -> None:
+    """Compare the ids of one text that has everything with those of the tokenizer."""
+    spelling = codec.words()
+    tags = spelling.tags
+    runs = [run for n in range(1, MAX_RUN + 1) for run in (n, -n)]
+    rows = codec.row_separator.join(spelling.brick(run) + spelling.brick(-run) for run in runs)
+    head = f"{tags[REF]}dog{tags[REF_END]}{tags[BOX]}[[0 0 0 0]]{tags[BOX_END]}{tags[SEG]}"
+    text = (head + rows + tags[SEG_END]) * 2
+    label = label_ids(tokenizer, "dog", tags[REF], tags[REF_END])
+    box = inside(tokenizer, tags[BOX], box_text([0, 0, 0, 0]), tags[BOX_END]) or []
+    words = vocab.words
+    expected = [words[tags[REF]], *label, words[tags[REF_END]], words[tags[BOX]], *box]
+    expected += [words[tags[BOX_END]], words[tags[SEG]]]
+    for index, run in enumerate(runs):
+        expected += vocab.separator if index else ()
+        expected += [words[spelling.brick(run)], words[spelling.brick(-run)]]
+    expected.append(words[tags[SEG_END]])
+    got = tokenizer.encode(text)
+    if got != expected * 2:
+        at = next((i for i, (a, b) in enumerate(zip(got, expected * 2, strict=False)) if a != b), 0)
+        where = tokenizer.decode(got[max(at - 2, 0) : at + 3])
+        raise VocabError(
+            f"the tokenizer does not keep tags and bricks whole next to each other, around "
+            f"{where!r}: they were added as special, normalized, single_word, lstrip or rstrip; "
+            "start from the original tokenizer and call maskcodec.extend_tokenizer"
+        )
+
+
+def bounds(rows: Sequence[Sequence[int] | Index]) -> Index:
+    """Where each of several lists begins when they stand one after another, and where all end."""
+    return np.cumsum([0, *map(len, rows)]).astype(np.int64)
