@@ -167,4 +167,5 @@ def test_every_reason_is_documented_and_occurs():
         for line in (ROOT / "docs" / "errors.md").read_text("utf-8").splitlines()
         if line.startswith("| `")
     }
-    assert reasons | {"more-problems"} == documented  # that one only `recover` reports
+    # One that only `recover` reports, and one that only guides raise.
+    assert reasons | {"more-problems", "not-allowed"} == documented

@@ -39,14 +39,6 @@ class AnyTokenizer:
         ids = self.tokenizer.encode(text, add_special_tokens=False)
         return list(ids.ids if self.bare else ids)
 
-    def encode_batch(self, texts: list[str]) -> list[list[int]]:
-        """The ids of several texts."""
-        if self.bare:
-            found = self.tokenizer.encode_batch(texts, add_special_tokens=False)
-            return [encoding.ids for encoding in found]
-        ids: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
-        return ids
-
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids that the vocabulary has, special tokens and all."""
         settings = {} if self.bare else {"clean_up_tokenization_spaces": False}
@@ -118,7 +110,7 @@ class AnyTokenizer:
             self.tokenizer.save_pretrained(folder)
 
 
-def load_tokenizer(folder: Path) -> Any:
+def load_saved(folder: Path) -> Any:
     """The tokenizer saved in a folder: transformers' where it wrote one, else a bare one.
 
     Raises

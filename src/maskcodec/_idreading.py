@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from maskcodec.region import drawn_region
 
 if TYPE_CHECKING:
     from maskcodec._anytokenizer import AnyTokenizer
-    from maskcodec._arrays import Index
+    from maskcodec._arrays import Index, Mask
     from maskcodec._instances import Box
     from maskcodec.bricks import BSD
     from maskcodec.errors import Problem
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from maskcodec.spelling import Spelling
     from maskcodec.vocab import BrickVocab, Vocab
 
+    _Room: TypeAlias = tuple[Index, bytearray, Mask]
+
 _CACHED = 4096  # labels and boxes that are remembered
-_CACHED_LENGTH = 100  # longer ones are no class names: a cache of them would be a leak
+_CACHED_BYTES = 800  # more than 100 ids are no class name: a cache of them would be a leak
 _UNKNOWN = "\ufffd"  # what is read in place of an id that no token has
 
 
@@ -116,6 +118,12 @@ class IdReading(Reading):
         return InstanceReader(self, symbols, words, canvas, separated).read()
 
 
+def _new_room(canvas: tuple[int, int]) -> _Room:
+    """What `_kernels.read_instance` writes to: what it found, and the cells, as array and bytes."""
+    drawn = bytearray(canvas[0] * canvas[1] + k.BLOCK)
+    return np.zeros(11, np.int64), drawn, np.frombuffer(drawn, np.uint8)
+
+
 class BrickReader:
     """Reads the instances of ids, at once where nothing is wrong with them.
 
@@ -131,33 +139,46 @@ class BrickReader:
         self._words = codec.words()
         self._canvas = codec.canvas
         self.separated = bool(vocab.separator)
+        self._tables = np.array([*codec.canvas, self.separated, *vocab.pieces], np.int64)
+        self._rooms: list[_Room] = []
         self._label = lru_cache(_CACHED)(self._read_label)
         self._box = lru_cache(_CACHED)(self._read_box)
 
     def read(self, ids: Index) -> list[Region] | None:
         """The regions of ids that hold whole, exact instances; None for all others."""
+        try:
+            room = self._rooms.pop()
+        except IndexError:  # all of them are with other threads
+            room = _new_room(self._canvas)
+        regions = self._read(ids, *room)
+        self._rooms.append(room)
+        return regions
+
+    def _read(
+        self, ids: Index, found: Index, drawn: bytearray, cells: Mask
+    ) -> list[Region] | None:
         regions: list[Region] = []
-        found, canvas = np.empty(10, np.int64), np.empty(self._canvas, np.uint8)
-        tables = self._vocab.kinds, self._vocab.pieces, self.separated
+        kinds, tables = self._vocab.kinds, self._tables
         at = 0
         while at < len(ids):
             start = at
-            found[6] = -1
-            at = k.read_instance(ids, start, *tables, found, canvas)
+            at = k.read_instance(ids, start, kinds, tables, found, cells)
             if at == -2:
                 box = self.box(ids[found[2] + 1 : found[3]])
                 if box is None:
                     return None
-                found[6:] = box
-                at = k.read_instance(ids, start, *tables, found, canvas)
+                found[6:] = *box, 1
+                at = k.read_instance(ids, start, kinds, tables, found, cells)
             if at <= 0:
                 return None if at < 0 else regions
-            ref, ref_end, _, _, _, _, x1, y1, x2, y2 = found.tolist()
+            ref, ref_end, _, _, _, _, x1, y1, x2, y2, _ = found.tolist()
             label = self.label(ids[ref + 1 : ref_end])
             if label is None:
                 return None
-            cells = canvas[: y2 - y1 + 1, : x2 - x1 + 1].copy()
-            regions.append(drawn_region(label, (x1, y1, x2, y2), self._canvas, cells))
+            shape = y2 - y1 + 1, x2 - x1 + 1
+            # A slice of a bytearray is a copy, and takes half as long as an array's.
+            own = np.ndarray(shape, np.uint8, drawn[: shape[0] * shape[1]])
+            regions.append(drawn_region(label, (x1, y1, x2, y2), self._canvas, own))
         return regions
 
     def reading(self, ids: Index, *, strict: bool) -> tuple[list[Region], list[Problem]]:
@@ -168,13 +189,13 @@ class BrickReader:
 
     def label(self, ids: Index) -> str | None:
         """The label that ids between their tags say, where nothing is wrong with it."""
-        label: str | None = self._known(self._label, ids.tobytes())
-        return label
+        data = ids.tobytes()
+        return (self._label if len(data) <= _CACHED_BYTES else self._read_label)(data)
 
     def box(self, ids: Index) -> Box | None:
         """The box that ids between their tags say, where nothing is wrong with it."""
-        box: Box | None = self._known(self._box, ids.tobytes())
-        return box
+        data = ids.tobytes()
+        return (self._box if len(data) <= _CACHED_BYTES else self._read_box)(data)
 
     def text(self, ids: Index) -> str:
         """The text of ids, without padding."""
@@ -184,9 +205,6 @@ class BrickReader:
         """The ids that are not padding."""
         kept: Index = ids[~padding(ids, self._vocab)]
         return kept
-
-    def _known(self, read: Any, data: bytes) -> Any:
-        return (read if len(data) <= 8 * _CACHED_LENGTH else read.__wrapped__)(data)
 
     def _read_label(self, data: bytes) -> str | None:
         label = self._text(data).strip()

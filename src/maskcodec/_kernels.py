@@ -46,6 +46,7 @@ def numbers(*values: int) -> list[int]:
 
 
 MAX_RUN = 63  # the longest run that has a brick
+BLOCK = 64  # cells that are drawn at once: not fewer than a run, and a few vectors
 SEPARATOR = 0
 IRREGULAR = 1 << 12  # added to the length of a run whose number no brick has: 0, 64, 007
 TEXT, TAG, NOTHING, SPACE, IGNORED = numbers(1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 19)
@@ -68,6 +69,7 @@ _OPENING, _CLOSING = 91, 93
 _NIL, _UNSET = numbers(0, -1)
 _FOREGROUND, _BACKGROUND = numbers(1, -1)
 _BRICKS, _NUMBERS = numbers(9 + MAX_RUN, 9 + 2 * MAX_RUN + 1)  # in the tables of `write_ids`
+_PIECES = 3  # in the tables of `read_instance`
 _CACHE_LINE = 64  # bytes
 _RECENT_LABELS = 8  # how many labels a label is compared with: a constant keeps time linear
 _COUNT_LIMIT = 1 << 40
@@ -547,59 +549,35 @@ def _kind(ids: Index, at: int, kinds: Cells) -> int:
 
 @kernel
 def read_instance(
-    ids: Index, at: int, kinds: Cells, pieces: Index, separated: bool, found: Index, cells: Mask
+    ids: Index, at: int, kinds: Cells, tables: Index, found: Index, cells: Mask
 ) -> int:
     """Read the next instance, where nothing is wrong with it; return the id behind it.
 
     ``kinds[id]`` is what an id stands for, as the value of a token; PIECE and more are text that
-    a box may have, ``pieces[kind - PIECE]``. ``found`` gets where the six tags stand, and the box
-    unless it is there already, rather than -1. ``cells`` has the canvas's shape, of which the
-    corner gets the box's cells. Returns 0 where no tag is left, -1 where anything has to be
-    looked at twice, and -2 where only the box has to. The label is not looked into.
+    a box may have. ``tables`` holds the rows and columns of the canvas, whether rows are separated,
+    and what the pieces are. ``found`` gets where the six tags stand, and the box, unless
+    ``found[10]`` says that it is there already, which becomes 0. ``cells`` gets the box's cells,
+    row by row; it has room for the canvas and `BLOCK` more. Returns 0 where no tag is left, -1
+    where anything has to be looked at twice, and -2 where only the box has to. The label is not
+    looked into.
     """
+    given = found[10] != 0
+    found[10] = 0
     tag = _NIL
-    given = found[6] >= 0
-    row = _NIL
-    x = _NIL
-    width = _NIL
-    rows = _NIL
     for i in range(at, len(ids)):
         kind = _kind(ids, i, kinds)
-        if tag == 5:
-            if kind < TEXT and kind != SEPARATOR:
-                if x == width and not separated:
-                    row += 1
-                    x = 0
-                length = abs(kind)
-                if row >= rows or x + length > width:
-                    return -1
-                colour = kind > 0
-                for c in range(x, x + length):
-                    cells[row, c] = colour
-                x += length
-            elif kind == SEPARATOR:
-                if x != width or not separated:
-                    return -1
-                row += 1
-                x = 0
-            elif kind == TAG + 5:
-                found[5] = i
-                return i + 1 if row == rows - 1 and x == width else -1
-            elif kind not in (SPACE, IGNORED):
-                return -1
-        elif TAG <= kind < TAG + 6:
+        if TAG <= kind < TAG + 6:
             if kind != TAG + tag:
                 return -1
             found[tag] = i
-            if tag == 3:
-                if not given and not _read_box(ids, found, kinds, pieces):
-                    return -2
-                if not (found[6] <= found[8] < cells.shape[1]):
-                    return -1
-                if not (found[7] <= found[9] < cells.shape[0]):
-                    return -1
-                width, rows = found[8] - found[6] + 1, found[9] - found[7] + 1
             tag += 1
+            if tag == 4:
+                if not given and not _read_box(ids, found, kinds, tables):
+                    return -2
+                if not (found[6] <= found[8] < tables[1] and found[7] <= found[9] < tables[0]):
+                    return -1
+            elif tag == 5:
+                return _read_rows(ids, kinds, tables, found, cells)
         elif tag in (1, 3):
             if kind == IGNORED or SEPARATOR != kind < TEXT:
                 return -1
@@ -609,7 +587,45 @@ def read_instance(
 
 
 @kernel
-def _read_box(ids: Index, found: Index, kinds: Cells, pieces: Index) -> bool:
+def _read_rows(ids: Index, kinds: Cells, tables: Index, found: Index, cells: Mask) -> int:
+    """Draw the bricks behind ``<seg>``; return the id behind ``</seg>``, or -1.
+
+    A run is drawn as a whole block, whatever its length: the next one covers what is too much.
+    """
+    separated = tables[2] != 0
+    width, rows = found[8] - found[6] + 1, found[9] - found[7] + 1
+    end = width * rows
+    if end + BLOCK > len(cells):
+        return -1
+    drawn = _NIL
+    edge = width  # where the present row ends
+    for i in range(found[4] + 1, len(ids)):
+        kind = _kind(ids, i, kinds)
+        if kind < TEXT and kind != SEPARATOR:
+            if drawn == edge and not separated:
+                edge += width
+            length = abs(kind)
+            if length > min(edge - drawn, BLOCK) or edge > end:
+                return -1
+            colour = np.uint8(kind > 0)
+            block = cells[drawn : drawn + BLOCK]
+            for c in range(BLOCK):
+                block[c] = colour
+            drawn += length
+        elif kind == SEPARATOR:
+            if drawn != edge or not separated:
+                return -1
+            edge += width
+        elif kind == TAG + 5:
+            found[5] = i
+            return i + 1 if drawn == edge == end else -1
+        elif kind not in (SPACE, IGNORED):
+            return -1
+    return -1
+
+
+@kernel
+def _read_box(ids: Index, found: Index, kinds: Cells, tables: Index) -> bool:
     """Read ``[[x1 y1 x2 y2]]`` between two tags, where every id of it is a piece."""
     state = _NIL  # brackets read, then 2 + numbers begun, then 6 + brackets read
     fresh = True  # whether a number may begin
@@ -618,7 +634,7 @@ def _read_box(ids: Index, found: Index, kinds: Cells, pieces: Index) -> bool:
         kind = _kind(ids, i, kinds)
         if kind < PIECE and kind != SPACE:
             return False
-        piece = int(pieces[kind - PIECE]) if kind >= PIECE else _SPACE
+        piece = int(tables[_PIECES + kind - PIECE]) if kind >= PIECE else _SPACE
         while piece > 0:
             byte = piece & 0xFF
             piece >>= 8

@@ -166,6 +166,10 @@ class LabelCodec(Codec):
         reading = TextReading(text, strict=False)
         return RecoveredGrid(self._read(reading), reading.problems())
 
+    def tags(self) -> tuple[str, ...]:
+        """The opening and the closing tag."""
+        return self.seg
+
     def vocabulary(self) -> list[str]:
         """The two tags, which a tokenizer must have as one token each."""
         return list(self.seg)

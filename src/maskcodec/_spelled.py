@@ -50,8 +50,9 @@ def spelled_tokens(tokenizer: AnyTokenizer) -> tuple[dict[int, bytes], dict[int,
 
 def _decoders(tokenizer: AnyTokenizer) -> Iterable[str]:
     """The names of what a tokenizer's decoder does."""
-    backend = tokenizer.tokenizer if tokenizer.bare else tokenizer.tokenizer.backend_tokenizer
-    decoder = backend.decoder
+    tokens = tokenizer.tokenizer
+    backend = tokens if tokenizer.bare else getattr(tokens, "backend_tokenizer", None)
+    decoder = getattr(backend, "decoder", None)
     if decoder is not None:
         stack: list[dict[str, Any]] = [json.loads(decoder.__getstate__())]
         while stack:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from maskcodec._anytokenizer import AnyTokenizer
 from maskcodec._lazy import idreading
 from maskcodec.bricks import BSD
+from maskcodec.codec import Codec
 from maskcodec.errors import ConfigError
 from maskcodec.region import RecoveredRegions
 from maskcodec.vocab import BrickVocab, inside, read_vocab
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from maskcodec._guide import Colours, Guide
-    from maskcodec.codec import Codec
     from maskcodec.stream import MaskStream
 
 
@@ -24,8 +24,8 @@ class TokenReader:
     """What `TokenCodec` does with ids; use that."""
 
     def __init__(self, codec: Codec, tokenizer: Any, *, ignore: Iterable[int | str] = ()) -> None:
-        if not hasattr(codec, "vocabulary"):
-            raise TypeError(f"codec must be a codec, got {codec!r}")
+        if not isinstance(codec, Codec):
+            raise TypeError(f"codec must be one of maskcodec's codecs, got {codec!r}")
         self.codec = codec
         self.tokenizer = tokenizer
         self._ignore = tuple(ignore)

@@ -10,7 +10,7 @@ import numpy as np
 from maskcodec._arrays import as_pixels
 from maskcodec._lazy import instances, kernels
 from maskcodec._reading import TextReading, warn_dropped
-from maskcodec.codec import Codec, register, string_pair
+from maskcodec.codec import Codec, lost_message, register, string_pair
 from maskcodec.errors import ConfigError, LostMaskError, MaskError
 from maskcodec.grid import check_choice, every_cell, sampled
 from maskcodec.region import RecoveredRegions, Region
@@ -98,7 +98,11 @@ class BSD(Codec):
     def words(self) -> Spelling:
         """The tags and bricks in force, as tables; shared by all codecs that spell alike."""
         bricks = self.spelling or self._usual()
-        return checked_spelling(self.ref + self.box + self.seg, bricks)
+        return checked_spelling(self.tags(), bricks)
+
+    def tags(self) -> tuple[str, ...]:
+        """The tags, each opening one before its closing one."""
+        return self.ref + self.box + self.seg
 
     def vocabulary(self) -> list[str]:
         """The tags and bricks that a tokenizer must have as one token each.
@@ -191,7 +195,7 @@ class BSD(Codec):
             pixels = as_pixels(image, where)
             text = self._write(words, name, *sampled(pixels, self.canvas, self.sampling))
             if not text and pixels.any():
-                message = self.lost_message(where, label, pixels)
+                message = lost_message(self, where, label, pixels)
                 if lost == "raise":
                     raise LostMaskError(
                         f'{message}; sampling="keep" keeps it, lost="drop" drops it'
@@ -303,12 +307,3 @@ class BSD(Codec):
         x, y = corner
         box = x1 + x, y1 + y, x2 + x, y2 + y
         return words.instance(label, box, data[:size].tobytes().decode())
-
-    def lost_message(self, where: str, label: str, pixels: Any) -> str:
-        """What to say of a mask that has pixels but no cell left."""
-        rows, columns = self.canvas
-        return (
-            f"{where} ({label!r}) has {int(np.count_nonzero(pixels))} of {pixels.shape[0]} x "
-            f"{pixels.shape[1]} pixels set, but no cell of the {rows} x {columns} grid is left of "
-            f"it with sampling={self.sampling!r}"
-        )

@@ -62,6 +62,10 @@ class Codec(ABC):
         """What can be drawn of any text at all, and what was wrong with it."""
 
     @abstractmethod
+    def tags(self) -> tuple[str, ...]:
+        """The tags, each opening one before its closing one."""
+
+    @abstractmethod
     def vocabulary(self) -> list[str]:
         """The tags and bricks that a tokenizer must have as one token each."""
 
@@ -190,6 +194,16 @@ def load(folder: str | os.PathLike[str]) -> Codec:
         raise ConfigError(f"{path}: {error}") from error
     except (ValueError, RecursionError) as error:  # also numbers and nesting without end
         raise ConfigError(f"{path} is not JSON that can be read: {error}") from error
+
+
+def lost_message(codec: Codec, where: str, label: str, pixels: Any) -> str:
+    """What to say of a mask that has pixels, a two-dimensional array, but no cell left."""
+    rows, columns = codec.canvas
+    return (
+        f"{where} ({label!r}) has {int((pixels != 0).sum())} of {pixels.shape[0]} x "
+        f"{pixels.shape[1]} pixels set, but no cell of the {rows} x {columns} grid is left of "
+        f"it with sampling={codec.sampling!r}"
+    )
 
 
 def string_pair(value: Any, what: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maskcodec._kernels import IGNORE_INDEX, IGNORED, SEPARATOR, SPACE, TAG, TEXT
+from maskcodec import _kernels as k
 from maskcodec.region import drawn_region
 from maskcodec.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from maskcodec.errors import Problem
     from maskcodec.region import Region
     from maskcodec.vocab import BrickVocab
+
+# As plain numbers, which Python compares faster than NumPy's.
+_TEXT, _TAG, _PASSED_OVER = int(k.TEXT), int(k.TAG), (int(k.SPACE), int(k.IGNORED))
 
 
 class _At(Enum):
@@ -58,7 +61,7 @@ class MaskStream:
 
     def __init__(self, reader: BrickReader, vocab: BrickVocab, canvas: tuple[int, int]) -> None:
         self._reader = reader
-        special = np.flatnonzero(vocab.kinds != TEXT)
+        special = np.flatnonzero(vocab.kinds != k.TEXT)
         self._kinds = dict(zip(special.tolist(), vocab.kinds[special].tolist(), strict=True))
         self._canvas = canvas
         self._ids = array("q")
@@ -85,14 +88,14 @@ class MaskStream:
         """
         self._ids.append(id_)
         self.row_ended = False
-        kind = self._kinds.get(id_, TEXT)
-        if kind in (SPACE, IGNORED):
+        kind = self._kinds.get(id_, _TEXT)
+        if kind in _PASSED_OVER:
             return self
-        if TAG <= kind < TAG + 6:
-            self._tag(kind - TAG)
-        elif self._at is _At.ROWS and kind < TEXT:
+        if _TAG <= kind < _TAG + 6:
+            self._tag(kind - _TAG)
+        elif self._at is _At.ROWS and kind < _TEXT:
             self._run(kind)
-        elif self._at is _At.BEFORE_ROWS and id_ != IGNORE_INDEX:
+        elif self._at is _At.BEFORE_ROWS and id_ != k.IGNORE_INDEX:
             self._at = _At.ASTRAY
         return self
 
@@ -154,7 +157,7 @@ class MaskStream:
         """Draw one brick, or end a row, as `_kernels.draw` does."""
         rows, width = self._cells.shape
         separated = self._reader.separated
-        if run == SEPARATOR:
+        if run == k.SEPARATOR:
             self._row += separated or self._x > 0
             self._x = 0
             self.row_ended = True

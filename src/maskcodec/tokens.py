@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from maskcodec._anytokenizer import load_tokenizer
+from maskcodec._anytokenizer import load_saved
 from maskcodec._arrays import as_pixels, as_stack
 from maskcodec._lazy import idwriter
 from maskcodec._reading import warn_dropped
 from maskcodec._tokenreader import TokenReader
 from maskcodec.bricks import BSD, Lost
 from maskcodec.codec import load as load_codec
+from maskcodec.codec import lost_message
 from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError
 from maskcodec.grid import check_choice
 from maskcodec.vocab import BrickVocab, bounds
@@ -103,10 +104,12 @@ class TokenCodec(TokenReader):
         if self._writer is None:
             settings = {} if lost is None else {"lost": lost}
             return self._from_text(cast("Any", self.codec).encode(image, labels, **settings))
+        if lost is not None:
+            check_choice(lost, Lost, "lost")
         pixels = as_pixels(image)
         ids = self._writer.one(pixels, labels)
         if len(ids) == 0:  # lost, or empty to begin with: the codec knows what to say
-            self._bsd().encode(pixels, labels, lost=lost or "raise")
+            cast("BSD", self.codec).encode(pixels, labels, lost=lost or "raise")
         return ids
 
     def encode_many(
@@ -119,8 +122,18 @@ class TokenCodec(TokenReader):
     ) -> Index:
         """Several instances of one image as the ids of one text, as `BSD.encode_many` writes it.
 
-        Parameters and errors are those of `encode_batch`, of which this is the first half.
+        Parameters and errors are those of `encode_batch`, of which this is the first half; also
+
+        Raises
+        ------
+        ConfigError
+            The codec is image-wise: it has no instances.
         """
+        if not isinstance(self.codec, BSD):
+            raise ConfigError(
+                f"{self.codec.codec_id} writes one text for a whole image and has no instances; "
+                "use encode, or encode_batch for several images"
+            )
         return self.encode_batch(masks, labels, lost=lost, dropped=dropped)[0]
 
     def encode_batch(
@@ -128,10 +141,10 @@ class TokenCodec(TokenReader):
         masks: Any,
         labels: Iterable[str],
         *,
-        lost: Lost = "raise",
+        lost: Lost | None = None,
         dropped: list[int] | None = None,
     ) -> tuple[Index, Index]:
-        """Many masks at once, each as a text of its own; an array goes in one compiled call.
+        """Many masks at once, each as a text of its own; for B-SD in one compiled call.
 
         Other threads run meanwhile.
 
@@ -143,7 +156,8 @@ class TokenCodec(TokenReader):
         labels
             N labels.
         lost
-            What to do with a mask that has pixels but no cell left: ``"raise"`` or ``"drop"``.
+            What to do with a mask that has pixels but no cell left, ``"raise"`` or ``"drop"``; by
+            default what the codec's `encode` does.
         dropped
             With ``lost="drop"``, a list that receives the indices of the masks lost. Without it a
             warning goes to the logger ``maskcodec``.
@@ -153,34 +167,34 @@ class TokenCodec(TokenReader):
         ids
             int64 (n,): all ids, one mask after another.
         offsets
-            int64 (N + 1,): mask i has ``ids[offsets[i]:offsets[i + 1]]``; an empty one has none.
+            int64 (N + 1,): mask i has ``ids[offsets[i]:offsets[i + 1]]``. For B-SD an empty mask
+            has none.
 
         Raises
         ------
-        ConfigError
-            The codec is image-wise: it has no instances.
         MaskError, LostMaskError, LabelError, TypeError
-            As `BSD.encode_many`.
+            As the codec's `encode`; the message gives the mask's index.
         """
-        check_choice(lost, Lost, "lost")
-        codec, stack = self._bsd(), as_stack(masks)
+        drop = (lost or ("raise" if isinstance(self.codec, BSD) else "drop")) == "drop"
+        check_choice(lost or "drop", Lost, "lost")
+        stack = as_stack(masks)
         names = [labels] if isinstance(labels, str) else list(labels)
         if isinstance(labels, str) or len(names) != len(stack):
             count = "one str" if isinstance(labels, str) else str(len(names))
             raise MaskError(f"there must be a label for each mask, got {len(stack)} and {count}")
         if self._writer is not None:
             ids, offsets = self._writer.many(stack, names)
+            lengths = np.diff(offsets)
+            gone = [i for i in np.flatnonzero(lengths == 0).tolist() if stack[i].any()]
         else:
-            rows = [
-                self._from_text(codec.encode(mask, name, lost="drop") if mask.any() else "")
-                for mask, name in zip(stack, names, strict=True)
-            ]
+            pairs = [self._through_text(m, name) for m, name in zip(stack, names, strict=True)]
+            rows = [row for row, _ in pairs]
             ids, offsets = np.concatenate([np.empty(0, np.int64), *rows]), bounds(rows)
-        gone = [i for i in np.flatnonzero(np.diff(offsets) == 0).tolist() if stack[i].any()]
+            gone = [index for index, (_, is_lost) in enumerate(pairs) if is_lost]
         for index in gone:
             where = f"mask {index}" if len(stack) > 1 else "mask"
-            message = codec.lost_message(where, names[index], stack[index])
-            if lost == "raise":
+            message = lost_message(self.codec, where, names[index], stack[index])
+            if not drop:
                 raise LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
             if dropped is None:
                 warn_dropped(message)
@@ -211,7 +225,7 @@ class TokenCodec(TokenReader):
         ConfigError, VocabError
             One of them cannot be read, or they do not fit together.
         """
-        return cls(load_codec(folder), load_tokenizer(Path(folder)), ignore=ignore)
+        return cls(load_codec(folder), load_saved(Path(folder)), ignore=ignore)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (self.codec, self.tokenizer, self._ignore)
@@ -219,13 +233,15 @@ class TokenCodec(TokenReader):
     def __repr__(self) -> str:
         return f"<TokenCodec {self.codec!r} with {type(self.tokenizer).__name__}>"
 
-    def _bsd(self) -> BSD:
-        if not isinstance(self.codec, BSD):
-            raise ConfigError(
-                f"{self.codec.codec_id} writes one text for a whole image and has no instances; "
-                "use encode, decode and recover"
-            )
-        return self.codec
+    def _through_text(self, mask: Any, label: str) -> tuple[Index, bool]:
+        """The ids of a mask, and whether it was lost."""
+        gone: list[Any] = []
+        codec = self.codec
+        if isinstance(codec, BSD):
+            text = codec.encode_many([mask], [label], lost="drop", dropped=gone)
+        else:
+            text = cast("Any", codec).encode(mask, label, lost="drop", dropped=gone)
+        return self._from_text(text), bool(gone)
 
     def _from_text(self, text: str) -> Index:
         ids = self._any.encode(text)

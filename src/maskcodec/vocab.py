@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from maskcodec._arrays import Cells, Index
     from maskcodec.codec import Codec
 
+_ANY_LABEL = "dog"
 _NEWLINES = "", "Ċ", "\n", "<0x0A>"
 
 
@@ -101,6 +102,14 @@ def read_vocab(tokenizer: AnyTokenizer, codec: Codec, ignore: Iterable[int | str
             raise VocabError(
                 f"the tokenizer cuts {token.content!r} out of a text as one token, {clash[0]!r} "
                 "with it; choose another spelling for the codec's tags or bricks"
+            )
+    tags = codec.tags()
+    for before, after in zip(tags[::2], tags[1::2], strict=True):
+        if inside(tokenizer, before, _ANY_LABEL, after) is None:
+            raise VocabError(
+                f"the tokenizer does not keep {before!r} and {after!r} whole around "
+                f"{_ANY_LABEL!r}, so it cuts texts in other places than at its added tokens; "
+                "start from the original tokenizer and call maskcodec.extend_tokenizer"
             )
     ignored = frozenset(_ignored(tokenizer, vocabulary, ignore) - set(whole.values()))
     size = max(vocabulary.values()) + 1
@@ -188,7 +197,7 @@ def _read_bricks(
     tags, side = spelling.tags, max(codec.canvas)
     boxes = sample_boxes(side)
     written = [tags[BOX] + box_text(box) + tags[BOX_END] for box in boxes]
-    ids = [row[1:-1] for row in tokenizer.encode_batch(written)]
+    ids = [tokenizer.encode(text)[1:-1] for text in written]
     check_readable(tokenizer, boxes, ids)
     numbers = box_numbers(boxes, ids, side, vocabulary)
     pieces = box_pieces(boxes, ids, vocabulary)
@@ -247,9 +256,9 @@ def _check_bricks(tokenizer: AnyTokenizer, codec: BSD, vocab: BrickVocab) -> Non
     tags = spelling.tags
     runs = [run for n in range(1, MAX_RUN + 1) for run in (n, -n)]
     rows = codec.row_separator.join(spelling.brick(run) + spelling.brick(-run) for run in runs)
-    head = f"{tags[REF]}dog{tags[REF_END]}{tags[BOX]}[[0 0 0 0]]{tags[BOX_END]}{tags[SEG]}"
+    head = f"{tags[REF]}{_ANY_LABEL}{tags[REF_END]}{tags[BOX]}[[0 0 0 0]]{tags[BOX_END]}{tags[SEG]}"
     text = (head + rows + tags[SEG_END]) * 2
-    label = label_ids(tokenizer, "dog", tags[REF], tags[REF_END])
+    label = label_ids(tokenizer, _ANY_LABEL, tags[REF], tags[REF_END])
     box = inside(tokenizer, tags[BOX], box_text([0, 0, 0, 0]), tags[BOX_END]) or []
     words = vocab.words
     expected = [words[tags[REF]], *label, words[tags[REF_END]], words[tags[BOX]], *box]
