@@ -34,6 +34,38 @@ class AnyTokenizer:
                 f"{type(tokenizer).__name__}{hint}"
             )
 
+    def check_plain(self) -> None:
+        """Refuse settings that change texts: they would break or lengthen answers.
+
+        Raises
+        ------
+        VocabError
+            A bare tokenizer pads or truncates, or special tokens are split.
+        """
+        for setting in ("truncation", "padding") if self.bare else ():
+            if getattr(self.tokenizer, setting):
+                raise VocabError(
+                    f"the tokenizer has {setting} enabled, which changes the ids of a text; call "
+                    f"tokenizer.no_{setting}() first"
+                )
+        if getattr(self.tokenizer, "split_special_tokens", False):
+            raise VocabError(
+                "the tokenizer splits special tokens, tags among them; set "
+                "tokenizer.split_special_tokens = False first"
+            )
+
+    def new_ids(self, count: int) -> range | None:
+        """The ids that new tokens will get, where that is known: `tokenizers` counts on."""
+        backend = self.tokenizer
+        if not self.bare:
+            backend = getattr(backend, "backend_tokenizer", None)
+        if not hasattr(backend, "get_added_tokens_decoder"):
+            return None
+        size = backend.get_vocab_size(with_added_tokens=False)
+        last = max(backend.get_added_tokens_decoder(), default=-1)
+        first = last + 1 if last >= size or size == 0 else size
+        return range(first, first + count)
+
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without those that a model wants around it."""
         ids = self.tokenizer.encode(text, add_special_tokens=False)
@@ -89,11 +121,9 @@ class AnyTokenizer:
         except the one for unknown words.
         """
         if self.bare:
-            unknown = getattr(self.tokenizer.model, "unk_token", None)
-            special = {i for i, token in self.added().items() if token.special}
-            return {
-                i for i in special if self.added()[i].content not in (unknown, "<unk>", "[UNK]")
-            }
+            unknown = getattr(self.tokenizer.model, "unk_token", None), "<unk>", "[UNK]"
+            added = self.added().items()
+            return {i for i, token in added if token.special and token.content not in unknown}
         roles = (getattr(self.tokenizer, role, None) for role in _AROUND)
         return {role for role in roles if role is not None}
 

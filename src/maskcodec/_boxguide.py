@@ -41,6 +41,9 @@ class BoxState(NamedTuple):
     done: tuple[int, ...] = ()
 
 
+_NOTHING = BoxState()
+
+
 class BoxGuide:
     """Which tokens may come next between ``<box>`` and ``</box>``.
 
@@ -48,6 +51,8 @@ class BoxGuide:
     ----------
     pieces
         The tokens of the vocabulary and their bytes.
+    continuing
+        Those that only continue a word, and are not decoded as such behind a tag.
     canvas
         (rows, columns): 0 <= x1 <= x2 < columns and 0 <= y1 <= y2 < rows.
 
@@ -57,7 +62,9 @@ class BoxGuide:
         A digit or a bracket has no token of its own, so that a box might not be finished.
     """
 
-    def __init__(self, pieces: dict[int, bytes], canvas: tuple[int, int]) -> None:
+    def __init__(
+        self, pieces: dict[int, bytes], continuing: frozenset[int], canvas: tuple[int, int]
+    ) -> None:
         rows, columns = canvas
         self._limits = columns, rows, columns, rows
         tokens = {n: p for n, p in pieces.items() if p and len(p) < 20 and _PIECE.fullmatch(p)}
@@ -71,9 +78,14 @@ class BoxGuide:
                 "numbers, which this tokenizer does not have"
             )
         self._tokens = tokens
+        self._continuing = continuing
         self._by_byte: dict[int, list[tuple[int, bytes]]] = {}
+        self._digits: list[list[int]] = [[] for _ in range(10)]  # most tokens of a box are one
         for number, piece in tokens.items():
-            self._by_byte.setdefault(piece[0], []).append((number, piece))
+            if piece in digits:
+                self._digits[int(piece)].append(number)
+            else:
+                self._by_byte.setdefault(piece[0], []).append((number, piece))
         # Where no token joins a digit and a space, the next number's limits do not matter yet.
         self._mixed = any(_MIXED.search(piece) for piece in tokens.values())
         self._known: dict[tuple[int, ...], Index] = {}
@@ -81,7 +93,9 @@ class BoxGuide:
     def step(self, state: BoxState, number: int) -> BoxState | None:
         """The state after a token, or None where it may not come."""
         piece = self._tokens.get(number)
-        return None if piece is None else self._spell(state, piece)
+        if piece is None or (state == _NOTHING and number in self._continuing):
+            return None
+        return self._spell(state, piece)
 
     def options(self, state: BoxState) -> Index:
         """The tokens that may come, sorted; none where the box is finished."""
@@ -94,16 +108,25 @@ class BoxGuide:
                 for byte in self._bytes(state)
                 for number, piece in self._by_byte.get(byte, ())
                 if self._spell(state, piece) is not None
+                and not (state == _NOTHING and number in self._continuing)
             ]
+            if 0 <= state.place < _CLOSE and state.number != 0:
+                begun = max(10 * state.number, 0)
+                for digit, numbers in enumerate(self._digits):
+                    if self._may_become(state.place, begun + digit, state.done):
+                        found += numbers
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             ids = self._known[key] = frozen(np.array(sorted(found), np.int64))
         return ids
 
     def _bytes(self, state: BoxState) -> bytes:
-        """The bytes that a token may begin with, more or less."""
-        brackets = b"[" if state.place < 0 else b"]"
-        return b" " + brackets + b"0123456789" * (0 <= state.place < _CLOSE)
+        """The bytes that a token of more than a digit may begin with, more or less."""
+        place, number, _, done = state
+        if place < 0 or place >= _CLOSE:
+            return b" [" if place < 0 else b" ]"
+        ends = b" ]" if number < 0 or self._fits(place, number, done) else b""
+        return ends + b"0123456789"
 
     def _spell(self, state: BoxState, piece: bytes) -> BoxState | None:
         if piece == b" " and not (0 <= state.place < 3 and state.number >= 0):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from codecs import getincrementaldecoder
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,8 +36,8 @@ _NEITHER = 0  # the colour of the brick before the first of a row
 class BrickGuide(Guide):
     """The automaton of B-SD with bricks.
 
-    States are (FREE, instances so far, end of the text), (LABEL, instances, whether it shows
-    anything, end of the text), (LISTED, instances, node), (BOX_TAG, instances), (BOX, instances,
+    States are (FREE, instances so far, end of the text), (LABEL, instances, half a letter or None
+    once it shows anything, end of the text), (LISTED, instances, node), (BOX_TAG, instances), (BOX, instances,
     `BoxState`), (SEG_TAG, instances, box), (ROWS, instances, columns, rows below this one, columns
     left, the brick before, ids of the separator written) and (END,).
 
@@ -46,6 +47,8 @@ class BrickGuide(Guide):
         The codec and its ids.
     pieces
         The tokens of the vocabulary that are text, and their bytes.
+    continuing
+        Those of them that only continue a word.
     texts
         What may stand in free text, and in a label.
     labels
@@ -65,6 +68,7 @@ class BrickGuide(Guide):
         codec: BSD,
         vocab: BrickVocab,
         pieces: dict[int, bytes],
+        continuing: frozenset[int],
         texts: tuple[PlainText, PlainText],
         *,
         labels: Sequence[Sequence[int]] | None,
@@ -72,7 +76,7 @@ class BrickGuide(Guide):
         instances: int | None,
         ends: Iterable[int],
         always: Iterable[int],
-        start: Iterable[int],
+        start: Any,
     ) -> None:
         words = codec.words()
         self._tags = [vocab.words[tag] for tag in words.tags]
@@ -87,11 +91,13 @@ class BrickGuide(Guide):
         }
         self._alternate = colours == "alternate"
         self._instances = instances
-        self._box = BoxGuide(pieces, codec.canvas)
-        self._shows = {number for number, piece in pieces.items() if _shows(piece)}
+        self._box = BoxGuide(pieces, continuing, codec.canvas)
+        self._pieces = pieces
         self._tree = None if labels is None else _tree(labels, self._tags[REF_END])
         text, self._label_text = texts
         super().__init__(text, ends, always, start)
+        for state in (self._outset(), (_LABEL, 0, b"", b""), (_LABEL, 0, None, b"")):
+            self.options(state)  # the long lists, so that no answer has to wait for them
 
     def options(self, state: State) -> Index:
         """The ids that may come next in a state: int64, sorted, read-only, never empty."""
@@ -103,7 +109,7 @@ class BrickGuide(Guide):
             also = (self._tags[REF],) if more else ()
             return self._text.options(state[2], (*also, *sorted(self._ends)))
         if phase == _LABEL:
-            also = (self._tags[REF_END],) if state[2] else ()
+            also = (self._tags[REF_END],) if state[2] is None else ()
             return self._label_text.options(state[3], also)
         if phase == _LISTED:
             assert self._tree is not None
@@ -126,13 +132,13 @@ class BrickGuide(Guide):
             if number != self._tags[REF]:
                 after = self._step_text(state, number)
             elif self._instances is None or count < self._instances:
-                after = (_LABEL, count, False, b"") if self._tree is None else (_LISTED, count, 0)
+                after = (_LABEL, count, b"", b"") if self._tree is None else (_LISTED, count, 0)
         elif phase == _LABEL:
             if number != self._tags[REF_END]:
                 end = self._label_text.step(state[3], number)
-                shows = state[2] or number in self._shows
-                after = None if end is None else (_LABEL, count, shows, end)
-            elif state[2]:
+                if end is not None:
+                    after = _LABEL, count, _unshown(state[2], self._pieces[number]), end
+            elif state[2] is None:
                 after = _BOX_TAG, count
         elif phase == _LISTED:
             assert self._tree is not None
@@ -192,10 +198,15 @@ class BrickGuide(Guide):
         return frozen(np.array(sorted(ids), np.int64))
 
 
-def _shows(piece: bytes) -> bool:
-    """Whether a label that has this piece is more than white space, whatever stands beside it."""
-    text = piece.decode("utf-8", "ignore")
-    return any(not character.isspace() for character in text)
+def _unshown(before: bytes | None, piece: bytes) -> bytes | None:
+    """What a label that shows nothing yet ends in: the bytes of half a letter.
+
+    None once it shows anything but white space.
+    """
+    if before is None:
+        return None
+    decoder = getincrementaldecoder("utf-8")("ignore")
+    return None if decoder.decode(before + piece).strip() else decoder.getstate()[0]
 
 
 def _tree(labels: Sequence[Sequence[int]], end: int) -> list[tuple[dict[int, int], Index]]:

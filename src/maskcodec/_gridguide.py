@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -86,7 +87,7 @@ class GridGuide(Guide):
         colours: Colours,
         ends: Iterable[int],
         always: Iterable[int],
-        start: Iterable[int],
+        start: Any,
     ) -> None:
         rows, columns = codec.canvas
         self._rows, self._columns = (rows, columns) if codec.by_row else (1, rows * columns)
@@ -100,25 +101,31 @@ class GridGuide(Guide):
         self._leaves: dict[int, int] = {}
         for k, label in enumerate(labels):
             self._plant(label.encode() + star, k)
-        alphabet = set(" ".join([*labels, *codec.marks()]).encode() + _DIGITS)
+        written = [*labels, *(codec.marks() if codec.by_row else codec.marks()[:2])]
+        alphabet = set(" ".join(written).encode() + _DIGITS)
         tokens = {n: p for n, p in pieces.items() if p and alphabet.issuperset(p)}
-        _check_alphabet("".join([*labels, *codec.marks(), _DIGITS.decode()]), set(tokens.values()))
+        _check_alphabet("".join([*written, _DIGITS.decode()]), set(tokens.values()))
         self._pieces = tokens
         self._trie, self._ids = _trie(tokens)
-        # A token looks at most this many rows ahead: states farther from the end are alike.
+        # How far a token may reach: rows, what it may multiply a count by, and cells in all.
         self._ahead = 1 + max(piece.count(b"\n") for piece in tokens.values())
+        numbers = [re.findall(rb"[0-9]+", piece) for piece in tokens.values()]
+        self._digits = 10 ** max(len(number) for found in numbers for number in found)
+        self._most = 1 + max(sum(map(int, found)) for found in numbers)
         self._known: dict[RunState, Index] = {}
         super().__init__(text, ends, always, start)
+        for count in (0, 1):
+            self.options((FREE, count, b""))  # the long lists, so that no answer waits for them
 
     def options(self, state: State) -> Index:
         """The ids that may come next in a state: int64, sorted, read-only, never empty."""
         if state[0] == FREE:
-            also = () if state[1] else (self._seg,)
-            return self._text.options(state[2], (*also, *sorted(self._ends)))
+            also = sorted(self._ends) if state[1] else [self._seg]  # an answer has a grid
+            return self._text.options(state[2], tuple(also))
         if state[0] != _CELLS:
             return self._after
         run: RunState = state[1]
-        key = run._replace(below=min(run.below, self._ahead))
+        key = self._alike(run)
         ids = self._known.get(key)
         if ids is None:
             if len(self._known) >= _REMEMBERED:
@@ -126,11 +133,25 @@ class GridGuide(Guide):
             ids = self._known[key] = self._search(key)
         return ids
 
+    def _alike(self, run: RunState) -> RunState:
+        """A state that goes on like this one, the same for as many as can be told cheaply.
+
+        How many cells or rows are left matters only as far as one token reaches.
+        """
+        count = {_IN_COUNT: run.number, _IN_MARK: run.number >> 8}.get(run.phase, 0)
+        return run._replace(
+            below=min(run.below, self._ahead),
+            left=min(run.left, (count + 1) * self._digits + self._most),
+            before=run.before if self._alternate else -1,
+        )
+
     def _outset(self) -> State:
         return FREE, 0, b""
 
     def _step(self, state: State, number: int) -> State | None:
         if state[0] == FREE:
+            if number in self._ends and not state[1]:
+                return None
             if number != self._seg:
                 return self._step_text(state, number)
             # Some tokenizers begin any text with a space, which decoders pass over.

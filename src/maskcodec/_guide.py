@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
+from collections import OrderedDict
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from maskcodec._idreading import as_ids
 from maskcodec._spelled import PlainText, frozen
 from maskcodec.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from maskcodec._arrays import Index
 
@@ -19,7 +23,7 @@ Colours: TypeAlias = Literal["any", "alternate"]
 State: TypeAlias = tuple[Any, ...]
 
 FREE, END = "free", "end"
-_REMEMBERED = 1024  # answers whose state is known without reading them again
+_REMEMBERED = 1 << 18  # ids of answers whose state is known without reading them again
 
 
 class Guide(ABC):
@@ -28,20 +32,26 @@ class Guide(ABC):
     `TokenCodec.guide` makes it. It holds no state of an answer: `allowed` can be asked for any
     ids at any time, and by several threads. A state is what `start`, `step` and `options` work
     on; they cost the same at any length, while `allowed` looks at all ids, though it remembers
-    the last %d answers it was asked for.
+    the last answers it was asked for.
     """
 
+    made_by: tuple[Any, ...] = ()  # the `TokenCodec` and its options
+
     def __init__(
-        self, text: PlainText, ends: Iterable[int], always: Iterable[int], start: Iterable[int]
+        self, text: PlainText, ends: Iterable[int], always: Iterable[int], start: Any
     ) -> None:
         self._text = text
         self._ends = frozenset(ends)
-        self._after = frozen(np.array(sorted({*ends, *always}), np.int64))
-        self._states: dict[tuple[int, ...], State] = {}
-        state: State = self._outset()
-        for position, number in enumerate(start):
-            state = self._checked(state, int(number), position)
-        self._begin = state
+        self._always = frozenset(always)
+        self._after = frozen(np.array(sorted(self._ends | self._always), np.int64))
+        self._states: OrderedDict[tuple[int, ...], State] = OrderedDict()
+        self._held = 0  # ids in `_states`
+        self._lock = Lock()
+        self._begin = self._outset()
+        self._begin = self._walk(as_ids(start).tolist())
+
+    def __reduce__(self) -> tuple[Callable[..., Guide], tuple[Any, ...]]:
+        return _made_again, self.made_by
 
     def start(self) -> State:
         """The state before the first id."""
@@ -53,9 +63,10 @@ class Guide(ABC):
         Raises
         ------
         DecodeError
-            The id is not among `options` (reason ``"not-allowed"``).
+            The id is not among `options` (reason ``"not-allowed"``). Its position is 0, since a
+            state does not know how many ids came before it.
         """
-        return self._checked(state, id_, 0)
+        return self._checked(state, operator.index(id_), 0)
 
     @abstractmethod
     def options(self, state: State) -> Index:
@@ -77,8 +88,17 @@ class Guide(ABC):
         ------
         DecodeError
             The answer so far is not what the guide allows; ``position`` says where it leaves it.
+        VocabError, TypeError
+            What is given is not ids.
         """
-        return self.options(self._state(tuple(ids.tolist() if hasattr(ids, "tolist") else ids)))
+        if type(ids) is list and (not ids or type(ids[-1]) is int):
+            key = tuple(ids)  # what is looked up is known to be ids, but for the last of them
+            state = self._states.get(key)
+            if state is None and key[:-1] in self._states:
+                state = self._state(key)
+            if state is not None:
+                return self.options(state)
+        return self.options(self._state(tuple(as_ids(ids).tolist())))
 
     @abstractmethod
     def _outset(self) -> State:
@@ -90,18 +110,24 @@ class Guide(ABC):
 
     def _state(self, ids: tuple[int, ...]) -> State:
         state = self._states.get(ids)
-        if state is not None:
-            return state
-        before = self._states.get(ids[:-1]) if ids else None
-        if before is not None:
-            state = self._checked(before, ids[-1], len(ids) - 1)
-        else:
-            state = self._begin
-            for position, number in enumerate(ids):
-                state = self._checked(state, number, position)
-        while len(self._states) >= _REMEMBERED:
-            self._states.pop(next(iter(self._states)), None)
-        self._states[ids] = state
+        if state is None:
+            before = self._states.get(ids[:-1]) if ids else None
+            if before is None:
+                state = self._walk(ids)
+            else:
+                state = self._checked(before, ids[-1], len(ids) - 1)
+            with self._lock:
+                self._states[ids] = state
+                self._held += len(ids)
+                while len(self._states) > 1 and self._held > _REMEMBERED:
+                    oldest, _ = self._states.popitem(last=False)
+                    self._held -= len(oldest)
+        return state
+
+    def _walk(self, ids: Sequence[int]) -> State:
+        state = self._begin
+        for position, number in enumerate(ids):
+            state = self._checked(state, number, position)
         return state
 
     def _checked(self, state: State, number: int, position: int) -> State:
@@ -121,8 +147,12 @@ class Guide(ABC):
         """A step in free text: (FREE, how many instances, the end of the text)."""
         if number in self._ends:
             return (END,)
+        if number in self._always:
+            return state  # a decoder passes over it, so it does not part what stands around it
         end = self._text.step(state[2], number)
         return None if end is None else (FREE, state[1], end)
 
 
-Guide.__doc__ = (Guide.__doc__ or "") % _REMEMBERED
+def _made_again(tokens: Any, options: dict[str, Any]) -> Guide:
+    guide: Guide = tokens.guide(**options)
+    return guide

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -14,6 +13,8 @@ from maskcodec.errors import VocabError
 from maskcodec.region import drawn_region
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from maskcodec._anytokenizer import AnyTokenizer
     from maskcodec._arrays import Index, Mask
     from maskcodec._instances import Box
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 
     _Room: TypeAlias = tuple[Index, bytearray, Mask]
 
+T = TypeVar("T")
+
 _CACHED = 4096  # labels and boxes that are remembered
 _CACHED_BYTES = 800  # more than 100 ids are no class name: a cache of them would be a leak
+_LARGEST = 2**63 - 1
 _UNKNOWN = "\ufffd"  # what is read in place of an id that no token has
 
 
@@ -46,18 +50,23 @@ def as_ids(value: Any) -> Index:
         return value if value.flags.carray else value.copy()
     if isinstance(value, (str, bytes)):
         raise TypeError("ids must be integers, got text; the codec itself decodes that")
+    value = getattr(value, "ids", value)  # what a bare tokenizer's encode returns
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     try:
-        ids = value if isinstance(value, np.ndarray) else np.asarray(value)
+        ids = np.asarray(value)
     except ValueError as error:
         raise VocabError(f"ids must be one-dimensional: {error}") from error
     if ids.ndim != 1:
         raise VocabError(f"ids must be one-dimensional, got shape {ids.shape}; read row by row")
     if ids.dtype.kind not in "iu" and ids.size:
-        raise TypeError(f"ids must be integers, got {ids.dtype}")
+        numbers = value if isinstance(value, (list, tuple)) else []
+        if not numbers or set(map(type, numbers)) != {int}:
+            raise TypeError(f"ids must be integers, got {ids.dtype}")
+        # Some do not fit int64: no token has them.
+        return np.array([min(max(n, -_LARGEST), _LARGEST) for n in numbers], np.int64)
     if ids.dtype == np.uint64:
-        ids = np.minimum(ids, np.iinfo(np.int64).max)
+        ids = np.minimum(ids, _LARGEST)
     return np.array(ids, np.int64)
 
 
@@ -118,6 +127,25 @@ class IdReading(Reading):
         return InstanceReader(self, symbols, words, canvas, separated).read()
 
 
+class _Known(dict[bytes, T]):
+    """What ids say, by their bytes; remembered where it is short.
+
+    Half the time of `functools.lru_cache`, and that needs a function around it that leaves out
+    what is long.
+    """
+
+    def __init__(self, read: Callable[[bytes], T]) -> None:
+        self._read = read
+
+    def __missing__(self, data: bytes) -> T:
+        value = self._read(data)
+        if len(data) <= _CACHED_BYTES:
+            if len(self) >= _CACHED:
+                self.clear()
+            self[data] = value
+        return value
+
+
 def _new_room(canvas: tuple[int, int]) -> _Room:
     """What `_kernels.read_instance` writes to: what it found, and the cells, as array and bytes."""
     drawn = bytearray(canvas[0] * canvas[1] + k.BLOCK)
@@ -138,11 +166,11 @@ class BrickReader:
         self._vocab = vocab
         self._words = codec.words()
         self._canvas = codec.canvas
-        self.separated = bool(vocab.separator)
+        self.separated = vocab.separated
         self._tables = np.array([*codec.canvas, self.separated, *vocab.pieces], np.int64)
         self._rooms: list[_Room] = []
-        self._label = lru_cache(_CACHED)(self._read_label)
-        self._box = lru_cache(_CACHED)(self._read_box)
+        self._labels = _Known(self._read_label)
+        self._boxes = _Known(self._read_box)
 
     def read(self, ids: Index) -> list[Region] | None:
         """The regions of ids that hold whole, exact instances; None for all others."""
@@ -150,13 +178,12 @@ class BrickReader:
             room = self._rooms.pop()
         except IndexError:  # all of them are with other threads
             room = _new_room(self._canvas)
-        regions = self._read(ids, *room)
+        regions = self._read(ids, room)
         self._rooms.append(room)
         return regions
 
-    def _read(
-        self, ids: Index, found: Index, drawn: bytearray, cells: Mask
-    ) -> list[Region] | None:
+    def _read(self, ids: Index, room: _Room) -> list[Region] | None:
+        found, drawn, cells = room
         regions: list[Region] = []
         kinds, tables = self._vocab.kinds, self._tables
         at = 0
@@ -172,7 +199,7 @@ class BrickReader:
             if at <= 0:
                 return None if at < 0 else regions
             ref, ref_end, _, _, _, _, x1, y1, x2, y2, _ = found.tolist()
-            label = self.label(ids[ref + 1 : ref_end])
+            label = self._labels[ids[ref + 1 : ref_end].tobytes()]
             if label is None:
                 return None
             shape = y2 - y1 + 1, x2 - x1 + 1
@@ -187,15 +214,9 @@ class BrickReader:
         regions = reading.regions(self._words, self._canvas, self.separated)
         return regions, reading.problems()
 
-    def label(self, ids: Index) -> str | None:
-        """The label that ids between their tags say, where nothing is wrong with it."""
-        data = ids.tobytes()
-        return (self._label if len(data) <= _CACHED_BYTES else self._read_label)(data)
-
     def box(self, ids: Index) -> Box | None:
         """The box that ids between their tags say, where nothing is wrong with it."""
-        data = ids.tobytes()
-        return (self._box if len(data) <= _CACHED_BYTES else self._read_box)(data)
+        return self._boxes[ids.tobytes()]
 
     def text(self, ids: Index) -> str:
         """The text of ids, without padding."""

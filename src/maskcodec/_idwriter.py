@@ -38,6 +38,7 @@ class BrickWriter:
     def __init__(self, codec: BSD, tokenizer: AnyTokenizer, vocab: BrickVocab) -> None:
         self._canvas, self._sampling = codec.canvas, codec.sampling
         self._tokenizer = tokenizer
+        self._vocab = vocab
         self._words = codec.words()
         self._label = lru_cache(_CACHED)(self._label_ids)
         rows, columns = codec.canvas
@@ -82,7 +83,7 @@ class BrickWriter:
     def _label_ids(self, label: str) -> Index:
         tags = self._words.tags
         name = instance_label(label, self._words)
-        ids = label_ids(self._tokenizer, name, tags[REF], tags[REF_END])
+        ids = label_ids(self._tokenizer, self._vocab, name, tags[REF], tags[REF_END])
         return np.array([2, 2 + len(ids), *ids], np.int64)
 
     def _write(self, masks: Mask, ys: Index, xs: Index, labels: Index) -> tuple[Index, Index]:

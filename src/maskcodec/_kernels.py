@@ -672,7 +672,7 @@ def scan_ids(ids: Index, kinds: Cells, tokens: Index, tags: Index) -> tuple[int,
     for i in range(len(ids) + 1):
         kind = _kind(ids, i, kinds) if i < len(ids) else NOTHING
         kind = TEXT if kind >= PIECE else kind
-        if kind == SPACE:
+        if kind in (SPACE, IGNORED):
             continue
         if kind == TEXT:
             text_start = i if text_start < 0 else text_start

@@ -12,7 +12,7 @@ import numpy as np
 from maskcodec._arrays import as_pixels, packed
 from maskcodec._lazy import descriptor, kernels
 from maskcodec._reading import TextReading, warn_dropped
-from maskcodec.codec import MAX_GRID, Codec, check_apart, string_pair
+from maskcodec.codec import MAX_GRID, Codec, check_apart, lost_labels_message, string_pair
 from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError
 from maskcodec.grid import check_choice, index_of, sample_labels, sample_mask
 from maskcodec.labelgrid import LabelGrid, RecoveredGrid, cell_label, drawn_grid, named_values
@@ -93,10 +93,7 @@ class LabelCodec(Codec):
         check_choice(lost, Lost, "lost")
         grid, gone = self._sample(image, labels)
         if gone:
-            message = (
-                f"{', '.join(map(repr, gone))} has pixels, but no cell of the {self.canvas[0]} x "
-                f"{self.canvas[1]} grid is left of it with sampling={self.sampling!r}"
-            )
+            message = lost_labels_message(self, gone)
             if lost == "raise":
                 raise LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
             if dropped is None:

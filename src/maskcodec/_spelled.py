@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,12 +19,31 @@ if TYPE_CHECKING:
     from maskcodec._arrays import Index
 
 _BYTE_TOKEN = re.compile("<0x([0-9A-F]{2})>")
-_LIVE_ENDS = 64  # how many unfinished tags have their lists of tokens remembered
+_LIVE_ENDS = 32  # how many unfinished tags have their lists of tokens remembered
+_FOREIGN = "é犬"  # that not all can write
 _PROBE = "a black dog, [[0 12 63 41]]"
 
 
-def spelled_tokens(tokenizer: AnyTokenizer) -> tuple[dict[int, bytes], dict[int, bytes]]:
-    """The bytes of every token: of those that are pieces of text, and of the added ones.
+class Spelled(NamedTuple):
+    """The bytes of every token of a vocabulary.
+
+    Attributes
+    ----------
+    pieces
+        Of those that are pieces of text.
+    added
+        Of those that are cut out of a text before anything else.
+    continuing
+        The pieces that only continue a word, as WordPiece has them.
+    """
+
+    pieces: dict[int, bytes]
+    added: dict[int, bytes]
+    continuing: frozenset[int]
+
+
+def spelled_tokens(tokenizer: AnyTokenizer) -> Spelled:
+    """The bytes of every token.
 
     Raises
     ------
@@ -38,14 +58,24 @@ def spelled_tokens(tokenizer: AnyTokenizer) -> tuple[dict[int, bytes], dict[int,
         for token, number in tokenizer.vocabulary().items()
         if number not in added and (spelled := spell(token)) is not None
     }
-    written = b"".join(pieces.get(number, b"?") for number in tokenizer.encode(_PROBE))
-    if written.replace(b" ", b"") != _PROBE.replace(" ", "").encode():
-        raise VocabError(
-            f"a guide needs to know what tokens spell: {_PROBE!r} seems to be written as "
-            f"{written.decode(errors='replace')!r}; the vocabulary lacks letters, or is written in "
-            "another way than those of byte-level BPE, SentencePiece and WordPiece"
-        )
-    return pieces, added
+    for probe in (_PROBE, _FOREIGN):
+        ids = tokenizer.encode(probe)
+        written = b"".join(pieces.get(number, b"?") for number in ids)
+        wrong = written.replace(b" ", b"") != probe.replace(" ", "").encode()
+        if wrong and (probe is _PROBE or tokenizer.decode(ids).strip() == probe):
+            raise _unknown_spelling(probe, written)
+    words = spell is _word
+    tokens = tokenizer.vocabulary().items() if words else ()
+    continuing = frozenset(number for token, number in tokens if token.startswith("##"))
+    return Spelled(pieces, added, continuing)
+
+
+def _unknown_spelling(probe: str, written: bytes) -> VocabError:
+    return VocabError(
+        f"a guide needs to know what tokens spell: {probe!r} seems to be written as "
+        f"{written.decode(errors='replace')!r}; the vocabulary lacks letters, or is written in "
+        "another way than those of byte-level BPE, SentencePiece and WordPiece"
+    )
 
 
 def _decoders(tokenizer: AnyTokenizer) -> Iterable[str]:
@@ -110,8 +140,10 @@ class PlainText:
         last = {word[-1] for word in spelled}
         self._first = re.compile(b"[" + re.escape(bytes({word[0] for word in spelled})) + b"]")
         self._risky = {n: p for n, p in pieces.items() if not last.isdisjoint(p)}
-        whole = {n for n, piece in self._risky.items() if self._words.search(piece)}
-        self._all = np.array(sorted(pieces.keys() - whole), np.int64)
+        self._spelled = spelled
+        self._sorted = sorted((piece, number) for number, piece in self._risky.items())
+        self._whole = {n for n, piece in self._risky.items() if self._words.search(piece)}
+        self._all = np.array(sorted(pieces.keys() - self._whole), np.int64)
         self.options = lru_cache(_LIVE_ENDS)(self._options)
 
     def step(self, end: bytes, number: int) -> bytes | None:
@@ -133,9 +165,25 @@ class PlainText:
         """The tokens that may come after an end, and some others, sorted; read-only."""
         ids = self._all
         if end:
-            spell = [n for n, piece in self._risky.items() if self._words.search(end + piece)]
-            ids = ids[~np.isin(ids, spell)]
-        return frozen(np.union1d(ids, np.array(also, np.int64)))
+            ids = np.delete(ids, np.searchsorted(ids, sorted(self._completing(end))))
+        more = np.array([number for number in also if number not in self._pieces], np.int64)
+        return frozen(np.insert(ids, np.searchsorted(ids, more), more))
+
+    def _completing(self, end: bytes) -> set[int]:
+        """The tokens that would make a word of an end: those that begin with what it lacks."""
+        lacking = {
+            word[n:]
+            for n in range(1, len(end) + 1)
+            for word in self._spelled
+            if len(word) > n and word.startswith(end[-n:])
+        }
+        found = set()
+        for rest in lacking:
+            at = bisect_left(self._sorted, (rest, -1))
+            while at < len(self._sorted) and self._sorted[at][0].startswith(rest):
+                found.add(self._sorted[at][1])
+                at += 1
+        return found - self._whole
 
 
 def frozen(ids: Index) -> Index:

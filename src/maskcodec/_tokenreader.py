@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Any
 
 from maskcodec._anytokenizer import AnyTokenizer
+from maskcodec._labelcodec import LabelCodec
 from maskcodec._lazy import idreading
 from maskcodec.bricks import BSD
 from maskcodec.codec import Codec
@@ -16,6 +18,7 @@ from maskcodec.vocab import BrickVocab, inside, read_vocab
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from maskcodec._arrays import Index
     from maskcodec._guide import Colours, Guide
     from maskcodec.stream import MaskStream
 
@@ -31,7 +34,14 @@ class TokenReader:
         self._ignore = tuple(ignore)
         self._any = AnyTokenizer(tokenizer)
         self._vocab = read_vocab(self._any, codec, self._ignore)
-        self._text_codec = self._reading_codec()
+        self._text_codec = codec
+        self._breaks: re.Pattern[str] | None = None
+        if isinstance(codec, BSD) and codec.row_separator and not self._keeps_newlines():
+            self._text_codec = dataclasses.replace(codec, row_separator="")
+        elif isinstance(codec, LabelCodec) and codec.by_row and not self._keeps_newlines():
+            # A count is one number: what follows it without a bar begins a row.
+            behind = rf" *(?:\||{re.escape(codec.seg[1])}|$)"
+            self._breaks = re.compile(rf"(\* *[0-9]+) (?!{behind})")
         self._reader: idreading.BrickReader | None = None
         if isinstance(codec, BSD) and isinstance(self._vocab, BrickVocab):
             self._reader = idreading.BrickReader(codec, self._any, self._vocab)
@@ -65,7 +75,7 @@ class TokenReader:
         """
         numbers = idreading.as_ids(ids)
         if self._reader is None:
-            return self._text_codec.decode(self.text(numbers))
+            return self._text_codec.decode(self._read_text(numbers))
         regions = self._reader.read(numbers)
         return self._reader.reading(numbers, strict=True)[0] if regions is None else regions
 
@@ -84,7 +94,7 @@ class TokenReader:
         """
         numbers = idreading.as_ids(ids)
         if self._reader is None:
-            return self._text_codec.recover(self.text(numbers))
+            return self._text_codec.recover(self._read_text(numbers))
         regions = self._reader.read(numbers)
         if regions is None:
             return RecoveredRegions(*self._reader.reading(numbers, strict=False))
@@ -126,7 +136,7 @@ class TokenReader:
         colours: Colours = "any",
         instances: int | None = None,
         labels: Iterable[str] | None = None,
-        start: Iterable[int] = (),
+        start: Any = (),
     ) -> Guide:
         """An automaton that says which ids may come next, so that the answer decodes strictly.
 
@@ -160,15 +170,19 @@ class TokenReader:
         """
         from maskcodec.guide import make_guide
 
-        return make_guide(
-            self.codec,
-            self._any,
-            self._vocab,
-            colours=colours,
-            instances=instances,
-            labels=labels,
-            start=start,
-        )
+        if isinstance(labels, str):
+            raise TypeError(f"labels must be several str, got one: {labels!r}")
+        chosen = None if labels is None else list(labels)
+        begun = idreading.as_ids(start)
+        options: dict[str, Any] = {
+            "colours": colours,
+            "instances": instances,
+            "labels": chosen,
+            "start": begun,
+        }
+        guide = make_guide(self.codec, self._any, self._vocab, **options)
+        guide.made_by = self, options
+        return guide
 
     def grammar(self, box: Sequence[int]) -> str:
         """What comes behind a box that is known, ``<seg>`` to ``</seg>``, as an EBNF of token ids.
@@ -197,12 +211,12 @@ class TokenReader:
             raise ConfigError(f"there are grammars for B-SD with bricks, got {self.codec!r}")
         return box_grammar(self.codec, self._vocab, box)
 
-    def _reading_codec(self) -> Codec:
-        """The codec for the tokenizer's text, in which newlines may be missing."""
-        codec = self.codec
-        if isinstance(codec, BSD) and codec.row_separator:
-            first, last = codec.seg
-            ids = inside(self._any, first, f"1{codec.row_separator}1", last)
-            if ids is not None and codec.row_separator not in self._any.decode(ids):
-                return dataclasses.replace(codec, row_separator="")
-        return codec
+    def _read_text(self, numbers: Index) -> str:
+        """The text of ids as the codec reads it: with the newlines that a tokenizer may drop."""
+        text = self.text(numbers)
+        return self._breaks.sub(r"\1\n", text) if self._breaks else text
+
+    def _keeps_newlines(self) -> bool:
+        before, after = self.codec.tags()[-2:]
+        ids = inside(self._any, before, "1\n1", after)
+        return ids is None or "\n" in self._any.decode(ids)

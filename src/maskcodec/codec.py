@@ -206,6 +206,15 @@ def lost_message(codec: Codec, where: str, label: str, pixels: Any) -> str:
     )
 
 
+def lost_labels_message(codec: Codec, labels: Sequence[str]) -> str:
+    """What to say of labels of a label map that have pixels but no cell left."""
+    rows, columns = codec.canvas
+    return (
+        f"{', '.join(map(repr, labels))} has pixels, but no cell of the {rows} x {columns} grid is "
+        f"left of it with sampling={codec.sampling!r}"
+    )
+
+
 def string_pair(value: Any, what: str) -> tuple[str, str]:
     """Two non-empty strings, from a tuple or from JSON's list."""
     if isinstance(value, (list, tuple)) and len(value) == 2:

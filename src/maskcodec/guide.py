@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from maskcodec._brickguide import BrickGuide
 from maskcodec._gridguide import GridGuide
@@ -18,8 +18,6 @@ from maskcodec.spelling import REF, REF_END, instance_label
 from maskcodec.vocab import BrickVocab, label_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from maskcodec._anytokenizer import AnyTokenizer
     from maskcodec.codec import Codec
     from maskcodec.vocab import Vocab
@@ -34,34 +32,33 @@ def make_guide(
     *,
     colours: Colours,
     instances: int | None,
-    labels: Iterable[str] | None,
-    start: Iterable[int],
+    labels: list[str] | None,
+    start: Any,
 ) -> Guide:
     """The guide of a codec; parameters and errors are those of `TokenCodec.guide`."""
     check_choice(colours, Colours, "colours")
-    if isinstance(labels, str):
-        raise TypeError(f"labels must be several str, got one: {labels!r}")
     if instances is not None and operator.index(instances) < 0:
         raise ConfigError(f"instances must be 0 or more, or None, got {instances}")
-    chosen = None if labels is None else list(labels)
     grid = isinstance(codec, LabelCodec) and codec.counted
     if not grid and not isinstance(vocab, BrickVocab):
         raise ConfigError(
             f"there are guides for B-SD with bricks, for R-RLE and I-RLE, got {codec!r}"
         )
-    if grid and chosen is None:
+    if grid and labels is None:
         raise ConfigError(f"a guide for {codec.codec_id} needs the labels to choose from: labels=")
     if grid and instances is not None:
         raise ConfigError(f"{codec.codec_id} has no instances to count; leave instances out")
-    pieces, added = spelled_tokens(tokenizer)
+    everything, added, continuing = spelled_tokens(tokenizer)
+    # What readers pass over may stand between instances, and is nothing inside them.
+    pieces = {n: spelled for n, spelled in everything.items() if n not in vocab.ignored}
     end = tokenizer.end()
     ends = set() if end is None else {end}
     words = vocab.words
     others = {n: spelled for n, spelled in added.items() if n not in {*words.values(), *ends}}
-    text = PlainText({**pieces, **others}, list(words))
+    text = PlainText({**everything, **others}, list(words))
     around = {"ends": ends, "always": vocab.ignored, "start": start}
     if isinstance(codec, LabelCodec):
-        names = [codec.background, *(cell_label(label, codec.seg) for label in chosen or ())]
+        names = [codec.background, *(cell_label(label, codec.seg) for label in labels or ())]
         unique = list(dict.fromkeys(names))
         return GridGuide(codec, vocab, pieces, text, labels=unique, colours=colours, **around)
     assert isinstance(codec, BSD)
@@ -70,15 +67,20 @@ def make_guide(
         codec,
         vocab,
         pieces,
+        continuing,
         (text, PlainText(pieces, list(words))),
-        labels=None if chosen is None else _label_ids(codec, tokenizer, chosen),
+        labels=None if labels is None else _label_ids(codec, tokenizer, vocab, labels),
         colours=colours,
         instances=instances,
         **around,
     )
 
 
-def _label_ids(codec: BSD, tokenizer: AnyTokenizer, labels: Sequence[str]) -> list[list[int]]:
+def _label_ids(
+    codec: BSD, tokenizer: AnyTokenizer, vocab: Vocab, labels: list[str]
+) -> list[list[int]]:
     words = codec.words()
     before, after = words.tags[REF], words.tags[REF_END]
-    return [label_ids(tokenizer, instance_label(label, words), before, after) for label in labels]
+    return [
+        label_ids(tokenizer, vocab, instance_label(label, words), before, after) for label in labels
+    ]

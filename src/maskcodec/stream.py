@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from array import array
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -86,6 +87,7 @@ class MaskStream:
         OverflowError
             It does not fit int64.
         """
+        id_ = operator.index(id_)  # an element of a tensor is no key
         self._ids.append(id_)
         self.row_ended = False
         kind = self._kinds.get(id_, _TEXT)
@@ -98,6 +100,9 @@ class MaskStream:
         elif self._at is _At.BEFORE_ROWS and id_ != k.IGNORE_INDEX:
             self._at = _At.ASTRAY
         return self
+
+    def __repr__(self) -> str:
+        return f"<MaskStream: {len(self._ids)} ids, {len(self._finished)} whole regions>"
 
     @property
     def regions(self) -> list[Region]:

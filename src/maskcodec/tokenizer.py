@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec._anytokenizer import AnyTokenizer
+from maskcodec.codec import Codec
 from maskcodec.errors import VocabError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from maskcodec.codec import Codec
 
 # What is wrong with a token that was there before, and what follows from it.
 _CONSEQUENCES = {
@@ -54,7 +54,7 @@ class Extension:
         The tokens that were there before, and their ids, which are kept.
     rows
         How many rows the model's embeddings must have: one for every id, and never fewer than
-        they have already.
+        ``embedding_rows`` says that they have already.
     conflicts
         Tokens that were there before and differ in a way that has a consequence.
     """
@@ -102,7 +102,7 @@ def extend_tokenizer(
     TypeError
         It is no tokenizer.
     VocabError
-        The tokenizer takes no tokens.
+        The tokenizer takes no tokens, or its ids have gaps, so that new ids would be taken twice.
 
     Examples
     --------
@@ -115,10 +115,14 @@ def extend_tokenizer(
     >>> len(mc.extend_tokenizer(tokenizer, mc.BSD()).added)
     0
     """
+    if not isinstance(codec, Codec):
+        raise TypeError(f"codec must be one of maskcodec's codecs, got {codec!r}")
+    rows = 0 if embedding_rows is None else operator.index(embedding_rows)
     any_tokenizer = AnyTokenizer(tokenizer)
     words = codec.vocabulary()
     cut_out = {token.content for token in any_tokenizer.added().values()}
     before = any_tokenizer.vocabulary()
+    _check_gaps(any_tokenizer, before, sum(word not in before for word in words))
     any_tokenizer.add([word for word in words if word not in cut_out])
     after = any_tokenizer.vocabulary()
     missing = [word for word in words if word not in after]
@@ -131,9 +135,22 @@ def extend_tokenizer(
     return Extension(
         added=dict(sorted(added.items(), key=lambda item: item[1])),
         reused={word: before[word] for word in words if word in before},
-        rows=max(max(after.values()) + 1, embedding_rows or 0),
+        rows=max(max(after.values()) + 1, rows),
         conflicts=_conflicts(any_tokenizer, {after[word] for word in words}),
     )
+
+
+def _check_gaps(tokenizer: AnyTokenizer, vocabulary: dict[str, int], count: int) -> None:
+    """Refuse a vocabulary with gaps: `tokenizers` numbers new tokens by its length."""
+    new = tokenizer.new_ids(count)
+    taken = {} if new is None else {i: token for token, i in vocabulary.items() if i in new}
+    if taken:
+        number = min(taken)
+        raise VocabError(
+            f"new tokens would get the ids {new}, of which {number} is {taken[number]!r} already: "
+            f"the vocabulary has {len(vocabulary)} tokens, but ids up to "
+            f"{max(vocabulary.values())}; fill its gaps first"
+        )
 
 
 def _conflicts(tokenizer: AnyTokenizer, ids: set[int]) -> tuple[Conflict, ...]:

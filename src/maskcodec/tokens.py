@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from maskcodec._anytokenizer import load_saved
+from maskcodec._anytokenizer import AnyTokenizer, load_saved
 from maskcodec._arrays import as_pixels, as_stack
 from maskcodec._lazy import idwriter
 from maskcodec._reading import warn_dropped
 from maskcodec._tokenreader import TokenReader
 from maskcodec.bricks import BSD, Lost
 from maskcodec.codec import load as load_codec
-from maskcodec.codec import lost_message
-from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError
+from maskcodec.codec import lost_labels_message, lost_message
+from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError, VocabError
 from maskcodec.grid import check_choice
 from maskcodec.vocab import BrickVocab, bounds
 
@@ -103,7 +103,8 @@ class TokenCodec(TokenReader):
         """
         if self._writer is None:
             settings = {} if lost is None else {"lost": lost}
-            return self._from_text(cast("Any", self.codec).encode(image, labels, **settings))
+            text = cast("Any", self.codec).encode(image, labels, **settings)
+            return self._from_text(text, labels)
         if lost is not None:
             check_choice(lost, Lost, "lost")
         pixels = as_pixels(image)
@@ -184,16 +185,19 @@ class TokenCodec(TokenReader):
             raise MaskError(f"there must be a label for each mask, got {len(stack)} and {count}")
         if self._writer is not None:
             ids, offsets = self._writer.many(stack, names)
-            lengths = np.diff(offsets)
-            gone = [i for i in np.flatnonzero(lengths == 0).tolist() if stack[i].any()]
+            empty = np.flatnonzero(np.diff(offsets) == 0).tolist()
+            gone = {i: [names[i]] for i in empty if stack[i].any()}
         else:
             pairs = [self._through_text(m, name) for m, name in zip(stack, names, strict=True)]
             rows = [row for row, _ in pairs]
             ids, offsets = np.concatenate([np.empty(0, np.int64), *rows]), bounds(rows)
-            gone = [index for index, (_, is_lost) in enumerate(pairs) if is_lost]
-        for index in gone:
+            gone = {index: lost_here for index, (_, lost_here) in enumerate(pairs) if lost_here}
+        for index, those in gone.items():
             where = f"mask {index}" if len(stack) > 1 else "mask"
-            message = lost_message(self.codec, where, names[index], stack[index])
+            if isinstance(self.codec, BSD):
+                message = lost_message(self.codec, where, names[index], stack[index])
+            else:
+                message = f"{where}: {lost_labels_message(self.codec, those)}"
             if not drop:
                 raise LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
             if dropped is None:
@@ -205,11 +209,25 @@ class TokenCodec(TokenReader):
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write codec and tokenizer to a folder, made if it is missing; `load` reads them back.
 
-        The codec is ``maskcodec.json``; the tokenizer is what its library writes. Returns the
-        folder's path.
+        The codec is ``maskcodec.json``; the tokenizer is what its library writes. `ignore` is not
+        written: hand it to `load` again. Returns the folder's path.
+
+        Raises
+        ------
+        VocabError
+            The tokenizer does not come back as it was: what its library writes lacks a setting.
         """
         path = self.codec.save(folder).parent
         self._any.save(path)
+        again = AnyTokenizer(load_saved(path))
+        text = f"a black dog: {self.codec.tags()[0]}black dog{self.codec.tags()[1]}\n12"
+        before, after = self._any.encode(text), again.encode(text)
+        if before != after:
+            raise VocabError(
+                f"the tokenizer saved in {path} makes {after} of {text!r}, where this one makes "
+                f"{before}: {type(self.tokenizer).__name__} does not write all of its settings; "
+                "use tokenizer.backend_tokenizer, which is written whole"
+            )
         return path
 
     @classmethod
@@ -233,24 +251,31 @@ class TokenCodec(TokenReader):
     def __repr__(self) -> str:
         return f"<TokenCodec {self.codec!r} with {type(self.tokenizer).__name__}>"
 
-    def _through_text(self, mask: Any, label: str) -> tuple[Index, bool]:
-        """The ids of a mask, and whether it was lost."""
+    def _through_text(self, mask: Any, label: Any) -> tuple[Index, list[Any]]:
+        """The ids of a mask, and the labels of it that were lost."""
         gone: list[Any] = []
         codec = self.codec
         if isinstance(codec, BSD):
             text = codec.encode_many([mask], [label], lost="drop", dropped=gone)
         else:
             text = cast("Any", codec).encode(mask, label, lost="drop", dropped=gone)
-        return self._from_text(text), bool(gone)
+        return self._from_text(text, label), gone
 
-    def _from_text(self, text: str) -> Index:
+    def _from_text(self, text: str, labels: Any) -> Index:
         ids = self._any.encode(text)
-        for tag, number in self._vocab.words.items():
-            if text.count(tag) != ids.count(number):
+        for tag in self.codec.tags():
+            if text.count(tag) != ids.count(self._vocab.words[tag]):
                 raise LabelError(
-                    f"a label does not leave {tag!r} whole: one of the tokenizer's added tokens "
-                    "swallows a part of it; remove or replace the label"
+                    f"{labels!r:.200} does not leave {tag!r} whole: one of the tokenizer's added "
+                    "tokens swallows a part of it; remove or replace the label"
                 )
+        passed_over = self._vocab.ignored.intersection(ids)
+        if passed_over:
+            token = self._any.decode([min(passed_over)])
+            raise LabelError(
+                f"{labels!r:.200} holds {token!r}, which stands around answers and is passed over "
+                "when they are read; remove or replace it"
+            )
         return np.array(ids, np.int64)
 
 

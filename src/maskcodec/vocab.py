@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from maskcodec._arrays import Cells, Index
     from maskcodec.codec import Codec
 
-_ANY_LABEL = "dog"
+_ANY_LABEL = "roi0"
 _NEWLINES = "", "Ċ", "\n", "<0x0A>"
 
 
@@ -65,6 +65,8 @@ class BrickVocab(Vocab):
     separator
         The ids of a newline between bricks: one, or several, or none where the tokenizer drops
         it.
+    separated
+        Whether the ids tell where a row ends; otherwise the box's width does.
     kinds
         int32 (size,): what each id stands for, as the value of a token in the kernels.
     pieces
@@ -76,6 +78,7 @@ class BrickVocab(Vocab):
     """
 
     separator: tuple[int, ...]
+    separated: bool
     kinds: Cells
     pieces: Index
     tables: Index | None
@@ -90,6 +93,7 @@ def read_vocab(tokenizer: AnyTokenizer, codec: Codec, ignore: Iterable[int | str
         A tag or brick is not one id, or does not stay one in the middle of a text; a coordinate
         cannot be written.
     """
+    tokenizer.check_plain()
     vocabulary = tokenizer.vocabulary()
     words = {word: _id(tokenizer, word) for word in codec.vocabulary()}
     missing = [word for word, number in words.items() if number is None]
@@ -97,7 +101,7 @@ def read_vocab(tokenizer: AnyTokenizer, codec: Codec, ignore: Iterable[int | str
         raise VocabError(_missing(tokenizer, missing, len(words)))
     whole = {word: number for word, number in words.items() if number is not None}
     for token in tokenizer.added().values():
-        clash = [w for w in whole if w in token.content and w != token.content]
+        clash = [w for w in whole if w in token.content and token.content not in whole]
         if clash:
             raise VocabError(
                 f"the tokenizer cuts {token.content!r} out of a text as one token, {clash[0]!r} "
@@ -121,19 +125,33 @@ def read_vocab(tokenizer: AnyTokenizer, codec: Codec, ignore: Iterable[int | str
     return vocab
 
 
-def label_ids(tokenizer: AnyTokenizer, label: str, before: str, after: str) -> list[int]:
+def label_ids(
+    tokenizer: AnyTokenizer, vocab: Vocab, label: str, before: str, after: str
+) -> list[int]:
     """The ids of a label between its two tags.
 
     Raises
     ------
     LabelError
-        The tokenizer does not cut the text at the tags.
+        The tokenizer does not cut the text at the tags, or makes nothing of the label, or tokens
+        that readers pass over.
     """
     ids = inside(tokenizer, before, label, after)
-    if ids is None:
+    if ids is None or not set(vocab.words.values()).isdisjoint(ids):
         raise LabelError(
             f"label {shown(label)} does not leave {before!r} and {after!r} whole: one of the "
             "tokenizer's added tokens swallows a part of them; remove or replace it"
+        )
+    passed_over = vocab.ignored.intersection(ids)
+    if passed_over:
+        token = tokenizer.decode([min(passed_over)])
+        raise LabelError(
+            f"label {shown(label)} holds {token!r}, which stands around answers and is passed over "
+            "when they are read; remove or replace it"
+        )
+    if not tokenizer.decode(ids).strip():
+        raise LabelError(
+            f"the tokenizer makes nothing of label {shown(label)}; remove or replace it"
         )
     return ids
 
@@ -153,9 +171,11 @@ def _id(tokenizer: AnyTokenizer, word: str) -> int | None:
 
 def _missing(tokenizer: AnyTokenizer, missing: list[str], count: int) -> str:
     word = missing[0]
+    ids = tokenizer.encode(word)
+    text = tokenizer.decode(ids)
     others = f", and so are {len(missing) - 1} more of {count}" * (len(missing) > 1)
     return (
-        f"{word!r} is no token of its own but the ids {tokenizer.encode(word)}{others}; call "
+        f"{word!r} is no token of its own but the ids {ids}, {text!r}{others}; call "
         "maskcodec.extend_tokenizer(tokenizer, codec) first, or give the codec the spelling that "
         "the tokenizer was extended with"
     )
@@ -164,13 +184,15 @@ def _missing(tokenizer: AnyTokenizer, missing: list[str], count: int) -> str:
 def _ignored(
     tokenizer: AnyTokenizer, vocabulary: dict[str, int], more: Iterable[int | str]
 ) -> set[int]:
-    found = tokenizer.ignored()
+    if isinstance(more, (str, bytes)):
+        raise TypeError(f"ignore must be several tokens or ids, got {more!r}")
+    found, known = tokenizer.ignored(), set(vocabulary.values())
     for token in more:
         number = vocabulary.get(token) if isinstance(token, str) else token
-        if number is None:
+        if not isinstance(number, (int, np.integer)) or int(number) not in known:
             raise VocabError(f"ignore has {token!r}, which is no token of this tokenizer")
-        found.add(number)
-    return found
+        found.add(int(number))
+    return found & known
 
 
 def _read_bricks(
@@ -210,6 +232,7 @@ def _read_bricks(
         known=vocab.known,
         ignored=vocab.ignored,
         separator=tuple(separator),
+        separated=bool(separator) and int(kinds[separator[-1]]) == k.SEPARATOR,
         kinds=kinds,
         pieces=np.array(packed, np.int64),
         tables=None if numbers is None else _tables(codec, vocab, separator, numbers),
@@ -255,10 +278,11 @@ def _check_bricks(tokenizer: AnyTokenizer, codec: BSD, vocab: BrickVocab) -> Non
     spelling = codec.words()
     tags = spelling.tags
     runs = [run for n in range(1, MAX_RUN + 1) for run in (n, -n)]
+    runs.append(1)  # so that every brick stands before and behind a separator
     rows = codec.row_separator.join(spelling.brick(run) + spelling.brick(-run) for run in runs)
     head = f"{tags[REF]}{_ANY_LABEL}{tags[REF_END]}{tags[BOX]}[[0 0 0 0]]{tags[BOX_END]}{tags[SEG]}"
     text = (head + rows + tags[SEG_END]) * 2
-    label = label_ids(tokenizer, _ANY_LABEL, tags[REF], tags[REF_END])
+    label = label_ids(tokenizer, vocab, _ANY_LABEL, tags[REF], tags[REF_END])
     box = inside(tokenizer, tags[BOX], box_text([0, 0, 0, 0]), tags[BOX_END]) or []
     words = vocab.words
     expected = [words[tags[REF]], *label, words[tags[REF_END]], words[tags[BOX]], *box]
