@@ -37,9 +37,9 @@ class BrickGuide(Guide):
     """The automaton of B-SD with bricks.
 
     States are (FREE, instances so far, end of the text), (LABEL, instances, half a letter or None
-    once it shows anything, end of the text), (LISTED, instances, node), (BOX_TAG, instances), (BOX, instances,
-    `BoxState`), (SEG_TAG, instances, box), (ROWS, instances, columns, rows below this one, columns
-    left, the brick before, ids of the separator written) and (END,).
+    once it shows anything, end of the text), (LISTED, instances, node), (BOX_TAG, instances),
+    (BOX, instances, `BoxState`), (SEG_TAG, instances, box), (ROWS, instances, columns, rows below
+    this one, columns left, the brick before, ids of the separator written) and (END,).
 
     Parameters
     ----------

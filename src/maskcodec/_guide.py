@@ -91,13 +91,11 @@ class Guide(ABC):
         VocabError, TypeError
             What is given is not ids.
         """
-        if type(ids) is list and (not ids or type(ids[-1]) is int):
-            key = tuple(ids)  # what is looked up is known to be ids, but for the last of them
-            state = self._states.get(key)
-            if state is None and key[:-1] in self._states:
-                state = self._state(key)
-            if state is not None:
-                return self.options(state)
+        if type(ids) is list and ids and type(ids[-1]) is int:  # what a loop asks for, id by id
+            key = tuple(ids)
+            before = self._states.get(key[:-1])
+            if before is not None:
+                return self.options(self._remembered(key, before))
         return self.options(self._state(tuple(as_ids(ids).tolist())))
 
     @abstractmethod
@@ -109,19 +107,21 @@ class Guide(ABC):
         """The state after an id, or None where it is not allowed."""
 
     def _state(self, ids: tuple[int, ...]) -> State:
-        state = self._states.get(ids)
-        if state is None:
-            before = self._states.get(ids[:-1]) if ids else None
-            if before is None:
-                state = self._walk(ids)
-            else:
-                state = self._checked(before, ids[-1], len(ids) - 1)
-            with self._lock:
-                self._states[ids] = state
+        known = self._states.get(ids)
+        if known is not None or not ids:
+            return known or self._begin
+        before = self._states.get(ids[:-1])
+        return self._remembered(ids, self._walk(ids[:-1]) if before is None else before)
+
+    def _remembered(self, ids: tuple[int, ...], before: State) -> State:
+        """The state of an answer, from that of all but its last id."""
+        state = self._checked(before, ids[-1], len(ids) - 1)
+        with self._lock:
+            if self._states.setdefault(ids, state) is state:
                 self._held += len(ids)
-                while len(self._states) > 1 and self._held > _REMEMBERED:
-                    oldest, _ = self._states.popitem(last=False)
-                    self._held -= len(oldest)
+            while len(self._states) > 1 and self._held > _REMEMBERED:
+                oldest, _ = self._states.popitem(last=False)
+                self._held -= len(oldest)
         return state
 
     def _walk(self, ids: Sequence[int]) -> State:
