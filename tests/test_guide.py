@@ -1280,3 +1280,19 @@ def test_a_step_takes_microseconds():
 
     assert quickest(steps) < 20
     assert quickest(asked) < 20
+
+
+@pytest.mark.parametrize("colours", ["any", "alternate"])
+@pytest.mark.parametrize("codec", [mc.RRLE(grid=(3, 37)), mc.IRLE(grid=12)])
+@pytest.mark.parametrize("name", ["byte-level", "joined", "metaspace", "mistral"])
+def test_states_that_are_taken_for_alike_are(name, codec, colours):
+    """What is remembered for a state is what a search from that very state finds."""
+    tokens = cells(name, codec)
+    guide = tokens.guide(labels=["dog", "roi12", "a 2nd one"], colours=colours)
+    rng = np.random.default_rng(1)
+    for _ in range(1 if PURE else 8):
+        state = guide.step(guide.start(), tokens.words["<seg>"])
+        while state[0] == "cells":
+            options = guide.options(state)
+            assert np.array_equal(options, guide._search(state[1]))
+            state = guide.step(state, int(rng.choice(options)))

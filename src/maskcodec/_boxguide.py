@@ -79,13 +79,15 @@ class BoxGuide:
             )
         self._tokens = tokens
         self._continuing = continuing
-        self._by_byte: dict[int, list[tuple[int, bytes]]] = {}
-        self._digits: list[list[int]] = [[] for _ in range(10)]  # most tokens of a box are one
+        self._digits: list[list[int]] = [[] for _ in range(10)]
+        self._numbers: dict[int, bytes] = {}  # that begin with a digit and go on
+        self._others: dict[int, bytes] = {}
         for number, piece in tokens.items():
             if piece in digits:
                 self._digits[int(piece)].append(number)
             else:
-                self._by_byte.setdefault(piece[0], []).append((number, piece))
+                (self._numbers if piece[:1] in digits else self._others)[number] = piece
+        self._ends: dict[tuple[int, bool, bool, bool], list[int]] = {}
         # Where no token joins a digit and a space, the next number's limits do not matter yet.
         self._mixed = any(_MIXED.search(piece) for piece in tokens.values())
         self._known: dict[tuple[int, ...], Index] = {}
@@ -103,13 +105,7 @@ class BoxGuide:
         key = (*state[:3], *(state.done if self._mixed else (low,)))
         ids = self._known.get(key)
         if ids is None:
-            found = [
-                number
-                for byte in self._bytes(state)
-                for number, piece in self._by_byte.get(byte, ())
-                if self._spell(state, piece) is not None
-                and not (state == _NOTHING and number in self._continuing)
-            ]
+            found = [*self._behind(state), *self._allowed(state, self._numbers)]
             if 0 <= state.place < _CLOSE and state.number != 0:
                 begun = max(10 * state.number, 0)
                 for digit, numbers in enumerate(self._digits):
@@ -120,13 +116,25 @@ class BoxGuide:
             ids = self._known[key] = frozen(np.array(sorted(found), np.int64))
         return ids
 
-    def _bytes(self, state: BoxState) -> bytes:
-        """The bytes that a token of more than a digit may begin with, more or less."""
-        place, number, _, done = state
-        if place < 0 or place >= _CLOSE:
-            return b" [" if place < 0 else b" ]"
-        ends = b" ]" if number < 0 or self._fits(place, number, done) else b""
-        return ends + b"0123456789"
+    def _behind(self, state: BoxState) -> list[int]:
+        """The tokens that begin with a space or a bracket and may come."""
+        begun = state.number >= 0
+        if begun and state.place < _CLOSE and not self._fits(state.place, state.number, state.done):
+            return []
+        if self._mixed:
+            return self._allowed(state, self._others)
+        key = state.place, begun, state.spaced, state == _NOTHING
+        if key not in self._ends:  # whatever the numbers are
+            self._ends[key] = self._allowed(state, self._others)
+        return self._ends[key]
+
+    def _allowed(self, state: BoxState, tokens: dict[int, bytes]) -> list[int]:
+        return [
+            number
+            for number, piece in tokens.items()
+            if self._spell(state, piece) is not None
+            and not (state == _NOTHING and number in self._continuing)
+        ]
 
     def _spell(self, state: BoxState, piece: bytes) -> BoxState | None:
         if piece == b" " and not (0 <= state.place < 3 and state.number >= 0):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _CELLS = "cells"
 _SPACE, _ZERO = b" 0"
 _DIGITS = b"0123456789"
+_DIGIT = re.compile(rb"[0-9]")
 _IN_LABEL, _IN_COUNT, _IN_MARK, _DONE = range(4)
 _REMEMBERED = 20_000  # states whose tokens are known
 
@@ -111,6 +112,7 @@ class GridGuide(Guide):
         self._ahead = 1 + max(piece.count(b"\n") for piece in tokens.values())
         numbers = [re.findall(rb"[0-9]+", piece) for piece in tokens.values()]
         self._digits = 10 ** max(len(number) for found in numbers for number in found)
+        self._single = all(len(piece) == 1 for piece in tokens.values() if _DIGIT.search(piece))
         self._most = 1 + max(sum(map(int, found)) for found in numbers)
         self._known: dict[RunState, Index] = {}
         super().__init__(text, ends, always, start)
@@ -136,14 +138,26 @@ class GridGuide(Guide):
     def _alike(self, run: RunState) -> RunState:
         """A state that goes on like this one, the same for as many as can be told cheaply.
 
-        How many cells or rows are left matters only as far as one token reaches.
+        How many cells or rows are left matters only as far as one token reaches. Where every digit
+        of a count is a token, that is whether the count fills the row, and which digit may follow.
         """
-        count = {_IN_COUNT: run.number, _IN_MARK: run.number >> 8}.get(run.phase, 0)
-        return run._replace(
-            below=min(run.below, self._ahead),
-            left=min(run.left, (count + 1) * self._digits + self._most),
-            before=run.before if self._alternate else -1,
-        )
+        phase, written = run.phase, run.number & 0xFF if run.phase == _IN_MARK else 0
+        count = {_IN_COUNT: run.number, _IN_MARK: run.number >> 8}.get(phase, 0)
+        left = min(run.left, (count + 1) * self._digits + self._most)
+        if self._single and phase != _DONE:
+            full, digit = count == left, min(left - 10 * count, 9)
+            if count > 0:
+                left = 1 if full else 10 + digit if digit >= 0 else 2
+                count = 1
+            else:
+                left = min(left, 9)
+        below = min(run.below, self._ahead)
+        number = count << 8 | written if phase == _IN_MARK else count or run.number
+        if phase == _IN_LABEL:
+            return RunState(
+                below, left, run.before if self._alternate else -1, phase, run.at, number
+            )
+        return RunState(below, left, -1, phase, run.at if self._alternate else 0, number)
 
     def _outset(self) -> State:
         return FREE, 0, b""
