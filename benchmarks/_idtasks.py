@@ -32,6 +32,7 @@ TO_IDS, TO_CELLS, BATCH = "480 x 640 mask to ids", "ids to cells", "1,000 masks 
 OF_TEXT, BOTH_STEPS, AND_PARSE = "{}, of the finished text", "codec.encode, then {}", "{}, then {}"
 TWO_THREADS = "maskcodec, encode_batch in two threads"
 COUNT = 1000
+FINE = 256  # cells a side
 _UNSEEN = 8192  # twice as many labels as the caches have room for: none is ever found in one
 
 _INSTANCE = re.compile(
@@ -192,6 +193,17 @@ def _batch(setup: Setup, masks: Mask) -> Task:
         halves = (masks[:half], masks[half:]), (labels[:half], labels[half:])
         return list(pool.map(tokens.encode_batch, *halves))
 
+    # Finer grids look at more of each mask: there, threads do not only wait for one memory.
+    fine = mc.TokenCodec(mc.BSD(grid=FINE), setup.bare)
+    fine_ids, _ = fine.encode_batch(masks, labels)
+
+    def finely(count: int) -> Any:
+        parts = [
+            slice(n * len(masks) // count, (n + 1) * len(masks) // count) for n in range(count)
+        ]
+        pairs = pool.map(lambda part: fine.encode_batch(masks[part], labels[part]), parts)
+        return _joined(ids for ids, _ in pairs)
+
     def first(result: Any) -> bool:
         return _equals(expected)(result[0])
 
@@ -201,6 +213,8 @@ def _batch(setup: Setup, masks: Mask) -> Task:
             Call(OURS, partial(tokens.encode_batch, masks, labels), first),
             Call(f"{OURS}, loop of encode", loop, lambda rows: _equals(expected)(_joined(rows))),
             Call(TWO_THREADS, threads, lambda pair: _equals(expected)(_joined(p[0] for p in pair))),
+            Call(f"{OURS}, {FINE} x {FINE} cells", partial(finely, 1), _equals(fine_ids)),
+            Call(f"{OURS}, the same in two threads", partial(finely, 2), _equals(fine_ids)),
             Call(
                 f'{OURS}, sampling="keep"',
                 partial(keep.encode_batch, masks, labels),

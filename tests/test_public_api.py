@@ -115,6 +115,18 @@ def test_import_loads_numpy_and_nothing_heavier():
         assert heavy not in loaded
 
 
+def test_names_for_tokenizers_come_when_they_are_asked_for():
+    code = """
+import sys, json, maskcodec as mc
+before = "maskcodec.tokens" in sys.modules
+mc.TokenCodec
+print(json.dumps([before, "maskcodec.tokens" in sys.modules, "numba" in sys.modules]))
+"""
+    assert fresh(code) == [False, True, False]
+    with pytest.raises(AttributeError, match="module 'maskcodec' has no attribute 'nothing'"):
+        mc.nothing  # noqa: B018
+
+
 def test_configuring_a_codec_loads_no_compiler():
     code = """
 import sys, json, maskcodec as mc
@@ -147,8 +159,7 @@ def test_no_file_outgrows_its_room():
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["ConfigError", "MaskError", "LostMaskError", "LabelError", "DecodeError", "TruncatedError"],
+    "name", ["ConfigError", "MaskError", "LostMaskError", "LabelError", "VocabError", "DecodeError"]
 )
 def test_errors_form_one_tree(name):
     error = getattr(mc, name)

@@ -1087,3 +1087,20 @@ def test_a_codec_and_a_tokenizer_that_do_not_fit_are_refused(tmp_path):
     mc.BSD(ref=("<a>", "</a>")).save(tmp_path)
     with pytest.raises(mc.VocabError, match=r"^'<a>' is no token of its own but the ids"):
         mc.TokenCodec.load(tmp_path)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_a_batch_lets_other_threads_run():
+    """The longest that Python stood still is far less than the batch took."""
+    codec = tokens("byte-level", mc.BSD(grid=1024))
+    masks = np.zeros((40, 256, 256), np.uint8)
+    masks[:, 20:200, 30:220] = 1
+    codec.encode_batch(masks[:1], ["dog"])
+    ticks = []
+    worker = threading.Thread(target=codec.encode_batch, args=(masks, ["dog"] * len(masks)))
+    worker.start()
+    while worker.is_alive():
+        ticks.append(time.perf_counter())
+    took = ticks[-1] - ticks[0]
+    assert took > 0.03
+    assert max(np.diff(ticks)) < took / 2

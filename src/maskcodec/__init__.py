@@ -1,5 +1,8 @@
 """Segmentation masks as text for multimodal language models, and back."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from maskcodec.bricks import BSD
 from maskcodec.codec import Codec, codec_ids, from_config, get_codec, load
 from maskcodec.errors import (
@@ -16,8 +19,10 @@ from maskcodec.errors import (
 from maskcodec.labelgrid import LabelGrid, RecoveredGrid
 from maskcodec.labels import IRLE, ISD, RRLE
 from maskcodec.region import RecoveredRegions, Region
-from maskcodec.tokenizer import Conflict, Extension, extend_tokenizer
-from maskcodec.tokens import TokenCodec
+
+if TYPE_CHECKING:
+    from maskcodec.tokenizer import Conflict, Extension, extend_tokenizer
+    from maskcodec.tokens import TokenCodec
 
 __version__ = "0.1.0"
 
@@ -49,3 +54,18 @@ __all__ = [
     "get_codec",
     "load",
 ]
+
+# What only those with a tokenizer need, imported when it is asked for.
+_WITH_TOKENIZERS = {
+    "Conflict": "maskcodec.tokenizer",
+    "Extension": "maskcodec.tokenizer",
+    "TokenCodec": "maskcodec.tokens",
+    "extend_tokenizer": "maskcodec.tokenizer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WITH_TOKENIZERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_WITH_TOKENIZERS[name]), name)
+    return value
