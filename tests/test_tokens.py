@@ -158,7 +158,11 @@ def test_label_maps_come_back(name, data):
     shape = codec.codec.canvas
     cells = data.draw(strategies.hnp.arrays(np.int32, shape, elements=numbers))
     text = codec.codec.encode(cells, names)
-    ids = codec.encode(cells, names)
+    try:
+        ids = codec.encode(cells, names)
+    except mc.LabelError:  # rightly, where a label holds one of the tokenizer's special tokens
+        assume(codec._vocab.ignored.isdisjoint(encoded(codec.tokenizer, text)))
+        raise
     assert ids.tolist() == encoded(codec.tokenizer, text)
     if name in EXACT:
         assert codec.decode(ids) == codec.codec.decode(text)
