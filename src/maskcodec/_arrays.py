@@ -49,15 +49,6 @@ def as_pixels(value: Any, what: str = "mask") -> IntegerArray:
     return array
 
 
-def as_stack(value: Any) -> Any:
-    """Masks as one array (N, height, width), or as a list of two-dimensional ones, each checked."""
-    if isinstance(value, np.ndarray) and value.ndim == 3:
-        if len(value):
-            as_pixels(value[0], "masks")
-        return value
-    return [as_pixels(mask, f"mask {index}") for index, mask in enumerate(value)]
-
-
 def as_bytes(mask: IntegerArray) -> Mask:
     """The mask as the kernels take it: C-contiguous writable uint8, any non-zero value set."""
     if is_plain(mask):

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from maskcodec._anytokenizer import AnyTokenizer
     from maskcodec._arrays import Index, IntegerArray, Mask
     from maskcodec.bricks import BSD
+    from maskcodec.grid import SampledMask
     from maskcodec.vocab import BrickVocab
 
 _CACHED = 4096  # labels that are remembered
 _CACHED_LENGTH = 100  # longer ones are no class names: a cache of them would be a leak
+_CHUNK = 256  # masks whose cells are held at once
 _USUAL = 512  # ids of a mask for which a batch has room to begin with
 
 
@@ -46,7 +48,7 @@ class BrickWriter:
         assert vocab.tables is not None
         self._tables = vocab.tables
 
-    def one(self, mask: IntegerArray, label: str) -> Index:
+    def one(self, mask: IntegerArray | SampledMask, label: str) -> Index:
         """The ids of one mask; none where no cell of it is left."""
         pixels, ys, xs = sampled(mask, self._canvas, self._sampling)
         return self._write(pixels[None], ys, xs, self.label(label))[0]
@@ -54,19 +56,22 @@ class BrickWriter:
     def many(self, masks: Any, labels: Sequence[str]) -> tuple[Index, Index]:
         """The ids of masks, one after another, and where each one's begin and end.
 
-        ``masks`` is an array (N, height, width), or a list of two-dimensional ones.
+        ``masks`` is an array (N, height, width), or a list of what `sample_mask` takes.
         """
         canvas = self._canvas
-        names = [self.label(label)[2:] for label in labels]
-        edges = bounds(names)
-        named = np.concatenate([edges + len(edges), *names])
         if isinstance(masks, np.ndarray) and is_plain(masks) and self._sampling == "nearest":
             ys, xs = (nearest_index(*sizes) for sizes in zip(masks.shape[1:], canvas, strict=True))
-            return self._write(masks.view(np.uint8), ys, xs, named)
-        cells = np.empty((len(masks), *canvas), np.uint8)
-        for index, mask in enumerate(masks):
-            cells[index] = sample_mask(mask, canvas, self._sampling)
-        return self._write(cells, *every_cell(canvas), named)
+            return self._write(masks.view(np.uint8), ys, xs, self._labels(labels))
+        parts, counts = [np.empty(0, np.int64)], [np.zeros(1, np.int64)]
+        for first in range(0, len(masks), _CHUNK):
+            chunk = slice(first, first + _CHUNK)
+            cells = np.empty((len(masks[chunk]), *canvas), np.uint8)
+            for index, mask in enumerate(masks[chunk]):
+                cells[index] = sample_mask(mask, canvas, self._sampling)
+            ids, edges = self._write(cells, *every_cell(canvas), self._labels(labels[chunk]))
+            parts.append(ids)
+            counts.append(np.diff(edges))
+        return np.concatenate(parts), np.cumsum(np.concatenate(counts))
 
     def label(self, label: str) -> Index:
         """A label as `_kernels.write_ids` takes the labels of one mask: two edges, and its ids.
@@ -79,6 +84,12 @@ class BrickWriter:
         if isinstance(label, str) and len(label) <= _CACHED_LENGTH:
             return self._label(label)
         return self._label_ids(label)
+
+    def _labels(self, labels: Sequence[str]) -> Index:
+        """Labels as `_kernels.write_ids` takes them: the edges, and the ids of all of them."""
+        names = [self.label(label)[2:] for label in labels]
+        edges = bounds(names)
+        return np.concatenate([edges + len(edges), *names])
 
     def _label_ids(self, label: str) -> Index:
         tags = self._words.tags

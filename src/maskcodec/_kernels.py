@@ -63,6 +63,9 @@ SATURATED = 1 << 11  # where a run's number stops growing: above any grid, below
 ROW_LONG, ROW_SHORT, ROW_MISSING, ROW_EXTRA = numbers(1, 2, 3, 4)
 STRAY_TEXT, BAD_NUMBER, STRAY_SEPARATOR, EMPTY_ITEM = numbers(5, 6, 7, 8)
 COUNT_MISSING, BAD_COUNT, STRAY_STAR, EMPTY_LABEL = numbers(9, 10, 11, 12)
+# And in the counts of an RLE: a character that none has, a number that does not end, a text that
+# stops inside one, a count below 0, runs beyond the last pixel, runs that do not reach it.
+RLE_CHARACTER, RLE_ENDLESS, RLE_CUT, RLE_NEGATIVE, RLE_LONG, RLE_SHORT = numbers(1, 2, 3, 4, 5, 6)
 
 _NEWLINE, _SPACE, _STAR, _BAR, _CHAR_0, _CHAR_9 = 10, 32, 42, 124, 48, 57
 _OPENING, _CLOSING = 91, 93
@@ -73,6 +76,8 @@ _PIECES = 3  # in the tables of `read_instance`
 _CACHE_LINE = 64  # bytes
 _RECENT_LABELS = 8  # how many labels a label is compared with: a constant keeps time linear
 _COUNT_LIMIT = 1 << 40
+_RLE_ZERO, _RLE_CODES, _RLE_MORE, _RLE_SIGN, _RLE_BITS = 48, 64, 32, 16, 5  # of a character
+_RLE_DIGITS = 7  # characters of one number at most: 32 bits, and a sign
 
 
 # ---------------------------------------------------------------- pixels to cells and back
@@ -186,6 +191,205 @@ def paint_smooth(
             before, after, share = column_mix[x]
             mixed = line[before] * (2 * width - share) + line[after] * share
             out[y, x] = mixed >= half
+
+
+# --------------------------------------------------------------------- COCO's runs to cells
+#
+# ``ends[k]`` is the pixel behind run k, counted down the columns; the first run is background, and
+# may be empty, the next one foreground, and so on. The last one ends with the image.
+
+
+@kernel
+def read_counts(data: Mask, pixels: int, ends: Index) -> tuple[int, int, int]:
+    """Read the compressed counts of an RLE; return how many, what is wrong, and at which byte.
+
+    Five bits a character, the lowest first, the sixth says that more follow; from the fourth
+    count on the number is the difference to the count before the last. ``ends`` has room for as
+    many runs as there are bytes. What is wrong is 0 or one of ``RLE_...``.
+    """
+    count = _NIL
+    total = _NIL
+    number = _NIL
+    start = _NIL  # of the number at hand
+    bits = _NIL
+    for at in range(len(data)):
+        code = int(data[at]) - _RLE_ZERO
+        if not 0 <= code < _RLE_CODES:
+            return count, RLE_CHARACTER, at
+        if bits == _RLE_DIGITS * _RLE_BITS:
+            return count, RLE_ENDLESS, start
+        number += (code & (_RLE_MORE - 1)) << bits
+        bits += _RLE_BITS
+        if code & _RLE_MORE:
+            continue
+        if code & _RLE_SIGN:
+            number -= 1 << bits
+        if count > 2:
+            number += ends[count - 2] - ends[count - 3]
+        if number < 0:
+            return count, RLE_NEGATIVE, start
+        if number > pixels - total:
+            return count, RLE_LONG, start
+        total += number
+        ends[count] = total
+        count += 1
+        number = 0
+        bits = 0
+        start = at + 1
+    if bits > 0:
+        return count, RLE_CUT, start
+    return count, (_NIL if total == pixels else RLE_SHORT), len(data)
+
+
+@kernel
+def gather_runs(ends: Index, height: int, ys: Index, xs: Index, out: Mask) -> None:
+    """Set ``out[i, j]`` where pixel (ys[i], xs[j]) is foreground; neither index ever falls."""
+    out[:] = 0
+    scale = len(ys) / height
+    run = _FOREGROUND  # the first one of the foreground that may reach into the column
+    for j in range(len(xs)):
+        if j > 0 and xs[j] == xs[j - 1]:
+            out[:, j] = out[:, j - 1]
+            continue
+        top = xs[j] * height
+        while run < len(ends) and ends[run] <= top:
+            run += 2
+        k = run
+        while k < len(ends) and ends[k - 1] < top + height:
+            first = _first_from(ys, max(ends[k - 1] - top, 0), scale)
+            last = _first_from(ys, min(ends[k] - top, height), scale)
+            for i in range(first, last):
+                out[i, j] = 1
+            k += 2
+
+
+@kernel
+def _first_from(ys: Index, y: int, scale: float) -> int:
+    """The first of rising numbers that is not below y; ``y * scale`` is about where it stands."""
+    i = min(int(y * scale), len(ys))
+    while i > 0 and ys[i - 1] >= y:
+        i -= 1
+    while i < len(ys) and ys[i] < y:
+        i += 1
+    return i
+
+
+@kernel
+def cover_runs(ends: Index, height: int, width: int, out: Index) -> None:
+    """Add up how much of every cell is foreground, in the units of `coverage`.
+
+    A run ends somewhere in one cell and fills those above it: that is noted in two of them, and
+    a sum from the last row to the first makes the shares of it. So a run takes no longer where it
+    covers many cells, and whole columns of pixels take as long as one.
+    """
+    out[:] = 0
+    for k in range(1, len(ends), 2):
+        start, stop = ends[k - 1], ends[k]
+        if start == stop:
+            continue
+        first, last = start // height, (stop - 1) // height
+        top, bottom = start - first * height, stop - last * height
+        if first == last:
+            _cover(first, last + 1, top, bottom, height, width, out)
+            continue
+        _cover(first, first + 1, top, height, height, width, out)
+        if last - first > 1:
+            _cover(first + 1, last, _NIL, height, height, width, out)
+        _cover(last, last + 1, _NIL, bottom, height, width, out)
+    for r in range(len(out) - 2, -1, -1):
+        for c in range(out.shape[1]):
+            out[r, c] += out[r + 1, c]
+
+
+@kernel
+def _cover(
+    left: int, right: int, top: int, bottom: int, height: int, width: int, out: Index
+) -> None:
+    """Note the pixels of a rectangle in all columns of cells that it reaches into."""
+    rows, columns = out.shape
+    left, right = left * columns, right * columns  # a pixel is so wide, and a cell `width`
+    upper, lower = top * rows // height, bottom * rows // height
+    above, below = top * rows - upper * height, bottom * rows - lower * height
+    for c in range(left // width, (right - 1) // width + 1):
+        share = min(right, (c + 1) * width) - max(left, c * width)
+        if lower < rows:
+            out[lower, c] += share * below
+        if lower > 0:
+            out[lower - 1, c] += share * (height - below)
+        out[upper, c] -= share * above
+        if upper > 0:
+            out[upper - 1, c] -= share * (height - above)
+
+
+# ------------------------------------------------------------------- cells to COCO's runs
+
+
+@kernel
+def cell_runs(
+    cells: Mask, y1: int, x1: int, row_edges: Index, column_edges: Index, column: Index, ends: Index
+) -> int:
+    """Write the runs of what `paint` would paint; return how many, as many as fit being written.
+
+    ``column`` is scratch for where the pixels of one column of cells begin and end.
+    """
+    rows, columns = cells.shape
+    height, width = row_edges[-1], column_edges[-1]
+    count = _NIL
+    end = _UNSET  # where the last run of the foreground ends
+    for c in range(columns):
+        left, right = column_edges[x1 + c], column_edges[x1 + c + 1]
+        if left == right:
+            continue
+        used = _NIL
+        for r in range(rows):
+            top, bottom = row_edges[y1 + r], row_edges[y1 + r + 1]
+            if cells[r, c] == 0 or top == bottom:
+                continue
+            if used > 0 and column[used - 1] == top:
+                column[used - 1] = bottom
+                continue
+            column[used] = top
+            column[used + 1] = bottom
+            used += 2
+        for x in range(left, right):
+            for k in range(0, used, 2):
+                start = x * height + column[k]
+                if start == end:
+                    count -= 1  # it goes on with the next column
+                else:
+                    count = _end_run(ends, count, start)
+                end = x * height + column[k + 1]
+                count = _end_run(ends, count, end)
+    if end < height * width:
+        count = _end_run(ends, count, height * width)
+    return count
+
+
+@kernel
+def _end_run(ends: Index, count: int, end: int) -> int:
+    if count < len(ends):
+        ends[count] = end
+    return count + 1
+
+
+@kernel
+def write_counts(ends: Index, out: Mask) -> int:
+    """Write runs as the compressed counts that `read_counts` reads; return how many bytes."""
+    size = _NIL
+    for k in range(len(ends)):
+        number = ends[k]
+        if k > 0:
+            number -= ends[k - 1]
+        if k > 2:
+            number -= ends[k - 2] - ends[k - 3]
+        more = True
+        while more:
+            code = number & (_RLE_MORE - 1)
+            number >>= _RLE_BITS
+            more = number != (-1 if code & _RLE_SIGN else 0)
+            out[size] = _RLE_ZERO + code + (_RLE_MORE if more else 0)
+            size += 1
+    return size
 
 
 # ------------------------------------------------------------------------- B-SD, to text

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from maskcodec._arrays import as_pixels, packed
+from maskcodec._arrays import as_pixels, as_size, packed
 from maskcodec._lazy import descriptor, kernels
 from maskcodec._reading import TextReading, warn_dropped
+from maskcodec.coco import as_mask
 from maskcodec.codec import MAX_GRID, Codec, check_apart, lost_labels_message, string_pair
 from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError
 from maskcodec.grid import check_choice, index_of, sample_labels, sample_mask
@@ -55,6 +56,7 @@ class LabelCodec(Codec):
         image: Any,
         labels: str | Names,
         *,
+        shape: tuple[int, int] | None = None,
         lost: Lost = "drop",
         dropped: list[str] | None = None,
     ) -> str:
@@ -64,10 +66,14 @@ class LabelCodec(Codec):
         ----------
         image
             (height, width), any memory order: with `names` an integer label map, with one label
-            a mask of any integer type, set where it is not 0. Also Pillow images.
+            a mask of any integer type, set where it is not 0. Also Pillow images. Or, with one
+            label, an annotation's ``segmentation``, see `maskcodec.coco.read`.
         labels
             ``{value: name}`` or a sequence of names by value; values without a name become the
             background. Or one label, for a mask.
+        shape
+            (height, width) of the image, which polygons need; a mask or run lengths of another
+            size are refused.
         lost
             What to do with labels that have pixels but no cell left: ``"drop"``, since a coarse
             grid of a whole scene always loses some, or ``"raise"``.
@@ -82,7 +88,8 @@ class LabelCodec(Codec):
         Raises
         ------
         MaskError
-            The array is not two-dimensional or has no pixels at all.
+            The array is not two-dimensional or has no pixels at all, or the segmentation is broken
+            or does not fit the shape.
         LostMaskError
             With ``lost="raise"``: a label is left without a cell.
         LabelError
@@ -91,7 +98,7 @@ class LabelCodec(Codec):
             The array is not bool or integer, or a label is not a str.
         """
         check_choice(lost, Lost, "lost")
-        grid, gone = self._sample(image, labels)
+        grid, gone = self._sample(image, labels, shape)
         if gone:
             message = lost_labels_message(self, gone)
             if lost == "raise":
@@ -185,18 +192,22 @@ class LabelCodec(Codec):
             by_row=self.by_row,
         ).read()
 
-    def _sample(self, image: Any, labels: str | Names) -> tuple[LabelGrid, list[str]]:
+    def _sample(
+        self, image: Any, labels: str | Names, shape: tuple[int, int] | None
+    ) -> tuple[LabelGrid, list[str]]:
         """The grid of an image, and the labels it has pixels but no cell of."""
         if isinstance(labels, str):
             label = cell_label(labels, self.seg)
             if label == self.background:
                 raise LabelError(f"{label!r} is the background's label; a mask needs another one")
-            pixels = as_pixels(image, "mask")
-            mask = sample_mask(pixels, self.canvas, self.sampling)
-            gone = [label] if not mask.any() and pixels.any() else []
+            source = as_mask(image, shape)
+            mask = sample_mask(source, self.canvas, self.sampling)
+            gone = [label] if not mask.any() and source.any() else []
             return drawn_grid(mask.astype(np.int32), (self.background, label)), gone
         values, numbers, names = self._named(labels)
         pixels = as_pixels(image, "label map")
+        if shape is not None and pixels.shape != as_size(shape, "shape"):
+            raise MaskError(f"the label map has {pixels.shape} pixels, shape says {tuple(shape)}")
         if self.sampling != "nearest":  # by label: two values of one name count together
             pixels = np.append(numbers, np.int32(0))[index_of(pixels, values)]
             values = np.arange(1, len(names), dtype=np.int64)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from maskcodec._arrays import as_pixels
 from maskcodec._lazy import instances, kernels
 from maskcodec._reading import TextReading, warn_dropped
+from maskcodec.coco import as_mask
 from maskcodec.codec import Codec, lost_message, register, string_pair
 from maskcodec.errors import ConfigError, LostMaskError, MaskError
 from maskcodec.grid import check_choice, every_cell, sampled
@@ -120,16 +120,22 @@ class BSD(Codec):
     def _usual(self) -> tuple[str, str]:
         return _BRICKS if self.bricks else _PLAIN
 
-    def encode(self, mask: Any, label: str, *, lost: Lost = "raise") -> str:
+    def encode(
+        self, mask: Any, label: str, *, shape: tuple[int, int] | None = None, lost: Lost = "raise"
+    ) -> str:
         """One mask as text.
 
         Parameters
         ----------
         mask
             (height, width), bool or integer, any memory order; whatever is not 0 is set. Also a
-            Pillow image, nested lists, a CPU tensor.
+            Pillow image, nested lists of 0 and 1, a CPU tensor. Or an annotation's
+            ``segmentation``, see `maskcodec.coco.read`: run lengths, or polygons and `shape`.
         label
             Any text without tags and bricks; white space around it is dropped.
+        shape
+            (height, width) of the image, which polygons need; a mask or run lengths of another
+            size are refused.
         lost
             What to do with a mask that has pixels but no cell left: ``"raise"``, or ``"drop"``,
             which returns the empty string and logs a warning.
@@ -141,7 +147,8 @@ class BSD(Codec):
         Raises
         ------
         MaskError
-            The mask is not two-dimensional or has no pixels at all.
+            The mask is not two-dimensional or has no pixels at all, or the segmentation is broken
+            or does not fit the shape.
         LostMaskError
             No cell of the mask is left on the grid.
         LabelError
@@ -149,13 +156,14 @@ class BSD(Codec):
         TypeError
             The mask is not bool or integer, or the label is not a str.
         """
-        return self.encode_many([mask], [label], lost=lost)
+        return self.encode_many([mask], [label], shape=shape, lost=lost)
 
     def encode_many(
         self,
         masks: Iterable[Any],
         labels: Iterable[str],
         *,
+        shape: tuple[int, int] | None = None,
         lost: Lost = "raise",
         dropped: list[int] | None = None,
     ) -> str:
@@ -167,6 +175,8 @@ class BSD(Codec):
             Masks as `encode` takes them; an array (n, height, width) does as well.
         labels
             A label for each mask; the same one may come again.
+        shape
+            (height, width) of the image, as `encode` has it.
         lost
             What to do with a mask that has pixels but no cell left: ``"raise"`` or ``"drop"``.
         dropped
@@ -192,7 +202,7 @@ class BSD(Codec):
         for index, (image, label) in enumerate(zip(images, texts, strict=True)):
             name = instance_label(label, words)
             where = f"mask {index}" if len(images) > 1 else "mask"
-            pixels = as_pixels(image, where)
+            pixels = as_mask(image, shape, where)
             text = self._write(words, name, *sampled(pixels, self.canvas, self.sampling))
             if not text and pixels.any():
                 message = lost_message(self, where, label, pixels)

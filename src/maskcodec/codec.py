@@ -7,13 +7,18 @@ import operator
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
+import numpy as np
+
 from maskcodec.errors import ConfigError
 from maskcodec.grid import Sampling, check_choice
+from maskcodec.runs import RunMask
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from maskcodec._arrays import IntegerArray
 
 FILE_NAME = "maskcodec.json"
 MAX_GRID = 1024
@@ -196,11 +201,12 @@ def load(folder: str | os.PathLike[str]) -> Codec:
         raise ConfigError(f"{path} is not JSON that can be read: {error}") from error
 
 
-def lost_message(codec: Codec, where: str, label: str, pixels: Any) -> str:
-    """What to say of a mask that has pixels, a two-dimensional array, but no cell left."""
+def lost_message(codec: Codec, where: str, label: str, pixels: IntegerArray | RunMask) -> str:
+    """What to say of a mask that has pixels but no cell left."""
     rows, columns = codec.canvas
+    area = pixels.area if isinstance(pixels, RunMask) else np.count_nonzero(pixels)
     return (
-        f"{where} ({label!r}) has {int((pixels != 0).sum())} of {pixels.shape[0]} x "
+        f"{where} ({label!r}) has {area} of {pixels.shape[0]} x "
         f"{pixels.shape[1]} pixels set, but no cell of the {rows} x {columns} grid is left of "
         f"it with sampling={codec.sampling!r}"
     )

@@ -7,7 +7,7 @@ size again. `nearest` is what the data of the Text4Seg papers was made with.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 
 Sampling: TypeAlias = Literal["nearest", "area", "keep"]
 Method: TypeAlias = Literal["nearest", "smooth"]
+
+
+class SampledMask(Protocol):
+    """A mask that samples itself, as `maskcodec.runs.RunMask` does, which has no pixels."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+
+    def any(self) -> bool:
+        """Whether any pixel is set."""
+
+    def cells(self, grid: tuple[int, int], sampling: Sampling) -> Mask:
+        """What `sample_mask` would make of the pixels."""
 
 
 def check_choice(value: str, choices: object, what: str) -> None:
@@ -62,13 +76,15 @@ def smooth_mix(cells: int, size: int) -> Index:
     return np.ascontiguousarray(mix, dtype=np.int64)
 
 
-def sample_mask(mask: IntegerArray, grid: tuple[int, int], sampling: Sampling) -> Mask:
+def sample_mask(
+    mask: IntegerArray | SampledMask, grid: tuple[int, int], sampling: Sampling
+) -> Mask:
     """Sample a mask down (or up) to cells.
 
     Parameters
     ----------
     mask
-        (height, width), bool or integer; whatever is not zero is set.
+        (height, width), bool or integer; whatever is not zero is set. Or one that samples itself.
     grid
         (rows, columns).
     sampling
@@ -80,6 +96,8 @@ def sample_mask(mask: IntegerArray, grid: tuple[int, int], sampling: Sampling) -
     -------
     uint8 array (rows, columns) of 0 and 1, owned by the caller.
     """
+    if not isinstance(mask, np.ndarray):
+        return mask.cells(grid, sampling)
     if sampling == "nearest":
         ys, xs = (nearest_index(mask.shape[0], grid[0]), nearest_index(mask.shape[1], grid[1]))
         if not is_plain(mask):
@@ -87,21 +105,25 @@ def sample_mask(mask: IntegerArray, grid: tuple[int, int], sampling: Sampling) -
         cells = np.empty(grid, np.uint8)
         kernels.gather(mask.view(np.uint8), ys, xs, cells)
         return cells
-    covered = cell_coverage(as_bytes(mask), grid)
-    cells = (2 * covered >= mask.size).view(np.uint8)
+    return chosen_cells(cell_coverage(as_bytes(mask), grid), mask.size, sampling)
+
+
+def chosen_cells(covered: Index, pixels: int, sampling: Sampling) -> Mask:
+    """The cells that ``"area"`` or ``"keep"`` sets, of what is covered in units of 1 / `pixels`."""
+    cells = (2 * covered >= pixels).view(np.uint8)
     if sampling == "keep" and not cells.any() and covered.any():
         cells = (covered == covered.max()).view(np.uint8)
     return cells
 
 
 def sampled(
-    mask: IntegerArray, grid: tuple[int, int], sampling: Sampling
+    mask: IntegerArray | SampledMask, grid: tuple[int, int], sampling: Sampling
 ) -> tuple[Mask, Index, Index]:
     """An array, rows and columns such that ``array[rows, columns] != 0`` are a mask's cells.
 
     As `sample_mask` has them; `nearest` looks at the mask itself, which saves a copy.
     """
-    if sampling == "nearest" and is_plain(mask):
+    if isinstance(mask, np.ndarray) and sampling == "nearest" and is_plain(mask):
         ys, xs = nearest_index(mask.shape[0], grid[0]), nearest_index(mask.shape[1], grid[1])
         return mask.view(np.uint8), ys, xs
     return sample_mask(mask, grid, sampling), *every_cell(grid)

@@ -10,7 +10,8 @@ import numpy as np
 
 from maskcodec._arrays import as_bytes, as_pixels, as_size
 from maskcodec.errors import MaskError, Problem
-from maskcodec.grid import Method, paint_cells
+from maskcodec.grid import Method, check_choice, paint_cells
+from maskcodec.runs import RunMask, as_image_size, drawn_runs
 
 if TYPE_CHECKING:
     from maskcodec._arrays import Mask
@@ -104,10 +105,57 @@ class Region:
             The shape has a side below 1, or `out` does not fit it.
         """
         x1, y1, _, _ = self.box
-        if len(self._rows) == 0:  # only the box was readable: a row of nothing stands for it
-            blank = np.zeros((1, self.box[2] - x1 + 1), np.uint8)
-            return paint_cells(blank, (y1, x1), self.canvas, shape, method, out)
-        return paint_cells(self._rows, (y1, x1), self.canvas, shape, method, out)
+        return paint_cells(self._drawn(), (y1, x1), self.canvas, shape, method, out)
+
+    def runs(self, shape: tuple[int, int], *, method: Method = "nearest") -> RunMask:
+        """The region as a mask of the whole image that is not painted, but for ``"smooth"``.
+
+        Its ``area``, ``bbox`` and ``rle()`` are those of ``mask(shape, method=method)``.
+
+        Parameters
+        ----------
+        shape
+            (height, width) in pixels, at most 2**32 - 1 of them.
+        method
+            ``"nearest"`` or ``"smooth"``, as `mask` has it.
+
+        Raises
+        ------
+        MaskError
+            The shape has a side below 1, or too many pixels.
+        """
+        size = as_image_size(shape, "shape")
+        if method != "nearest":
+            check_choice(method, Method, "method")
+            return RunMask.from_mask(self.mask(size, method=method))
+        x1, y1, _, _ = self.box
+        return drawn_runs(self._drawn(), (y1, x1), self.canvas, size)
+
+    def coco_rle(self, shape: tuple[int, int], *, method: Method = "nearest") -> dict[str, Any]:
+        """The region as COCO's compressed RLE, ``{"size": [height, width], "counts": bytes}``.
+
+        Byte for byte ``pycocotools.mask.encode`` of ``mask(shape, method=method)``.
+
+        Examples
+        --------
+        >>> import maskcodec as mc
+        >>> mc.Region("dog", (1, 0, 2, 1), [[1, 0], [1, 1]], canvas=(2, 4)).coco_rle((2, 4))
+        {'size': [2, 4], 'counts': b'221O1'}
+        """
+        return self.runs(shape, method=method).rle()
+
+    def bbox(
+        self, shape: tuple[int, int], *, method: Method = "nearest"
+    ) -> tuple[int, int, int, int]:
+        """The tight box around the region's pixels as COCO has it: (x, y, width, height).
+
+        Four times 0 where none is set. `box_in` is the box that the text names.
+        """
+        return self.runs(shape, method=method).bbox
+
+    def area(self, shape: tuple[int, int], *, method: Method = "nearest") -> int:
+        """How many pixels of an image (height, width) the region has."""
+        return self.runs(shape, method=method).area
 
     def box_in(self, shape: tuple[int, int]) -> tuple[float, float, float, float]:
         """The box in pixels: (x1, y1, x2, y2), edges rather than pixels, 0 .. width or height.
@@ -130,6 +178,12 @@ class Region:
             (x2 + 1) * width / columns,
             (y2 + 1) * height / rows,
         )
+
+    def _drawn(self) -> Mask:
+        """The rows that were drawn, of which a kernel needs at least one."""
+        if len(self._rows):
+            return self._rows
+        return np.zeros((1, self.box[2] - self.box[0] + 1), np.uint8)
 
     def _key(self) -> tuple[str, tuple[int, int], bytes]:
         canvas = np.zeros(self.canvas, np.uint8)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from maskcodec._anytokenizer import AnyTokenizer, load_saved
-from maskcodec._arrays import as_pixels, as_stack
 from maskcodec._lazy import idwriter
 from maskcodec._reading import warn_dropped
 from maskcodec._tokenreader import TokenReader
 from maskcodec.bricks import BSD, Lost
+from maskcodec.coco import as_mask, as_masks
 from maskcodec.codec import load as load_codec
 from maskcodec.codec import lost_labels_message, lost_message
 from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError, VocabError
@@ -21,7 +21,7 @@ from maskcodec.vocab import BrickVocab, bounds
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from maskcodec._arrays import Index
     from maskcodec.codec import Codec
@@ -79,13 +79,20 @@ class TokenCodec(TokenReader):
         if isinstance(codec, BSD) and isinstance(vocab, BrickVocab) and vocab.tables is not None:
             self._writer = idwriter.BrickWriter(codec, self._any, vocab)
 
-    def encode(self, image: Any, labels: Any, *, lost: Lost | None = None) -> Index:
+    def encode(
+        self,
+        image: Any,
+        labels: Any,
+        *,
+        shape: tuple[int, int] | None = None,
+        lost: Lost | None = None,
+    ) -> Index:
         """A mask, or for the image-wise codecs a label map, as ids.
 
         Parameters
         ----------
-        image, labels
-            As the codec's `encode` takes them.
+        image, labels, shape
+            As the codec's `encode` takes them: a mask or an annotation's ``segmentation``.
         lost
             What to do with a mask that has pixels but no cell left, ``"raise"`` or ``"drop"``; by
             default what the codec's `encode` does.
@@ -103,11 +110,11 @@ class TokenCodec(TokenReader):
         """
         if self._writer is None:
             settings = {} if lost is None else {"lost": lost}
-            text = cast("Any", self.codec).encode(image, labels, **settings)
+            text = cast("Any", self.codec).encode(image, labels, shape=shape, **settings)
             return self._from_text(text, labels)
         if lost is not None:
             check_choice(lost, Lost, "lost")
-        pixels = as_pixels(image)
+        pixels = as_mask(image, shape)
         ids = self._writer.one(pixels, labels)
         if len(ids) == 0:  # lost, or empty to begin with: the codec knows what to say
             cast("BSD", self.codec).encode(pixels, labels, lost=lost or "raise")
@@ -118,6 +125,7 @@ class TokenCodec(TokenReader):
         masks: Iterable[Any],
         labels: Iterable[str],
         *,
+        shape: tuple[int, int] | None = None,
         lost: Lost = "raise",
         dropped: list[int] | None = None,
     ) -> Index:
@@ -135,13 +143,14 @@ class TokenCodec(TokenReader):
                 f"{self.codec.codec_id} writes one text for a whole image and has no instances; "
                 "use encode, or encode_batch for several images"
             )
-        return self.encode_batch(masks, labels, lost=lost, dropped=dropped)[0]
+        return self.encode_batch(masks, labels, shape=shape, lost=lost, dropped=dropped)[0]
 
     def encode_batch(
         self,
         masks: Any,
         labels: Iterable[str],
         *,
+        shape: tuple[int, int] | Sequence[tuple[int, int]] | None = None,
         lost: Lost | None = None,
         dropped: list[int] | None = None,
     ) -> tuple[Index, Index]:
@@ -153,9 +162,11 @@ class TokenCodec(TokenReader):
         ----------
         masks
             (N, height, width), bool or integer, any memory order; uint8 or bool in C order is the
-            fastest. Or a list of masks of any sizes.
+            fastest. Or a list of masks of any sizes, or of annotations' ``segmentation``.
         labels
             N labels.
+        shape
+            (height, width) of all images, or of each one in a list, which polygons need.
         lost
             What to do with a mask that has pixels but no cell left, ``"raise"`` or ``"drop"``; by
             default what the codec's `encode` does.
@@ -178,11 +189,12 @@ class TokenCodec(TokenReader):
         """
         drop = (lost or ("raise" if isinstance(self.codec, BSD) else "drop")) == "drop"
         check_choice(lost or "drop", Lost, "lost")
-        stack = as_stack(masks)
+        images = masks if isinstance(masks, np.ndarray) else list(masks)
         names = [labels] if isinstance(labels, str) else list(labels)
-        if isinstance(labels, str) or len(names) != len(stack):
+        if isinstance(labels, str) or len(names) != len(images):
             count = "one str" if isinstance(labels, str) else str(len(names))
-            raise MaskError(f"there must be a label for each mask, got {len(stack)} and {count}")
+            raise MaskError(f"there must be a label for each mask, got {len(images)} and {count}")
+        stack = as_masks(images, shape, names)
         if self._writer is not None:
             ids, offsets = self._writer.many(stack, names)
             empty = np.flatnonzero(np.diff(offsets) == 0).tolist()

@@ -1,0 +1,70 @@
+"""COCO's polygons: checked here, drawn by pycocotools, whose rules are COCO's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import numpy as np
+
+from maskcodec.errors import MaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    Coordinates: TypeAlias = npt.NDArray[np.float64]
+
+MOST_OUTLINE = 1_000_000  # pixels around one polygon: pycocotools takes 100 bytes for each
+_FAR = 1 << 20  # beyond this the coordinates of pycocotools would overflow
+_HINT = "polygons need pycocotools, which is missing: pip install 'maskcodec[coco]'"
+
+
+def polygon_counts(polygons: Sequence[Any], shape: tuple[int, int], what: str) -> bytes:
+    """The compressed counts of polygons, united, on an image of a shape.
+
+    Raises
+    ------
+    MaskError
+        One has fewer than three points, half a point, or points far outside the image, or its
+        outline is longer than any object's.
+    TypeError
+        One is not a list of numbers.
+    ModuleNotFoundError
+        There is no pycocotools.
+    """
+    rings = [_ring(ring, shape, f"{what}, polygon {i}") for i, ring in enumerate(polygons)]
+    try:
+        import pycocotools.mask as coco
+    except ImportError:
+        raise ModuleNotFoundError(_HINT, name="pycocotools") from None
+    parts = coco.frPyObjects(rings, *shape)
+    united = parts[0] if len(parts) == 1 else coco.merge(parts)
+    return cast("bytes", united["counts"])
+
+
+def _ring(ring: Any, shape: tuple[int, int], what: str) -> Coordinates:
+    """One polygon as pycocotools takes it, of such a size that it takes no more than it should."""
+    try:
+        numbers = np.asarray(ring)
+    except (ValueError, OverflowError):
+        numbers = np.empty((0, 0))
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iuf":
+        raise TypeError(f"{what} must be numbers [x1, y1, x2, y2, x3, y3, ...], got {ring!r:.60}")
+    if len(numbers) < 6 or len(numbers) % 2:
+        raise MaskError(f"{what} has {len(numbers)} numbers; expected x and y of at least 3 points")
+    points = numbers.astype(np.float64).reshape(-1, 2)
+    side = max(shape)
+    inside = (points > -side) & (points < 2 * side) & (np.abs(points) < _FAR)
+    if not inside.all():  # also where one is not a number
+        at = int(np.argmin(inside))
+        raise MaskError(
+            f"{what} has {points.flat[at]} at index {at}, far outside an image of "
+            f"{shape[0]} x {shape[1]} pixels"
+        )
+    steps = np.abs(points - np.roll(points, 1, axis=0)).max(axis=1)
+    if steps.sum() > MOST_OUTLINE:
+        raise MaskError(
+            f"{what} has an outline of {steps.sum():,.0f} pixels; {MOST_OUTLINE:,} are the most"
+        )
+    return points.ravel()

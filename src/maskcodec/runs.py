@@ -1,0 +1,271 @@
+"""A mask as COCO's runs: sampled, measured and written without its pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maskcodec._arrays import as_out, as_pixels, as_size
+from maskcodec._lazy import kernels
+from maskcodec.errors import MaskError
+from maskcodec.grid import Sampling, check_choice, chosen_cells, nearest_edges, nearest_index
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maskcodec._arrays import Index, Mask
+
+MOST_PIXELS = (1 << 32) - 1  # COCO counts in 32 bits
+_DIGITS = 7  # bytes of a compressed count at most
+_USUAL = 4096  # runs for which there is room to begin with
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
+class RunMask:
+    """A mask as the runs of its columns, which is how COCO counts.
+
+    The codecs take one wherever they take a mask. What it does costs as much time and memory as
+    it has runs, however many pixels its image has; only `mask` paints.
+
+    Parameters
+    ----------
+    counts
+        Integers of at least 0: the lengths of the runs down the columns, one column after
+        another; background first, then foreground, and so on.
+    shape
+        (height, width) of the image, whose pixels the counts add up to: at most 2**32 - 1.
+
+    Raises
+    ------
+    MaskError
+        The counts are below 0, or do not add up.
+    TypeError
+        They are no integers.
+
+    Examples
+    --------
+    >>> from maskcodec.coco import RunMask
+    >>> mask = RunMask([2, 3, 1], (2, 3))
+    >>> mask.mask()
+    array([[0, 1, 1],
+           [0, 1, 0]], dtype=uint8)
+    >>> mask.area, mask.bbox
+    (3, (1, 0, 2, 2))
+    """
+
+    shape: tuple[int, int]
+    _ends: Index  # where each run ends, as `_kernels` has it
+
+    def __init__(self, counts: Any, shape: tuple[int, int]) -> None:
+        height, width = as_image_size(shape, "shape")
+        object.__setattr__(self, "shape", (height, width))
+        object.__setattr__(self, "_ends", run_ends(counts, (height, width), "counts"))
+
+    @classmethod
+    def from_mask(cls, mask: Any) -> RunMask:
+        """The runs of a mask (height, width), bool or integer; whatever is not 0 is set."""
+        pixels = as_pixels(mask)
+        shape = as_image_size(pixels.shape, "shape")
+        flat = np.not_equal(pixels.T, 0).ravel()
+        changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+        first = [0] if flat[0] else []
+        ends = np.concatenate([first, changes, [flat.size]])
+        return run_mask(shape, ends.astype(np.int64))
+
+    @property
+    def counts(self) -> Index:
+        """The lengths of the runs: int64 (n,), owned by the caller."""
+        return np.diff(self._ends, prepend=0)
+
+    @property
+    def area(self) -> int:
+        """How many pixels are set."""
+        return int(self.counts[1::2].sum())
+
+    @property
+    def bbox(self) -> tuple[int, int, int, int]:
+        """(x, y, width, height) of the tight box in pixels, as COCO has it; four times 0 if empty.
+
+        Equal to ``pycocotools.mask.toBbox``.
+        """
+        counts, height = self.counts, self.shape[0]
+        stops = self._ends[1::2][counts[1::2] > 0]
+        starts = stops - counts[1::2][counts[1::2] > 0]
+        if len(stops) == 0:
+            return 0, 0, 0, 0
+        left, right = starts // height, (stops - 1) // height
+        top, bottom = int((starts % height).min()), int(((stops - 1) % height).max())
+        if (left < right).any():  # down to the last row, and on from the first one
+            top, bottom = 0, height - 1
+        x = int(left.min())
+        return x, top, int(right.max()) - x + 1, bottom - top + 1
+
+    def any(self) -> bool:
+        """Whether any pixel is set."""
+        return self.area > 0
+
+    def cells(self, grid: int | tuple[int, int], sampling: Sampling = "nearest") -> Mask:
+        """The mask sampled to cells, as the codecs do it.
+
+        Parameters
+        ----------
+        grid
+            (rows, columns), or one number for both.
+        sampling
+            ``"nearest"``, ``"area"`` or ``"keep"``, see `maskcodec.BSD`.
+
+        Returns
+        -------
+        uint8 array (rows, columns) of 0 and 1, owned by the caller: equal to those of the painted
+        mask, cell for cell.
+        """
+        check_choice(sampling, Sampling, "sampling")
+        pair = grid if isinstance(grid, (tuple, list)) else (grid, grid)
+        rows, columns = as_size(pair, "grid")
+        height, width = self.shape
+        if sampling == "nearest":
+            cells = np.empty((rows, columns), np.uint8)
+            ys, xs = nearest_index(height, rows), nearest_index(width, columns)
+            kernels.gather_runs(self._ends, height, ys, xs, cells)
+            return cells
+        covered = np.empty((rows, columns), np.int64)
+        kernels.cover_runs(self._ends, height, width, covered)
+        return chosen_cells(covered, height * width, sampling)
+
+    def mask(self, *, out: Mask | None = None) -> Mask:
+        """Its pixels: uint8 (height, width) of 0 and 1, C-contiguous; `out` if it was given.
+
+        An RLE of a few bytes may claim 4 GiB of them: look at `shape` before you paint one that
+        you did not make.
+        """
+        height, width = self.shape
+        out = as_out(out, self.shape)
+        colours = np.arange(len(self._ends), dtype=np.uint8) & 1
+        out[:] = np.repeat(colours, self.counts).reshape(width, height).T
+        return out
+
+    def rle(self) -> dict[str, Any]:
+        """A compressed RLE, ``{"size": [height, width], "counts": bytes}``.
+
+        Byte for byte what ``pycocotools.mask.encode`` makes of the painted mask. JSON needs the
+        counts decoded; they are ASCII.
+        """
+        return {"size": list(self.shape), "counts": _compressed(_canonical(self._ends))}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RunMask):
+            return NotImplemented
+        same = self.shape == other.shape
+        return same and np.array_equal(_canonical(self._ends), _canonical(other._ends))
+
+    def __hash__(self) -> int:
+        return hash((self.shape, _canonical(self._ends).tobytes()))
+
+    def __repr__(self) -> str:
+        height, width = self.shape
+        return f"<RunMask of {height} x {width} pixels, {len(self._ends)} runs, {self.area} set>"
+
+
+def run_mask(shape: tuple[int, int], ends: Index) -> RunMask:
+    """A mask of runs that are known to fit: where each one ends, int64, owned."""
+    mask = object.__new__(RunMask)
+    object.__setattr__(mask, "shape", shape)
+    object.__setattr__(mask, "_ends", ends)
+    return mask
+
+
+def drawn_runs(
+    cells: Mask, corner: tuple[int, int], grid: tuple[int, int], shape: tuple[int, int]
+) -> RunMask:
+    """The runs of what `maskcodec.grid.paint_cells` paints with ``method="nearest"``."""
+    height, width = shape
+    edges = nearest_edges(grid[0], height), nearest_edges(grid[1], width)
+    column = np.empty(len(cells) + 2, np.int64)
+    ends = np.empty(_USUAL, np.int64)
+    count = kernels.cell_runs(cells, *corner, *edges, column, ends)
+    if count > len(ends):
+        ends = np.empty(count, np.int64)
+        kernels.cell_runs(cells, *corner, *edges, column, ends)
+    return run_mask(shape, ends[:count])
+
+
+def united(masks: Sequence[RunMask]) -> RunMask:
+    """What is set in any of some masks of one shape, of which there is at least one."""
+    if len(masks) == 1:
+        return masks[0]
+    stops = np.concatenate([mask._ends[1::2] for mask in masks])
+    starts = np.concatenate([mask._ends[:-1:2] for mask in masks])
+    at = np.concatenate([starts, stops])
+    order = np.argsort(at, kind="stable")  # of equals a start comes first, so that runs join
+    depth = np.cumsum(np.where(order < len(starts), 1, -1))
+    before = np.concatenate([[0], depth[:-1]])
+    height, width = masks[0].shape
+    changes = at[order][(depth == 0) | (before == 0)]
+    return run_mask(masks[0].shape, np.append(changes, height * width))
+
+
+def run_ends(counts: Any, shape: tuple[int, int], what: str) -> Index:
+    """Where runs of these lengths end, as a `RunMask` keeps it.
+
+    Raises
+    ------
+    MaskError
+        A length is below 0, or they do not add up to the image's pixels.
+    TypeError
+        They are not whole numbers in a row.
+    """
+    pixels = shape[0] * shape[1]
+    try:
+        lengths = np.asarray(counts)
+    except (ValueError, OverflowError):
+        lengths = np.empty((0, 0))
+    if lengths.ndim != 1 or not (lengths.dtype.kind in "iu" or lengths.size == 0):
+        for number in counts if isinstance(counts, (list, tuple)) else [counts]:
+            if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
+                raise TypeError(f"{what} must be whole numbers, got {number!r:.60}")
+        lengths = np.array(counts, object)  # too large for any image
+    for k in np.flatnonzero((lengths < 0) | (lengths > pixels))[:1].tolist():
+        wrong = "is below 0" if lengths[k] < 0 else f"passes the image's {pixels:,} pixels"
+        raise MaskError(f"{what}: number {k} is {lengths[k]!s:.30}, which {wrong}")
+    ends: Index = np.cumsum(lengths, dtype=np.int64)
+    reached = int(ends[-1]) if len(ends) else 0
+    if reached != pixels:
+        raise MaskError(
+            f"{what} add up to {reached:,} pixels, an image of {shape[0]} x {shape[1]} has "
+            f"{pixels:,}"
+        )
+    return ends
+
+
+def as_image_size(value: Any, what: str) -> tuple[int, int]:
+    """A size (height, width) that COCO can count.
+
+    Raises
+    ------
+    MaskError
+        A side is below 1, or there are more than 2**32 - 1 pixels.
+    TypeError
+        It is not two integers.
+    """
+    height, width = as_size(value, what)
+    if height * width > MOST_PIXELS:
+        raise MaskError(
+            f"{what} is {height} x {width}; COCO counts in 32 bits, up to {MOST_PIXELS:,} pixels"
+        )
+    return height, width
+
+
+def _canonical(ends: Index) -> Index:
+    """The same runs without empty ones, but for a first one where there is no background."""
+    full = np.flatnonzero(np.diff(ends, prepend=0))
+    colours = full & 1
+    last = np.append(colours[1:] != colours[:-1], True)
+    first = ends[:0] if colours[0] == 0 else np.zeros(1, np.int64)
+    return np.concatenate([first, ends[full[last]]])
+
+
+def _compressed(ends: Index) -> bytes:
+    data = np.empty(len(ends) * _DIGITS, np.uint8)
+    return data[: kernels.write_counts(ends, data)].tobytes()
