@@ -321,6 +321,32 @@ def _cover(
             out[upper - 1, c] -= share * (height - above)
 
 
+@kernel
+def measure_runs(ends: Index, height: int) -> tuple[int, int, int, int, int]:
+    """Count the pixels of the foreground, and find its first and last column and row.
+
+    Returns 0 and four times -1 where there are none.
+    """
+    area = _NIL
+    x1, y1, x2, y2 = _UNSET, height, _UNSET, _UNSET
+    for k in range(1, len(ends), 2):
+        start, stop = ends[k - 1], ends[k]
+        if start == stop:
+            continue
+        area += stop - start
+        first, last = start // height, (stop - 1) // height
+        x1 = first if x1 < 0 else x1
+        x2 = last
+        if first < last:  # down to the last row, and on from the first one
+            y1, y2 = _NIL, height - 1
+        else:
+            y1 = min(y1, start - first * height)
+            y2 = max(y2, stop - 1 - last * height)
+    if area == 0:
+        return 0, -1, -1, -1, -1
+    return area, x1, y1, x2, y2
+
+
 # ------------------------------------------------------------------- cells to COCO's runs
 
 
@@ -370,6 +396,20 @@ def _end_run(ends: Index, count: int, end: int) -> int:
     if count < len(ends):
         ends[count] = end
     return count + 1
+
+
+@kernel
+def join_runs(ends: Index, out: Index) -> int:
+    """Write the same runs without empty ones, but for a first one; return how many."""
+    count = _NIL
+    for k in range(len(ends)):
+        if k > 0 and ends[k] == ends[k - 1]:
+            continue
+        if count > 0 and (count - 1 - k) % 2 == 0:
+            count -= 1  # those between were empty: it goes on
+        out[count] = ends[k]
+        count += 1
+    return count
 
 
 @kernel

@@ -53,18 +53,20 @@ def _ring(ring: Any, shape: tuple[int, int], what: str) -> Coordinates:
         raise TypeError(f"{what} must be numbers [x1, y1, x2, y2, x3, y3, ...], got {ring!r:.60}")
     if len(numbers) < 6 or len(numbers) % 2:
         raise MaskError(f"{what} has {len(numbers)} numbers; expected x and y of at least 3 points")
-    points = numbers.astype(np.float64).reshape(-1, 2)
+    points = numbers.astype(np.float64, copy=False)
     side = max(shape)
-    inside = (points > -side) & (points < 2 * side) & (np.abs(points) < _FAR)
-    if not inside.all():  # also where one is not a number
-        at = int(np.argmin(inside))
+    low, high = max(-side, -_FAR), min(2 * side, _FAR)
+    if not (points.min() >= low and points.max() <= high):  # also where one is not a number
+        at = int(np.argmin((points >= low) & (points <= high)))
         raise MaskError(
-            f"{what} has {points.flat[at]} at index {at}, far outside an image of "
-            f"{shape[0]} x {shape[1]} pixels"
+            f"{what} has {points[at]} at index {at}, far outside an image of {shape[0]} x "
+            f"{shape[1]} pixels"
         )
-    steps = np.abs(points - np.roll(points, 1, axis=0)).max(axis=1)
-    if steps.sum() > MOST_OUTLINE:
-        raise MaskError(
-            f"{what} has an outline of {steps.sum():,.0f} pixels; {MOST_OUTLINE:,} are the most"
-        )
-    return points.ravel()
+    if len(points) * (high - low) > MOST_OUTLINE:  # else no outline of so many points is as long
+        corners = points.reshape(-1, 2)
+        length = np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum()
+        if length > MOST_OUTLINE:
+            raise MaskError(
+                f"{what} has an outline of {length:,.0f} pixels; {MOST_OUTLINE:,} are the most"
+            )
+    return points

@@ -82,7 +82,7 @@ class RunMask:
     @property
     def area(self) -> int:
         """How many pixels are set."""
-        return int(self.counts[1::2].sum())
+        return int(kernels.measure_runs(self._ends, self.shape[0])[0])
 
     @property
     def bbox(self) -> tuple[int, int, int, int]:
@@ -90,17 +90,8 @@ class RunMask:
 
         Equal to ``pycocotools.mask.toBbox``.
         """
-        counts, height = self.counts, self.shape[0]
-        stops = self._ends[1::2][counts[1::2] > 0]
-        starts = stops - counts[1::2][counts[1::2] > 0]
-        if len(stops) == 0:
-            return 0, 0, 0, 0
-        left, right = starts // height, (stops - 1) // height
-        top, bottom = int((starts % height).min()), int(((stops - 1) % height).max())
-        if (left < right).any():  # down to the last row, and on from the first one
-            top, bottom = 0, height - 1
-        x = int(left.min())
-        return x, top, int(right.max()) - x + 1, bottom - top + 1
+        area, x1, y1, x2, y2 = kernels.measure_runs(self._ends, self.shape[0])
+        return (x1, y1, x2 - x1 + 1, y2 - y1 + 1) if area else (0, 0, 0, 0)
 
     def any(self) -> bool:
         """Whether any pixel is set."""
@@ -259,11 +250,8 @@ def as_image_size(value: Any, what: str) -> tuple[int, int]:
 
 def _canonical(ends: Index) -> Index:
     """The same runs without empty ones, but for a first one where there is no background."""
-    full = np.flatnonzero(np.diff(ends, prepend=0))
-    colours = full & 1
-    last = np.append(colours[1:] != colours[:-1], True)
-    first = ends[:0] if colours[0] == 0 else np.zeros(1, np.int64)
-    return np.concatenate([first, ends[full[last]]])
+    joined = np.empty_like(ends)
+    return joined[: kernels.join_runs(ends, joined)]
 
 
 def _compressed(ends: Index) -> bytes:
