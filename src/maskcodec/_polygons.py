@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Coordinates: TypeAlias = npt.NDArray[np.float64]
 
-MOST_OUTLINE = 1_000_000  # pixels around one polygon: pycocotools takes 100 bytes for each
+MOST_OUTLINE = 2_000_000  # pixels around all polygons: pycocotools takes 100 bytes for each
 _FAR = 1 << 20  # beyond this the coordinates of pycocotools would overflow
 _HINT = "polygons need pycocotools, which is missing: pip install 'maskcodec[coco]'"
 
@@ -26,14 +26,21 @@ def polygon_counts(polygons: Sequence[Any], shape: tuple[int, int], what: str) -
     Raises
     ------
     MaskError
-        One has fewer than three points, half a point, or points far outside the image, or its
-        outline is longer than any object's.
+        One has fewer than three points, half a point, or points far outside the image, or the
+        outlines are longer than any object's.
     TypeError
         One is not a list of numbers.
     ModuleNotFoundError
         There is no pycocotools.
     """
     rings = [_ring(ring, shape, f"{what}, polygon {i}") for i, ring in enumerate(polygons)]
+    # No side is longer than three of the image, so that most need not be measured.
+    if 3 * max(shape) * sum(map(len, rings)) > MOST_OUTLINE:
+        length = sum(map(_outline, rings))
+        if length > MOST_OUTLINE:
+            raise MaskError(
+                f"{what} has outlines of {length:,.0f} pixels; {MOST_OUTLINE:,} are the most"
+            )
     try:
         import pycocotools.mask as coco
     except ImportError:
@@ -62,11 +69,10 @@ def _ring(ring: Any, shape: tuple[int, int], what: str) -> Coordinates:
             f"{what} has {points[at]} at index {at}, far outside an image of {shape[0]} x "
             f"{shape[1]} pixels"
         )
-    if len(points) * (high - low) > MOST_OUTLINE:  # else no outline of so many points is as long
-        corners = points.reshape(-1, 2)
-        length = np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum()
-        if length > MOST_OUTLINE:
-            raise MaskError(
-                f"{what} has an outline of {length:,.0f} pixels; {MOST_OUTLINE:,} are the most"
-            )
     return points
+
+
+def _outline(points: Coordinates) -> float:
+    """How many pixels lie around a polygon."""
+    corners = points.reshape(-1, 2)
+    return float(np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum())
