@@ -14,6 +14,7 @@ import json
 import operator
 import sys
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import maskcodec as mc
 from _common import Table, paragraph, versions, write_section
-from maskcodec.cli.coco import Instance, read_instances
+from maskcodec.cli.coco import CocoFile, Instance, checked_claim
 from maskcodec.cli.read import MOST_PIXELS, InputError
 
 if TYPE_CHECKING:
@@ -56,10 +57,10 @@ class Score:
         self.union += union
 
 
-def read(path: Path) -> list[Instance]:
-    """All instances of a file, not drawn yet."""
+def read(path: Path, limit: int | None) -> list[Instance]:
+    """The instances of a file, or the first ones, not drawn yet."""
     if path.suffix != ".jsonl":
-        return read_instances(path)
+        return list(islice(CocoFile(path), limit))
     found = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         where = f"{path}, line {number}"
@@ -69,10 +70,8 @@ def read(path: Path) -> list[Instance]:
                 height, width = map(operator.index, segmentation["size"])
             except (ValueError, KeyError, TypeError) as error:
                 raise InputError(f"{where}: no COCO RLE under 'segmentation': {error!r}") from error
-            if not 1 <= height * width <= MOST_PIXELS:
-                raise InputError(f"{where} claims {height} x {width} pixels")
             found.append(Instance(where, segmentation, (height, width)))
-    return found
+    return found[:limit]
 
 
 def drawn(instances: Sequence[Instance]) -> Iterator[Mask]:
@@ -83,7 +82,8 @@ def drawn(instances: Sequence[Instance]) -> Iterator[Mask]:
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as progress:
         for instance in progress.track(instances, description="round trips"):
-            yield instance.mask()
+            checked_claim(instance.shape, instance.where, MOST_PIXELS)
+            yield instance.mask().mask()
 
 
 class Trips:
@@ -201,7 +201,7 @@ def main() -> int:
         parser.error("--limit must be at least 1")
 
     try:
-        by_file = [(path.name, read(path)[: options.limit]) for path in options.files]
+        by_file = [(path.name, read(path, options.limit)) for path in options.files]
         instances = [instance for _, found in by_file for instance in found]
         trips, empty = measure(instances, options.grids)
     except (InputError, OSError, UnicodeDecodeError) as error:

@@ -17,7 +17,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from _common import PAGE, Table, paragraph, versions, write_section
 from maskcodec import MaskCodecError
-from maskcodec.cli.coco import labelled_masks, read_instances
+from maskcodec.cli.coco import CocoFile, labelled_masks
 from maskcodec.lengths import (
     COLUMNS,
     EXPRESSION,
@@ -33,8 +33,8 @@ from maskcodec.vocabularies import load_tokenizer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from maskcodec._arrays import Mask
     from maskcodec.cli.coco import Instance
+    from maskcodec.coco import RunMask
     from maskcodec.lengths import Lengths
 
     Measured = dict[tuple[str, str], tuple[Lengths, float]]  # by tokenizer and label
@@ -54,7 +54,7 @@ def counted(
     console = Console(stderr=True)
     words: list[int] = []
 
-    def masks() -> Iterator[tuple[Mask, str]]:
+    def masks() -> Iterator[tuple[RunMask, str]]:
         steps = progress.track(instances, description=f"{tokenizer}, {label}")
         for mask, name in labelled_masks(steps, label, everything=everything):
             words.append(len(name.split()))
@@ -179,7 +179,7 @@ def main() -> int:
     tokenizers = options.tokenizer or ["qwen", "mistral", "tekken"]
 
     try:
-        by_file = [(path.name, read_instances(path)) for path in options.files]
+        by_file = [(path.name, list(CocoFile(path))) for path in options.files]
         instances = [one for _, found in by_file for one in found]
         measured: Measured = {}
         for tokenizer in tokenizers:

@@ -4,9 +4,12 @@ import io
 import json
 import re
 import sys
+import tracemalloc
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
+import ijson
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,7 +19,10 @@ from typer.testing import CliRunner
 import maskcodec as mc
 from maskcodec import demo
 from maskcodec.cli import commands, options, say
-from maskcodec.cli.coco import drawn
+from maskcodec.cli import encode as encoding
+from maskcodec.cli.coco import CocoFile
+from maskcodec.cli.read import InputError
+from maskcodec.coco import RunMask
 
 _mixes = "mix_stderr" in inspect.signature(CliRunner).parameters  # before Click 8.2
 RUNNER = CliRunner(mix_stderr=False) if _mixes else CliRunner()
@@ -54,7 +60,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def write(name, content):
-    Path(name).write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
+    text = content if isinstance(content, (str, bytes)) else json.dumps(content)
+    Path(name).write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
 def run(*args, stdin=None, code=0):
@@ -129,7 +136,7 @@ def test_a_reader_that_goes_away_is_no_error(monkeypatch):
     def echo(*_, **__):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
-    monkeypatch.setattr(commands.typer, "echo", echo)
+    monkeypatch.setattr(encoding.typer, "echo", echo)
     assert "error" not in run("encode", "mask.png", "-l", "dog", code=1).stderr
 
 
@@ -176,7 +183,7 @@ def test_stdout_is_exactly_the_text():
 
 def test_a_terminal_gets_a_line_break(monkeypatch):
     terminal = SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True))
-    monkeypatch.setattr(commands, "sys", terminal)
+    monkeypatch.setattr(encoding, "sys", terminal)
     assert run("encode", "mask.png", "-l", "black dog").stdout == TEXT + "\n"
 
 
@@ -321,6 +328,12 @@ def test_an_empty_mask_is_mentioned():
         ("mask.png -l dog -c i-sd --background a|b", "background: label 'a|b' holds '|'"),
         ("mask.png -l dog --config x --grid 32", "--grid and --config exclude each other"),
         ("mask.png -l dog --config x -c b-sd", "--codec and --config exclude each other"),
+        ("coco.json", "--image-id: coco.json holds annotations; say of which image"),
+        ("COCO.JSON -l dog", "--image-id: COCO.JSON holds annotations; say of which image"),
+        ("mask.png --image-id 7", "--image-id: it is for COCO annotations, a .json file, got 'mas"),
+        ("- --image-id 7 -l dog", "--image-id: it is for COCO annotations, a .json file, got '-'"),
+        ("coco.json --image-id 7 -l dog", "--label and --image-id exclude each other"),
+        ("coco.json --image-id 7 -n names.json", "--names and --image-id exclude each other"),
     ],
 )
 def test_bad_usage_of_encode(args, message):
@@ -331,7 +344,7 @@ def test_files_that_are_no_mask():
     Image.new("RGB", (4, 4)).save("colour.png")
     assert "colour.png has colours (mode RGB)" in fails("encode", "colour.png", "-l", "dog")
     assert fails("encode", "none.png", "-l", "dog") == "none.png: No such file or directory"
-    assert fails("encode", "names.json", "-l", "x") == "names.json is not an image that can be read"
+    assert fails("encode", "text.txt", "-l", "x") == "text.txt is not an image that can be read"
     assert "standard input is not an image" in fails("encode", "-", "-l", "x", stdin=b"")
 
 
@@ -393,6 +406,191 @@ def test_configurations_that_are_none(content, message):
 
 def test_a_label_that_would_break_the_text():
     assert "holds '</ref>'" in fails("encode", "mask.png", "-l", "a</ref>b")
+
+
+# encode, from annotations
+
+
+@pytest.fixture
+def zoo():
+    """A COCO file of an image: a small dog upon a large one, a crowd of cats; and another image."""
+    small = boxes((14, 15, 20, 20))
+    cats = RunMask.from_mask(MAP == 2).counts.tolist()
+    dog = RunMask.from_mask(small).rle()["counts"].decode()
+    return {
+        "annotations": [
+            {"id": 1, "image_id": 7, "category_id": 3, "segmentation": rle(dog)},
+            {"id": 2, "image_id": 8, "category_id": 1, "segmentation": "elsewhere"},
+            {"id": 3, "image_id": "7", "category_id": 1, "segmentation": [polygon(DOG)]},
+            {"id": 4, "image_id": 7, "category_id": 2, "segmentation": rle(cats), "iscrowd": 1},
+            {"id": 5, "image_id": 8, "category_id": 1, "segmentation": None},
+        ],
+        "info": {"images": [{"id": 7}], "deep": [[[{"annotations": []}]]], "version": None},
+        "categories": [
+            {"id": 1, "name": "dog"},
+            {"id": "2", "name": "cat"},
+            {"id": 3, "name": " puppy "},
+        ],
+        "images": [
+            {"id": 7, "height": SHAPE[0], "width": SHAPE[1], "tags": ["a", {"id": 5}]},
+            {"id": 9, "height": 30, "width": 40},
+        ],
+    }
+
+
+def encode(content, *args, image_id=7):
+    write("coco.json", content)
+    return run("encode", "coco.json", "--image-id", image_id, *args)
+
+
+def test_instances_are_written_in_the_files_order(zoo):
+    result = encode(zoo)
+    masks = [boxes((14, 15, 20, 20)), MAP == 1, MAP == 2]
+    assert result.stdout == mc.BSD().encode_many(masks, ["puppy", "dog", "cat"])
+    assert result.stderr == ""
+    assert encode(zoo, "-g", "32", "--no-bricks").stdout == mc.BSD(
+        grid=32, bricks=False
+    ).encode_many(masks, ["puppy", "dog", "cat"])
+    write("COCO.JSON", zoo)
+    said = run("encode", "COCO.JSON", "--image-id", "7", "-o", "a.txt").stderr
+    assert said == f"wrote a.txt: {len(result.stdout)} characters\n"
+    assert Path("a.txt").read_bytes() == result.stdout_bytes
+
+
+@pytest.mark.parametrize("codec", [mc.ISD, mc.IRLE, mc.RRLE])
+@pytest.mark.parametrize("grid", [64, 16])
+def test_on_a_grid_small_instances_lie_upon_large_ones(zoo, codec, grid):
+    chosen = codec(grid=grid)
+    scene = np.where(boxes((14, 15, 20, 20)) != 0, 3, MAP)
+    expected = chosen.encode(scene, {1: "dog", 2: "cat", 3: "puppy"})
+    for annotations in zoo["annotations"], zoo["annotations"][::-1]:
+        zoo["annotations"] = annotations
+        result = encode(zoo, "-c", chosen.codec_id, "-g", grid)
+        assert result.stdout == expected
+        assert result.stderr == ""
+
+
+def test_instances_of_one_category_share_its_cells(zoo):
+    zoo["annotations"][0]["category_id"] = 1
+    result = encode(zoo, "-c", "r-rle", "-g", "64")
+    assert result.stdout == mc.RRLE(grid=64).encode(MAP, {1: "dog", 2: "cat"})
+    assert result.stderr == ""
+
+
+def test_a_category_that_a_grid_loses_is_mentioned(zoo):
+    cover = [polygon((10, 12, 30, 24)), polygon((10, 24, 29, 25))]
+    zoo["annotations"][2]["segmentation"] = [polygon((10, 12, 30, 24))]
+    zoo["annotations"][0]["segmentation"] = cover
+    write("coco.json", zoo)
+    result = encode(zoo, "-c", "i-rle", "-g", "64")
+    assert "puppy" in result.stdout
+    assert "dog*" in result.stdout
+    zoo["annotations"][0]["segmentation"] = [polygon((10, 12, 30, 24))]
+    result = encode(zoo, "-c", "i-rle", "-g", "64")
+    assert "puppy" not in result.stdout
+    assert result.stderr == (
+        "note: smaller instances cover 'puppy': no cell of the grid is left to it\n"
+    )
+
+
+def test_lost_instances_are_refused_or_reported(zoo):
+    flea = {"id": 6, "image_id": 7, "category_id": 4, "segmentation": rle([0, 1, MASK.size - 1])}
+    zoo["annotations"].append(flea)
+    write("coco.json", zoo)
+    message = fails("encode", "coco.json", "--image-id", "7")
+    assert message.startswith("mask 3 ('category 4') has 1 of 128 x 192 pixels set, but no cell of")
+    assert message.endswith("--sampling keep keeps it, --lost drop drops it")
+    gone = "note: dropped 'category 4': no cell of the 64 x 64 grid is left of it\n"
+    result = encode(zoo, "--lost", "drop")
+    assert result.stderr == gone
+    assert [region.label for region in mc.BSD().decode(result.stdout)] == ["puppy", "dog", "cat"]
+    assert "<ref>category 4</ref>" in encode(zoo, "--sampling", "keep").stdout
+    on_grid = "encode", "coco.json", "--image-id", "7", "-c", "i-rle", "-g", "64"
+    assert run(*on_grid).stderr == gone
+    assert fails(*on_grid, "--lost", "raise") == message
+    assert "category 4*1" in run(*on_grid, "--sampling", "keep").stdout
+
+
+def test_an_image_without_instances_has_an_empty_text(zoo):
+    result = encode(zoo, image_id=9)
+    assert result.stdout == ""
+    assert result.stderr == "note: there is nothing to encode, so the text is empty\n"
+    grid = encode(zoo, "-c", "i-rle", "--background", "nothing", image_id=9)
+    assert grid.stdout == "<seg>nothing*256</seg>"
+    assert grid.stderr == ""
+
+
+def test_an_empty_instance_adds_nothing(zoo):
+    zoo["annotations"][0]["segmentation"] = rle([MASK.size])
+    masks = [MAP == 1, MAP == 2]
+    assert encode(zoo).stdout == mc.BSD().encode_many(masks, ["dog", "cat"])
+    result = encode(zoo, "-c", "r-rle")
+    assert result.stdout == mc.RRLE().encode(MAP, {1: "dog", 2: "cat"})
+    assert result.stderr == ""
+
+
+def test_a_category_that_would_break_the_text_is_refused(zoo):
+    zoo["categories"][0]["name"] = "dog|cat"
+    assert "dog|cat" in encode(zoo).stdout
+    message = fails("encode", "coco.json", "--image-id", "7", "-c", "r-rle")
+    assert "label 'dog|cat' holds '|', which separates" in message
+    zoo["categories"][0]["name"] = "</ref>"
+    write("coco.json", zoo)
+    assert "holds '</ref>'" in fails("encode", "coco.json", "--image-id", "7")
+    zoo["categories"][0]["name"] = "others"
+    assert "<ref>others</ref>" in encode(zoo).stdout
+    message = fails("encode", "coco.json", "--image-id", "7", "-c", "r-rle")
+    assert message == "'others' is the background's label; --background gives it another"
+    assert "others*" in encode(zoo, "-c", "r-rle", "--background", "nothing").stdout
+
+
+def test_the_order_of_keys_makes_no_difference(zoo):
+    text = encode(zoo).stdout
+    assert "puppy" in text
+    for turn in range(1, len(zoo)):
+        keys = [*zoo][turn:] + [*zoo][:turn]
+        assert encode({key: zoo[key] for key in keys}).stdout == text
+    write("coco.json", b"\xef\xbb\xbf" + json.dumps(zoo, indent=1).encode())
+    assert run("encode", "coco.json", "--image-id", "7").stdout == text
+
+
+def test_a_file_is_read_without_being_held(folder):
+    """Twenty times the annotations: a few bytes more for each, of a kilobyte that it has."""
+
+    def peak(count):
+        entry = {"category_id": 1, "segmentation": [[x % 7 + x / 10 for x in range(200)]]}
+        with (folder / "large.json").open("w") as file:
+            file.write('{"annotations": [')
+            for k in range(count):
+                file.write("," * (k > 0) + json.dumps(entry | {"id": k, "image_id": k % 50}))
+            images = [{"id": k, "height": 480, "width": 640} for k in range(50)]
+            file.write(f'], "images": {json.dumps(images)}}}')
+        tracemalloc.start()
+        try:
+            found = CocoFile(folder / "large.json")
+            numbers = sum(len(one.segmentation[0]) for one in found)
+            return tracemalloc.get_traced_memory()[1], len(found), numbers
+        finally:
+            tracemalloc.stop()
+
+    peak(10)  # imports
+    small, large = peak(200), peak(4000)
+    assert (small[1:], large[1:]) == ((200, 40_000), (4000, 800_000))
+    assert (folder / "large.json").stat().st_size > 3_000_000
+    assert large[0] - small[0] < 400_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes")
+def test_a_pipe_cannot_be_read_twice(folder):
+    import os
+    import threading
+
+    os.mkfifo(folder / "pipe.json")
+    writer = threading.Thread(target=lambda: (folder / "pipe.json").write_text("{}"))
+    writer.start()
+    message = fails("encode", "pipe.json", "--image-id", "7")
+    writer.join()
+    assert message == "pipe.json is read twice, which only a file allows: save it first"
 
 
 # decode
@@ -608,7 +806,8 @@ def test_texts_and_files_that_cannot_be_read(folder):
 @pytest.fixture
 def coco():
     """A COCO file with a polygon, counts, packed counts, an empty one, and one that gets lost."""
-    counts = runs(MAP == 2)
+    cat = RunMask.from_mask(MAP == 2)
+    packed = cat.rle()["counts"].decode()
     return {
         "images": [
             {"id": 7, "height": SHAPE[0], "width": SHAPE[1]},
@@ -616,9 +815,15 @@ def coco():
         ],
         "annotations": [
             {"id": 1, "image_id": 7, "category_id": 1, "segmentation": [polygon(DOG)]},
-            {"id": 2, "image_id": 7, "category_id": 2, "segmentation": rle(counts), "iscrowd": 1},
-            {"id": 3, "image_id": 7, "category_id": 2, "segmentation": rle(packed(counts))},
-            {"id": 4, "image_id": 7, "category_id": 9, "segmentation": []},
+            {
+                "id": 2,
+                "image_id": 7,
+                "category_id": 2,
+                "segmentation": rle(cat.counts.tolist()),
+                "iscrowd": 1,
+            },
+            {"id": 3, "image_id": 7, "category_id": 2, "segmentation": rle(packed)},
+            {"id": 4, "image_id": 7, "category_id": 9, "segmentation": rle([MASK.size])},
             {"id": 5, "image_id": 7, "category_id": 1, "segmentation": rle([0, 1, MASK.size - 1])},
             {"id": 6, "image_id": 9, "category_id": 1, "segmentation": "elsewhere"},
         ],
@@ -633,26 +838,6 @@ def polygon(box):
 
 def rle(counts):
     return {"size": list(SHAPE), "counts": counts}
-
-
-def runs(mask):
-    flat = np.asarray(mask, np.uint8).T.ravel()
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flat, [1 - flat[-1]]])))
-    return np.diff(np.concatenate([[0], edges])).tolist()
-
-
-def packed(counts):
-    """COCO's own packing, as its C code has it."""
-    text = ""
-    for n, count in enumerate(counts):
-        number = count - counts[n - 2] if n > 2 else count
-        while True:
-            code, number = number & 31, number >> 5
-            more = number != (-1 if code & 16 else 0)
-            text += chr(48 + code + 32 * more)
-            if not more:
-                break
-    return text
 
 
 def show(content, *args, image_id=7):
@@ -685,23 +870,20 @@ def test_polygons_need_pycocotools(coco, monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools.mask", None)
     write("coco.json", coco)
     message = fails("show", "coco.json", "--image-id", "7")
-    assert message == (
-        "reading polygons needs pycocotools, which is missing: pip install 'maskcodec[coco]'"
-    )
+    assert message == "polygons need pycocotools, which is missing: pip install 'maskcodec[coco]'"
     del coco["annotations"][0]
     assert "[cat]" in show(coco).stdout
 
 
-def test_packed_counts_are_read_as_pycocotools_writes_them():
-    tools = pytest.importorskip("pycocotools.mask")
-    random = np.random.default_rng(1)
-    for side in range(1, 40):
-        mask = (random.random((side, 2 * side)) < random.random()).astype(np.uint8)
-        counts = tools.encode(np.asfortranarray(mask))["counts"].decode()
-        assert counts == packed(runs(mask))
-        segmentation = {"size": [side, 2 * side], "counts": counts}
-        again = drawn(segmentation, (side, 2 * side), "it")
-        assert np.array_equal(again, mask)
+@pytest.mark.parametrize("command", ["show", "encode", "tokens"])
+def test_coco_files_need_ijson(coco, pets, command, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ijson", None)
+    write("coco.json", coco | pets)
+    settings = ["-t", "."] if command == "tokens" else ["--image-id", "7"]
+    message = fails(command, "coco.json", *settings)
+    assert message == (
+        "reading COCO files needs ijson, which is missing: pip install 'maskcodec[coco]'"
+    )
 
 
 def test_a_crowd_has_numbers_for_labels(coco):
@@ -729,58 +911,125 @@ def test_a_photo_of_another_size_is_refused(coco):
     assert "photo.png has 128 x 192 pixels, but image 8 is annotated with 4 x 4" in message
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ([], "coco.json is no COCO annotation file: it has no list 'images'"),
-        ({"images": {}}, "it has no list 'images'"),
-        ({"images": [1]}, "it has no list 'images'"),
-        ({"images": []}, "it has no list 'annotations'"),
-        ("{", "coco.json is not JSON"),
-        ({"images": [{"id": 7}], "annotations": []}, 'image 7 has no "height" and "width"'),
-        (
-            {"images": [{"id": 7, "height": "4", "width": 4}], "annotations": []},
-            'image 7 has no "height" and "width"',
-        ),
-        (
-            {"images": [{"id": 7, "height": 0, "width": 4}], "annotations": []},
-            "image 7 claims 0 x 4 pixels",
-        ),
-        (
-            {"images": [{"id": 7, "height": 10**6, "width": 10**6}], "annotations": []},
-            "image 7 claims 1000000 x 1000000 pixels",
-        ),
-    ],
-)
-def test_files_without_annotations(content, message):
+IMAGES = '{"images": [{"id": 7, "height": 128, "width": 192}], "annotations": '
+LIST = "coco.json is no COCO annotation file: it has no list "
+JSON = "coco.json is not JSON that can be read: "
+FILES = [
+    ([], LIST + "'images'"),
+    (5, LIST + "'images'"),
+    ([[{"images": []}]], LIST + "'images'"),
+    ({"images": {}}, LIST + "'images'"),
+    ({"images": {"images": []}, "annotations": []}, LIST + "'images'"),
+    ({"images": [1]}, LIST + "'images'"),
+    ({"images": [[7]]}, LIST + "'images'"),
+    ({"images": []}, LIST + "'annotations'"),
+    ({"annotations": []}, LIST + "'images'"),
+    ({"images": [], "annotations": None}, LIST + "'annotations'"),
+    ({"images": [], "annotations": [None]}, LIST + "'annotations'"),
+    ("{", JSON + "premature EOF"),
+    ("", JSON + "premature EOF"),
+    (IMAGES + '[{"id": 1', JSON + "premature EOF"),
+    (IMAGES + "[]} x", JSON + "trailing garbage"),
+    (IMAGES + "[]}{}", JSON + "trailing garbage"),
+    (IMAGES + "[{'id': 1}]}", JSON + "invalid"),
+    (IMAGES + '[{"area": NaN}]}', JSON + "invalid char in json text."),
+    (IMAGES + '[{"id": ' + "9" * 5000 + "}]}", JSON + "integer overflow"),
+    (IMAGES + '[{"id": 1e999}]}', JSON + "numeric (floating point) overflow"),
+    (IMAGES.encode() + b'[{"id": "caf\xe9"}]}', JSON + "invalid bytes in UTF8 string."),
+    (b"\xff\xfe{\0}\0", JSON + "invalid char in json text."),
+    ("[" * 100_000, "coco.json is nested deeper than 50"),
+    (IMAGES + '[{"segmentation": ' + "[" * 100_000, "coco.json is nested deeper than 50"),
+    ({"images": [{"id": 7}], "annotations": []}, 'image 7 has no "height" and "width"'),
+    (
+        {"images": [{"id": 7, "height": "4", "width": 4}], "annotations": []},
+        'image 7 has no "height" and "width"',
+    ),
+    (
+        {"images": [{"id": 7, "height": True, "width": 4.0}], "annotations": []},
+        'image 7 has no "height" and "width"',
+    ),
+    (
+        {"images": [{"id": 7, "height": 0, "width": 4}], "annotations": []},
+        "image 7 claims 0 x 4 pixels",
+    ),
+    (
+        {"images": [{"id": 7, "height": 10**6, "width": 10**6}], "annotations": []},
+        "image 7 claims 1000000 x 1000000 pixels",
+    ),
+    (
+        {"images": [{"id": k, "height": 4, "width": 4 + (k == 7)} for k in (7, "7")]},
+        "coco.json lists image 7 twice, with two sizes",
+    ),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), FILES)
+@pytest.mark.parametrize("reader", ["yajl2_c", "python"])
+def test_files_without_annotations(content, message, reader, monkeypatch):
+    backend = ijson.get_backend(reader)
+    fake = SimpleNamespace(
+        basic_parse=backend.basic_parse, items=backend.items, JSONError=ijson.JSONError
+    )
+    monkeypatch.setitem(sys.modules, "ijson", fake)
     write("coco.json", content)
-    assert message in fails("show", "coco.json", "--image-id", "7")
+    if message.startswith(JSON) and reader == "python":
+        message = JSON  # which says the same in other words
+    assert message in fails("encode", "coco.json", "--image-id", "7")
+
+
+def test_a_key_that_only_looks_like_the_annotations():
+    write("coco.json", IMAGES + '[], "annotations.item": {}}')
+    with pytest.raises(InputError, match="has other annotations than when it was read before"):
+        list(CocoFile(Path("coco.json")))
+
+
+def test_a_file_that_changes_is_noticed(coco):
+    del coco["annotations"][-1]
+    write("coco.json", coco)
+    file = CocoFile(Path("coco.json"))
+    for annotations in coco["annotations"][1:], [*coco["annotations"], {"image_id": 7}], []:
+        write("coco.json", {**coco, "annotations": annotations})
+        with pytest.raises(InputError, match="has other annotations than when it was read before"):
+            list(file)
+    write("coco.json", coco)
+    assert len(list(islice(file, 5))) == 5
+
+
+def test_show_paints_no_monstrous_claim(coco):
+    coco["images"][0] |= {"height": 20_000, "width": 20_000}
+    coco["annotations"] = []
+    write("coco.json", coco)
+    message = fails("show", "coco.json", "--image-id", "7")
+    assert message == "coco.json: image 7 claims 20000 x 20000 pixels"
+    assert run("encode", "coco.json", "--image-id", "7").stdout == ""
 
 
 @pytest.mark.parametrize(
     ("segmentation", "message"),
     [
-        (None, "annotation 1 has no segmentation"),
-        (rle([5]), "annotation 1 has an RLE that does not fill 128 x 192 pixels"),
-        (rle([-1, MASK.size + 1]), "an RLE that does not fill"),
-        (rle([True, MASK.size - 1]), "an RLE that does not fill"),
-        (rle(None), "an RLE that does not fill"),
-        ({"size": [1, 1], "counts": [MASK.size]}, "an RLE that does not fill"),
-        (rle("~"), "an RLE that does not fill"),
-        (rle("o" * 20), "an RLE that does not fill"),
-        (rle("o"), "an RLE that does not fill"),
-        ([[1, 2, 3, 4]], "a polygon is [x1, y1, x2, y2, x3, y3, ...]"),
-        ([[1, 2, 3, 4, 5, 6, 7]], "a polygon is"),
-        ([[1, 2, 3, 4, 5, "6"]], "a polygon is"),
-        ([[1, 2, 3, 4, 5, 10**9]], "a polygon is"),
-        ([[1, 2, 3, 4, 5, float("nan")]], "a polygon is"),
-        ([5], "a polygon is"),
+        (None, "the segmentation is missing: a mask is needed, not only a box"),
+        ([], "the segmentation is an empty list: an annotation with a box only has no mask; "),
+        ("x", "the segmentation must be run lengths or polygons, got str"),
+        (rle([5]), "the counts of the segmentation add up to 5 pixels, an image of 128 x 192 has "),
+        (rle(None), 'the segmentation has no "counts"'),
+        (rle([[1]]), "the counts of the segmentation must be whole numbers, got [1]"),
+        ({"size": [1, 1], "counts": [1]}, "has the size 1 x 1, height x width, but its image has"),
+        ({"size": "1", "counts": [1]}, "the size of the segmentation must be two integers, got "),
+        (rle("~"), "the counts of the segmentation hold '~', which none is written with"),
+        (rle("o"), "the counts of the segmentation stop inside a number (at character 0)"),
+        ([[1, 2, 3, 4]], "the segmentation, polygon 0 has 4 numbers; expected x and y of at least"),
+        ([[1, 2, 3, 4, 5, "6"]], "the segmentation, polygon 0 must be numbers [x1, y1, x2, y2, x"),
+        ([[1, 2, 3, 4, 5, 10**9]], "polygon 0 has 1000000000.0 at index 5, far outside an image"),
+        ([None], "the segmentation, polygon 0 must be numbers"),
     ],
 )
-def test_segmentations_that_cannot_be_drawn(coco, segmentation, message):
+def test_segmentations_that_cannot_be_read(coco, segmentation, message):
     coco["annotations"][0]["segmentation"] = segmentation
     write("coco.json", coco)
-    assert message in fails("show", "coco.json", "--image-id", "7")
+    for command in "show", "encode":
+        said = fails(command, "coco.json", "--image-id", "7")
+        assert said.startswith("coco.json: annotation 1: ")
+        assert message in said
 
 
 @pytest.mark.parametrize("categories", [None, 5, [], {"1": "dog"}])
@@ -811,7 +1060,12 @@ def pets(folder):
     tokenizer.save(str(folder / "tokenizer.json"))
     masks = [MAP == 1, MAP == 2, boxes((0, 0, 4, 4))]
     annotations = [
-        {"id": k, "image_id": 7, "category_id": min(k, 2), "segmentation": rle(runs(mask))}
+        {
+            "id": k,
+            "image_id": 7,
+            "category_id": min(k, 2),
+            "segmentation": rle(RunMask.from_mask(mask).counts.tolist()),
+        }
         for k, mask in enumerate(masks, 1)
     ]
     return {
@@ -839,7 +1093,7 @@ def test_tokens_are_counted_for_instances_like_refcocos(pets):
 
 def test_all_instances_are_counted_if_asked_for(pets):
     pets["annotations"] += [
-        {"id": 4, "image_id": 7, "category_id": 1, "segmentation": []},
+        {"id": 4, "image_id": 7, "category_id": 1, "segmentation": rle([MASK.size])},
         {"id": 5, "image_id": 7, "category_id": 1, "segmentation": rle([0, 1, MASK.size - 1])},
     ]
     said = tokens(pets, "--all").stderr.splitlines()
@@ -900,7 +1154,7 @@ def test_tokens_of_what_cannot_be_read(pets):
     pets["annotations"][1]["segmentation"] = None
     write("coco.json", pets)
     message = fails("tokens", "coco.json", "-t", ".")
-    assert message.startswith("coco.json: annotation 2 has no segmentation")
+    assert message.startswith("coco.json: annotation 2: the segmentation is missing")
     pets["annotations"][1]["image_id"] = 8
     write("coco.json", pets)
     message = fails("tokens", "coco.json", "-t", ".")
@@ -920,3 +1174,15 @@ def test_signs_of_life_are_for_terminals(file, alive, monkeypatch):
     assert list(say.steps([1, 2], "Counting")) == [1, 2]
     assert ("Waiting" in file.getvalue()) is ("Counting" in file.getvalue()) is alive
     assert alive or file.getvalue() == ""
+
+
+@pytest.mark.parametrize(("file", "alive"), [(Terminal(), True), (io.StringIO(), False)])
+def test_reading_and_counting_show_how_far_they_are(file, alive, pets, monkeypatch):
+    monkeypatch.setattr(say, "err", Console(file=file, force_terminal=True))
+    write("[red].json", pets)
+    run("tokens", "[red].json", "--tokenizer", ".")
+    run("encode", "[red].json", "--image-id", "7")
+    shown = uncoloured(file.getvalue())
+    for sign in "Reading [red].json", "Counting", "Looking for image 7", "100%":
+        assert (sign in shown) is alive
+    assert alive or shown == ""

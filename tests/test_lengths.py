@@ -1,11 +1,13 @@
 import math
+from itertools import chain
 
 import numpy as np
 import pytest
 
 import maskcodec as mc
 from maskcodec import lengths
-from maskcodec.cli.coco import labelled_masks, read_instances
+from maskcodec.cli.coco import CocoFile, labelled_masks
+from maskcodec.coco import RunMask
 from maskcodec.lengths import PLAIN, measure
 from maskcodec.vocabularies import load_tokenizer
 from tests.test_real_masks import FILES
@@ -49,6 +51,24 @@ def test_means_and_medians_are_over_masks(letters):
     assert counts.tokens.tolist() == [20, 38, 20]
     assert counts.tokens.dtype == np.int64
     assert (counts.mean, counts.median) == (26.0, 20.0)
+
+
+def test_run_lengths_are_counted_as_the_masks_that_they_are(letters):
+    random = np.random.default_rng(3)
+    masks = [(random.random((20, 30)) < share).astype(np.uint8) for share in (0, 0.01, 0.4, 1)]
+    painted = measure([(mask, "dog") for mask in masks], letters)
+    found = measure([(RunMask.from_mask(mask), "dog") for mask in masks], letters)
+    assert (found.masks, found.empty) == (painted.masks, painted.empty) == (3, 1)
+    for ours, theirs in zip(found.counts, painted.counts, strict=True):
+        assert (ours.name, ours.grid, ours.lost) == (theirs.name, theirs.grid, theirs.lost)
+        assert np.array_equal(ours.tokens, theirs.tokens)
+
+
+@pytest.mark.parametrize("count", [lengths._BATCH - 1, lengths._BATCH, 2 * lengths._BATCH + 1])
+def test_many_masks_are_counted_as_one_by_one(letters, count):
+    labels = ["dog" * (1 + k % 5) for k in range(count)]
+    (counts,) = measure([(MASK, label) for label in labels], letters, [mc.BSD(grid=2)]).counts
+    assert counts.tokens.tolist() == [len(label) + 21 for label in labels]
 
 
 def test_what_a_tokenizer_adds_or_cuts_does_not_count(letters):
@@ -154,7 +174,7 @@ def test_real_masks_take_as_many_tokens_as_in_the_paper(real_data):
         tokenizer = load_tokenizer("qwen")
     except mc.ConfigError as error:
         pytest.skip(str(error))
-    instances = [one for file in FILES for one in read_instances(real_data / file)]
+    instances = chain.from_iterable(CocoFile(real_data / file) for file in FILES)
     found = measure(labelled_masks(instances, lengths.EXPRESSION), tokenizer)
     assert (found.masks, found.empty, lengths.losses(found)) == (109, 0, "")
     for ratio, tolerance in zip(lengths.RATIOS, (0.005, 0.015, 0.01), strict=True):

@@ -59,7 +59,8 @@ def _ring(ring: Any, shape: tuple[int, int], what: str) -> Coordinates:
     if numbers.ndim != 1 or numbers.dtype.kind not in "iuf":
         raise TypeError(f"{what} must be numbers [x1, y1, x2, y2, x3, y3, ...], got {ring!r:.60}")
     if len(numbers) < 6 or len(numbers) % 2:
-        raise MaskError(f"{what} has {len(numbers)} numbers; expected x and y of at least 3 points")
+        count = f"{len(numbers)} coordinate{'s' * (len(numbers) != 1)}"
+        raise MaskError(f"{what} has {count}; expected x and y of at least 3 points")
     points = numbers.astype(np.float64, copy=False)
     side = max(shape)
     low, high = max(-side, -_FAR), min(2 * side, _FAR)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from maskcodec._arrays import as_pixels
 from maskcodec.bricks import BSD
+from maskcodec.coco import as_mask
 from maskcodec.errors import LostMaskError
 from maskcodec.labels import IRLE, ISD, RRLE
 
@@ -49,6 +50,7 @@ COLUMNS = (
 EXPRESSION = "{} on left"
 
 _BASES = "I-SD", "R-RLE"
+_BATCH = 64  # masks whose texts are held and tokenised at once
 _NONE = float("nan")
 
 
@@ -129,7 +131,8 @@ def measure(
     Parameters
     ----------
     masks
-        Pairs of a mask, (height, width), bool or integer, and its label. One is held at a time.
+        Pairs of a mask and its label: (height, width), bool or integer, or run lengths as
+        `maskcodec.coco.read` returns them. One is held at a time.
     tokenizer
         What to count with. It is copied, and the copies get the tokens that the codecs need.
     codecs
@@ -156,27 +159,50 @@ def measure(
     """
     chosen = figure_codecs() if codecs is None else list(codecs)
     extended = _extended(tokenizer, chosen)
-    tokens: list[list[int]] = [[] for _ in chosen]
-    lost = [0] * len(chosen)
+    tallies = [_Tally(tokenizer) for tokenizer in extended]
     seen = empty = 0
     for mask, label in masks:
-        pixels = as_pixels(mask)
+        pixels = as_mask(mask)
         if not pixels.any():
             empty += 1
             continue
         seen += 1
-        for k, codec in enumerate(chosen):
+        for codec, tally in zip(chosen, tallies, strict=True):
             try:
-                text = codec.encode(pixels, label, lost="raise")
+                tally.add(codec.encode(pixels, label, lost="raise"))
             except LostMaskError:
-                lost[k] += 1
-                continue
-            tokens[k].append(len(extended[k].encode(text, add_special_tokens=False).ids))
+                tally.lost += 1
     counts = [
-        TokenCounts(name=_name(c), grid=c.canvas, tokens=np.array(t, np.int64), lost=gone)
-        for c, t, gone in zip(chosen, tokens, lost, strict=True)
+        TokenCounts(name=_name(codec), grid=codec.canvas, tokens=tally.counts(), lost=tally.lost)
+        for codec, tally in zip(chosen, tallies, strict=True)
     ]
     return Lengths(masks=seen, empty=empty, counts=tuple(counts))
+
+
+class _Tally:
+    """The tokens of texts, which are counted some at a time: a tokenizer's threads share them."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.lost = 0
+        self._tokenizer = tokenizer
+        self._texts: list[str] = []
+        self._counts = array("i")
+
+    def add(self, text: str) -> None:
+        self._texts.append(text)
+        if len(self._texts) == _BATCH:
+            self._count()
+
+    def counts(self) -> Index:
+        """Of all texts so far: int64 (n,)."""
+        self._count()
+        return np.array(self._counts, np.int64)
+
+    def _count(self) -> None:
+        # Fast means that it does not look for the places of the tokens in the text.
+        found = self._tokenizer.encode_batch_fast(self._texts, add_special_tokens=False)
+        self._counts.extend(map(len, found))
+        self._texts.clear()
 
 
 def refcoco_sized(area: int, shape: tuple[int, int], alike: int, *, crowd: bool) -> bool:

@@ -208,15 +208,17 @@ def run_ends(counts: Any, shape: tuple[int, int], what: str) -> Index:
         They are not whole numbers in a row.
     """
     pixels = shape[0] * shape[1]
-    try:
-        lengths = np.asarray(counts)
-    except (ValueError, OverflowError):
-        lengths = np.empty((0, 0))
-    if lengths.ndim != 1 or not (lengths.dtype.kind in "iu" or lengths.size == 0):
-        for number in counts if isinstance(counts, (list, tuple)) else [counts]:
-            if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
-                raise TypeError(f"{what} must be whole numbers, got {number!r:.60}")
-        lengths = np.array(counts, object)  # too large for any image
+    if isinstance(counts, (list, tuple)):
+        for kind in set(map(type, counts)):
+            if kind is bool or not issubclass(kind, (int, np.integer)):
+                odd = next(number for number in counts if type(number) is kind)
+                raise TypeError(f"{what} must be whole numbers, got {odd!r:.60}")
+        fits = not counts or (min(counts) >= 0 and max(counts) <= pixels)
+        lengths = np.array(counts, np.int64 if fits else object)
+    elif isinstance(counts, np.ndarray) and counts.ndim == 1 and counts.dtype.kind in "iu":
+        lengths = counts
+    else:
+        raise TypeError(f"{what} must be a list of whole numbers, got {counts!r:.60}")
     for k in np.flatnonzero((lengths < 0) | (lengths > pixels))[:1].tolist():
         wrong = "is below 0" if lengths[k] < 0 else f"passes the image's {pixels:,} pixels"
         raise MaskError(f"{what}: number {k} is {lengths[k]!s:.30}, which {wrong}")

@@ -1,45 +1,32 @@
-"""COCO annotation files: what they hold, and their segmentations as masks."""
+"""COCO annotation files, of any size: one annotation is held at a time."""
 
 from __future__ import annotations
 
-import operator
-from collections import Counter
+from array import array
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from maskcodec.cli.read import MOST_PIXELS, InputError, read_json
+from maskcodec import coco
+from maskcodec.cli import say
+from maskcodec.cli.jsonfile import entries_of, opened, outlines
+from maskcodec.cli.read import InputError
+from maskcodec.errors import MaskError
 from maskcodec.lengths import refcoco_sized
+from maskcodec.runs import MOST_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from maskcodec._arrays import Mask
+    from maskcodec.coco import RunMask
 
-_HINT = "reading polygons needs pycocotools, which is missing: pip install 'maskcodec[coco]'"
-
-
-class CocoImage(NamedTuple):
-    """One image of a COCO annotation file.
-
-    Attributes
-    ----------
-    shape
-        (height, width).
-    labels
-        The category of each instance.
-    masks
-        uint8 (height, width) of 0 and 1 for each instance.
-    """
-
-    shape: tuple[int, int]
-    labels: list[str]
-    masks: list[Mask]
+_NEEDED = "images", "annotations"
 
 
 class Instance(NamedTuple):
-    """One instance of a COCO annotation file, not drawn yet.
+    """One instance of a COCO annotation file, its segmentation not read yet.
 
     Attributes
     ----------
@@ -64,76 +51,183 @@ class Instance(NamedTuple):
     crowd: bool = False
     alike: int = 1
 
-    def mask(self) -> Mask:
-        """Its pixels: uint8 (height, width), C-contiguous, 0 and 1.
+    def mask(self) -> RunMask:
+        """Its segmentation, read.
 
         Raises
         ------
         InputError
-            The segmentation is none, or does not fit the image.
+            It is none, or does not fit the image.
         """
-        return drawn(self.segmentation, self.shape, self.where)
+        try:
+            return coco.read(self.segmentation, self.shape, "the segmentation")
+        except ModuleNotFoundError as error:
+            raise InputError(str(error)) from error
+        except (MaskError, TypeError) as error:
+            raise InputError(f"{self.where}: {error}") from error
 
 
-def read_image(path: Path, image_id: str) -> CocoImage:
-    """One image of a COCO annotation file, with its instances as masks.
+class CocoImage(NamedTuple):
+    """One image of a COCO annotation file.
+
+    Attributes
+    ----------
+    shape
+        (height, width).
+    labels
+        The category of each instance, in the file's order.
+    masks
+        A mask for each instance.
+    """
+
+    shape: tuple[int, int]
+    labels: list[str]
+    masks: list[RunMask]
+
+
+class CocoFile:
+    """A COCO annotation file: its length is that of its annotations, going through it reads them.
+
+    It is read once for what annotations share, then again whenever someone goes through it. Kept
+    are the images' ids and sizes, the categories' names, and a few bytes for each annotation.
 
     Raises
     ------
     InputError
-        It is no such file, has no such image, or a segmentation cannot be drawn.
+        It is no such file, or ijson is missing. Going through it raises one as well, where an
+        annotation belongs to no image of the file.
     """
-    images, annotations, names = _parts(path)
-    found = [entry for entry in images if str(entry.get("id")) == image_id]
-    if not found:
-        ids = [str(entry.get("id")) for entry in images]
-        some = f"it has {len(ids)}, for example {', '.join(ids[:5])}" if ids else "it has none"
-        raise InputError(f"{path} has no image with the id {image_id!r}; {some}")
-    shape = _shape(found[0], f"{path}: image {image_id}")
-    labels, masks = [], []
-    for entry in annotations:
-        if str(entry.get("image_id")) == image_id:
-            masks.append(drawn(entry.get("segmentation"), shape, _where(path, entry)))
-            labels.append(_label(entry, names))
-    return CocoImage(shape, labels, masks)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._numbers: dict[str, int] = {}  # of images, by their ids
+        self._sizes: dict[int, tuple[int, int] | None] = {}  # of those listed; None without one
+        self._names: dict[str, str] = {}
+        kinds: dict[str, int] = {}
+        codes, crowds = array("q"), array("b")
+        sizes: dict[tuple[int, int], tuple[int, int]] = {}  # most images share a few
+        lists: set[str] = set()
+        with opened(path, f"Reading {path.name}") as file:
+            for key, entry in outlines(path, file, lists):
+                if entry is None:
+                    if key in _NEEDED:
+                        raise _no_list(path, key)
+                elif key == "images":
+                    size = _size(entry)
+                    size = size and sizes.setdefault(size, size)
+                    image = _id(entry, "id")
+                    if self._sizes.setdefault(self._number(image), size) != size:
+                        raise InputError(f"{path} lists image {image} twice, with two sizes")
+                elif key == "annotations":
+                    kind = kinds.setdefault(_id(entry, "category_id"), len(kinds))
+                    codes.append(self._number(_id(entry, "image_id")) << 32 | kind)
+                    crowds.append(bool(entry.get("iscrowd")))
+                elif key == "categories":
+                    self._names[_id(entry, "id")] = str(entry.get("name"))
+        for key in _NEEDED:
+            if key not in lists:
+                raise _no_list(path, key)
+        self._crowds = np.array(crowds, bool)
+        both = np.array(codes, np.int64)
+        self._images = (both >> 32).astype(np.int32)
+        found, index = np.unique(both, return_inverse=True)
+        alike = np.bincount(index[~self._crowds], minlength=len(found))
+        self._alike = alike[index].astype(np.int32)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __iter__(self) -> Iterator[Instance]:
+        for index, entry in enumerate(self._annotations()):
+            where, image = self._where(entry), _id(entry, "image_id")
+            if self._numbers[image] not in self._sizes:
+                raise InputError(f"{where} belongs to image {image}, which the file does not list")
+            label, shape = self._label(entry), self._shape(image)
+            crowd, alike = bool(self._crowds[index]), int(self._alike[index])
+            yield Instance(where, entry.get("segmentation"), shape, label, crowd, alike)
+
+    def image(self, image_id: str) -> CocoImage:
+        """One image, with all of its instances, crowds as well.
+
+        Raises
+        ------
+        InputError
+            The file has no such image, or a segmentation of it is none.
+        """
+        number = self._numbers.get(image_id, -1)
+        if number not in self._sizes:
+            ids = [known for known, number in self._numbers.items() if number in self._sizes]
+            some = f"it has {len(ids)}, for example {', '.join(ids[:5])}" if ids else "it has none"
+            raise InputError(f"{self.path} has no image with the id {image_id!r}; {some}")
+        shape, labels, masks = self._shape(image_id), [], []
+        mine = self._images == number
+        count = int(np.flatnonzero(mine)[-1]) + 1 if mine.any() else 0
+        entries = islice(self._annotations(), count)
+        for entry, wanted in zip(
+            say.steps(entries, f"Looking for image {image_id}", count), mine.tolist(), strict=False
+        ):
+            if wanted:
+                one = Instance(self._where(entry), entry.get("segmentation"), shape)
+                masks.append(one.mask())
+                labels.append(self._label(entry))
+        return CocoImage(shape, labels, masks)
+
+    def _number(self, image: str) -> int:
+        return self._numbers.setdefault(image, len(self._numbers))
+
+    def _annotations(self) -> Iterator[dict[str, Any]]:
+        """All annotations, as they stand in the file."""
+        count = 0
+        with opened(self.path) as file:
+            for entry in entries_of(self.path, file, "annotations"):
+                image = _id(entry, "image_id") if isinstance(entry, dict) else ""
+                if count == len(self) or self._numbers.get(image) != self._images[count]:
+                    break
+                count += 1
+                yield entry
+            else:
+                if count == len(self):
+                    return
+        raise InputError(f"{self.path} has other annotations than when it was read before")
+
+    def _where(self, entry: dict[str, Any]) -> str:
+        return f"{self.path}: annotation {_id(entry, 'id'):.60}"
+
+    def _label(self, entry: dict[str, Any]) -> str:
+        category = _id(entry, "category_id")
+        return self._names.get(category, f"category {category}")
+
+    def _shape(self, image: str) -> tuple[int, int]:
+        size = self._sizes[self._numbers[image]]
+        where = f"{self.path}: image {image}"
+        if size is None:
+            raise InputError(f'{where} has no "height" and "width"')
+        return checked_claim(size, where)
 
 
-def read_instances(path: Path) -> list[Instance]:
-    """All instances of a COCO annotation file, in its order.
+def checked_claim(shape: tuple[int, int], where: str, most: int = MOST_PIXELS) -> tuple[int, int]:
+    """The size (height, width) that a file says an image has, which may be any.
 
     Raises
     ------
     InputError
-        It is no such file, or an instance belongs to no image of it.
+        It has no pixels, or more than `most`.
     """
-    images, annotations, names = _parts(path)
-    by_id = {str(entry.get("id")): entry for entry in images}
-    kinds = [(str(entry.get("image_id")), str(entry.get("category_id"))) for entry in annotations]
-    crowds = [bool(entry.get("iscrowd")) for entry in annotations]
-    alike = Counter(kind for kind, crowd in zip(kinds, crowds, strict=True) if not crowd)
-    shapes: dict[str, tuple[int, int]] = {}
-    found = []
-    for entry, kind, crowd in zip(annotations, kinds, crowds, strict=True):
-        where, image = _where(path, entry), kind[0]
-        if image not in by_id:
-            raise InputError(f"{where} belongs to image {image}, which the file does not list")
-        if image not in shapes:
-            shapes[image] = _shape(by_id[image], f"{path}: image {image}")
-        label = _label(entry, names)
-        segmentation = entry.get("segmentation")
-        found.append(Instance(where, segmentation, shapes[image], label, crowd, alike[kind]))
-    return found
+    height, width = shape
+    if height < 1 or width < 1 or height * width > most:
+        raise InputError(f"{where} claims {height} x {width} pixels")
+    return shape
 
 
 def labelled_masks(
     instances: Iterable[Instance], label: str = "{}", *, everything: bool = False
-) -> Iterator[tuple[Mask, str]]:
-    """Instances with their labels, drawn one at a time.
+) -> Iterator[tuple[RunMask, str]]:
+    """Instances with their labels, read one at a time.
 
     Parameters
     ----------
     instances
-        What to draw.
+        What to read.
     label
         What to call one; ``{}`` stands for its category.
     everything
@@ -145,108 +239,22 @@ def labelled_masks(
         A segmentation is none, or does not fit its image.
     """
     for one in instances:
-        if everything or (not one.crowd and one.alike >= 2):  # before it is drawn
+        if everything or (not one.crowd and one.alike >= 2):  # before it is read
             mask = one.mask()
-            area = int(np.count_nonzero(mask))
-            if everything or refcoco_sized(area, one.shape, one.alike, crowd=one.crowd):
+            if everything or refcoco_sized(mask.area, one.shape, one.alike, crowd=one.crowd):
                 yield mask, label.replace("{}", one.label)
 
 
-def drawn(segmentation: Any, shape: tuple[int, int], where: str) -> Mask:
-    """A segmentation of one of COCO's three kinds: polygons, counts, counts packed into a string.
-
-    Parameters
-    ----------
-    segmentation
-        As the file has it.
-    shape
-        The image's (height, width).
-    where
-        What to call it in messages.
-
-    Returns
-    -------
-    uint8 (height, width), C-contiguous, 0 and 1.
-
-    Raises
-    ------
-    InputError
-        It is none of them, or does not fit the image.
-    """
-    if isinstance(segmentation, dict):
-        counts: Any = segmentation.get("counts")
-        if isinstance(counts, str):
-            counts = _unpacked(counts)
-        whole = isinstance(counts, list) and all(type(n) is int and n >= 0 for n in counts)
-        pixels = shape[0] * shape[1]
-        if whole and segmentation.get("size") == list(shape) and sum(counts) == pixels:
-            flat = np.repeat(np.arange(len(counts)) % 2, counts).astype(np.uint8)
-            return np.ascontiguousarray(flat.reshape(shape[::-1]).T)
-        raise InputError(f"{where} has an RLE that does not fill {shape[0]} x {shape[1]} pixels")
-    if not isinstance(segmentation, list):
-        raise InputError(f"{where} has no segmentation; masks are needed, not only boxes")
-    far = 2 * max(shape)  # pycocotools allocates by the length of an outline
-    for ring in segmentation:
-        numbers = isinstance(ring, list) and all(type(n) in (int, float) for n in ring)
-        if not numbers or len(ring) < 6 or len(ring) % 2 or not all(-far < n < far for n in ring):
-            raise InputError(f"{where}: a polygon is [x1, y1, x2, y2, x3, y3, ...] in the image")
-    return _filled(segmentation, shape) if segmentation else np.zeros(shape, np.uint8)
+def _no_list(path: Path, key: str) -> InputError:
+    return InputError(f"{path} is no COCO annotation file: it has no list {key!r}")
 
 
-def _parts(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, str]]:
-    """A file's images and annotations, and the names of its categories by id."""
-    content = read_json(path)
-    parts = []
-    for key in ("images", "annotations"):
-        part = content.get(key) if isinstance(content, dict) else None
-        if not isinstance(part, list) or not all(isinstance(entry, dict) for entry in part):
-            raise InputError(f"{path} is no COCO annotation file: it has no list {key!r}")
-        parts.append(part)
-    categories = content.get("categories")
-    known = [c for c in categories if isinstance(c, dict)] if isinstance(categories, list) else []
-    return parts[0], parts[1], {str(c.get("id")): str(c.get("name")) for c in known}
+def _id(entry: dict[str, Any], key: str) -> str:
+    """An id: 7 and "7" are the same."""
+    value = entry.get(key)
+    return str(None if isinstance(value, (list, dict)) else value)
 
 
-def _where(path: Path, entry: dict[str, Any]) -> str:
-    return f"{path}: annotation {entry.get('id')}"
-
-
-def _label(entry: dict[str, Any], names: dict[str, str]) -> str:
-    category = str(entry.get("category_id"))
-    return names.get(category, f"category {category}")
-
-
-def _shape(entry: dict[str, Any], where: str) -> tuple[int, int]:
-    try:
-        height, width = operator.index(entry["height"]), operator.index(entry["width"])
-    except (KeyError, TypeError):
-        raise InputError(f'{where} has no "height" and "width"') from None
-    if height < 1 or width < 1 or height * width > MOST_PIXELS:
-        raise InputError(f"{where} claims {height} x {width} pixels")
-    return height, width
-
-
-def _filled(rings: list[list[float]], shape: tuple[int, int]) -> Mask:
-    try:
-        import pycocotools.mask as coco
-    except ImportError:
-        raise InputError(_HINT) from None
-    mask: Mask = coco.decode(coco.merge(coco.frPyObjects(rings, *shape)))
-    return np.ascontiguousarray(mask)
-
-
-def _unpacked(text: str) -> list[int]:
-    """COCO's compressed counts: five bits a character, differences to the count before last."""
-    counts: list[int] = []
-    number, bits = 0, 0
-    for character in text:
-        code = ord(character) - 48
-        number |= (code & 31) << bits
-        bits += 5
-        if not 0 <= code < 64 or bits > 60:
-            return [-1]
-        if not code & 32:
-            number -= (code & 16) << 1 << (bits - 5)
-            counts.append(number + (counts[-2] if len(counts) > 2 else 0))
-            number, bits = 0, 0
-    return counts if bits == 0 else [-1]
+def _size(entry: dict[str, Any]) -> tuple[int, int] | None:
+    height, width = entry.get("height"), entry.get("width")
+    return (height, width) if type(height) is type(width) is int else None

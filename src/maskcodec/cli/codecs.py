@@ -8,7 +8,9 @@ import numpy as np
 
 from maskcodec.bricks import BSD
 from maskcodec.cli.options import chosen_codec
-from maskcodec.labelgrid import LabelGrid
+from maskcodec.codec import lost_message
+from maskcodec.errors import LabelError, LostMaskError
+from maskcodec.labelgrid import LabelGrid, cell_label
 from maskcodec.region import Region
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from maskcodec._labelcodec import LabelCodec
+    from maskcodec.cli.coco import CocoImage
     from maskcodec.cli.options import AnyCodec, LostName
     from maskcodec.demo import Scene
     from maskcodec.errors import Problem
@@ -69,6 +73,69 @@ def encode_any(
         texts.append(codec.encode_many([mask], [label], lost=rule or "raise", dropped=gone))
         dropped += [label] * len(gone)
     return "".join(texts), dropped
+
+
+class Encoded(NamedTuple):
+    """The instances of an image as text.
+
+    Attributes
+    ----------
+    text
+        The text.
+    dropped
+        The labels of instances of which the grid has no cell.
+    covered
+        Labels that only a grid could lose: smaller instances lie upon all of their cells.
+    """
+
+    text: str
+    dropped: list[str]
+    covered: list[str]
+
+
+def encode_image(codec: AnyCodec, image: CocoImage, lost: LostName | None = None) -> Encoded:
+    """The instances of an image as text; `lost` as `encode_any` has it.
+
+    B-SD writes one after another. On a grid, the cells of an instance have its label, small
+    instances upon large ones.
+
+    Raises
+    ------
+    LostMaskError
+        No cell of an instance is left.
+    LabelError
+        A label would break the text, or is the background's.
+    """
+    if not isinstance(codec, BSD):
+        return _encode_grid(codec, image, lost)
+    rule: Any = "raise" if lost is None else lost.value
+    gone: list[int] = []
+    text = codec.encode_many(image.masks, image.labels, shape=image.shape, lost=rule, dropped=gone)
+    return Encoded(text, [image.labels[index] for index in gone], [])
+
+
+def _encode_grid(codec: LabelCodec, image: CocoImage, lost: LostName | None) -> Encoded:
+    masks, labels = image.masks, [cell_label(label, codec.seg) for label in image.labels]
+    if codec.background in labels:
+        raise LabelError(
+            f"{codec.background!r} is the background's label; --background gives it another"
+        )
+    names = list(dict.fromkeys([codec.background, *labels]))
+    cells = np.zeros(codec.canvas, np.int32)
+    dropped, drawn = set(), set()
+    for k in sorted(range(len(masks)), key=lambda k: -masks[k].area):
+        own = masks[k].cells(codec.canvas, codec.sampling) != 0
+        if own.any():
+            cells[own] = names.index(labels[k])
+            drawn.add(labels[k])
+        elif masks[k].any():
+            if lost == "raise":
+                message = lost_message(codec, f"mask {k}", labels[k], masks[k])
+                raise LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
+            dropped.add(k)
+    drawn -= {names[number] for number in np.unique(cells).tolist()}
+    text = codec.encode_grid(LabelGrid(cells, names))
+    return Encoded(text, [labels[k] for k in sorted(dropped)], [n for n in names if n in drawn])
 
 
 def decode_any(

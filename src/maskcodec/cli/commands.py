@@ -1,7 +1,6 @@
 """The command line: try the codecs, turn masks into text and back, look at annotations."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,8 @@ from rich.text import Text
 
 from maskcodec import BSD, __version__, codec_ids
 from maskcodec.cli import coco, options, read, say
-from maskcodec.cli.codecs import decode_any, encode_any, iou, round_trip
+from maskcodec.cli.codecs import decode_any, iou, round_trip
+from maskcodec.cli.encode import encode
 from maskcodec.cli.tokens import tokens
 from maskcodec.demo import scene
 from maskcodec.figure import draw_cells, overlay, panels, plain
@@ -88,67 +88,7 @@ def demo(path: options.PictureOption = Path("maskcodec-demo.png")) -> None:
     say.wrote(path, "the scene, its masks, its cells, and what the text says")
 
 
-@app.command()
-@say.reported
-def encode(
-    mask: options.MaskArgument,
-    label: options.LabelOption = None,
-    names: options.NamesOption = None,
-    path: options.TextOutOption = None,
-    lost: options.LostOption = None,
-    codec: options.CodecOption = None,
-    grid: options.GridOption = None,
-    sampling: options.SamplingOption = None,
-    bricks: options.BricksOption = None,
-    row_separator: options.SeparatorOption = None,
-    dialect: options.DialectOption = None,
-    background: options.BackgroundOption = None,
-    config: options.ConfigOption = None,
-) -> None:
-    """Turn a mask or a label map into text.
-
-    The text goes to standard output as it is, everything else to standard error.
-
-    \b
-    Examples:
-      maskcodec encode mask.png --label "black dog"
-      maskcodec encode map.png --names names.json --codec r-rle --grid 32
-    """
-    chosen = options.chosen_codec(
-        name=codec,
-        config=config,
-        grid=grid,
-        sampling=sampling,
-        bricks=bricks,
-        row_separator=row_separator,
-        dialect=dialect,
-        background=background,
-    )
-    if (label is None) == (names is None):
-        raise typer.BadParameter("give --label for a mask, or --names for a label map")
-    pixels = read.read_mask(mask)
-    named = {} if names is None else read.read_names(names)
-    seen = set(np.unique(pixels).tolist()) - {0}
-    if label is not None and len(seen) > 1:
-        say.note(f"all {len(seen)} values but 0 count as {label!r}; --names tells them apart")
-    nameless = sorted(seen - set(named)) if label is None else []
-    if nameless:
-        say.note(
-            f"without a name, so left out: {', '.join(map(str, nameless[:10]))}"
-            f"{' ...' if len(nameless) > 10 else ''}"
-        )
-    with say.wait("Encoding (the very first time, this also compiles)"):
-        text, dropped = encode_any(chosen, pixels, named if label is None else label, lost)
-    rows, columns = chosen.canvas
-    for name in dropped:
-        say.note(f"dropped {name!r}: no cell of the {rows} x {columns} grid is left of it")
-    if not text:
-        say.note("there is nothing to encode, so the text is empty")
-    if path is None:
-        typer.echo(text.encode(), nl=sys.stdout.isatty())
-    else:
-        path.write_bytes(text.encode())
-        say.wrote(path, f"{len(text)} characters")
+app.command()(encode)
 
 
 @app.command()
@@ -257,17 +197,18 @@ def show(
     codec = options.chosen_codec(config=config, grid=grid, sampling=sampling)
     if not isinstance(codec, BSD):
         raise typer.BadParameter("instances need a b-sd configuration", param_hint="--config")
-    with say.wait("Reading"):
-        found = coco.read_image(annotations, image_id)
+    found = coco.CocoFile(annotations).image(image_id)
+    coco.checked_claim(found.shape, f"{annotations}: image {image_id}", read.MOST_PIXELS)
     photo = plain(found.shape) if image is None else read.read_photo(image)
     if (photo.height, photo.width) != found.shape:
         raise read.InputError(
             f"{image} has {photo.height} x {photo.width} pixels, but image {image_id} is "
             f"annotated with {found.shape[0]} x {found.shape[1]}"
         )
+    before = [mask.mask() for mask in found.masks]
     table = say.new_table(f"Image {image_id}", "no.", "label", "pixels", "characters", "IoU")
     after, ious, lost = [], [], []
-    for mask, label in zip(say.steps(found.masks, "Encoding"), found.labels, strict=True):
+    for mask, label in zip(say.steps(before, "Encoding"), found.labels, strict=True):
         text = codec.encode_many([mask], [label], lost="drop", dropped=[])
         regions = codec.decode(text)
         after.append(regions[0].mask(found.shape, method=method.value) if regions else 0 * mask)
@@ -289,7 +230,7 @@ def show(
         )
     mean = f"mean IoU {np.mean(ious):.3f}, " if ious else ""
     remark = f"{mean}{codec.codec_id}, {rows} x {columns} cells"
-    say.write_comparison(path, photo, found.labels, (found.masks, after), remark)
+    say.write_comparison(path, photo, found.labels, (before, after), remark)
 
 
 app.command()(tokens)

@@ -73,7 +73,10 @@ def _setting(*names: str, text: str, metavar: str | None = None) -> Any:
 
 
 MaskArgument: TypeAlias = Annotated[
-    str, typer.Argument(help="The mask, an image file; - reads standard input.")
+    str,
+    typer.Argument(
+        help="The mask, an image file; - reads standard input. Or, with --image-id, COCO's .json."
+    ),
 ]
 TextArgument: TypeAlias = Annotated[
     str, typer.Argument(help="A file with the text; - for standard input; or the text itself.")

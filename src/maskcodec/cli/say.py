@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
 
@@ -11,7 +12,8 @@ import typer
 from PIL import Image
 from rich import box
 from rich.console import Console
-from rich.progress import track
+from rich.markup import escape
+from rich.progress import track, wrap_file
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
+    from typing import BinaryIO
 
     from maskcodec._arrays import Mask
     from maskcodec.errors import Problem
@@ -81,14 +84,27 @@ def wait(what: str) -> AbstractContextManager[object]:
     return err.status(what) if _animated() else nullcontext()
 
 
-def steps(items: Sequence[T], what: str) -> Iterable[T]:
-    """The items, with a progress bar on a terminal."""
-    return track(items, what, console=err, transient=True, disable=not _animated())
+def steps(items: Iterable[T], what: str, count: int | None = None) -> Iterable[T]:
+    """The items, with a progress bar on a terminal; `count` where they do not know how many."""
+    return track(items, _safe(what), count, console=err, transient=True, disable=not _animated())
+
+
+def reading(file: BinaryIO, what: str) -> AbstractContextManager[BinaryIO]:
+    """The file, with a progress bar on a terminal that follows whoever reads it."""
+    if not _animated():
+        return nullcontext(file)
+    size = os.fstat(file.fileno()).st_size
+    return wrap_file(file, size, description=_safe(what), console=err, transient=True)
 
 
 def _animated() -> bool:
     """Whether a person looks on; ``FORCE_COLOR`` in a log makes Rich believe so."""
     return err.is_terminal and err.file.isatty()
+
+
+def _safe(text: str) -> str:
+    """A text in which Rich finds no markup."""
+    return escape(printable(text))
 
 
 def printable(text: str) -> str:

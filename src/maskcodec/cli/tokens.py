@@ -1,5 +1,6 @@
 """`maskcodec tokens`: how many tokens the masks of COCO annotations take."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -66,17 +67,18 @@ def tokens(
             raise InputError(
                 "--plot needs matplotlib, which is missing: pip install 'maskcodec[plot]'"
             ) from error
-    with say.wait("Reading the annotations"):
-        found = [one for path in annotations for one in coco.read_instances(path)]
+    files = [coco.CocoFile(path) for path in annotations]
+    found = sum(map(len, files))
     with say.wait("Reading the vocabulary"):
         counter = load_tokenizer(tokenizer)
-    masks = coco.labelled_masks(say.steps(found, "Counting"), label, everything=everything)
+    instances = say.steps(chain.from_iterable(files), "Counting", found)
+    masks = coco.labelled_masks(instances, label, everything=everything)
     lengths = measure(masks, counter)
     if lengths.masks == 0:
         raise InputError(
-            f"none of the {len(found):,} instances has a pixel"
+            f"none of the {found:,} instances has a pixel"
             if everything
-            else f"none of the {len(found):,} instances is like RefCOCO's: no crowd, at least 5 % "
+            else f"none of the {found:,} instances is like RefCOCO's: no crowd, at least 5 % "
             "of the image, another of its class there; --all takes every one"
         )
     spoken = f"labels like {label.replace('{}', 'dog')!r}"
@@ -90,7 +92,7 @@ def tokens(
             table.add_row(*line)
     say.out.print(table)
     taken = "all" if everything else "those like RefCOCO's"
-    say.note(f"{lengths.masks:,} of {len(found):,} instances, {taken}")
+    say.note(f"{lengths.masks:,} of {found:,} instances, {taken}")
     if lengths.empty:
         say.note(f"{lengths.empty:,} without a pixel are left out")
     if gone := losses(lengths):
