@@ -284,6 +284,74 @@ def read_labels(codec_id: str, text: str, grid: tuple[int, int]) -> list[list[st
     return cells
 
 
+# -------------------------------------------------------------------- COCO's run lengths
+
+
+def counts_of(mask: np.ndarray) -> list[int]:
+    """The lengths of the runs down the columns, the first one background."""
+    pixels = [value for column in (np.asarray(mask) != 0).T.tolist() for value in column]
+    counts = [len(list(run)) for _, run in groupby(pixels)]
+    return [0, *counts] if pixels[0] else counts
+
+
+def mask_of(counts: list[int], shape: tuple[int, int]) -> np.ndarray:
+    """The pixels of runs down the columns."""
+    pixels = [k % 2 for k, count in enumerate(counts) for _ in range(count)]
+    return np.array(pixels, np.uint8).reshape(shape[::-1]).T
+
+
+def write_counts(counts: list[int]) -> bytes:
+    """Counts as text: six bits a character from "0" on, a number's lowest five bits first.
+
+    The sixth bit says that more of the number follows; a number is signed, and from the fourth on
+    it is the difference to the one before the last.
+    """
+    text = ""
+    for k, count in enumerate(counts):
+        number = count - counts[k - 2] if k > 2 else count
+        size = 1
+        while not -(2 ** (5 * size - 1)) <= number < 2 ** (5 * size - 1):
+            size += 1
+        number %= 2 ** (5 * size)
+        digits = [number // 32**place % 32 for place in range(size)]
+        text += "".join(chr(48 + 32 + digit) for digit in digits[:-1]) + chr(48 + digits[-1])
+    return text.encode()
+
+
+def read_counts(text: bytes, shape: tuple[int, int]) -> list[int]:
+    """The counts of a text, which fill an image of a shape, or `RefusedError`."""
+    counts: list[int] = []
+    digits: list[int] = []
+    for byte in text:
+        if not 48 <= byte < 48 + 64:
+            raise RefusedError
+        more, digit = divmod(byte - 48, 32)
+        digits.append(digit)
+        if more:
+            continue
+        if len(digits) > 7:  # 32 bits and a sign take seven characters
+            raise RefusedError
+        number = sum(digit * 32**place for place, digit in enumerate(digits))
+        if digit >= 16:
+            number -= 32 ** len(digits)
+        if len(counts) > 2:
+            number += counts[-2]
+        counts.append(number)
+        digits = []
+    if digits or min(counts, default=0) < 0 or sum(counts) != shape[0] * shape[1]:
+        raise RefusedError
+    return counts
+
+
+def bbox(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """(x, y, width, height) of the tight box, four times 0 where nothing is set."""
+    ys, xs = np.nonzero(mask)
+    if len(ys) == 0:
+        return 0, 0, 0, 0
+    x, y = int(xs.min()), int(ys.min())
+    return x, y, int(xs.max()) - x + 1, int(ys.max()) - y + 1
+
+
 # ----------------------------------------------------------------------- repairing rows
 
 

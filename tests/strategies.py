@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import string
+
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import maskcodec as mc
+from tests import reference
 from tests.conftest import PURE
 
 SIDE = 12 if PURE else 40
@@ -122,3 +125,67 @@ BRICK_PIECES = [
     *["<fg1>", "<bg2>", "<fg63>", "<fg64>", "<bg0>", "<fg01>", "<fg", "[[0 0 1 1]]", "]]", "fg3"],
 ]
 LABEL_PIECES = ["<seg>", "</seg>", "|", "*", "\n", " ", "dog", "others*1", "0", "9", "é", "<ref>"]
+
+
+# ------------------------------------------------------------------------ COCO's segmentations
+
+
+@st.composite
+def runs(
+    draw: st.DrawFn, shape: tuple[int, int] | None = None
+) -> tuple[list[int], tuple[int, int]]:
+    """Counts and the shape that they fill; some are 0, which nobody writes but anybody may."""
+    shape = shape or draw(shapes)
+    pixels = shape[0] * shape[1]
+    if draw(st.booleans()):
+        counts = reference.counts_of(draw(cells(shape)))
+    else:
+        edges = sorted(draw(st.lists(st.integers(0, pixels), max_size=12)))
+        counts = np.diff([0, *edges, pixels]).tolist()
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.integers(0, len(counts) - 1))
+        first = draw(st.integers(0, counts[at]))
+        counts[at : at + 1] = [first, 0, counts[at] - first]
+    return counts, shape
+
+
+@st.composite
+def rings(draw: st.DrawFn, shape: tuple[int, int]) -> list[list[float]]:
+    """Polygons on and around an image of a shape, which may overlap and cross themselves."""
+    side = max(shape)
+    number = st.one_of(
+        st.integers(0, side), st.integers(-side, 2 * side), st.floats(-side, 2 * side)
+    )
+    ring = st.lists(st.tuples(number, number), min_size=3, max_size=7)
+    found = draw(st.lists(ring, min_size=1, max_size=3))
+    return [[value for point in ring for value in point] for ring in found]
+
+
+RLE_PIECES = [*"0123?@AOPQ_`aijno", "Pm", "PPPPPPP", "0" * 9, "/", "p", " ", "\0", "é", "\ud800"]
+_numbers = st.one_of(
+    st.integers(-2, 40), st.sampled_from([2**31, 2**32, 2**63, 2**64, -(2**63) - 1, 10**30])
+)
+_floats = st.floats(allow_nan=True, allow_infinity=True)
+_scalars = st.one_of(st.none(), st.booleans(), _numbers, _floats)
+_texts = st.one_of(st.text(max_size=4), st.text(string.printable, max_size=4))
+_rows = st.one_of(
+    st.lists(_numbers, max_size=8), st.lists(st.one_of(_numbers, _floats), max_size=8)
+)
+_counts = st.one_of(_rows, _texts, st.binary(max_size=4), _scalars, st.just([4, 4, 4]))
+_sizes = st.one_of(st.just([3, 4]), st.lists(_numbers, max_size=3), _rows, _scalars, _texts)
+_runs = st.fixed_dictionaries({}, optional={"size": _sizes, "counts": _counts})
+
+# What JSON may hold where a segmentation belongs.
+json_like = st.one_of(
+    _runs,
+    st.lists(_runs, max_size=3),
+    st.lists(_rows, max_size=3),
+    st.recursive(
+        st.one_of(_scalars, _texts),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=4),
+            st.dictionaries(st.sampled_from(["size", "counts", "x"]), inner, max_size=3),
+        ),
+        max_leaves=8,
+    ),
+)

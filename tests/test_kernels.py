@@ -1,15 +1,18 @@
 """What the house rules ask of the compiled core."""
 
+import contextlib
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import maskcodec as mc
-from maskcodec import _kernels
+from maskcodec import _kernels, coco
+from maskcodec.coco import RunMask
 
 
 def kernels():
@@ -51,9 +54,51 @@ def use_everything():
             grid.label_map((48, 64))
 
 
+def use_segmentations():
+    """Typical calls with annotations' segmentations, and back."""
+    small, large = np.zeros((48, 64), np.uint8), np.zeros((480, 640), np.uint8)
+    small[10:30, 5:50] = large[100:300, 50:500] = 1
+    found = []
+    for mask in (small, large):
+        runs = RunMask.from_mask(mask)
+        rle = runs.rle()
+        texts = [rle["counts"], rle["counts"].decode(), bytearray(rle["counts"])]
+        arrays = [runs.counts, runs.counts.astype(np.uint32), runs.counts[::-1].copy()[::-1]]
+        kinds = [*texts, *arrays, runs.counts.tolist()]
+        found += [({**rle, "counts": kind}, mask.shape) for kind in kinds]
+        found.append(([rle, rle], mask.shape))
+        found.append((runs, np.array(mask.shape, np.int32)))
+        if find_spec("pycocotools"):
+            found.append(([[5, 10, 50, 10, 50, 30], np.array([1, 1, 9.5, 1, 9, 9])], mask.shape))
+    frozen = np.eye(16, dtype=np.uint8)
+    frozen.flags.writeable = False
+    for sampling in ("nearest", "area", "keep"):
+        for codec in (mc.BSD(grid=16, sampling=sampling), mc.RRLE(grid=16, sampling=sampling)):
+            for segmentation, shape in found:
+                codec.encode(segmentation, "dog", shape=shape, lost="drop")
+    for segmentation, shape in found:
+        runs = coco.read(segmentation, shape)
+        runs.mask()
+        hash((runs, runs.bbox, str(runs.rle())))
+    decoded = mc.BSD(grid=16).decode(mc.BSD(grid=16).encode(small, "dog"))
+    text = mc.BSD(grid=16).encode(frozen, "dog")
+    decoded += mc.BSD(grid=16).recover(text[:-40]).regions
+    for cells in (frozen, np.asfortranarray(frozen), frozen.tolist(), frozen[::-1]):
+        decoded.append(mc.Region("dog", (0, 0, 15, 15), cells, (16, 16)))
+    for region in decoded:
+        for method in ("nearest", "smooth"):
+            for shape in ((48, 64), (np.int32(480), 640), [5, 7]):
+                region.coco_rle(shape, method=method)
+                region.bbox(shape)
+                region.area(shape)
+    with contextlib.suppress(mc.MaskError):
+        coco.read({"size": [4, 4], "counts": "5220P"})
+
+
 @pytest.mark.usefixtures("compiled")
 def test_each_kernel_is_compiled_once():
     use_everything()
+    use_segmentations()
     signatures = {name: len(kernel.signatures) for name, kernel in kernels().items()}
     assert len(signatures) > 10
     assert max(signatures.values()) == 1, signatures
@@ -95,11 +140,14 @@ def test_compiled_kernels_are_cached_where_a_folder_can_be_written(tmp_path):
 def test_compiled_and_plain_python_write_the_same():
     code = """
 import numpy as np, maskcodec as mc
+from maskcodec import coco
 mask = np.add.outer(np.arange(40) ** 2, np.arange(50) ** 2) % 900 < 400
 for sampling in ("nearest", "area", "keep"):
     codecs = mc.BSD(grid=(12, 70), sampling=sampling), mc.RRLE(grid=12, sampling=sampling)
+    runs = coco.RunMask.from_mask(mask)
     for codec in (*codecs, mc.ISD(grid=5)):
         text = codec.encode(mask, "dog")
+        print(codec.encode(runs.rle(), "dog") == text, runs.bbox, runs.rle())
         print(text, codec.recover(text[:len(text) // 2].replace("1", "7"))[1])
 """
     plain = run(code, NUMBA_DISABLE_JIT="1")

@@ -61,17 +61,25 @@ def is_plain(array: IntegerArray) -> bool:
     return array.itemsize == 1 and array.flags.carray
 
 
+def brief(value: Any) -> str:
+    """A value as a message shows it; Python refuses to write numbers of thousands of digits."""
+    try:
+        return f"{value!r:.60}"
+    except ValueError:
+        return f"{type(value).__name__} with thousands of digits"
+
+
 def as_size(value: Any, what: str) -> tuple[int, int]:
     """Two positive integers in the order (height, width) or (rows, columns)."""
     try:
         first, second = value
         first, second = operator.index(first), operator.index(second)
     except TypeError:
-        raise TypeError(f"{what} must be two integers, got {value!r}") from None
+        raise TypeError(f"{what} must be two integers, got {brief(value)}") from None
     except ValueError:
-        raise MaskError(f"{what} must be two integers, got {value!r}") from None
+        raise MaskError(f"{what} must be two integers, got {brief(value)}") from None
     if first < 1 or second < 1:
-        raise MaskError(f"{what} must be two integers of at least 1, got {value!r}")
+        raise MaskError(f"{what} must be two integers of at least 1, got {brief(value)}")
     return first, second
 
 

@@ -354,8 +354,9 @@ def measure_runs(ends: Index, height: int) -> tuple[int, int, int, int, int]:
 def cell_runs(
     cells: Mask, y1: int, x1: int, row_edges: Index, column_edges: Index, column: Index, ends: Index
 ) -> int:
-    """Write the runs of what `paint` would paint; return how many, as many as fit being written.
+    """Write the runs of what `paint` would paint, none of them empty but for a first one.
 
+    Returns how many there are, which are written only if there is room for all of them.
     ``column`` is scratch for where the pixels of one column of cells begin and end.
     """
     rows, columns = cells.shape
@@ -377,25 +378,24 @@ def cell_runs(
             column[used] = top
             column[used + 1] = bottom
             used += 2
+        if used == 0:
+            continue
         for x in range(left, right):
-            for k in range(0, used, 2):
-                start = x * height + column[k]
-                if start == end:
-                    count -= 1  # it goes on with the next column
-                else:
-                    count = _end_run(ends, count, start)
-                end = x * height + column[k + 1]
-                count = _end_run(ends, count, end)
+            pixel = x * height
+            first = _NIL
+            if pixel + column[0] == end:  # the last run goes on at the top of this column
+                first += 1
+                count -= 1
+            if count + used - first <= len(ends):
+                for k in range(first, used):
+                    ends[count + k - first] = pixel + column[k]
+            count += used - first
+            end = pixel + column[used - 1]
     if end < height * width:
-        count = _end_run(ends, count, height * width)
+        if count < len(ends):
+            ends[count] = height * width
+        count += 1
     return count
-
-
-@kernel
-def _end_run(ends: Index, count: int, end: int) -> int:
-    if count < len(ends):
-        ends[count] = end
-    return count + 1
 
 
 @kernel

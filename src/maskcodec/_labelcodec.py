@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from maskcodec._arrays import as_pixels, as_size, packed
+from maskcodec._arrays import packed
 from maskcodec._lazy import descriptor, kernels
 from maskcodec._reading import TextReading, warn_dropped
-from maskcodec.coco import as_mask
+from maskcodec.coco import as_label_map, as_mask
 from maskcodec.codec import MAX_GRID, Codec, check_apart, lost_labels_message, string_pair
 from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError
 from maskcodec.grid import check_choice, index_of, sample_labels, sample_mask
@@ -205,9 +205,7 @@ class LabelCodec(Codec):
             gone = [label] if not mask.any() and source.any() else []
             return drawn_grid(mask.astype(np.int32), (self.background, label)), gone
         values, numbers, names = self._named(labels)
-        pixels = as_pixels(image, "label map")
-        if shape is not None and pixels.shape != as_size(shape, "shape"):
-            raise MaskError(f"the label map has {pixels.shape} pixels, shape says {tuple(shape)}")
+        pixels = as_label_map(image, shape)
         if self.sampling != "nearest":  # by label: two values of one name count together
             pixels = np.append(numbers, np.int32(0))[index_of(pixels, values)]
             values = np.arange(1, len(names), dtype=np.int64)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from maskcodec._arrays import brief
 from maskcodec.errors import MaskError
 
 if TYPE_CHECKING:
@@ -16,23 +17,31 @@ if TYPE_CHECKING:
     Coordinates: TypeAlias = npt.NDArray[np.float64]
 
 MOST_OUTLINE = 2_000_000  # pixels around all polygons: pycocotools takes 100 bytes for each
+MOST_PIXELS = (1 << 29) - 1  # of an image: beyond, pycocotools writes past the end of its memory
 _FAR = 1 << 20  # beyond this the coordinates of pycocotools would overflow
 _HINT = "polygons need pycocotools, which is missing: pip install 'maskcodec[coco]'"
 
 
-def polygon_counts(polygons: Sequence[Any], shape: tuple[int, int], what: str) -> bytes:
-    """The compressed counts of polygons, united, on an image of a shape.
+def polygon_counts(polygons: Sequence[Any], shape: tuple[int, int], what: str) -> list[bytes]:
+    """The compressed counts of each polygon on an image of a shape.
+
+    They are not merged by pycocotools, which takes memory for every pixel of the image to do it.
 
     Raises
     ------
     MaskError
         One has fewer than three points, half a point, or points far outside the image, or the
-        outlines are longer than any object's.
+        outlines are longer than any object's, or the image is too large for pycocotools.
     TypeError
         One is not a list of numbers.
     ModuleNotFoundError
         There is no pycocotools.
     """
+    if shape[0] * shape[1] > MOST_PIXELS:
+        raise MaskError(
+            f"{what} has polygons on an image of {shape[0]} x {shape[1]} pixels; pycocotools draws "
+            f"on up to {MOST_PIXELS:,}: cut the image up, or use run lengths"
+        )
     rings = [_ring(ring, shape, f"{what}, polygon {i}") for i, ring in enumerate(polygons)]
     # No side is longer than three of the image, so that most need not be measured.
     if 3 * max(shape) * sum(map(len, rings)) > MOST_OUTLINE:
@@ -45,9 +54,7 @@ def polygon_counts(polygons: Sequence[Any], shape: tuple[int, int], what: str) -
         import pycocotools.mask as coco
     except ImportError:
         raise ModuleNotFoundError(_HINT, name="pycocotools") from None
-    parts = coco.frPyObjects(rings, *shape)
-    united = parts[0] if len(parts) == 1 else coco.merge(parts)
-    return cast("bytes", united["counts"])
+    return [part["counts"] for part in coco.frPyObjects(rings, *shape)]
 
 
 def _ring(ring: Any, shape: tuple[int, int], what: str) -> Coordinates:
@@ -56,8 +63,10 @@ def _ring(ring: Any, shape: tuple[int, int], what: str) -> Coordinates:
         numbers = np.asarray(ring)
     except (ValueError, OverflowError):
         numbers = np.empty((0, 0))
+    if numbers.dtype == object and numbers.ndim == 1 and all(type(n) in {int, float} for n in ring):
+        numbers = np.array([float(max(-2 * _FAR, min(n, 2 * _FAR))) for n in ring])  # beyond int64
     if numbers.ndim != 1 or numbers.dtype.kind not in "iuf":
-        raise TypeError(f"{what} must be numbers [x1, y1, x2, y2, x3, y3, ...], got {ring!r:.60}")
+        raise TypeError(f"{what} must be numbers [x1, y1, x2, y2, x3, y3, ...], got {brief(ring)}")
     if len(numbers) < 6 or len(numbers) % 2:
         count = f"{len(numbers)} coordinate{'s' * (len(numbers) != 1)}"
         raise MaskError(f"{what} has {count}; expected x and y of at least 3 points")
@@ -67,7 +76,7 @@ def _ring(ring: Any, shape: tuple[int, int], what: str) -> Coordinates:
     if not (points.min() >= low and points.max() <= high):  # also where one is not a number
         at = int(np.argmin((points >= low) & (points <= high)))
         raise MaskError(
-            f"{what} has {points[at]} at index {at}, far outside an image of {shape[0]} x "
+            f"{what} has {brief(ring[at])} at index {at}, far outside an image of {shape[0]} x "
             f"{shape[1]} pixels"
         )
     return points

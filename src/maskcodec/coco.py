@@ -86,16 +86,20 @@ def read(
             'is {"size": [height, width], "counts": [height * width]}'
         )
     if all(isinstance(part, Mapping) for part in segmentation):
-        parts = [_read_rle(part, size, f"{what}, part {i}") for i, part in enumerate(segmentation)]
-        return united([_fitting(part, parts[0].shape, what) for part in parts])
+        parts: list[RunMask] = []
+        for i, part in enumerate(segmentation):
+            where = f"{what}, part {i}"
+            mask = _read_rle(part, size, where)
+            parts.append(_fitting(mask, parts[0].shape if parts else None, where))
+        return united(parts)
     if size is None:
         raise MaskError(
             f"{what} has polygons, which do not say how large their image is; "
             "pass shape=(height, width)"
         )
     flat = not isinstance(segmentation[0], (list, tuple, np.ndarray))
-    counts = polygon_counts([segmentation] if flat else segmentation, size, what)
-    return _read_compressed(counts, size, what)
+    drawn = polygon_counts([segmentation] if flat else segmentation, size, what)
+    return united([_read_compressed(counts, size, what) for counts in drawn])
 
 
 def as_mask(
@@ -108,7 +112,12 @@ def as_mask(
     if isinstance(value, (RunMask, Mapping)) or _has_parts(value):
         return read(value, shape, what)
     listed = isinstance(value, (list, tuple))
-    if listed and shape is not None:
+    if listed and (shape is not None or len(value) == 0):
+        if shape is not None and _like_mask(value, shape):
+            raise MaskError(
+                f"{what} is a list that may be a mask or polygons: with shape, a mask must be an "
+                "array"
+            )
         return read(value, shape, what)
     try:
         pixels = as_pixels(value, what)
@@ -121,31 +130,30 @@ def as_mask(
             f"{what} is a list with other numbers than 0 and 1: polygons need "
             "shape=(height, width), and a mask of other numbers must be an array"
         )
-    if shape is not None and pixels.shape != as_image_size(shape, "shape"):
-        raise MaskError(f"{what} has {_sides(pixels.shape)} pixels, shape says {_sides(shape)}")
-    return pixels
+    return _of_shape(pixels, shape, what)
 
 
-def as_masks(value: Any, shape: Any, labels: Sequence[Any]) -> Any:
+def as_label_map(
+    value: Any, shape: tuple[int, int] | None = None, what: str = "label map"
+) -> IntegerArray:
+    """A label map as the codecs take it, checked and not copied."""
+    return _of_shape(as_pixels(value, what), shape, what)
+
+
+def as_masks(value: Any, shape: Any, label_maps: Sequence[bool]) -> Any:
     """Masks as one array (N, height, width), or as a list of what `as_mask` makes of each.
 
-    `shape` is a size for all or one for each. Where a label is no str, its mask is a label map.
+    `shape` is a size for all or one for each; `label_maps` says which are none.
     """
+    shapes = _shapes(shape, len(value))
     if isinstance(value, np.ndarray) and value.ndim == 3:
-        if len(value):
-            as_mask(value[0], shape, "masks")
+        for i, size in enumerate(shapes if shape is not None else shapes[:1]):
+            as_label_map(value[i], size, f"mask {i}")
         return value
-    masks = list(value)
-    where = "mask {}" if len(masks) > 1 else "mask"
-    each = shape is not None and len(shape) > 0 and isinstance(shape[0], (list, tuple, np.ndarray))
-    shapes = list(shape) if each else [shape] * len(masks)
-    if len(shapes) != len(masks):
-        raise MaskError(f"there must be a shape for each mask, got {len(masks)} and {len(shapes)}")
+    where = "mask {}" if len(value) > 1 else "mask"
     return [
-        as_mask(mask, size, where.format(i))
-        if isinstance(label, str)
-        else as_pixels(mask, where.format(i))
-        for i, (mask, size, label) in enumerate(zip(masks, shapes, labels, strict=True))
+        (as_label_map if label_map else as_mask)(mask, size, where.format(i))
+        for i, (mask, size, label_map) in enumerate(zip(value, shapes, label_maps, strict=True))
     ]
 
 
@@ -227,6 +235,30 @@ def _has_parts(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and len(value) > 0 and isinstance(value[0], Mapping)
 
 
+def _like_mask(value: Sequence[Any], shape: tuple[int, int]) -> bool:
+    """Whether a list has a row for each of an image's, each with a 0 or 1 for every pixel."""
+    height, width = as_image_size(shape, "shape")
+    return len(value) == height and all(
+        isinstance(row, (list, tuple)) and len(row) == width and set(row) <= {0, 1} for row in value
+    )
+
+
+def _shapes(shape: Any, count: int) -> list[Any]:
+    """The shape of each of some masks, of one for all or one for each."""
+    listed = isinstance(shape, (list, tuple, np.ndarray))
+    if not listed or not any(size is None or np.ndim(size) for size in shape):
+        return [shape] * count
+    if len(shape) != count:
+        raise MaskError(f"there must be a shape for each mask, got {count} and {len(shape)}")
+    return list(shape)
+
+
+def _of_shape(pixels: IntegerArray, shape: tuple[int, int] | None, what: str) -> IntegerArray:
+    if shape is not None and pixels.shape != as_image_size(shape, "shape"):
+        raise MaskError(f"{what} has {_sides(pixels.shape)} pixels, shape says {_sides(shape)}")
+    return pixels
+
+
 def _sides(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
@@ -241,7 +273,8 @@ def _fitting(mask: RunMask, shape: tuple[int, int] | None, what: str) -> RunMask
 
 
 def _read_rle(rle: Mapping[str, Any], shape: tuple[int, int] | None, what: str) -> RunMask:
-    counts, size = rle.get("counts"), rle.get("size", shape)
+    counts, size = rle.get("counts"), rle.get("size")
+    size = shape if size is None else size
     if counts is None or size is None:
         missing = "counts" if counts is None else "size"
         way_out = "; pass shape=(height, width)" if missing == "size" else ""

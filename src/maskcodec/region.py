@@ -11,7 +11,7 @@ import numpy as np
 from maskcodec._arrays import as_bytes, as_pixels, as_size
 from maskcodec.errors import MaskError, Problem
 from maskcodec.grid import Method, check_choice, paint_cells
-from maskcodec.runs import RunMask, as_image_size, drawn_runs
+from maskcodec.runs import RunMask, as_image_size, drawn_runs, written
 
 if TYPE_CHECKING:
     from maskcodec._arrays import Mask
@@ -142,7 +142,8 @@ class Region:
         >>> mc.Region("dog", (1, 0, 2, 1), [[1, 0], [1, 1]], canvas=(2, 4)).coco_rle((2, 4))
         {'size': [2, 4], 'counts': b'221O1'}
         """
-        return self.runs(shape, method=method).rle()
+        runs = self.runs(shape, method=method)
+        return written(runs.shape, runs._ends)  # as they come, none is empty
 
     def bbox(
         self, shape: tuple[int, int], *, method: Method = "nearest"

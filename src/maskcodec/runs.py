@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maskcodec._arrays import as_out, as_pixels, as_size
+from maskcodec._arrays import as_out, as_pixels, as_size, brief
 from maskcodec._lazy import kernels
 from maskcodec.errors import MaskError
 from maskcodec.grid import Sampling, check_choice, chosen_cells, nearest_edges, nearest_index
@@ -90,7 +90,8 @@ class RunMask:
 
         Equal to ``pycocotools.mask.toBbox``.
         """
-        area, x1, y1, x2, y2 = kernels.measure_runs(self._ends, self.shape[0])
+        area, *corners = kernels.measure_runs(self._ends, self.shape[0])
+        x1, y1, x2, y2 = map(int, corners)
         return (x1, y1, x2 - x1 + 1, y2 - y1 + 1) if area else (0, 0, 0, 0)
 
     def any(self) -> bool:
@@ -143,7 +144,7 @@ class RunMask:
         Byte for byte what ``pycocotools.mask.encode`` makes of the painted mask. JSON needs the
         counts decoded; they are ASCII.
         """
-        return {"size": list(self.shape), "counts": _compressed(_canonical(self._ends))}
+        return written(self.shape, _canonical(self._ends))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RunMask):
@@ -170,16 +171,26 @@ def run_mask(shape: tuple[int, int], ends: Index) -> RunMask:
 def drawn_runs(
     cells: Mask, corner: tuple[int, int], grid: tuple[int, int], shape: tuple[int, int]
 ) -> RunMask:
-    """The runs of what `maskcodec.grid.paint_cells` paints with ``method="nearest"``."""
+    """The runs of what `maskcodec.grid.paint_cells` paints with ``method="nearest"``.
+
+    None of them is empty, but for a first one.
+    """
     height, width = shape
     edges = nearest_edges(grid[0], height), nearest_edges(grid[1], width)
     column = np.empty(len(cells) + 2, np.int64)
-    ends = np.empty(_USUAL, np.int64)
+    ends = np.empty(max(_USUAL, 4 * width), np.int64)
     count = kernels.cell_runs(cells, *corner, *edges, column, ends)
     if count > len(ends):
         ends = np.empty(count, np.int64)
         kernels.cell_runs(cells, *corner, *edges, column, ends)
     return run_mask(shape, ends[:count])
+
+
+def written(shape: tuple[int, int], ends: Index) -> dict[str, Any]:
+    """A compressed RLE of runs none of which is empty, but for a first one."""
+    data = np.empty(len(ends) * _DIGITS, np.uint8)
+    counts = data[: kernels.write_counts(ends, data)].tobytes()
+    return {"size": list(shape), "counts": counts}
 
 
 def united(masks: Sequence[RunMask]) -> RunMask:
@@ -212,16 +223,16 @@ def run_ends(counts: Any, shape: tuple[int, int], what: str) -> Index:
         for kind in set(map(type, counts)):
             if kind is bool or not issubclass(kind, (int, np.integer)):
                 odd = next(number for number in counts if type(number) is kind)
-                raise TypeError(f"{what} must be whole numbers, got {odd!r:.60}")
+                raise TypeError(f"{what} must be whole numbers, got {brief(odd)}")
         fits = not counts or (min(counts) >= 0 and max(counts) <= pixels)
         lengths = np.array(counts, np.int64 if fits else object)
     elif isinstance(counts, np.ndarray) and counts.ndim == 1 and counts.dtype.kind in "iu":
         lengths = counts
     else:
-        raise TypeError(f"{what} must be a list of whole numbers, got {counts!r:.60}")
+        raise TypeError(f"{what} must be a list of whole numbers, got {brief(counts)}")
     for k in np.flatnonzero((lengths < 0) | (lengths > pixels))[:1].tolist():
         wrong = "is below 0" if lengths[k] < 0 else f"passes the image's {pixels:,} pixels"
-        raise MaskError(f"{what}: number {k} is {lengths[k]!s:.30}, which {wrong}")
+        raise MaskError(f"{what}: number {k} is {brief(int(lengths[k]))}, which {wrong}")
     ends: Index = np.cumsum(lengths, dtype=np.int64)
     reached = int(ends[-1]) if len(ends) else 0
     if reached != pixels:
@@ -245,7 +256,8 @@ def as_image_size(value: Any, what: str) -> tuple[int, int]:
     height, width = as_size(value, what)
     if height * width > MOST_PIXELS:
         raise MaskError(
-            f"{what} is {height} x {width}; COCO counts in 32 bits, up to {MOST_PIXELS:,} pixels"
+            f"{what} is {brief(height)} x {brief(width)}; COCO counts in 32 bits, up to "
+            f"{MOST_PIXELS:,} pixels"
         )
     return height, width
 
@@ -254,8 +266,3 @@ def _canonical(ends: Index) -> Index:
     """The same runs without empty ones, but for a first one where there is no background."""
     joined = np.empty_like(ends)
     return joined[: kernels.join_runs(ends, joined)]
-
-
-def _compressed(ends: Index) -> bytes:
-    data = np.empty(len(ends) * _DIGITS, np.uint8)
-    return data[: kernels.write_counts(ends, data)].tobytes()

@@ -194,7 +194,9 @@ class TokenCodec(TokenReader):
         if isinstance(labels, str) or len(names) != len(images):
             count = "one str" if isinstance(labels, str) else str(len(names))
             raise MaskError(f"there must be a label for each mask, got {len(images)} and {count}")
-        stack = as_masks(images, shape, names)
+        instances = isinstance(self.codec, BSD)
+        maps = [not (instances or isinstance(name, str)) for name in names]
+        stack = as_masks(images, shape, maps)
         if self._writer is not None:
             ids, offsets = self._writer.many(stack, names)
             empty = np.flatnonzero(np.diff(offsets) == 0).tolist()

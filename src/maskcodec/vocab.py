@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +55,11 @@ class Vocab:
     size: int
     known: npt.NDArray[np.bool_]
     ignored: frozenset[int]
+
+    @cached_property
+    def word_ids(self) -> frozenset[int]:
+        """The ids of the tags and bricks."""
+        return frozenset(self.words.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,8 +142,9 @@ def label_ids(
         The tokenizer does not cut the text at the tags, or makes nothing of the label, or tokens
         that readers pass over.
     """
-    ids = inside(tokenizer, before, label, after)
-    if ids is None or not set(vocab.words.values()).isdisjoint(ids):
+    first, *ids, last = tokenizer.encode(before + label + after)
+    whole = (first, last) == (vocab.words[before], vocab.words[after])
+    if not whole or not vocab.word_ids.isdisjoint(ids):
         raise LabelError(
             f"label {shown(label)} does not leave {before!r} and {after!r} whole: one of the "
             "tokenizer's added tokens swallows a part of them; remove or replace it"
