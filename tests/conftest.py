@@ -17,6 +17,7 @@ _common = {
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
 }
 settings.register_profile("compiled", max_examples=200, **_common)
+settings.register_profile("checked", max_examples=60, **_common)
 settings.register_profile("pure", max_examples=25, **_common)
 settings.register_profile("thorough", max_examples=5000, **_common)
 settings.load_profile(os.environ.get("MASKCODEC_PROFILE", "pure" if PURE else "compiled"))
