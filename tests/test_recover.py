@@ -284,7 +284,7 @@ def test_what_models_say_is_not_kept():
     codec = mc.RRLE(grid=4)
     codec.recover("<seg>a*1</seg>")
     tracemalloc.start()
-    for k in range(50):
+    for k in range(12 if PURE else 50):
         found = codec.recover(f"<seg>{k}{'x' * 50_000}*1</seg>")
         codec.encode_grid(found.grid)
         (region,) = mc.BSD(grid=4).decode(
