@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 
 import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -151,13 +152,23 @@ def runs(
 
 @st.composite
 def rings(draw: st.DrawFn, shape: tuple[int, int]) -> list[list[float]]:
-    """Polygons on and around an image of a shape, which may overlap and cross themselves."""
+    """Polygons on and around an image of a shape, which may overlap and cross themselves.
+
+    None that would be refused: because they fit the image with its sides swapped, or might be
+    the rows of a mask.
+    """
     side = max(shape)
     number = st.one_of(
         st.integers(0, side), st.integers(-side, 2 * side), st.floats(-side, 2 * side)
     )
     ring = st.lists(st.tuples(number, number), min_size=3, max_size=7)
     found = draw(st.lists(ring, min_size=1, max_size=3))
+    height, width = shape
+    for points in [*found, [point for ring in found for point in ring]]:
+        right, bottom = (max(side) for side in zip(*points, strict=True))
+        leaves = right > width + 2 or bottom > height + 2
+        assume(not (leaves and right <= height + 2 and bottom <= width + 2))
+    assume((len(found), 2 * len(found[0])) not in {shape, shape[::-1]})
     return [[value for point in ring for value in point] for ring in found]
 
 

@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 
 import maskcodec as mc
 from maskcodec import demo
-from maskcodec.cli import commands, options, say
+from maskcodec.cli import codecs, commands, options, say
 from maskcodec.cli import encode as encoding
-from maskcodec.cli.coco import CocoFile
+from maskcodec.cli.coco import CocoFile, CocoImage
 from maskcodec.cli.read import InputError
 from maskcodec.coco import RunMask
 
@@ -434,6 +434,7 @@ def zoo():
         "images": [
             {"id": 7, "height": SHAPE[0], "width": SHAPE[1], "tags": ["a", {"id": 5}]},
             {"id": 9, "height": 30, "width": 40},
+            {"id": 8, "height": 4, "width": 4},
         ],
     }
 
@@ -498,7 +499,7 @@ def test_lost_instances_are_refused_or_reported(zoo):
     zoo["annotations"].append(flea)
     write("coco.json", zoo)
     message = fails("encode", "coco.json", "--image-id", "7")
-    assert message.startswith("mask 3 ('category 4') has 1 of 128 x 192 pixels set, but no cell of")
+    assert message.startswith("coco.json: annotation 6: mask ('category 4') has 1 of 128 x 192 pix")
     assert message.endswith("--sampling keep keeps it, --lost drop drops it")
     gone = "note: dropped 'category 4': no cell of the 64 x 64 grid is left of it\n"
     result = encode(zoo, "--lost", "drop")
@@ -533,14 +534,18 @@ def test_a_category_that_would_break_the_text_is_refused(zoo):
     zoo["categories"][0]["name"] = "dog|cat"
     assert "dog|cat" in encode(zoo).stdout
     message = fails("encode", "coco.json", "--image-id", "7", "-c", "r-rle")
-    assert "label 'dog|cat' holds '|', which separates" in message
+    assert "coco.json: annotation 3: label 'dog|cat' holds '|', which separates" in message
     zoo["categories"][0]["name"] = "</ref>"
     write("coco.json", zoo)
-    assert "holds '</ref>'" in fails("encode", "coco.json", "--image-id", "7")
+    for command in "encode", "show":
+        message = fails(command, "coco.json", "--image-id", "7")
+        assert message.startswith("coco.json: annotation 3: label '</ref>' holds '</ref>'")
     zoo["categories"][0]["name"] = "others"
     assert "<ref>others</ref>" in encode(zoo).stdout
     message = fails("encode", "coco.json", "--image-id", "7", "-c", "r-rle")
-    assert message == "'others' is the background's label; --background gives it another"
+    assert message == (
+        "coco.json: annotation 3: 'others' is the background's label; --background gives it another"
+    )
     assert "others*" in encode(zoo, "-c", "r-rle", "--background", "nothing").stdout
 
 
@@ -552,6 +557,170 @@ def test_the_order_of_keys_makes_no_difference(zoo):
         assert encode({key: zoo[key] for key in keys}).stdout == text
     write("coco.json", b"\xef\xbb\xbf" + json.dumps(zoo, indent=1).encode())
     assert run("encode", "coco.json", "--image-id", "7").stdout == text
+
+
+def test_many_categories_are_numbered_without_searching(monkeypatch):
+    compared = 0
+
+    class Name(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other):
+            nonlocal compared
+            compared += 1
+            return str(self) == str(other)
+
+    monkeypatch.setattr(codecs, "cell_label", lambda label, _: Name(label))
+    count = 200
+    masks = [RunMask.from_mask(np.arange(256).reshape(16, 16) == k) for k in range(count)]
+    labels = [f"cat {k}" for k in range(count)]
+    found = codecs.encode_image(
+        mc.RRLE(grid=16), CocoImage((16, 16), labels, masks, labels), options.LostName.RAISE
+    )
+    assert found.text == mc.RRLE(grid=16).encode(
+        np.where(np.arange(256) < count, np.arange(256) + 1, 0).reshape(16, 16),
+        {k + 1: label for k, label in enumerate(labels)},
+    )
+    assert compared < 5 * count
+
+
+ONE, TWO = "annotation 1", "annotation 2"
+IDS = [
+    ({"image_id": None}, ONE + " has no image_id"),
+    ({"image_id": True}, ONE + " has true for its image_id, which is no id"),
+    ({"image_id": [7]}, ONE + " has a list for its image_id, which is no id"),
+    ({"image_id": {"id": 7}}, ONE + " has an object for its image_id, which is no id"),
+    ({"image_id": 5}, ONE + " belongs to image 5, which the file does not list"),
+    ({"image_id": 5.0}, ONE + " belongs to image 5, which the file does not list"),
+    ({"image_id": 7.5}, ONE + " belongs to image 7.5, which the file does not list"),
+    ({"image_id": 5, "id": None}, "annotation number 1 of the list belongs to image 5, which the"),
+    ({"category_id": None}, ONE + " has no category_id"),
+    ({"category_id": False}, ONE + " has false for its category_id, which is no id"),
+    ({"category_id": [1]}, ONE + " has a list for its category_id, which is no id"),
+    ({"iscrowd": "0"}, ONE + ' has an "iscrowd" that is neither 0 nor 1: "0"'),
+    ({"iscrowd": 2}, ONE + ' has an "iscrowd" that is neither 0 nor 1: 2'),
+    ({"iscrowd": 0.5}, ONE + ' has an "iscrowd" that is neither 0 nor 1: 0.5'),
+    ({"iscrowd": [0]}, ONE + ' has an "iscrowd" that is neither 0 nor 1: a list'),
+    ({"iscrowd": "n" * 99}, ONE + f' has an "iscrowd" that is neither 0 nor 1: "{"n" * 56}...'),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), IDS)
+@pytest.mark.parametrize("command", ["encode", "show", "tokens"])
+def test_what_an_annotation_belongs_to_is_checked(zoo, change, message, command):
+    settings = ["-t", "."] if command == "tokens" else ["--image-id", "9"]
+    zoo["annotations"][0] |= change
+    write("coco.json", zoo)
+    assert fails(command, "coco.json", *settings).startswith(f"coco.json: {message}")
+    left_out = [key for key, value in change.items() if value is None]
+    for key in left_out:
+        del zoo["annotations"][0][key]
+    write("coco.json", zoo)
+    assert fails(command, "coco.json", *settings).startswith(f"coco.json: {message}")
+
+
+def test_the_first_annotation_that_belongs_nowhere_is_named(zoo):
+    zoo["annotations"][3]["image_id"] = zoo["annotations"][4]["image_id"] = 50
+    write("coco.json", zoo)
+    message = fails("encode", "coco.json", "--image-id", "7")
+    assert message == "coco.json: annotation 4 belongs to image 50, which the file does not list"
+    zoo["annotations"][3]["image_id"] = zoo["annotations"][4]["image_id"] = 8
+    del zoo["annotations"][3]["category_id"], zoo["annotations"][4]["category_id"]
+    write("coco.json", zoo)
+    message = fails("encode", "coco.json", "--image-id", "7")
+    assert message == "coco.json: annotation 4 has no category_id"
+
+
+@pytest.mark.parametrize(
+    ("category", "message"),
+    [
+        ({"id": 3}, "category 3 needs a name, a string that is not empty: null"),
+        ({"id": 3.0, "name": None}, "category 3 needs a name, a string that is not empty: null"),
+        ({"id": 3, "name": " \t"}, "category 3 needs a name, a string that is not empty: "),
+        ({"id": 3, "name": ""}, 'category 3 needs a name, a string that is not empty: ""'),
+        ({"id": 3, "name": 5}, "category 3 needs a name, a string that is not empty: 5"),
+        ({"id": 3, "name": ["a"]}, "category 3 needs a name, a string that is not empty: a list"),
+        ({"id": 2, "name": "Cat"}, 'category 2 is listed twice: as "cat" and as "Cat"'),
+        ({"id": 2.0, "name": "dog"}, 'category 2 is listed twice: as "cat" and as "dog"'),
+        ({"name": "dog"}, "a category has no id"),
+        ({"id": True, "name": "dog"}, "a category has true for its id, which is no id"),
+    ],
+)
+def test_categories_that_are_none(zoo, category, message):
+    zoo["categories"][2] = category
+    write("coco.json", zoo)
+    said = fails("encode", "coco.json", "--image-id", "7")
+    assert said.startswith(f"coco.json: {message}")
+
+
+@pytest.mark.parametrize("image_id", [None, True, [7]])
+def test_an_image_needs_an_id(zoo, image_id):
+    zoo["images"][1]["id"] = image_id
+    write("coco.json", zoo)
+    said = fails("encode", "coco.json", "--image-id", "7")
+    assert said.startswith("coco.json: an image has ")
+
+
+def test_a_category_may_be_listed_twice_alike(zoo):
+    text = encode(zoo).stdout
+    zoo["categories"].append({"id": 2.0, "name": "cat "})
+    assert encode(zoo).stdout == text
+
+
+def test_whole_floats_are_integers(zoo):
+    text = encode(zoo).stdout
+    for entry in zoo["annotations"]:
+        entry |= {key: float(entry[key]) for key in ("id", "image_id", "category_id")}
+        entry["iscrowd"] = float(entry.get("iscrowd", 0))
+    for entry in zoo["categories"]:
+        entry["id"] = float(entry["id"])
+    assert encode(zoo).stdout == text
+    for entry in zoo["images"]:
+        entry |= {key: float(entry[key]) for key in ("id", "height", "width")}
+    assert encode(zoo).stdout == text
+    zoo["annotations"][0]["category_id"] = 9.0
+    assert "<ref>category 9</ref>" in encode(zoo).stdout
+    zoo["annotations"][0]["image_id"] = 5.0
+    write("coco.json", zoo)
+    message = fails("encode", "coco.json", "--image-id", "7")
+    assert message == "coco.json: annotation 1 belongs to image 5, which the file does not list"
+
+
+def test_without_categories_labels_are_ids_or_objects(zoo):
+    del zoo["categories"], zoo["annotations"][0]["category_id"]
+    zoo["annotations"][2]["category_id"] = None
+    labels = [region.label for region in mc.BSD().decode(encode(zoo).stdout)]
+    assert labels == ["object", "object", "category 2"]
+
+
+@pytest.mark.parametrize(
+    ("value", "crowd"),
+    [
+        *[(value, False) for value in (0, False, 0.0, None)],
+        *[(value, True) for value in (1, True, 1.0)],
+    ],
+)
+def test_a_crowd_is_0_or_1(zoo, value, crowd):
+    zoo["annotations"][0]["iscrowd"] = value
+    write("coco.json", zoo)
+    assert [one.crowd for one in CocoFile(Path("coco.json"))] == [crowd, False, False, True, False]
+
+
+def test_alike_are_those_of_an_image_and_a_category_without_crowds(zoo):
+    kinds = [(7, 1, 0), (7, 1, 0), (7, 1, 1), (7, 2, 0), (7, 2, 1), (8, 1, 0), (8, 3, 1), (8, 1, 0)]
+    zoo["annotations"] = [
+        {"id": k, "image_id": image, "category_id": category, "iscrowd": crowd}
+        for k, (image, category, crowd) in enumerate(kinds)
+    ]
+    write("coco.json", zoo)
+    alike = [one.alike for one in CocoFile(Path("coco.json"))]
+    assert alike == [2, 2, 2, 1, 1, 2, 0, 2]
+
+
+def test_help_says_how_annotations_are_recognised():
+    said = words(run("encode", "--help").stdout)
+    assert "A file whose name ends in .json holds annotations, any other an image." in said
 
 
 def test_a_file_is_read_without_being_held(folder):
@@ -817,6 +986,7 @@ def coco():
         "images": [
             {"id": 7, "height": SHAPE[0], "width": SHAPE[1]},
             {"id": 8, "height": 4, "width": 4},
+            {"id": 9, "height": 4, "width": 4},
         ],
         "annotations": [
             {"id": 1, "image_id": 7, "category_id": 1, "segmentation": [polygon(DOG)]},
@@ -905,7 +1075,7 @@ def test_an_image_may_have_no_annotations(coco):
 def test_an_unknown_image_is_answered_with_known_ones(coco):
     write("coco.json", coco)
     message = fails("show", "coco.json", "--image-id", "5")
-    assert message == "coco.json has no image with the id '5'; it has 2, for example 7, 8"
+    assert message == "coco.json has no image with the id '5'; it has 3, for example 7, 8, 9"
     write("coco.json", {"images": [], "annotations": []})
     assert fails("show", "coco.json", "--image-id", "5").endswith("'5'; it has none")
 
@@ -919,6 +1089,7 @@ def test_a_photo_of_another_size_is_refused(coco):
 IMAGES = '{"images": [{"id": 7, "height": 128, "width": 192}], "annotations": '
 LIST = "coco.json is no COCO annotation file: it has no list "
 JSON = "coco.json is not JSON that can be read: "
+NONE = " (NaN and Infinity are no JSON)"
 FILES = [
     ([], LIST + "'images'"),
     (5, LIST + "'images'"),
@@ -937,11 +1108,12 @@ FILES = [
     (IMAGES + "[]} x", JSON + "trailing garbage"),
     (IMAGES + "[]}{}", JSON + "trailing garbage"),
     (IMAGES + "[{'id': 1}]}", JSON + "invalid"),
-    (IMAGES + '[{"area": NaN}]}', JSON + "invalid char in json text."),
+    (IMAGES + '[{"area": NaN}]}', JSON + "invalid char in json text" + NONE),
+    (IMAGES + '[{"area": -Infinity}]}', NONE),
     (IMAGES + '[{"id": ' + "9" * 5000 + "}]}", JSON + "integer overflow"),
     (IMAGES + '[{"id": 1e999}]}', JSON + "numeric (floating point) overflow"),
     (IMAGES.encode() + b'[{"id": "caf\xe9"}]}', JSON + "invalid bytes in UTF8 string."),
-    (b"\xff\xfe{\0}\0", JSON + "invalid char in json text."),
+    (b"\xff\xfe{\0}\0", JSON + "invalid char in json text" + NONE),
     ("[" * 100_000, "coco.json is nested deeper than 50"),
     (IMAGES + '[{"segmentation": ' + "[" * 100_000, "coco.json is nested deeper than 50"),
     ({"images": [{"id": 7}], "annotations": []}, 'image 7 has no "height" and "width"'),
@@ -1014,7 +1186,7 @@ def test_show_paints_no_monstrous_claim(coco):
     [
         (None, "the segmentation is missing: a mask is needed, not only a box"),
         ([], "the segmentation is an empty list: an annotation with a box only has no mask; "),
-        ("x", "the segmentation must be run lengths or polygons, got str"),
+        ("x", "the segmentation must be run lengths or polygons, got "),
         (rle([5]), "the counts of the segmentation add up to 5 pixels, an image of 128 x 192 has "),
         (rle(None), 'the segmentation has no "counts"'),
         (rle([[1]]), "the counts of the segmentation must be whole numbers, got [1]"),

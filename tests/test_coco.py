@@ -210,7 +210,6 @@ def test_polygons_in_and_around_an_image(polygons, area, bbox):
     assert (mask.area, mask.bbox) == (area, bbox)
 
 
-# differences below -2**29.
 def test_parts_of_a_large_image_are_united_in_little_memory():
     """In a process of its own: the merge of pycocotools 2.0.11 would take 2.1 GB."""
     pytest.importorskip("resource")
@@ -414,6 +413,26 @@ def test_a_stack_of_masks_takes_a_shape_for_each():
     assert ids.tolist() == codec.encode_batch(stack, ["dog", "sky"])[0].tolist()
     same = codec.encode_batch(stack, ["dog", "sky"], shape=[(5, 7), (5, 7)])[0]
     assert same.tolist() == ids.tolist()
+    with pytest.raises(mc.MaskError) as caught:
+        codec.encode_batch(stack, ["dog", "sky"], shape=[(5, 7), (4, 7)])
+    assert str(caught.value) == "mask 1 has 5 x 7 pixels, shape says 4 x 7"
+    with pytest.raises(mc.MaskError, match="a shape for each mask, got 2 and 1"):
+        codec.encode_batch(stack, ["dog", "sky"], shape=[(5, 7)])
+
+
+def test_shapes_may_be_an_array_or_a_tensor():
+    torch = pytest.importorskip("torch")
+    codec = tokens("byte-level", mc.BSD(grid=(5, 7)))
+    squares, labels = [[SQUARE]] * 2, ["dog", "sky"]
+    expected = codec.encode_batch(squares, labels, shape=(4, 4))[0].tolist()
+    for shape in (np.full((2, 2), 4), torch.full((2, 2), 4), torch.Size([4, 4])):
+        assert codec.encode_batch(squares, labels, shape=shape)[0].tolist() == expected
+
+
+def test_the_instances_of_an_image_have_one_shape():
+    codec = tokens("byte-level", mc.BSD(grid=(5, 7)))
+    with pytest.raises(TypeError, match="shape must be two integers"):
+        codec.encode_many([[SQUARE]] * 2, ["dog", "sky"], shape=[(4, 4), (4, 4)])
 
 
 @pytest.mark.parametrize("masks", [[FIVE], [[SQUARE]]])
@@ -579,8 +598,26 @@ def test_what_is_wrong_with_counts_is_named(counts, message):
             "segmentation is an empty list: an annotation with a box only has no mask; an empty "
             'mask is {"size": [height, width], "counts": [height * width]}',
         ),
-        ("52203", (4, 4), TypeError, "segmentation must be run lengths or polygons, got str"),
-        (b"52203", (4, 4), TypeError, "segmentation must be run lengths or polygons, got bytes"),
+        (
+            "52203",
+            (4, 4),
+            TypeError,
+            "segmentation must be run lengths or polygons, got str; compressed run lengths are "
+            '{"size": [height, width], "counts": ...}',
+        ),
+        (
+            b"52203",
+            (4, 4),
+            TypeError,
+            "segmentation must be run lengths or polygons, got bytes; compressed run lengths are "
+            '{"size": [height, width], "counts": ...}',
+        ),
+        (
+            {"id": 1, "segmentation": FIVE},
+            (4, 4),
+            mc.MaskError,
+            'segmentation is a whole annotation; pass annotation["segmentation"]',
+        ),
         (7, (4, 4), TypeError, "segmentation must be run lengths or polygons, got int"),
         (
             np.ones((4, 4), int),
@@ -678,8 +715,8 @@ def test_a_part_of_another_image_is_named():
         (
             FIVE,
             TypeError,
-            "must be numbers [x1, y1, x2, y2, x3, y3, ...], got {'size': [4, 4], "
-            "'counts': '52203'}",
+            "must be numbers [x1, y1, x2, y2, x3, y3, ...], got {'counts': '52203', "
+            "'size': [4, 4]}",
         ),
         (None, TypeError, "must be numbers [x1, y1, x2, y2, x3, y3, ...], got None"),
         ("1 1 3 1", TypeError, "must be numbers [x1, y1, x2, y2, x3, y3, ...], got '1 1 3 1'"),
@@ -1091,9 +1128,16 @@ def test_a_list_that_may_be_a_mask_or_polygons_is_refused():
     with pytest.raises(mc.MaskError) as caught:
         codec.encode(mask, "dog", shape=(4, 6))
     assert str(caught.value) == (
-        "mask is a list that may be a mask or polygons: with shape, a mask must be an array"
+        "mask is a list with a row for each of an image's, so that it may be a mask or polygons: "
+        "with shape, a mask must be an array"
     )
-    assert codec.encode([[1, 1, 3, 1, 3, 3]], "dog", shape=(1, 6)) == ""
+    for rows, shape in [
+        (list(np.array(mask)), (4, 6)),  # of arrays
+        (mask, (6, 4)),  # sides swapped
+        ((np.array(mask) * 255).tolist(), (4, 6)),
+    ]:
+        with pytest.raises(mc.MaskError, match="with shape, a mask must be an array"):
+            codec.encode(rows, "dog", shape=shape)
     assert "<box>[[1 1 2 2]]" in codec.encode([[1, 1, 3, 1, 3, 3, 1, 3]], "dog", shape=(4, 6))
 
 
@@ -1108,3 +1152,107 @@ def test_a_batch_may_leave_shapes_open():
     ids, bounds = codec.encode_batch([rle, [SQUARE]], ["dog", "cat"], shape=[None, (4, 6)])
     assert ids[: bounds[1]].tolist() == codec.encode(rle, "dog").tolist()
     assert ids[bounds[1] :].tolist() == codec.encode([SQUARE], "cat", shape=(4, 6)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (None, mc.MaskError, "mask is missing: a mask is needed, not only a box"),
+        ("52203", TypeError, "mask must be run lengths or polygons, got str"),
+        ({"segmentation": [SQUARE]}, mc.MaskError, "mask is a whole annotation; pass annotation"),
+    ],
+)
+def test_what_is_no_mask_is_answered_with_what_to_pass(value, error, message):
+    with pytest.raises(error) as caught:
+        mc.BSD().encode(value, "dog", shape=(4, 4))
+    assert str(caught.value).startswith(message)
+
+
+def test_a_segmentation_takes_one_label():
+    for value in (FIVE, coco.read(FIVE)):
+        with pytest.raises(TypeError, match="a segmentation is a mask, which takes one label"):
+            mc.RRLE().encode(value, {1: "dog"})
+
+
+# --------------------------------------------------------------- height and width swapped
+
+
+def test_polygons_that_fit_the_image_on_its_side_only_are_refused():
+    wide = [10, 10, 600, 10, 600, 400, 10, 400]
+    assert coco.read([wide], (480, 640)).bbox == (10, 10, 590, 390)
+    with pytest.raises(mc.MaskError) as caught:
+        coco.read([[10, 10, 20, 10, 20, 20], wide], (640, 480))
+    assert str(caught.value) == (
+        "segmentation reaches to x = 600 and y = 400 on an image of 640 x 480 pixels, height x "
+        "width; shape is (height, width): they seem to be swapped"
+    )
+    tall = [10, 10, 400, 10, 400, 600, 10, 600]
+    with pytest.raises(mc.MaskError, match="reaches to x = 400 and y = 600 on an image of 480 x"):
+        coco.read([tall], (480, 640))
+
+
+def test_polygons_may_leave_their_image_a_little_or_on_both_ways():
+    assert coco.read([[10, 10, 482, 10, 482, 400, 10, 400]], (640, 480)).bbox == (10, 10, 470, 390)
+    assert coco.read([[10, 10, 700, 10, 700, 400, 10, 400]], (480, 640)).bbox == (10, 10, 630, 390)
+
+
+def test_coordinates_that_pycocotools_cannot_hold_are_refused(monkeypatch):
+    monkeypatch.setattr(coco_mask, "frPyObjects", lambda *_: pytest.fail("was drawn"))
+    for far in (2**20 + 1, -(2**20) - 1):
+        with pytest.raises(mc.MaskError, match=f"has {far} at index 4, far outside an image of"):
+            coco.read([[0, 0, 1, 0, far, 0]], (8, 2**21))
+
+
+# ------------------------------------------------------------------------ what was nested
+
+
+def nested(depth):
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [nested(5000), {"size": [4, 4], "counts": nested(5000)}, {"size": nested(5000), "counts": []}],
+    ids=["polygon", "counts", "size"],
+)
+def test_deep_nesting_is_answered_with_a_message(value):
+    with pytest.raises((mc.MaskError, TypeError)) as caught:
+        coco.read(value, (4, 4))
+    assert len(str(caught.value)) < 200
+
+
+def test_a_long_batch_keeps_each_label_with_its_mask():
+    codec = tokens("byte-level", mc.BSD(grid=4))
+    labels = [f"roi{i}" for i in range(600)]
+    ids, bounds = codec.encode_batch([FIVE] * 600, labels)
+    found = codec.decode(ids)
+    assert [region.label for region in found] == labels
+    assert bounds.tolist()[-1] == len(ids)
+
+
+# --------------------------------------------------------------------- results for JSON
+
+
+def dog():
+    return mc.Region("dog", (1, 1, 2, 2), [[1, 1], [1, 1]], canvas=(4, 4))
+
+
+def test_ids_of_results_may_come_from_arrays():
+    ids = {"dog": np.int32(18)}
+    (row,) = coco.results([dog()], (4, 4), image_id=np.int64(7), category_ids=ids)
+    assert json.loads(json.dumps(row)) == row
+    assert (row["image_id"], row["category_id"]) == (7, 18)
+    (row,) = coco.results([dog()], (4, 4), image_id="a7", category_ids=ids)
+    assert row["image_id"] == "a7"
+
+
+def test_results_that_cannot_be_ranked_or_named_are_refused():
+    with pytest.raises(mc.MaskError, match="scores must be finite numbers, got nan at index 1"):
+        coco.results([dog()] * 2, (4, 4), image_id=7, category_ids={"dog": 1}, scores=[1, np.nan])
+    with pytest.raises(TypeError, match=r"category_ids must map names to ids, got \['dog'\]"):
+        coco.results([dog()], (4, 4), image_id=7, category_ids=["dog"])
+    with pytest.raises(TypeError):
+        coco.results([dog()], (4, 4), image_id=7.0, category_ids={"dog": 1})

@@ -20,6 +20,7 @@ LAYERS = [
     {"runs", "_polygons"},
     {"region", "labelgrid"},
     {"coco"},
+    {"_inputs"},
     {"codec"},
     {"spelling"},
     {"_instances", "_descriptor"},

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import maskcodec as mc
+from maskcodec import coco
 from maskcodec.coco import RunMask
 from maskcodec.grid import paint_cells, sample_mask
 from maskcodec.runs import drawn_runs, united
@@ -441,3 +442,24 @@ def test_an_out_of_another_shape_or_kind_is_refused():
         mask.mask(out=np.zeros((3, 2), np.uint8))
     with pytest.raises(TypeError, match="out must be a uint8 array, got bool"):
         mask.mask(out=np.zeros((2, 3), bool))
+
+
+def test_counts_of_seven_characters_are_written_and_read():
+    shape = 65535, 65537
+    for counts in ([2**32 - 1], [2**30, 7, 2**31, 2**32 - 8 - 2**30 - 2**31], [0, 2**32 - 1]):
+        rle = RunMask(counts, shape).rle()
+        assert rle["counts"] == reference.write_counts(counts)
+        assert coco.read(rle).counts.tolist() == counts
+
+
+def test_cells_are_not_drawn_on_endless_sides():
+    region = mc.Region("dog", (0, 0, 0, 0), [[1]], canvas=(2, 2))
+    assert region.area((2**20, 2)) == 2**19
+    for shape in ((2**20 + 1, 1), (1, 2**31)):
+        with pytest.raises(mc.MaskError, match="a side has up to 1,048,576 pixels"):
+            region.runs(shape)
+
+
+def test_a_mask_of_runs_is_not_taken_for_an_array():
+    with pytest.raises(TypeError, match="a RunMask is no array"):
+        np.asarray(RunMask([1, 3], (2, 2)))

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from maskcodec import coco
 from maskcodec.bricks import BSD
 from maskcodec.codec import Codec, codec_ids, from_config, get_codec, load
 from maskcodec.errors import (
@@ -48,6 +49,7 @@ __all__ = [
     "TokenCodec",
     "TruncatedError",
     "VocabError",
+    "coco",
     "codec_ids",
     "extend_tokenizer",
     "from_config",

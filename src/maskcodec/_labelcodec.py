@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 import numpy as np
 
 from maskcodec._arrays import packed
+from maskcodec._inputs import as_label_map, as_mask
 from maskcodec._lazy import descriptor, kernels
 from maskcodec._reading import TextReading, warn_dropped
-from maskcodec.coco import as_label_map, as_mask
 from maskcodec.codec import MAX_GRID, Codec, check_apart, lost_labels_message, string_pair
 from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError
 from maskcodec.grid import check_choice, index_of, sample_labels, sample_mask

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MOST_OUTLINE = 2_000_000  # pixels around all polygons: pycocotools takes 100 bytes for each
 MOST_PIXELS = (1 << 29) - 1  # of an image: beyond, pycocotools writes past the end of its memory
 _FAR = 1 << 20  # beyond this the coordinates of pycocotools would overflow
+_BEYOND = 2  # pixels that a polygon may leave its image by
 _HINT = "polygons need pycocotools, which is missing: pip install 'maskcodec[coco]'"
 
 
@@ -43,6 +44,7 @@ def polygon_counts(polygons: Sequence[Any], shape: tuple[int, int], what: str) -
             f"on up to {MOST_PIXELS:,}: cut the image up, or use run lengths"
         )
     rings = [_ring(ring, shape, f"{what}, polygon {i}") for i, ring in enumerate(polygons)]
+    _check_turned(rings, shape, what)
     # No side is longer than three of the image, so that most need not be measured.
     if 3 * max(shape) * sum(map(len, rings)) > MOST_OUTLINE:
         length = sum(map(_outline, rings))
@@ -80,6 +82,21 @@ def _ring(ring: Any, shape: tuple[int, int], what: str) -> Coordinates:
             f"{shape[1]} pixels"
         )
     return points
+
+
+def _check_turned(rings: Sequence[Coordinates], shape: tuple[int, int], what: str) -> None:
+    """Refuse polygons that leave the image, but would not with height and width swapped."""
+    height, width = shape
+    if max(float(ring.max()) for ring in rings) <= min(shape) + _BEYOND:
+        return
+    right = max(float(ring[::2].max()) for ring in rings)
+    bottom = max(float(ring[1::2].max()) for ring in rings)
+    leaves = right > width + _BEYOND or bottom > height + _BEYOND
+    if leaves and right <= height + _BEYOND and bottom <= width + _BEYOND:
+        raise MaskError(
+            f"{what} reaches to x = {right:g} and y = {bottom:g} on an image of {height} x {width} "
+            "pixels, height x width; shape is (height, width): they seem to be swapped"
+        )
 
 
 def _outline(points: Coordinates) -> float:

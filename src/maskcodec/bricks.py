@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
+from maskcodec._inputs import as_mask
 from maskcodec._lazy import instances, kernels
 from maskcodec._reading import TextReading, warn_dropped
-from maskcodec.coco import as_mask
 from maskcodec.codec import Codec, lost_message, register, string_pair
 from maskcodec.errors import ConfigError, LostMaskError, MaskError
 from maskcodec.grid import check_choice, every_cell, sampled

@@ -5,12 +5,14 @@ As COCO, LVIS, RefCOCO, RefCLEF, gRefCOCO and SA-1B store them.
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from maskcodec._arrays import as_pixels
+from maskcodec._arrays import brief, sides
 from maskcodec._lazy import kernels
 from maskcodec._polygons import polygon_counts
 from maskcodec.errors import LabelError, MaskError
@@ -20,7 +22,6 @@ from maskcodec.runs import RunMask, as_image_size, run_ends, run_mask, united
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from maskcodec._arrays import IntegerArray
     from maskcodec.region import Region
 
 __all__ = ["RunMask", "read", "results"]
@@ -77,6 +78,11 @@ def read(
         return _read_rle(segmentation, size, what)
     if segmentation is None:
         raise MaskError(f"{what} is missing: a mask is needed, not only a box")
+    if isinstance(segmentation, (str, bytes)):
+        raise TypeError(
+            f"{what} must be run lengths or polygons, got {type(segmentation).__name__}; "
+            'compressed run lengths are {"size": [height, width], "counts": ...}'
+        )
     if not isinstance(segmentation, (list, tuple)):
         kind = type(segmentation).__name__
         raise TypeError(f"{what} must be run lengths or polygons, got {kind}")
@@ -102,66 +108,11 @@ def read(
     return united([_read_compressed(counts, size, what) for counts in drawn])
 
 
-def as_mask(
-    value: Any, shape: tuple[int, int] | None = None, what: str = "mask"
-) -> IntegerArray | RunMask:
-    """A mask or an annotation's segmentation, as the codecs take it, checked and not copied.
-
-    Lists are polygons with `shape`, without it a mask of 0 and 1.
-    """
-    if isinstance(value, (RunMask, Mapping)) or _has_parts(value):
-        return read(value, shape, what)
-    listed = isinstance(value, (list, tuple))
-    if listed and (shape is not None or len(value) == 0):
-        if shape is not None and _like_mask(value, shape):
-            raise MaskError(
-                f"{what} is a list that may be a mask or polygons: with shape, a mask must be an "
-                "array"
-            )
-        return read(value, shape, what)
-    try:
-        pixels = as_pixels(value, what)
-    except (MaskError, TypeError) as error:
-        if not listed:
-            raise
-        raise type(error)(f"{error}; polygons need shape=(height, width)") from error
-    if listed and (pixels.min() < 0 or pixels.max() > 1):
-        raise MaskError(
-            f"{what} is a list with other numbers than 0 and 1: polygons need "
-            "shape=(height, width), and a mask of other numbers must be an array"
-        )
-    return _of_shape(pixels, shape, what)
-
-
-def as_label_map(
-    value: Any, shape: tuple[int, int] | None = None, what: str = "label map"
-) -> IntegerArray:
-    """A label map as the codecs take it, checked and not copied."""
-    return _of_shape(as_pixels(value, what), shape, what)
-
-
-def as_masks(value: Any, shape: Any, label_maps: Sequence[bool]) -> Any:
-    """Masks as one array (N, height, width), or as a list of what `as_mask` makes of each.
-
-    `shape` is a size for all or one for each; `label_maps` says which are none.
-    """
-    shapes = _shapes(shape, len(value))
-    if isinstance(value, np.ndarray) and value.ndim == 3:
-        for i, size in enumerate(shapes if shape is not None else shapes[:1]):
-            as_label_map(value[i], size, f"mask {i}")
-        return value
-    where = "mask {}" if len(value) > 1 else "mask"
-    return [
-        (as_label_map if label_map else as_mask)(mask, size, where.format(i))
-        for i, (mask, size, label_map) in enumerate(zip(value, shapes, label_maps, strict=True))
-    ]
-
-
 def results(
     regions: Iterable[Region],
     shape: tuple[int, int],
     *,
-    image_id: int,
+    image_id: int | str,
     category_ids: Mapping[str, int],
     scores: Sequence[float] | None = None,
     method: Method = "nearest",
@@ -197,7 +148,9 @@ def results(
     LabelError
         A label is no category.
     MaskError
-        There is not one score for each region.
+        There is not one finite score for each region.
+    TypeError
+        An id is no integer (an image's may be a str).
 
     Examples
     --------
@@ -207,10 +160,16 @@ def results(
     {'size': [4, 4], 'counts': '52203'}
     """
     check_choice(unknown, Unknown, "unknown")
+    if not isinstance(category_ids, Mapping):
+        raise TypeError(f"category_ids must map names to ids, got {brief(category_ids)}")
+    image = image_id if isinstance(image_id, str) else operator.index(image_id)
     found = list(regions)
     sure = [1.0] * len(found) if scores is None else [float(score) for score in scores]
     if len(sure) != len(found):
         raise MaskError(f"there must be a score for each region, got {len(found)} and {len(sure)}")
+    for i, score in enumerate(sure):
+        if not math.isfinite(score):
+            raise MaskError(f"scores must be finite numbers, got {score} at index {i}")
     rows = []
     for region, score in zip(found, sure, strict=True):
         if region.label not in category_ids:
@@ -222,8 +181,8 @@ def results(
         rle = region.coco_rle(shape, method=method)
         rows.append(
             {
-                "image_id": image_id,
-                "category_id": category_ids[region.label],
+                "image_id": image,
+                "category_id": operator.index(category_ids[region.label]),
                 "segmentation": {**rle, "counts": rle["counts"].decode()},
                 "score": score,
             }
@@ -231,43 +190,11 @@ def results(
     return rows
 
 
-def _has_parts(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and len(value) > 0 and isinstance(value[0], Mapping)
-
-
-def _like_mask(value: Sequence[Any], shape: tuple[int, int]) -> bool:
-    """Whether a list has a row for each of an image's, each with a 0 or 1 for every pixel."""
-    height, width = as_image_size(shape, "shape")
-    return len(value) == height and all(
-        isinstance(row, (list, tuple)) and len(row) == width and set(row) <= {0, 1} for row in value
-    )
-
-
-def _shapes(shape: Any, count: int) -> list[Any]:
-    """The shape of each of some masks, of one for all or one for each."""
-    listed = isinstance(shape, (list, tuple, np.ndarray))
-    if not listed or not any(size is None or np.ndim(size) for size in shape):
-        return [shape] * count
-    if len(shape) != count:
-        raise MaskError(f"there must be a shape for each mask, got {count} and {len(shape)}")
-    return list(shape)
-
-
-def _of_shape(pixels: IntegerArray, shape: tuple[int, int] | None, what: str) -> IntegerArray:
-    if shape is not None and pixels.shape != as_image_size(shape, "shape"):
-        raise MaskError(f"{what} has {_sides(pixels.shape)} pixels, shape says {_sides(shape)}")
-    return pixels
-
-
-def _sides(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
-
-
 def _fitting(mask: RunMask, shape: tuple[int, int] | None, what: str) -> RunMask:
     if shape is not None and mask.shape != shape:
         raise MaskError(
-            f"{what} is of an image of {_sides(mask.shape)} pixels, height x width, but this one "
-            f"has {_sides(shape)}"
+            f"{what} is of an image of {sides(mask.shape)} pixels, height x width, but this one "
+            f"has {sides(shape)}"
         )
     return mask
 
@@ -275,6 +202,8 @@ def _fitting(mask: RunMask, shape: tuple[int, int] | None, what: str) -> RunMask
 def _read_rle(rle: Mapping[str, Any], shape: tuple[int, int] | None, what: str) -> RunMask:
     counts, size = rle.get("counts"), rle.get("size")
     size = shape if size is None else size
+    if counts is None and "segmentation" in rle:
+        raise MaskError(f'{what} is a whole annotation; pass annotation["segmentation"]')
     if counts is None or size is None:
         missing = "counts" if counts is None else "size"
         way_out = "; pass shape=(height, width)" if missing == "size" else ""
@@ -282,7 +211,7 @@ def _read_rle(rle: Mapping[str, Any], shape: tuple[int, int] | None, what: str) 
     own = as_image_size(size, f"the size of {what}")
     if shape is not None and own != shape:
         raise MaskError(
-            f"{what} has the size {_sides(own)}, height x width, but its image has {_sides(shape)}"
+            f"{what} has the size {sides(own)}, height x width, but its image has {sides(shape)}"
         )
     if isinstance(counts, (bytes, bytearray, str)):
         return _read_compressed(counts, own, what)
@@ -304,7 +233,7 @@ def _read_compressed(counts: bytes | bytearray | str, shape: tuple[int, int], wh
         kernels.RLE_ENDLESS: "have a number of more than 32 bits",
         kernels.RLE_CUT: "stop inside a number",
         kernels.RLE_NEGATIVE: f"have run {count} below 0",
-        kernels.RLE_LONG: f"have run {count} pass the last of {_sides(shape)} = {pixels:,} pixels",
-        kernels.RLE_SHORT: f"stop after {reached:,} of {_sides(shape)} = {pixels:,} pixels",
+        kernels.RLE_LONG: f"have run {count} pass the last of {sides(shape)} = {pixels:,} pixels",
+        kernels.RLE_SHORT: f"stop after {reached:,} of {sides(shape)} = {pixels:,} pixels",
     }[fault]
     raise MaskError(f"the counts of {what} {wrong} (at character {at})")

@@ -44,7 +44,7 @@ def check_choice(value: str, choices: object, what: str) -> None:
         raise ConfigError(f"{what} must be one of {names}, got {value!r}")
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def nearest_index(size: int, cells: int) -> Index:
     """The pixel that each of `cells` cells looks at, of `size` pixels: Pillow's NEAREST.
 
@@ -56,10 +56,11 @@ def nearest_index(size: int, cells: int) -> Index:
     return np.minimum(np.cumsum(steps).astype(np.int64), size - 1)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def nearest_edges(cells: int, size: int) -> Index:
     """Where the pixels of each cell begin on the way back: `cells` + 1 edges, 0 .. `size`."""
-    return np.searchsorted(nearest_index(cells, size), np.arange(cells + 1)).astype(np.int64)
+    index = nearest_index.__wrapped__(cells, size)  # as long as the side: not to be kept
+    return np.searchsorted(index, np.arange(cells + 1)).astype(np.int64)
 
 
 @lru_cache(maxsize=256)

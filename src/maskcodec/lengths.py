@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from maskcodec._inputs import as_mask
 from maskcodec.bricks import BSD
-from maskcodec.coco import as_mask
 from maskcodec.errors import LostMaskError
 from maskcodec.labels import IRLE, ISD, RRLE
 

@@ -122,7 +122,7 @@ class Region:
         Raises
         ------
         MaskError
-            The shape has a side below 1, or too many pixels.
+            The shape has a side below 1 or above 2**20, or too many pixels.
         """
         size = as_image_size(shape, "shape")
         if method != "nearest":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from maskcodec._arrays import Index, Mask
 
 MOST_PIXELS = (1 << 32) - 1  # COCO counts in 32 bits
+MOST_SIDE = 1 << 20  # pixels of a side that cells are drawn on: memory is taken for each
 _DIGITS = 7  # bytes of a compressed count at most
 _USUAL = 4096  # runs for which there is room to begin with
 
@@ -155,6 +156,10 @@ class RunMask:
     def __hash__(self) -> int:
         return hash((self.shape, _canonical(self._ends).tobytes()))
 
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        """Refuse to be taken for an array: that would paint in silence."""
+        raise TypeError("a RunMask is no array; .mask() paints it")
+
     def __repr__(self) -> str:
         height, width = self.shape
         return f"<RunMask of {height} x {width} pixels, {len(self._ends)} runs, {self.area} set>"
@@ -176,6 +181,8 @@ def drawn_runs(
     None of them is empty, but for a first one.
     """
     height, width = shape
+    if max(shape) > MOST_SIDE:
+        raise MaskError(f"shape is {height} x {width}; a side has up to {MOST_SIDE:,} pixels")
     edges = nearest_edges(grid[0], height), nearest_edges(grid[1], width)
     column = np.empty(len(cells) + 2, np.int64)
     ends = np.empty(max(_USUAL, 4 * width), np.int64)

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from maskcodec._anytokenizer import AnyTokenizer, load_saved
+from maskcodec._inputs import as_mask, as_masks
 from maskcodec._lazy import idwriter
 from maskcodec._reading import warn_dropped
 from maskcodec._tokenreader import TokenReader
 from maskcodec.bricks import BSD, Lost
-from maskcodec.coco import as_mask, as_masks
 from maskcodec.codec import load as load_codec
 from maskcodec.codec import lost_labels_message, lost_message
 from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError, VocabError
 from maskcodec.grid import check_choice
+from maskcodec.runs import as_image_size
 from maskcodec.vocab import BrickVocab, bounds
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ class TokenCodec(TokenReader):
                 f"{self.codec.codec_id} writes one text for a whole image and has no instances; "
                 "use encode, or encode_batch for several images"
             )
-        return self.encode_batch(masks, labels, shape=shape, lost=lost, dropped=dropped)[0]
+        size = None if shape is None else as_image_size(shape, "shape")
+        return self.encode_batch(masks, labels, shape=size, lost=lost, dropped=dropped)[0]
 
     def encode_batch(
         self,

@@ -10,7 +10,7 @@ import numpy as np
 
 from maskcodec import coco
 from maskcodec.cli import say
-from maskcodec.cli.jsonfile import entries_of, opened, outlines
+from maskcodec.cli.jsonfile import entries_of, id_of, no_id, opened, outlines, shown, whole
 from maskcodec.cli.read import InputError
 from maskcodec.errors import MaskError
 from maskcodec.lengths import refcoco_sized
@@ -37,7 +37,7 @@ class Instance(NamedTuple):
     shape
         The image's (height, width).
     label
-        Its category.
+        The name of its category, as `CocoFile` has it.
     crowd
         Whether it stands for a group.
     alike
@@ -78,11 +78,14 @@ class CocoImage(NamedTuple):
         The category of each instance, in the file's order.
     masks
         A mask for each instance.
+    wheres
+        The file and the annotation of each instance, for messages.
     """
 
     shape: tuple[int, int]
     labels: list[str]
     masks: list[RunMask]
+    wheres: list[str]
 
 
 class CocoFile:
@@ -91,11 +94,16 @@ class CocoFile:
     It is read once for what annotations share, then again whenever someone goes through it. Kept
     are the images' ids and sizes, the categories' names, and a few bytes for each annotation.
 
+    An instance's label is the name of its category. A category 9 that the file does not list, as
+    where it lists none, is called "category 9"; in a file without categories, an annotation
+    without one is an "object".
+
     Raises
     ------
     InputError
-        It is no such file, or ijson is missing. Going through it raises one as well, where an
-        annotation belongs to no image of the file.
+        It is no such file, or ijson is missing. An image, a category or what an annotation says
+        of them has no id; an annotation belongs to no image of the file, or to no category though
+        the file has some; a category has no name, or two; an "iscrowd" is neither 0 nor 1.
     """
 
     def __init__(self, path: Path) -> None:
@@ -103,7 +111,7 @@ class CocoFile:
         self._numbers: dict[str, int] = {}  # of images, by their ids
         self._sizes: dict[int, tuple[int, int] | None] = {}  # of those listed; None without one
         self._names: dict[str, str] = {}
-        kinds: dict[str, int] = {}
+        kinds: dict[str | None, int] = {}  # of annotations, by their categories' ids
         codes, crowds = array("q"), array("b")
         sizes: dict[tuple[int, int], tuple[int, int]] = {}  # most images share a few
         lists: set[str] = set()
@@ -115,15 +123,18 @@ class CocoFile:
                 elif key == "images":
                     size = _size(entry)
                     size = size and sizes.setdefault(size, size)
-                    image = _id(entry, "id")
+                    image = id_of(entry, "id")
+                    if image is None:
+                        raise no_id(f"{path}: an image", entry, "id")
                     if self._sizes.setdefault(self._number(image), size) != size:
                         raise InputError(f"{path} lists image {image} twice, with two sizes")
                 elif key == "annotations":
-                    kind = kinds.setdefault(_id(entry, "category_id"), len(kinds))
-                    codes.append(self._number(_id(entry, "image_id")) << 32 | kind)
-                    crowds.append(bool(entry.get("iscrowd")))
+                    image, category, crowd = self._outline(entry, len(codes))
+                    kind = kinds.setdefault(category, len(kinds))
+                    codes.append(self._number(image) << 32 | kind)
+                    crowds.append(crowd)
                 elif key == "categories":
-                    self._names[_id(entry, "id")] = str(entry.get("name"))
+                    self._add_category(entry)
         for key in _NEEDED:
             if key not in lists:
                 raise _no_list(path, key)
@@ -133,16 +144,22 @@ class CocoFile:
         found, index = np.unique(both, return_inverse=True)
         alike = np.bincount(index[~self._crowds], minlength=len(found))
         self._alike = alike[index].astype(np.int32)
+        listed = np.array([number in self._sizes for number in self._numbers.values()], bool)
+        for orphan in np.flatnonzero(~listed[self._images])[:1].tolist():
+            where, entry = self._nth(orphan)
+            image = id_of(entry, "image_id")
+            raise InputError(f"{where} belongs to image {image}, which the file does not list")
+        if self._names and None in kinds:
+            where, entry = self._nth(int(np.argmax(both & 0xFFFFFFFF == kinds[None])))
+            raise no_id(where, entry, "category_id")
 
     def __len__(self) -> int:
         return len(self._images)
 
     def __iter__(self) -> Iterator[Instance]:
         for index, entry in enumerate(self._annotations()):
-            where, image = self._where(entry), _id(entry, "image_id")
-            if self._numbers[image] not in self._sizes:
-                raise InputError(f"{where} belongs to image {image}, which the file does not list")
-            label, shape = self._label(entry), self._shape(image)
+            where, label = self._where(entry, index), self._label(entry)
+            shape = self._shape(str(id_of(entry, "image_id")))
             crowd, alike = bool(self._crowds[index]), int(self._alike[index])
             yield Instance(where, entry.get("segmentation"), shape, label, crowd, alike)
 
@@ -159,28 +176,57 @@ class CocoFile:
             ids = [known for known, number in self._numbers.items() if number in self._sizes]
             some = f"it has {len(ids)}, for example {', '.join(ids[:5])}" if ids else "it has none"
             raise InputError(f"{self.path} has no image with the id {image_id!r}; {some}")
-        shape, labels, masks = self._shape(image_id), [], []
+        found = CocoImage(self._shape(image_id), [], [], [])
         mine = self._images == number
         count = int(np.flatnonzero(mine)[-1]) + 1 if mine.any() else 0
         entries = islice(self._annotations(), count)
-        for entry, wanted in zip(
-            say.steps(entries, f"Looking for image {image_id}", count), mine.tolist(), strict=False
-        ):
-            if wanted:
-                one = Instance(self._where(entry), entry.get("segmentation"), shape)
-                masks.append(one.mask())
-                labels.append(self._label(entry))
-        return CocoImage(shape, labels, masks)
+        steps = say.steps(entries, f"Looking for image {image_id}", count)
+        for index, entry in enumerate(steps):
+            if mine[index]:
+                where = self._where(entry, index)
+                found.masks.append(Instance(where, entry.get("segmentation"), found.shape).mask())
+                found.labels.append(self._label(entry))
+                found.wheres.append(where)
+        return found
 
     def _number(self, image: str) -> int:
         return self._numbers.setdefault(image, len(self._numbers))
+
+    def _outline(self, entry: dict[str, Any], index: int) -> tuple[str, str | None, bool]:
+        """The image's and the category's id of an annotation, and whether it is a crowd."""
+        image, category = id_of(entry, "image_id"), id_of(entry, "category_id")
+        if image is None:
+            raise no_id(self._where(entry, index), entry, "image_id")
+        if category is None and entry.get("category_id") is not None:
+            raise no_id(self._where(entry, index), entry, "category_id")
+        crowd = entry.get("iscrowd")
+        if crowd not in (None, 0, 1):  # as which True and 1.0 count
+            where = self._where(entry, index)
+            raise InputError(f'{where} has an "iscrowd" that is neither 0 nor 1: {shown(crowd)}')
+        return image, category, bool(crowd)
+
+    def _add_category(self, entry: dict[str, Any]) -> None:
+        category, name = id_of(entry, "id"), entry.get("name")
+        if category is None:
+            raise no_id(f"{self.path}: a category", entry, "id")
+        where = f"{self.path}: category {category:.60}"
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"{where} needs a name, a string that is not empty: {shown(name)}")
+        known = self._names.setdefault(category, name.strip())
+        if known != name.strip():
+            raise InputError(f"{where} is listed twice: as {shown(known)} and as {shown(name)}")
+
+    def _nth(self, index: int) -> tuple[str, dict[str, Any]]:
+        """An annotation, read again, and where it stands."""
+        entry = next(islice(self._annotations(), index, None))
+        return self._where(entry, index), entry
 
     def _annotations(self) -> Iterator[dict[str, Any]]:
         """All annotations, as they stand in the file."""
         count = 0
         with opened(self.path) as file:
             for entry in entries_of(self.path, file, "annotations"):
-                image = _id(entry, "image_id") if isinstance(entry, dict) else ""
+                image = str(id_of(entry, "image_id")) if isinstance(entry, dict) else ""
                 if count == len(self) or self._numbers.get(image) != self._images[count]:
                     break
                 count += 1
@@ -190,12 +236,14 @@ class CocoFile:
                     return
         raise InputError(f"{self.path} has other annotations than when it was read before")
 
-    def _where(self, entry: dict[str, Any]) -> str:
-        return f"{self.path}: annotation {_id(entry, 'id'):.60}"
+    def _where(self, entry: dict[str, Any], index: int) -> str:
+        own = id_of(entry, "id")
+        which = f"number {index + 1} of the list" if own is None else f"{own:.60}"
+        return f"{self.path}: annotation {which}"
 
     def _label(self, entry: dict[str, Any]) -> str:
-        category = _id(entry, "category_id")
-        return self._names.get(category, f"category {category}")
+        category = id_of(entry, "category_id")
+        return "object" if category is None else self._names.get(category, f"category {category}")
 
     def _shape(self, image: str) -> tuple[int, int]:
         size = self._sizes[self._numbers[image]]
@@ -249,12 +297,6 @@ def _no_list(path: Path, key: str) -> InputError:
     return InputError(f"{path} is no COCO annotation file: it has no list {key!r}")
 
 
-def _id(entry: dict[str, Any], key: str) -> str:
-    """An id: 7 and "7" are the same."""
-    value = entry.get(key)
-    return str(None if isinstance(value, (list, dict)) else value)
-
-
 def _size(entry: dict[str, Any]) -> tuple[int, int] | None:
-    height, width = entry.get("height"), entry.get("width")
+    height, width = whole(entry.get("height")), whole(entry.get("width"))
     return (height, width) if type(height) is type(width) is int else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from maskcodec.labelgrid import LabelGrid, cell_label
 from maskcodec.region import Region
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy.typing as npt
 
@@ -102,35 +103,53 @@ def encode_image(codec: AnyCodec, image: CocoImage, lost: LostName | None = None
     Raises
     ------
     LostMaskError
-        No cell of an instance is left.
+        No cell of an instance is left; the message names it.
     LabelError
-        A label would break the text, or is the background's.
+        A label would break the text, or is the background's; the message names its instance.
     """
     if not isinstance(codec, BSD):
         return _encode_grid(codec, image, lost)
     rule: Any = "raise" if lost is None else lost.value
-    gone: list[int] = []
-    text = codec.encode_many(image.masks, image.labels, shape=image.shape, lost=rule, dropped=gone)
-    return Encoded(text, [image.labels[index] for index in gone], [])
+    texts, dropped = [], []
+    for mask, label, where in zip(image.masks, image.labels, image.wheres, strict=True):
+        gone: list[int] = []
+        with naming(where):
+            text = codec.encode_many([mask], [label], shape=image.shape, lost=rule, dropped=gone)
+        texts.append(text)
+        dropped += [label] * len(gone)
+    return Encoded("".join(texts), dropped, [])
+
+
+@contextmanager
+def naming(where: str) -> Iterator[None]:
+    """What is wrong with a label or a lost mask in here is said of `where`."""
+    try:
+        yield
+    except (LabelError, LostMaskError) as error:
+        raise type(error)(f"{where}: {error}") from error
 
 
 def _encode_grid(codec: LabelCodec, image: CocoImage, lost: LostName | None) -> Encoded:
-    masks, labels = image.masks, [cell_label(label, codec.seg) for label in image.labels]
-    if codec.background in labels:
-        raise LabelError(
-            f"{codec.background!r} is the background's label; --background gives it another"
-        )
+    masks, labels = image.masks, []
+    for label, where in zip(image.labels, image.wheres, strict=True):
+        with naming(where):
+            labels.append(cell_label(label, codec.seg))
+            if labels[-1] == codec.background:
+                raise LabelError(
+                    f"{codec.background!r} is the background's label; --background gives it another"
+                )
     names = list(dict.fromkeys([codec.background, *labels]))
+    numbers = {name: number for number, name in enumerate(names)}
     cells = np.zeros(codec.canvas, np.int32)
     dropped, drawn = set(), set()
     for k in sorted(range(len(masks)), key=lambda k: -masks[k].area):
         own = masks[k].cells(codec.canvas, codec.sampling) != 0
         if own.any():
-            cells[own] = names.index(labels[k])
+            cells[own] = numbers[labels[k]]
             drawn.add(labels[k])
         elif masks[k].any():
             if lost == "raise":
-                message = lost_message(codec, f"mask {k}", labels[k], masks[k])
+                message = lost_message(codec, f"{image.wheres[k]}: mask", labels[k], masks[k])
                 raise LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
             dropped.add(k)
     drawn -= {names[number] for number in np.unique(cells).tolist()}

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from maskcodec import BSD, __version__, codec_ids
 from maskcodec.cli import coco, options, read, say
-from maskcodec.cli.codecs import decode_any, iou, round_trip
+from maskcodec.cli.codecs import decode_any, iou, naming, round_trip
 from maskcodec.cli.encode import encode
 from maskcodec.cli.tokens import tokens
 from maskcodec.demo import scene
@@ -208,8 +208,10 @@ def show(
     before = [mask.mask() for mask in found.masks]
     table = say.new_table(f"Image {image_id}", "no.", "label", "pixels", "characters", "IoU")
     after, ious, lost = [], [], []
-    for mask, label in zip(say.steps(before, "Encoding"), found.labels, strict=True):
-        text = codec.encode_many([mask], [label], lost="drop", dropped=[])
+    steps = zip(say.steps(before, "Encoding"), found.labels, found.wheres, strict=True)
+    for mask, label, where in steps:
+        with naming(where):
+            text = codec.encode_many([mask], [label], lost="drop", dropped=[])
         regions = codec.decode(text)
         after.append(regions[0].mask(found.shape, method=method.value) if regions else 0 * mask)
         number, area = len(after), int(np.count_nonzero(mask))

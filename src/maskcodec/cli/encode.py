@@ -42,6 +42,8 @@ def encode(
 ) -> None:
     """Turn a mask, a label map or an image's COCO annotations into text.
 
+    A file whose name ends in .json holds annotations, any other an image.
+
     The text goes to standard output as it is, everything else to standard error.
 
     \b

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _HINT = "reading COCO files needs ijson, which is missing: pip install 'maskcodec[coco]'"
 _LIST = ["start_map", "start_array"]  # what begins before an entry of a list of the file
 _ENTRY = [*_LIST, "start_map"]
+# How ijson's readers begin to say that they met NaN, Infinity or -Infinity.
+_FOREIGN = "invalid char", "malformed number", "Unexpected symbol"
 _DEEPEST = 50  # COCO's files are 5 deep
 
 
@@ -55,7 +58,7 @@ def entries_of(path: Path, file: BinaryIO, key: str) -> Iterator[Any]:
 def outlines(
     path: Path, file: BinaryIO, lists: set[str]
 ) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """Every entry of all of a file's lists: the list's name, the entry without what it nests.
+    """Every entry of all of a file's lists: the list's name, the entry, empty what it nests.
 
     Parameters
     ----------
@@ -93,6 +96,8 @@ def outlines(
                 entry = {}
             elif depth in {1, 2}:
                 yield key, None
+            elif inside[:-1] == _ENTRY:
+                entry[name] = [] if event == "start_array" else {}
         elif event in {"end_map", "end_array"}:
             if inside == _ENTRY:
                 yield key, entry
@@ -101,6 +106,33 @@ def outlines(
             yield key, None
         elif inside == _ENTRY:
             entry[name] = value
+
+
+def id_of(entry: dict[str, Any], key: str) -> str | None:
+    """An id, None where there is none: 7, 7.0 and "7" are the same."""
+    value = whole(entry.get(key))
+    return str(value) if type(value) in {int, float, str} else None  # True is none
+
+
+def no_id(where: str, entry: dict[str, Any], key: str) -> InputError:
+    """What to say where `id_of` finds none."""
+    value = entry.get(key)
+    if value is None:
+        return InputError(f"{where} has no {key}")
+    return InputError(f"{where} has {shown(value)} for its {key}, which is no id")
+
+
+def whole(value: Any) -> Any:
+    """A value, as an integer where it is 7.0: pandas writes integers so."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def shown(value: Any) -> str:
+    """A value as it stands in a file, cut if it is long."""
+    if isinstance(value, (list, dict)):
+        return "a list" if isinstance(value, list) else "an object"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _parsed(path: Path, parse: Callable[[Any], Iterator[Any]]) -> Iterator[Any]:
@@ -115,4 +147,6 @@ def _parsed(path: Path, parse: Callable[[Any], Iterator[Any]]) -> Iterator[Any]:
         said = error.args[0] if error.args else ""
         text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
         reason = text.partition("\n")[0].rpartition("error: ")[2]  # behind it a piece of the file
+        if any(sign in reason for sign in _FOREIGN):
+            reason = f"{reason.rstrip('.')} (NaN and Infinity are no JSON)"
         raise InputError(f"{path} is not JSON that can be read: {reason}") from error

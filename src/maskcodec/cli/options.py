@@ -75,7 +75,8 @@ def _setting(*names: str, text: str, metavar: str | None = None) -> Any:
 MaskArgument: TypeAlias = Annotated[
     str,
     typer.Argument(
-        help="The mask, an image file; - reads standard input. Or, with --image-id, COCO's .json."
+        help="The mask, an image file; - reads standard input. A name that ends in .json is one of "
+        "COCO annotations: give --image-id."
     ),
 ]
 TextArgument: TypeAlias = Annotated[
