@@ -96,6 +96,8 @@ class LabelCodec(Codec):
             A label is empty, would break the text, or is the background's where one is asked for.
         TypeError
             The array is not bool or integer, or a label is not a str.
+        ModuleNotFoundError
+            Polygons without pycocotools.
         """
         check_choice(lost, Lost, "lost")
         grid, gone = self._sample(image, labels, shape)

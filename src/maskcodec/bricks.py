@@ -155,6 +155,8 @@ class BSD(Codec):
             The label is empty or would break the text.
         TypeError
             The mask is not bool or integer, or the label is not a str.
+        ModuleNotFoundError
+            Polygons without pycocotools.
         """
         return self.encode_many([mask], [label], shape=shape, lost=lost)
 
