@@ -147,8 +147,7 @@ class BSD(Codec):
         Raises
         ------
         MaskError
-            The mask is not two-dimensional or has no pixels at all, or the segmentation is broken
-            or does not fit the shape.
+            The mask has no two sides or no pixels, or the segmentation is broken or does not fit.
         LostMaskError
             No cell of the mask is left on the grid.
         LabelError
