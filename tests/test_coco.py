@@ -1157,8 +1157,8 @@ def test_a_batch_may_leave_shapes_open():
 @pytest.mark.parametrize(
     ("value", "error", "message"),
     [
-        (None, mc.MaskError, "mask is missing: a mask is needed, not only a box"),
-        ("52203", TypeError, "mask must be run lengths or polygons, got str"),
+        (None, TypeError, "mask must be a mask or a segmentation, got None; open an image"),
+        ("52203", TypeError, "mask must be a mask or a segmentation, got '52203'; open an image"),
         ({"segmentation": [SQUARE]}, mc.MaskError, "mask is a whole annotation; pass annotation"),
     ],
 )

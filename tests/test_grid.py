@@ -123,8 +123,8 @@ def test_every_kind_of_mask_gives_the_same_text(sampling):
     [
         (np.zeros((2, 2)), TypeError, "got float64; threshold it first, for example mask > 0.5"),
         (np.zeros((2, 2), "U1"), TypeError, "must be bool or an integer type"),
-        ("mask.png", TypeError, "must be bool or an integer type"),
-        (None, TypeError, "must be bool or an integer type"),
+        ("mask.png", TypeError, "must be a mask or a segmentation, got 'mask.png'; open an image"),
+        (None, TypeError, "must be a mask or a segmentation, got None"),
         (np.zeros((2, 2, 3), int), mc.MaskError, r"got shape \(2, 2, 3\); a colour image needs"),
         (np.zeros(4, int), mc.MaskError, r"must be \(height, width\), got shape \(4,\)$"),
         (np.zeros((0, 4), int), mc.MaskError, "at least one pixel"),

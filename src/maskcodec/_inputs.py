@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maskcodec._arrays import as_pixels, sides
+from maskcodec._arrays import as_pixels, brief, sides
 from maskcodec.coco import read
 from maskcodec.errors import MaskError
 from maskcodec.runs import RunMask, as_image_size
@@ -27,8 +27,13 @@ def as_mask(
 
     Lists are polygons with `shape`, without it a mask of 0 and 1.
     """
-    if value is None or isinstance(value, (RunMask, Mapping, str, bytes)) or _has_parts(value):
+    if isinstance(value, (RunMask, Mapping)) or _has_parts(value):
         return read(value, shape, what)
+    if value is None or isinstance(value, (str, bytes)):
+        raise TypeError(
+            f"{what} must be a mask or a segmentation, got {brief(value)}; open an image file "
+            'first; compressed run lengths are {"size": [height, width], "counts": ...}'
+        )
     listed = isinstance(value, _LISTS)
     if listed and (shape is not None or len(value) == 0):
         if shape is not None and _like_mask(value, shape):
