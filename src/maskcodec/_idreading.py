@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from maskcodec._instances import Box
     from maskcodec.bricks import BSD
     from maskcodec.errors import Problem
+    from maskcodec.frame import BoxFrame
     from maskcodec.region import Region
     from maskcodec.spelling import Spelling
     from maskcodec.vocab import BrickVocab, Vocab
@@ -120,11 +121,13 @@ class IdReading(Reading):
         counted: list[int] = self._where[positions].tolist()
         return counted
 
-    def regions(self, words: Spelling, canvas: tuple[int, int], separated: bool) -> list[Region]:
+    def regions(
+        self, words: Spelling, canvas: tuple[int, int], separated: bool, frame: BoxFrame | None
+    ) -> list[Region]:
         """The regions of the ids; what is wrong with them is reported."""
         kinds = self._vocab.kinds
         symbols = cut(len(self.ids), lambda *room: k.scan_ids(self.ids, kinds, *room))
-        return InstanceReader(self, symbols, words, canvas, separated).read()
+        return InstanceReader(self, symbols, words, canvas, separated, frame).read()
 
 
 class _Known(dict[bytes, T]):
@@ -146,10 +149,10 @@ class _Known(dict[bytes, T]):
         return value
 
 
-def _new_room(canvas: tuple[int, int]) -> _Room:
+def _new_room(most: tuple[int, int]) -> _Room:
     """What `_kernels.read_instance` writes to: what it found, and the cells, as array and bytes."""
-    drawn = bytearray(canvas[0] * canvas[1] + k.BLOCK)
-    return np.zeros(11, np.int64), drawn, np.frombuffer(drawn, np.uint8)
+    drawn = bytearray(most[0] * most[1] + k.BLOCK)
+    return np.zeros(13, np.int64), drawn, np.frombuffer(drawn, np.uint8)
 
 
 class BrickReader:
@@ -165,9 +168,11 @@ class BrickReader:
         self._tokenizer = tokenizer
         self._vocab = vocab
         self._words = codec.words()
-        self._canvas = codec.canvas
+        self._canvas, self._most = codec.canvas, codec.most_cells
+        self.frame, self.kind = codec.box_frame, codec.frame
         self.separated = vocab.separated
-        self._tables = np.array([*codec.canvas, self.separated, *vocab.pieces], np.int64)
+        settings = *codec.canvas, self.separated, self.frame is not None, *codec.most_cells
+        self._tables = np.array([*settings, *vocab.pieces], np.int64)
         self._rooms: list[_Room] = []
         self._labels = _Known(self._read_label)
         self._boxes = _Known(self._read_box)
@@ -177,7 +182,7 @@ class BrickReader:
         try:
             room = self._rooms.pop()
         except IndexError:  # all of them are with other threads
-            room = _new_room(self._canvas)
+            room = _new_room(self._most)
         regions = self._read(ids, room)
         self._rooms.append(room)
         return regions
@@ -194,24 +199,23 @@ class BrickReader:
                 box = self.box(ids[found[2] + 1 : found[3]])
                 if box is None:
                     return None
-                found[6:] = *box, 1
+                found[6:11] = *box, 1
                 at = k.read_instance(ids, start, kinds, tables, found, cells)
             if at <= 0:
                 return None if at < 0 else regions
-            ref, ref_end, _, _, _, _, x1, y1, x2, y2, _ = found.tolist()
+            ref, ref_end, _, _, _, _, x1, y1, x2, y2, _, *shape = found.tolist()
             label = self._labels[ids[ref + 1 : ref_end].tobytes()]
             if label is None:
                 return None
-            shape = y2 - y1 + 1, x2 - x1 + 1
             # A slice of a bytearray is a copy, and takes half as long as an array's.
             own = np.ndarray(shape, np.uint8, drawn[: shape[0] * shape[1]])
-            regions.append(drawn_region(label, (x1, y1, x2, y2), self._canvas, own))
+            regions.append(drawn_region(label, (x1, y1, x2, y2), self._canvas, self.kind, own))
         return regions
 
     def reading(self, ids: Index, *, strict: bool) -> tuple[list[Region], list[Problem]]:
         """The regions of any ids, and what is wrong with them, which is raised when strict."""
         reading = IdReading(ids, self._tokenizer, self._vocab, strict=strict)
-        regions = reading.regions(self._words, self._canvas, self.separated)
+        regions = reading.regions(self._words, self._canvas, self.separated, self.frame)
         return regions, reading.problems()
 
     def box(self, ids: Index) -> Box | None:

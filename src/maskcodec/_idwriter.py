@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from maskcodec import _kernels as k
 from maskcodec._arrays import is_plain
-from maskcodec.grid import every_cell, nearest_index, sample_mask, sampled
+from maskcodec._brickids import bounds
+from maskcodec.grid import Sampling, every_cell, nearest_pixels, sample_mask, sampled
 from maskcodec.spelling import REF, REF_END, instance_label
-from maskcodec.vocab import bounds, label_ids
+from maskcodec.vocab import label_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
     from maskcodec._anytokenizer import AnyTokenizer
     from maskcodec._arrays import Index, IntegerArray, Mask
     from maskcodec.bricks import BSD
-    from maskcodec.grid import SampledMask
+    from maskcodec.frame import BoxFrame, BoxSampling
+    from maskcodec.runs import RunMask
     from maskcodec.vocab import BrickVocab
 
 _CACHED = 4096  # labels that are remembered
 _CACHED_LENGTH = 100  # longer ones are no class names: a cache of them would be a leak
 _CHUNK = 256  # masks whose cells are held at once
 _USUAL = 512  # ids of a mask for which a batch has room to begin with
+_NO_PLACES = np.empty((0, 10), np.int64)
 
 
 class BrickWriter:
@@ -38,37 +41,47 @@ class BrickWriter:
     """
 
     def __init__(self, codec: BSD, tokenizer: AnyTokenizer, vocab: BrickVocab) -> None:
-        self._canvas, self._sampling = codec.canvas, codec.sampling
+        self._canvas, self._frame = codec.canvas, codec.box_frame
+        self._sampling = codec.sampling
         self._tokenizer = tokenizer
         self._vocab = vocab
         self._words = codec.words()
         self._label = lru_cache(_CACHED)(self._label_ids)
-        rows, columns = codec.canvas
+        rows, columns = codec.most_cells
         self._scratch = rows * (columns + 2) + rows * (columns + 1)  # edges, and runs
         assert vocab.tables is not None
         self._tables = vocab.tables
 
-    def one(self, mask: IntegerArray | SampledMask, label: str) -> Index:
+    def one(self, mask: IntegerArray | RunMask, label: str) -> Index:
         """The ids of one mask; none where no cell of it is left."""
-        pixels, ys, xs = sampled(mask, self._canvas, self._sampling)
-        return self._write(pixels[None], ys, xs, self.label(label))[0]
+        name = self.label(label)
+        if self._frame is not None:
+            masks = mask[None] if isinstance(mask, np.ndarray) else [mask]
+            return self._write_boxes(self._frame, masks, name)[0]
+        pixels, ys, xs = sampled(mask, self._canvas, cast("Sampling", self._sampling))
+        return self._write(pixels[None], ys, xs, name)[0]
 
     def many(self, masks: Any, labels: Sequence[str]) -> tuple[Index, Index]:
         """The ids of masks, one after another, and where each one's begin and end.
 
         ``masks`` is an array (N, height, width), or a list of what `sample_mask` takes.
         """
-        canvas = self._canvas
-        if isinstance(masks, np.ndarray) and is_plain(masks) and self._sampling == "nearest":
-            ys, xs = (nearest_index(*sizes) for sizes in zip(masks.shape[1:], canvas, strict=True))
-            return self._write(masks.view(np.uint8), ys, xs, self._labels(labels))
+        canvas, sampling = self._canvas, cast("Sampling", self._sampling)
+        plain = isinstance(masks, np.ndarray) and is_plain(masks)
+        if plain and sampling == "nearest" and self._frame is None:
+            indices = nearest_pixels(canvas, masks.shape[1:], None)
+            return self._write(masks.view(np.uint8), *indices, self._labels(labels))
         parts, counts = [np.empty(0, np.int64)], [np.zeros(1, np.int64)]
         for first in range(0, len(masks), _CHUNK):
-            chunk = slice(first, first + _CHUNK)
-            cells = np.empty((len(masks[chunk]), *canvas), np.uint8)
-            for index, mask in enumerate(masks[chunk]):
-                cells[index] = sample_mask(mask, canvas, self._sampling)
-            ids, edges = self._write(cells, *every_cell(canvas), self._labels(labels[chunk]))
+            chunk = masks[first : first + _CHUNK]
+            names = self._labels(labels[first : first + _CHUNK])
+            if self._frame is not None:
+                ids, edges = self._write_boxes(self._frame, chunk, names)
+            else:
+                cells = np.empty((len(chunk), *canvas), np.uint8)
+                for index, mask in enumerate(chunk):
+                    cells[index] = sample_mask(mask, canvas, sampling)
+                ids, edges = self._write(cells, *every_cell(canvas), names)
             parts.append(ids)
             counts.append(np.diff(edges))
         return np.concatenate(parts), np.cumsum(np.concatenate(counts))
@@ -97,13 +110,20 @@ class BrickWriter:
         ids = label_ids(self._tokenizer, self._vocab, name, tags[REF], tags[REF_END])
         return np.array([2, 2 + len(ids), *ids], np.int64)
 
-    def _write(self, masks: Mask, ys: Index, xs: Index, labels: Index) -> tuple[Index, Index]:
+    def _write_boxes(self, frame: BoxFrame, masks: Any, labels: Index) -> tuple[Index, Index]:
+        """The ids of a few masks whose cells belong to their boxes, and where each one's begin."""
+        places, cells = frame.sample_all(masks, cast("BoxSampling", self._sampling))
+        return self._write(cells[:, None], *every_cell(frame.most), labels, places)
+
+    def _write(
+        self, masks: Mask, ys: Index, xs: Index, labels: Index, places: Index = _NO_PLACES
+    ) -> tuple[Index, Index]:
         longest, count = int(self._tables[0]), len(masks)
-        scratch = np.empty(self._scratch, np.int64)
+        work = places, np.empty(self._scratch, np.int64)
         offsets = np.zeros(count + 1, np.int64)
         ids = np.empty(longest + len(labels) + (count - 1) * min(_USUAL, longest), np.int64)
-        done = k.write_ids(masks, ys, xs, labels, self._tables, 0, scratch, ids, offsets)
+        done = k.write_ids(masks, ys, xs, labels, self._tables, 0, *work, ids, offsets)
         while done < count:
             ids = np.concatenate([ids, np.empty(len(ids) + longest, np.int64)])
-            done = k.write_ids(masks, ys, xs, labels, self._tables, done, scratch, ids, offsets)
+            done = k.write_ids(masks, ys, xs, labels, self._tables, done, *work, ids, offsets)
         return ids[: offsets[-1]].copy(), offsets

@@ -9,6 +9,7 @@ import numpy as np
 
 from maskcodec import _kernels as k
 from maskcodec._reading import NO_FAULTS, check_label, shown
+from maskcodec._rowfaults import RowFault
 from maskcodec.errors import LabelError
 from maskcodec.region import Region, drawn_region
 from maskcodec.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
@@ -16,8 +17,9 @@ from maskcodec.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from maskcodec._arrays import Index
+    from maskcodec._arrays import Index, Mask
     from maskcodec._reading import Reading, TextReading
+    from maskcodec.frame import BoxFrame
     from maskcodec.spelling import Spelling
 
 Box: TypeAlias = tuple[int, int, int, int]
@@ -58,6 +60,9 @@ class InstanceReader:
         (rows, columns): boxes lie on it.
     separated
         Whether rows end with a newline; otherwise the box's width tells where they end.
+    frame
+        Where cells belong to the box, how many it may have; None where it is as large as its
+        cells.
     """
 
     def __init__(
@@ -67,11 +72,13 @@ class InstanceReader:
         words: Spelling,
         canvas: tuple[int, int],
         separated: bool,
+        frame: BoxFrame | None,
     ) -> None:
         self.reading = reading
         self.words = words
         self.canvas = canvas
         self.separated = separated
+        self.frame = frame
         self.tokens, tags = symbols
         end = reading.size
         self.tags = [*map(_Tag._make, tags), _Tag(len(self.tokens), _END, end, end)]
@@ -144,20 +151,40 @@ class InstanceReader:
         return region
 
     def _rows(self, label: str, box: Box, first: int, last: int, closed: bool) -> Region:
-        rows, width = box[3] - box[1] + 1, box[2] - box[0] + 1
-        cells = np.zeros((min(rows, last - first + 1), width), np.uint8)
-        limits = first, last, self.next.start, rows, self.separated, closed
+        frame = self.frame
+        rows, width = (box[3] - box[1] + 1, box[2] - box[0] + 1)
+        if frame is not None:
+            rows, width = frame.most[0], k.first_row(self.tokens, first, last, frame.most[1])
+        copies = k.count_copies(self.tokens, first, last, rows)
+        cells = np.zeros((min(rows, last - first + 1 + copies), width), np.uint8)
+        limits = first, last, self.next.start, rows, self.separated, closed, frame is None
         drawn, count = k.draw(self.tokens, *limits, cells, NO_FAULTS)
         if count:
             faults = self.reading.faults(
                 count, lambda room: k.draw(self.tokens, *limits, cells, room)
             )
             for kind, at, row, found in faults:
-                self._report_row(kind, at, row, found, label, box)
+                self._report_row(kind, at, row, found, label, rows, width)
+        if frame is not None:
+            return self._framed(frame, label, box, cells, drawn)
+        if count:
             rows_set = np.flatnonzero(cells[:drawn].any(axis=1))
             drawn = int(rows_set[-1]) + 1 if len(rows_set) else 0  # the rest is background anyway
             cells = cells[:drawn].copy()
-        return drawn_region(label, box, self.canvas, cells[:drawn])
+        return drawn_region(label, box, self.canvas, "canvas", cells[:drawn])
+
+    def _framed(self, frame: BoxFrame, label: str, box: Box, cells: Mask, drawn: int) -> Region:
+        """A region whose cells belong to its box: how many there are says the text alone."""
+        if self.next.kind == _END:  # more may have been to come
+            rows = max(drawn, frame.likely_rows(box, cells.shape[1]))
+        else:
+            rows = max(drawn, 1)
+            if drawn == 0:
+                message = f"{shown(label)} has no cells"
+                self.reading.report(self.next.start, "rows-missing", message, "left it background")
+        whole = np.zeros((rows, cells.shape[1]), np.uint8)
+        whole[:drawn] = cells[:drawn]
+        return drawn_region(label, box, self.canvas, "box", whole)
 
     def _coordinates(self, content: str, start: int) -> Box | None:
         rows, columns = self.canvas
@@ -231,35 +258,12 @@ class InstanceReader:
             return any(_COORDINATES.fullmatch(w.removesuffix(tag)) for w in wholes)
         return True
 
-    def _report_row(self, kind: int, at: int, index: int, found: int, label: str, box: Box) -> None:
-        rows, width = box[3] - box[1] + 1, box[2] - box[0] + 1
-        name = shown(label)
-        row = f"row {index + 1} of {rows} of {name}"
-        if kind == k.ROW_LONG:
-            report = "row-long", f"{row} adds up to {found} cells, expected {width}", "cut it"
-        elif kind == k.ROW_SHORT:
-            message = f"{row} adds up to {found} cells, expected {width}"
-            report = "row-short", message, "filled it with background"
-        elif kind == k.ROW_MISSING:
-            message = f"{name} has {found} of the {rows} rows of its box"
-            report = "rows-missing", message, "left the rest background"
-        elif kind == k.ROW_EXTRA:
-            report = (
-                "rows-extra",
-                f"{name} has more than the {rows} rows of its box",
-                "left them out",
-            )
-        elif kind == k.STRAY_TEXT:
-            text = self.reading.excerpt(at, found)
-            report = "extra-text", f"{text!r} in {row} is no brick", "passed over it"
-        elif kind == k.STRAY_SEPARATOR:
-            message = f"a newline in {row}, but rows have no separator here"
-            report = "separator", message, "ended the row there"
-        else:
-            text = self.reading.excerpt(at, found)
-            message = f"{text!r} in {row} must say 1 .. 63, without leading zeros"
-            report = "brick-number", message, "drew as many cells as it says"
-        self.reading.report(at, *report)
+    def _report_row(
+        self, kind: int, at: int, index: int, found: int, label: str, rows: int, width: int
+    ) -> None:
+        fault = RowFault(kind, index, found, shown(label), rows, width, self.frame is not None)
+        text = self.reading.excerpt(at, found) if fault.quotes else ""
+        self.reading.report(at, *fault.report(text))
 
     def _is_run(self, token: int) -> bool:
         return token < len(self.tokens) and 0 != self.tokens[token, 0] < k.TEXT
@@ -291,12 +295,16 @@ def _number(digits: str) -> int:
 
 
 def read_text(
-    reading: TextReading, words: Spelling, canvas: tuple[int, int], separated: bool
+    reading: TextReading,
+    words: Spelling,
+    canvas: tuple[int, int],
+    separated: bool,
+    frame: BoxFrame | None,
 ) -> list[Region]:
     """The regions of a text; what is wrong with it is reported to the reading."""
     tables = words.pieces, words.bounds, words.starts
     symbols = cut(len(reading.data) // 4, lambda *room: k.scan(reading.data, *tables, *room))
-    return InstanceReader(reading, symbols, words, canvas, separated).read()
+    return InstanceReader(reading, symbols, words, canvas, separated, frame).read()
 
 
 def cut(likely: int, scan: Callable[[Index, Index], tuple[int, int]]) -> Symbols:

@@ -7,8 +7,8 @@ arrays it was given, and leaves the words to Python. All kernels stay in this fi
 disk cache of Numba does not notice an edit in a file that a kernel imports from.
 
 A *run* is one number: ``+n`` for n foreground cells, ``-n`` for n background cells, 0 for the
-end of a row. A *token* is ``(value, start, stop)``: a run, or one of the values below, and the
-bytes it was read from.
+end of a row, ``MAX_RUN + n`` for n more copies of the row above. A *token* is ``(value, start,
+stop)``: a run of a brick, or one of the values below, and the bytes it was read from.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ MAX_RUN = 63  # the longest run that has a brick
 BLOCK = 64  # cells that are drawn at once: not fewer than a run, and a few vectors
 SEPARATOR = 0
 IRREGULAR = 1 << 12  # added to the length of a run whose number no brick has: 0, 64, 007
+REPEAT = 1 << 13  # + n, irregular or not: a row that is n more copies of the one above
 TEXT, TAG, NOTHING, SPACE, IGNORED = numbers(1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 19)
 PIECE = 1 << 20
 # TEXT is a stretch of bytes that is nothing the format knows; TAG + 0 .. TAG + 5 are <ref> </ref>
@@ -63,16 +64,23 @@ SATURATED = 1 << 11  # where a run's number stops growing: above any grid, below
 ROW_LONG, ROW_SHORT, ROW_MISSING, ROW_EXTRA = numbers(1, 2, 3, 4)
 STRAY_TEXT, BAD_NUMBER, STRAY_SEPARATOR, EMPTY_ITEM = numbers(5, 6, 7, 8)
 COUNT_MISSING, BAD_COUNT, STRAY_STAR, EMPTY_LABEL = numbers(9, 10, 11, 12)
+REPEAT_FIRST, REPEAT_BESIDE = numbers(13, 14)
+NEAREST, AREA, KEEP = numbers(0, 1, 2)
+SAMPLINGS = "nearest", "area", "keep"  # by these numbers
 # And in the counts of an RLE: a character that none has, a number that does not end, a text that
 # stops inside one, a count below 0, runs beyond the last pixel, runs that do not reach it.
 RLE_CHARACTER, RLE_ENDLESS, RLE_CUT, RLE_NEGATIVE, RLE_LONG, RLE_SHORT = numbers(1, 2, 3, 4, 5, 6)
 
 _NEWLINE, _SPACE, _STAR, _BAR, _CHAR_0, _CHAR_9 = 10, 32, 42, 124, 48, 57
 _OPENING, _CLOSING = 91, 93
-_NIL, _UNSET = numbers(0, -1)
+_NIL, _UNSET, _FAR = numbers(0, -1, 1 << 60)
+_SURROUNDED = numbers(-9)[0]
+_ROWS = 16  # of pixels that are looked at as a whole, to find the empty ones
+_ROUNDS = 2  # of `improve_cells`: a third finds next to nothing
 _FOREGROUND, _BACKGROUND = numbers(1, -1)
-_BRICKS, _NUMBERS = numbers(9 + MAX_RUN, 9 + 2 * MAX_RUN + 1)  # in the tables of `write_ids`
-_PIECES = 3  # in the tables of `read_instance`
+# In the tables of `write_ids`: where the brick of run 0 would stand, and the edges of the numbers.
+_BRICKS, _NUMBERS = numbers(10 + MAX_RUN, 10 + 3 * MAX_RUN + 2)
+_PIECES = 6  # in the tables of `read_instance`
 _CACHE_LINE = 64  # bytes
 _RECENT_LABELS = 8  # how many labels a label is compared with: a constant keeps time linear
 _COUNT_LIMIT = 1 << 40
@@ -93,35 +101,38 @@ def gather(mask: Mask, ys: Index, xs: Index, out: Mask) -> None:
 
 
 @kernel
-def coverage(mask: Mask, line: Index, out: Index) -> None:
+def coverage(
+    mask: Mask, top: int, left: int, height: int, width: int, line: Cells, out: Index
+) -> None:
     """Add up how much of every cell is set, in units of 1 / (height * width) of a cell.
 
-    Pixel y covers ``[y * rows, (y + 1) * rows)`` and cell r ``[r * height, (r + 1) * height)``
-    of one axis of integers, so that every overlap is a whole number, whatever the two sizes.
-    ``line`` is scratch for one row of cells, pixel by pixel.
+    The cells lie on a part of the mask, from pixel (top, left). Its pixel y covers ``[y * rows, (y
+    + 1) * rows)`` and cell r ``[r * height, (r + 1) * height)`` of one axis of integers, so that
+    every overlap is a whole number, whatever the two sizes. ``line`` is scratch for one row of
+    cells, pixel by pixel.
     """
-    height, width = mask.shape
     rows, columns = out.shape
+    whole, more = width // columns, width % columns
     for r in range(rows):
-        top, bottom = r * height, (r + 1) * height
-        line[:] = 0
-        for y in range(top // rows, (bottom - 1) // rows + 1):
-            share = min(bottom, (y + 1) * rows) - max(top, y * rows)
-            pixels = mask[y]
-            for x in range(width):
-                line[x] += share * (pixels[x] != 0)
+        upper, lower = r * height, (r + 1) * height
+        line[:width] = 0
+        for y in range(upper // rows, (lower - 1) // rows + 1):
+            share = np.int32(min(lower, (y + 1) * rows) - max(upper, y * rows))
+            pixels = mask[top + y, left : left + width]
+            for x in range(width):  # 32 bits, and no branch: several at once
+                line[x] += share * np.int32(pixels[x] != 0)
+        # A cell begins with pixel `first`, of which `part` columns are another's; `before` is
+        # what all pixels in front of it add up to.
+        first, part, before, done = _NIL, _NIL, _NIL, _NIL
         for c in range(columns):
-            left, right = c * width, (c + 1) * width
-            first, last = left // columns, (right - 1) // columns
-            if first == last:
-                out[r, c] = line[first] * (right - left)
-                continue
-            inside = 0
-            for x in range(first + 1, last):
-                inside += line[x]
-            ends = line[first] * ((first + 1) * columns - left)
-            ends += line[last] * (right - last * columns)
-            out[r, c] = inside * columns + ends
+            out[r, c] = -columns * before - part * np.int64(line[first])
+            first, part = first + whole, part + more
+            if part >= columns:
+                first, part = first + 1, part - columns
+            while done < first:
+                before += line[done]
+                done += 1
+            out[r, c] += columns * before + part * np.int64(line[min(first, width - 1)])
 
 
 @kernel
@@ -162,8 +173,10 @@ def paint_smooth(
     column_mix: Index,
     line: Index,
     out: Mask,
-) -> None:
+) -> int:
     """Paint cells by bilinear interpolation over the canvas's cell centres, cut at one half.
+
+    Returns how many pixels are set.
 
     ``row_mix[y]`` is (upper cell, lower cell, weight of the lower one), the weight in units of
     1 / (2 * height); columns likewise. ``canvas`` is scratch for the cells in their place and
@@ -174,6 +187,7 @@ def paint_smooth(
     canvas[:] = 0
     canvas[y1 : y1 + rows, x1 : x1 + columns] = cells
     half = 2 * height * width
+    count = _NIL
     left = 0
     while left < width and column_mix[left, 1] < x1:
         left += 1
@@ -191,6 +205,394 @@ def paint_smooth(
             before, after, share = column_mix[x]
             mixed = line[before] * (2 * width - share) + line[after] * share
             out[y, x] = mixed >= half
+            count += mixed >= half
+    return count
+
+
+@kernel
+def paint_contour(
+    cells: Mask,
+    y1: int,
+    x1: int,
+    grid: tuple[int, int],
+    within: tuple[int, int, int, int],
+    distances: Index,
+    out: Mask,
+) -> int:
+    """Paint cells by how far every point of a row is from the end of a run, linear between rows.
+
+    The cells' corner is cell (y1, x1) of a grid of (rows, columns), which lies on the pixels
+    ``within``: top, left, height, width. A point is as far inside a run, or outside, as it is from
+    the nearest end, but at most the height of a cell; so far outside are all points of an empty
+    row, and of the rows above and below the cells. Set is what is not outside. ``distances`` is
+    scratch for two rows of pixels. Returns how many pixels are set.
+    """
+    rows, columns = grid
+    top, left, height, width = within
+    unit = columns * rows  # of 1 / (2 * unit) pixels, the centre of a pixel and an edge are whole
+    step = 2 * width * rows
+    most = 2 * columns * height
+    first = max((2 * width * x1 - columns) // (2 * columns), 0)
+    last = min((2 * width * (x1 + cells.shape[1]) + columns) // (2 * columns) + 1, width)
+    out[:] = 0
+    count = _NIL
+    even, odd = _UNSET - 1, _UNSET - 1  # the rows that the two lines of distances are of
+    for y in range(height):
+        centre = (2 * y + 1) * rows - height
+        row = centre // (2 * height)
+        share = centre - row * 2 * height
+        row -= y1
+        if row < -1 or row >= len(cells):
+            continue
+        for r in range(row, row + 2):
+            if r in (even, odd):
+                continue
+            line = distances[r % 2]
+            even, odd = (r, odd) if r % 2 == 0 else (even, r)
+            if 0 <= r < len(cells):
+                _measure_row(cells[r], x1 * step, step, unit, first, last, most, line)
+            else:
+                line[:] = -most
+        upper, lower = distances[row % 2], distances[(row + 1) % 2]
+        pixels = out[top + y]
+        for x in range(first, last):
+            inside = (2 * height - share) * upper[x] + share * lower[x] >= 0
+            pixels[left + x] = inside
+            count += inside
+    return count
+
+
+@kernel
+def _measure_row(
+    row: Mask, begin: int, step: int, unit: int, first: int, last: int, most: int, out: Index
+) -> None:
+    """How far inside a run of a row its points are, in units of ``1 / (2 * unit)``; at most so far.
+
+    Point x lies at ``(2 * x + 1) * unit``, cell c from ``begin + c * step`` on. Points from first
+    up to last are measured; those beyond the row are outside.
+    """
+    columns = len(row)
+    x = first
+    c = _NIL
+    end = -_FAR  # of the run before
+    while x < last:
+        while c < columns and row[c] == 0:
+            c += 1
+        start = begin + c * step if c < columns else _FAR
+        while x < last and (2 * x + 1) * unit < start:
+            at = (2 * x + 1) * unit
+            out[x] = -min(at - end, start - at, most)
+            x += 1
+        while c < columns and row[c] != 0:
+            c += 1
+        end = begin + c * step
+        while x < last and (2 * x + 1) * unit < end:
+            at = (2 * x + 1) * unit
+            out[x] = min(at - start, end - at, most)
+            x += 1
+
+
+# --------------------------------------------------------------------- pixels to a box's cells
+#
+# A *place* is ten numbers: the box x1, y1, x2, y2 as the text has it; the pixels top, left, height
+# and width that it stands for; the rows and columns of its cells. A *frame* is four: the bins of
+# each of the image's sides, the most rows and columns, and whether cells are to be square.
+
+
+@kernel
+def pixel_box(mask: Mask, line: Mask) -> tuple[int, int, int, int]:
+    """Find the first row and column and the last row and column with a pixel set; -1 for none.
+
+    Most of a usual mask is empty, and is passed over several rows at a time. ``line`` is scratch
+    for a row.
+    """
+    height, width = mask.shape
+    flat = mask.reshape(height * width)
+    y1, y2 = _UNSET, _UNSET
+    line[:] = 0
+    for first in range(0, height, _ROWS):
+        last = min(first + _ROWS, height)
+        block = flat[first * width : last * width]
+        seen = np.uint8(0)
+        for i in range(len(block)):
+            seen = np.uint8(seen | block[i])  # anything wider would not be vectorised
+        if seen == 0:
+            continue
+        for y in range(first, last):
+            pixels = mask[y]
+            seen = np.uint8(0)
+            for x in range(width):
+                line[x] |= pixels[x]
+                seen = np.uint8(seen | pixels[x])
+            if seen != 0:
+                y1 = y if y1 < 0 else y1
+                y2 = y
+    if y1 < 0:
+        return -1, -1, -1, -1
+    x1, x2 = _NIL, width - 1
+    while line[x1] == 0:
+        x1 += 1
+    while line[x2] == 0:
+        x2 -= 1
+    return y1, x1, y2, x2
+
+
+@kernel
+def place_box(
+    y1: int, x1: int, y2: int, x2: int, height: int, width: int, frame: Index, place: Index
+) -> None:
+    """Write the place of a box of pixels, corners inside, of an image (height, width).
+
+    The box is written outwards and read inwards, so that up to as many pixels as bins it comes
+    back as it was, and always holds all of its pixels.
+    """
+    bins = frame[0]
+    place[0], place[2] = x1 * bins // width, -(-(x2 + 1) * bins // width) - 1
+    place[1], place[3] = y1 * bins // height, -(-(y2 + 1) * bins // height) - 1
+    place[5] = min(-(-place[0] * width // bins), width - 1)
+    place[7] = max((place[2] + 1) * width // bins, place[5] + 1) - place[5]
+    place[4] = min(-(-place[1] * height // bins), height - 1)
+    place[6] = max((place[3] + 1) * height // bins, place[4] + 1) - place[4]
+    if frame[3] != 0:
+        longer = max(place[6], place[7])
+        most = min(frame[1], longer)
+        place[8] = -(-place[6] * most // longer)
+        place[9] = -(-place[7] * most // longer)
+    else:
+        place[8], place[9] = min(frame[1], place[6]), min(frame[2], place[7])
+
+
+@kernel
+def sample_boxes(
+    masks: Mask,
+    frame: Index,
+    how: int,
+    line: Mask,
+    shares: Cells,
+    room: Index,
+    places: Index,
+    cells: Mask,
+) -> None:
+    """Find the place of every mask (height, width) of some, and sample its cells.
+
+    ``cells[i]`` gets the cells of mask i, row by row. A mask that is empty, or of which no cell is
+    left, has no rows in its place. ``line`` and ``shares`` are scratch for a row of pixels,
+    ``room`` for a row of cells and all of them.
+    """
+    height, width = masks.shape[1:]
+    for i in range(len(masks)):
+        mask, place = masks[i], places[i]
+        y1, x1, y2, x2 = pixel_box(mask, line)
+        place[8] = 0
+        if y1 < 0:
+            continue
+        place_box(y1, x1, y2, x2, height, width, frame, place)
+        top, left, rows, columns = place[4], place[5], place[8], place[9]
+        any_set = False
+        if how == NEAREST:
+            _nearest(place[7], columns, room)
+            step = place[6] / rows
+            y = step / 2
+            for r in range(rows):
+                pixels = mask[top + min(int(y), place[6] - 1)]
+                for c in range(columns):
+                    found = pixels[left + room[c]] != 0
+                    cells[i, r * columns + c] = found
+                    any_set |= found
+                y += step
+        else:
+            covered = room[: rows * columns]
+            shared = covered.reshape((rows, columns))
+            coverage(mask, top, left, place[6], place[7], shares, shared)
+            any_set = choose_cells(covered, place[6] * place[7], how, cells[i])
+        if not any_set:
+            place[8] = 0
+
+
+@kernel
+def sample_box_runs(
+    ends: Index,
+    height: int,
+    width: int,
+    frame: Index,
+    how: int,
+    room: Index,
+    place: Index,
+    cells: Mask,
+) -> None:
+    """Find the place of one mask of runs and sample its cells, as `sample_boxes` does.
+
+    ``room`` is scratch for a row of cells, a column of them and all.
+    """
+    area, x1, y1, x2, y2 = measure_runs(ends, height)
+    place[8] = 0
+    if area == 0:
+        return
+    place_box(y1, x1, y2, x2, height, width, frame, place)
+    top, left, rows, columns = place[4], place[5], place[8], place[9]
+    own = cells[: rows * columns].reshape((rows, columns))
+    if how == NEAREST:
+        ys, xs = room[:rows], room[rows : rows + columns]
+        _nearest(place[6], rows, ys)
+        _nearest(place[7], columns, xs)
+        ys += top
+        xs += left
+        gather_runs(ends, height, ys, xs, own)
+        any_set = False
+        for i in range(rows * columns):
+            any_set |= cells[i] != 0
+    else:
+        covered = room[: rows * columns]
+        shared = covered.reshape((rows, columns))
+        cover_runs(ends, height, top, left, place[6], place[7], shared)
+        any_set = choose_cells(covered, place[6] * place[7], how, cells)
+    if not any_set:
+        place[8] = 0
+
+
+@kernel
+def _nearest(size: int, cells: int, index: Index) -> None:
+    """Write the pixel that each cell looks at, added up as `maskcodec.grid.nearest_index` does."""
+    step = size / cells
+    x = step / 2
+    for c in range(cells):
+        index[c] = min(int(x), size - 1)
+        x += step
+
+
+@kernel
+def choose_cells(covered: Index, pixels: int, how: int, cells: Mask) -> bool:
+    """Set cells of which at least half of ``pixels`` is covered; return whether any is set.
+
+    To keep a mask of which none would be left, set those that are covered best.
+    """
+    most = _NIL
+    for i in range(len(covered)):
+        cells[i] = 2 * covered[i] >= pixels
+        most = max(most, covered[i])
+    if 2 * most >= pixels:
+        return True
+    if how != KEEP or most == 0:
+        return False
+    for i in range(len(covered)):
+        cells[i] = covered[i] == most
+    return True
+
+
+@kernel
+def improve_cells(
+    cells: Mask, target: Cells, size: tuple[int, int], price: float, distances: Cells, line: Index
+) -> int:
+    """Flip cells until none brings what `paint_contour` paints nearer to a target; or two rounds.
+
+    ``target`` is the mask at (lines, samples), evenly spaced points of a box of ``size`` pixels,
+    (height, width). A cell is tried where one of the four around it differs; it stays flipped
+    where the IoU grows by more than ``price`` for every run that its row then has more. Scratch:
+    ``distances`` for the points of every row, one above, one below, and one more; ``line`` for one
+    row. Returns how many cells are flipped.
+    """
+    rows, columns = cells.shape
+    lines, samples = target.shape
+    height, width = size
+    # As in `paint_contour`, with a sample for a pixel; heights are measured in its width.
+    step = 2 * samples
+    most = min(max(2 * columns * height * samples // (rows * width), 1), 4 * columns * samples)
+    distances[:] = -most
+    for r in range(rows):
+        _measure_row(cells[r], _NIL, step, columns, _NIL, samples, most, line)
+        distances[r + 1] = line[:samples]
+    new = distances[rows + 2]
+    area, painted, both = _NIL, _NIL, _NIL
+    for y in range(lines):
+        row, share = _between(y, rows, lines)
+        for x in range(samples):
+            upper, lower = distances[row + 1, x], distances[row + 2, x]
+            inside = (2 * lines - share) * upper + share * lower >= 0
+            area += target[y, x]
+            painted += inside
+            both += inside and target[y, x] != 0
+    flips = _NIL
+    for _ in range(_ROUNDS):
+        before = flips
+        for r in range(rows):
+            first, last = _lines_of(r, rows, lines)
+            for c in range(columns):
+                more = _more_runs(cells, r, c)
+                if more == _SURROUNDED:
+                    continue
+                cells[r, c] ^= 1
+                _measure_row(cells[r], _NIL, step, columns, _NIL, samples, most, line)
+                new[:] = line[:samples]
+                old = distances[r + 1]
+                left, right = _NIL, samples
+                while left < right and new[left] == old[left]:
+                    left += 1
+                while right > left and new[right - 1] == old[right - 1]:
+                    right -= 1
+                added, matched = _NIL, _NIL
+                for y in range(first, last):
+                    row, share = _between(y, rows, lines)
+                    other = distances[row + 1 if row < r else row + 2]
+                    own = np.int32(share if row < r else 2 * lines - share)
+                    rest = np.int32(2 * lines - own)
+                    wanted = target[y]
+                    for x in range(left, right):
+                        base = rest * other[x]
+                        change = int(base + own * new[x] >= 0) - int(base + own * old[x] >= 0)
+                        added += change
+                        matched += change * wanted[x]
+                gain = _iou(both + matched, painted + added, area) - _iou(both, painted, area)
+                if gain > price * max(more, 0):
+                    old[:] = new
+                    painted += added
+                    both += matched
+                    flips += 1
+                else:
+                    cells[r, c] ^= 1
+        if flips == before:
+            break
+    return flips
+
+
+@kernel
+def _iou(both: int, painted: int, area: int) -> float:
+    union = area + painted - both
+    return both / union if union > 0 else 0.0
+
+
+@kernel
+def _between(y: int, rows: int, lines: int) -> tuple[int, int]:
+    """The row above a line, and how near it is to the next one, in 1 / (2 * lines) of a row."""
+    centre = (2 * y + 1) * rows - lines
+    row = centre // (2 * lines)
+    return row, centre - row * 2 * lines
+
+
+@kernel
+def _lines_of(r: int, rows: int, lines: int) -> tuple[int, int]:
+    """The lines that lie between the rows around row r."""
+    first = max(-(-((2 * r - 1) * lines - rows) // (2 * rows)), 0)
+    last = min(-(-((2 * r + 3) * lines - rows) // (2 * rows)), lines)
+    return first, last
+
+
+@kernel
+def _more_runs(cells: Mask, r: int, c: int) -> int:
+    """How many runs more a row has once a cell is flipped; `_SURROUNDED` by its own colour."""
+    rows, columns = cells.shape
+    colour = cells[r, c]
+    left = cells[r, c - 1] if c > 0 else np.uint8(0)
+    right = cells[r, c + 1] if c < columns - 1 else np.uint8(0)
+    above = cells[r - 1, c] if r > 0 else np.uint8(0)
+    below = cells[r + 1, c] if r < rows - 1 else np.uint8(0)
+    if colour == left == right == above == below:
+        return _SURROUNDED
+    more = _NIL
+    if c > 0:
+        more += 1 if colour == left else -1
+    if c < columns - 1:
+        more += 1 if colour == right else -1
+    return more
 
 
 # --------------------------------------------------------------------- COCO's runs to cells
@@ -245,7 +647,7 @@ def read_counts(data: Mask, pixels: int, ends: Index) -> tuple[int, int, int]:
 def gather_runs(ends: Index, height: int, ys: Index, xs: Index, out: Mask) -> None:
     """Set ``out[i, j]`` where pixel (ys[i], xs[j]) is foreground; neither index ever falls."""
     out[:] = 0
-    scale = len(ys) / height
+    scale = len(ys) / (ys[-1] + 1 - ys[0])
     run = _FOREGROUND  # the first one of the foreground that may reach into the column
     for j in range(len(xs)):
         if j > 0 and xs[j] == xs[j - 1]:
@@ -265,8 +667,8 @@ def gather_runs(ends: Index, height: int, ys: Index, xs: Index, out: Mask) -> No
 
 @kernel
 def _first_from(ys: Index, y: int, scale: float) -> int:
-    """The first of rising numbers that is not below y; ``y * scale`` is about where it stands."""
-    i = min(int(y * scale), len(ys))
+    """The first of rising numbers that is not below y, which are about ``1 / scale`` apart."""
+    i = min(max(int((y - ys[0]) * scale), 0), len(ys))
     while i > 0 and ys[i - 1] >= y:
         i -= 1
     while i < len(ys) and ys[i] < y:
@@ -275,27 +677,31 @@ def _first_from(ys: Index, y: int, scale: float) -> int:
 
 
 @kernel
-def cover_runs(ends: Index, height: int, width: int, out: Index) -> None:
+def cover_runs(
+    ends: Index, image_height: int, top: int, left: int, height: int, width: int, out: Index
+) -> None:
     """Add up how much of every cell is foreground, in the units of `coverage`.
 
-    A run ends somewhere in one cell and fills those above it: that is noted in two of them, and
-    a sum from the last row to the first makes the shares of it. So a run takes no longer where it
-    covers many cells, and whole columns of pixels take as long as one.
+    The cells lie on a part of the image, as there, which must hold all of the foreground. A run
+    ends somewhere in one cell and fills those above it: that is noted in two of them, and a sum
+    from the last row to the first makes the shares of it. So a run takes no longer where it covers
+    many cells, and whole columns of pixels take as long as one.
     """
     out[:] = 0
     for k in range(1, len(ends), 2):
         start, stop = ends[k - 1], ends[k]
         if start == stop:
             continue
-        first, last = start // height, (stop - 1) // height
-        top, bottom = start - first * height, stop - last * height
+        first, last = start // image_height, (stop - 1) // image_height
+        begin, end = start - first * image_height - top, stop - last * image_height - top
+        first, last = first - left, last - left
         if first == last:
-            _cover(first, last + 1, top, bottom, height, width, out)
+            _cover(first, last + 1, begin, end, height, width, out)
             continue
-        _cover(first, first + 1, top, height, height, width, out)
+        _cover(first, first + 1, begin, height, height, width, out)
         if last - first > 1:
             _cover(first + 1, last, _NIL, height, height, width, out)
-        _cover(last, last + 1, _NIL, bottom, height, width, out)
+        _cover(last, last + 1, _NIL, end, height, width, out)
     for r in range(len(out) - 2, -1, -1):
         for c in range(out.shape[1]):
             out[r, c] += out[r + 1, c]
@@ -352,7 +758,14 @@ def measure_runs(ends: Index, height: int) -> tuple[int, int, int, int, int]:
 
 @kernel
 def cell_runs(
-    cells: Mask, y1: int, x1: int, row_edges: Index, column_edges: Index, column: Index, ends: Index
+    cells: Mask,
+    y1: int,
+    x1: int,
+    row_edges: Index,
+    column_edges: Index,
+    shape: tuple[int, int],
+    column: Index,
+    ends: Index,
 ) -> int:
     """Write the runs of what `paint` would paint, none of them empty but for a first one.
 
@@ -360,7 +773,7 @@ def cell_runs(
     ``column`` is scratch for where the pixels of one column of cells begin and end.
     """
     rows, columns = cells.shape
-    height, width = row_edges[-1], column_edges[-1]
+    height, width = shape
     count = _NIL
     end = _UNSET  # where the last run of the foreground ends
     for c in range(columns):
@@ -437,13 +850,20 @@ def write_counts(ends: Index, out: Mask) -> int:
 
 @kernel
 def mask_runs(
-    mask: Mask, ys: Index, xs: Index, separated: bool, edges: Index, runs: Index
+    mask: Mask,
+    ys: Index,
+    xs: Index,
+    tight: bool,
+    separated: bool,
+    repeats: bool,
+    edges: Index,
+    runs: Index,
 ) -> tuple[int, int, int, int, int]:
-    """Write the runs of the tight box around ``mask[ys[r], xs[c]] != 0``, row by row.
+    """Write the runs of ``mask[ys[r], xs[c]] != 0``, row by row: all of them, or a tight box's.
 
-    Returns the box's first row and column, its last row and column, and the number of runs;
-    four times -1 and 0 where nothing is set. ``edges`` is scratch: for every row a count, then
-    the columns where a stretch of set cells begins and ends.
+    Returns the box's first row and column, its last row and column, and the number of runs; four
+    times -1 and 0 where it is to be tight and nothing is set. ``edges`` is scratch: for every row a
+    count, then the columns where a stretch of set cells begins and ends.
 
     Rows are looked through as a whole first, as far as that touches no more memory than their
     cells do: it takes a fraction of the time, brings all of it from memory at once, and most
@@ -456,7 +876,7 @@ def mask_runs(
         seen = np.uint8(0) if whole else np.uint8(1)
         if whole:
             for x in range(len(line)):
-                seen = np.uint8(seen | line[x])  # anything wider would not be vectorised
+                seen = np.uint8(seen | line[x])  # as in `pixel_box`
         runs[r] = seen
     y1, x1, y2, x2 = _UNSET, columns, _UNSET, _UNSET
     used = _NIL
@@ -483,15 +903,26 @@ def mask_runs(
             y2 = r
             x1 = min(x1, edges[start + 1])
             x2 = max(x2, edges[used - 1] - 1)
-    if y1 < 0:
+    if not tight:
+        y1, x1, y2, x2 = _NIL, _NIL, rows - 1, columns - 1
+    elif y1 < 0:
         return -1, -1, -1, -1, 0
     count = _NIL
-    at = y1  # the rows above have no edges
+    at = y1 if tight else _NIL  # the rows above have no edges
+    above = _UNSET  # where the edges of the last row that is written begin
+    copies = _NIL
     for r in range(y1, y2 + 1):
+        stop = at + 1 + edges[at]
+        if repeats and above >= 0 and _same_edges(edges, above, at):
+            copies += 1
+            at = stop
+            continue
+        count = _add_repeats(runs, count, copies, separated)
+        copies = 0
+        above = at
         if separated and r > y1:
             runs[count] = SEPARATOR
             count += 1
-        stop = at + 1 + edges[at]
         begin = x1
         for e in range(at + 1, stop, 2):
             count = _add_run(runs, count, edges[e] - begin, _BACKGROUND)
@@ -499,7 +930,29 @@ def mask_runs(
             begin = edges[e + 1]
         count = _add_run(runs, count, x2 + 1 - begin, _BACKGROUND)
         at = stop
+    count = _add_repeats(runs, count, copies, separated)
     return y1, x1, y2, x2, count
+
+
+@kernel
+def _same_edges(edges: Index, first: int, second: int) -> bool:
+    for k in range(edges[first] + 1):
+        if edges[first + k] != edges[second + k]:
+            return False
+    return True
+
+
+@kernel
+def _add_repeats(runs: Index, count: int, copies: int, separated: bool) -> int:
+    while copies > 0:
+        part = min(copies, MAX_RUN)
+        if separated:
+            runs[count] = SEPARATOR
+            count += 1
+        runs[count] = MAX_RUN + part
+        count += 1
+        copies -= part
+    return count
 
 
 @kernel
@@ -539,9 +992,9 @@ def _matches(data: Mask, at: int, pieces: Mask, first: int, last: int) -> bool:
 
 @kernel
 def _symbol(data: Mask, at: int, pieces: Mask, bounds: Index) -> tuple[int, int]:
-    """The tag or brick that starts at a byte, and where it stops."""
-    for colour in range(2):
-        prefix = 6 + 2 * colour
+    """The tag, brick or repeat that starts at a byte, and where it stops."""
+    for kind in range((len(bounds) - 7) // 2):
+        prefix = 6 + 2 * kind
         if not _matches(data, at, pieces, bounds[prefix], bounds[prefix + 1]):
             continue
         first = at + bounds[prefix + 1] - bounds[prefix]
@@ -557,7 +1010,9 @@ def _symbol(data: Mask, at: int, pieces: Mask, bounds: Index) -> tuple[int, int]
         if data[first] == _CHAR_0 or number > MAX_RUN:
             number += IRREGULAR
         stop += bounds[prefix + 2] - bounds[prefix + 1]
-        return (number, stop) if colour == 0 else (-number, stop)
+        if kind == 0:
+            return number, stop
+        return (-number, stop) if kind == 1 else (REPEAT + number, stop)
     for tag in range(6):
         if _matches(data, at, pieces, bounds[tag], bounds[tag + 1]):
             return TAG + tag, at + bounds[tag + 1] - bounds[tag]
@@ -570,8 +1025,9 @@ def scan(
 ) -> tuple[int, int]:
     """Cut a text into tokens; return how many there are and how many of them are tags.
 
-    ``pieces`` holds the six tags, then prefix and suffix of a foreground and of a background
-    brick, one after another, cut at ``bounds``; ``starts`` says which bytes begin one. Spaces
+    ``pieces`` holds the six tags, then prefix and suffix of a foreground brick, of a background
+    brick and, where there are any, of a repeat, one after another, cut at ``bounds``; ``starts``
+    says which bytes begin one. Spaces
     between tokens are skipped. ``tokens`` gets (value, start, stop), ``tags`` gets (index of the
     token, kind, start, stop), both as far as they fit.
     """
@@ -629,6 +1085,31 @@ def _fault(faults: Index, count: int, kind: int, position: int, row: int, found:
 
 
 @kernel
+def first_row(tokens: Index, first: int, last: int, most: int) -> int:
+    """Add up the first row that has bricks among ``tokens[first:last]``; at least 1, at most so."""
+    width = _NIL
+    for k in range(first, last):
+        value = tokens[k, 0]
+        if value == SEPARATOR and width > 0:
+            break
+        if SEPARATOR != value < REPEAT:
+            length = abs(value)
+            width = min(width + (length - IRREGULAR if length >= IRREGULAR else length), most)
+    return max(width, 1)
+
+
+@kernel
+def count_copies(tokens: Index, first: int, last: int, most: int) -> int:
+    """Add up what ``tokens[first:last]`` repeat, at most so many rows."""
+    copies = _NIL
+    for k in range(first, last):
+        value = tokens[k, 0]
+        if REPEAT <= value < TEXT:
+            copies = min(copies + (value - REPEAT) % IRREGULAR, most)
+    return copies
+
+
+@kernel
 def draw(
     tokens: Index,
     first: int,
@@ -637,14 +1118,16 @@ def draw(
     rows: int,
     separated: bool,
     closed: bool,
+    fixed: bool,
     cells: Mask,
     faults: Index,
 ) -> tuple[int, int]:
     """Draw the bricks among ``tokens[first:last]`` row by row, whatever is wrong with them.
 
-    ``cells`` is zeroed and has the box's width, and a row for each token and one more, or
-    ``rows``; ``end`` is the byte after the bricks, and ``closed`` says that ``</seg>`` stands
-    there, so that rows are missing rather than cut off. Returns the number of rows that were
+    ``cells`` is zeroed and has the rows' width, and a row for each token, for each that is
+    repeated, and one more, or ``rows``; ``end`` is the byte after the bricks. ``closed`` says that
+    ``</seg>`` stands there, so that rows that are not there are missing rather than cut off, if
+    their number is ``fixed``. Returns the number of rows that were
     there, at most ``rows``, and the number of faults, which are written as far as they fit.
     """
     width = cells.shape[1]
@@ -653,9 +1136,11 @@ def draw(
     long_at = _UNSET
     extra_at = _UNSET
     count = _NIL
+    repeated = False  # whether the present row is one that repeats
     for k in range(first, last):
         value, start = tokens[k, 0], tokens[k, 1]
         if value == SEPARATOR:
+            repeated = False
             if not separated:
                 if row < rows:
                     count = _fault(faults, count, STRAY_SEPARATOR, start, row, x)
@@ -679,10 +1164,29 @@ def draw(
         if value == TEXT:
             count = _fault(faults, count, STRAY_TEXT, start, row, tokens[k, 2])
             continue
-        length = abs(value)
+        repeats = value >= REPEAT
+        length = value - REPEAT if repeats else abs(value)
         if length >= IRREGULAR:
             length -= IRREGULAR
             count = _fault(faults, count, BAD_NUMBER, start, row, tokens[k, 2])
+        if repeated or (repeats and x > 0):
+            count = _fault(faults, count, REPEAT_BESIDE, start, row, tokens[k, 2])
+            continue
+        if repeats and row == 0:
+            count = _fault(faults, count, REPEAT_FIRST, start, row, tokens[k, 2])
+            continue
+        if repeats:
+            copies = min(length, rows - row)
+            for c in range(copies):
+                cells[row + c] = cells[row - 1]
+            row += copies
+            if length > copies:
+                extra_at = start
+            elif separated:  # the separator ends the last of them
+                repeated = True
+                row -= 1
+                x = width
+            continue
         if value > 0:
             for c in range(min(x, width), min(x + length, width)):
                 cells[row, c] = 1
@@ -705,7 +1209,7 @@ def draw(
         elif closed and x < width:
             count = _fault(faults, count, ROW_SHORT, end, row, x)
         row += 1
-    if closed and row < rows:
+    if closed and fixed and row < rows:
         count = _fault(faults, count, ROW_MISSING, end, row, row)
     return row, count
 
@@ -721,31 +1225,49 @@ def write_ids(
     labels: Index,
     tables: Index,
     first: int,
+    places: Index,
     scratch: Index,
     ids: Index,
     offsets: Index,
 ) -> int:
     """Write the ids of every mask from ``first`` on; return the mask that did not fit, or all.
 
-    ``masks`` is (N, height, width), of which the pixels ``ys`` and ``xs`` are looked at. Mask i
-    has the label ``labels[labels[i]:labels[i + 1]]``. ``tables`` holds the longest that anything
-    but a label may become, six tags, the edges in it of the separator of rows, the brick of every
-    run -63 .. 63, and the edges of the ids around and of every number at each of the four places
-    of a box, place by place. ``offsets[i + 1]`` becomes the number of ids up to and with mask i;
-    a mask of which no cell is left has none. A mask is begun only where the longest would fit.
+    ``masks`` is (N, height, width), of which the pixels ``ys`` and ``xs`` are looked at. Where
+    there are ``places``, it is (N, 1, room) instead, the cells of each mask row by row. Mask i has
+    the label
+    ``labels[labels[i]:labels[i + 1]]``. ``tables`` holds the longest that anything but a label may
+    become, six tags, the edges in it of the separator of rows, whether rows are repeated, the brick
+    of every run -63 .. 126, how many numbers a box may have, and the edges of the ids around and of
+    every number at each of its four places, place by place. ``offsets[i + 1]`` becomes the number
+    of ids up to and with mask i; a mask of which no cell is left has none. A mask is begun only
+    where the longest would fit.
     """
     rows, columns = len(ys), len(xs)
     edges = scratch[: rows * (columns + 2)]
     runs = scratch[rows * (columns + 2) :]
-    side = max(rows, columns)
     longest = tables[0]
-    separator, separator_end = tables[7], tables[8]
+    separator, separator_end, repeats = tables[7], tables[8], tables[9] != 0
+    side = tables[_NUMBERS - 1]
+    framed = len(places) > 0
     size = offsets[first]
     for i in range(first, len(masks)):
         label, label_end = labels[i], labels[i + 1]
         if size + longest + label_end - label > len(ids):
             return i
-        y1, x1, y2, x2, count = mask_runs(masks[i], ys, xs, separator < separator_end, edges, runs)
+        if framed:
+            rows, columns = places[i, 8], places[i, 9]
+        if rows == 0:
+            offsets[i + 1] = size
+            continue
+        separated = separator < separator_end
+        mask = masks[i]
+        if framed:
+            mask = mask[0, : rows * columns].reshape((rows, columns))
+        y1, x1, y2, x2, count = mask_runs(
+            mask, ys[:rows], xs[:columns], not framed, separated, repeats, edges, runs
+        )
+        if framed:
+            x1, y1, x2, y2 = places[i, 0], places[i, 1], places[i, 2], places[i, 3]
         if count > 0:
             ids[size] = tables[1]
             size = _put(ids, size + 1, labels, label, label_end)
@@ -797,13 +1319,14 @@ def read_instance(
 ) -> int:
     """Read the next instance, where nothing is wrong with it; return the id behind it.
 
-    ``kinds[id]`` is what an id stands for, as the value of a token; PIECE and more are text that
-    a box may have. ``tables`` holds the rows and columns of the canvas, whether rows are separated,
-    and what the pieces are. ``found`` gets where the six tags stand, and the box, unless
-    ``found[10]`` says that it is there already, which becomes 0. ``cells`` gets the box's cells,
-    row by row; it has room for the canvas and `BLOCK` more. Returns 0 where no tag is left, -1
-    where anything has to be looked at twice, and -2 where only the box has to. The label is not
-    looked into.
+    ``kinds[id]`` is what an id stands for, as the value of a token; PIECE and more are text that a
+    box may have. ``tables`` holds the rows and columns of the canvas, whether rows are separated,
+    whether cells belong to the box, of which they then may have so many rows and columns, and what
+    the pieces are. ``found`` gets where the six tags stand, and the box, unless ``found[10]`` says
+    that it is there already, which becomes 0, and how many rows and columns there are. ``cells``
+    gets them, row by row; it has room for as many as there may be, and `BLOCK` more. Returns 0
+    where no tag is left, -1 where anything has to be looked at twice, and -2 where only the box has
+    to. The label is not looked into.
     """
     given = found[10] != 0
     found[10] = 0
@@ -837,7 +1360,11 @@ def _read_rows(ids: Index, kinds: Cells, tables: Index, found: Index, cells: Mas
     A run is drawn as a whole block, whatever its length: the next one covers what is too much.
     """
     separated = tables[2] != 0
+    open_width = tables[3] != 0  # until the first row ends
+    framed = open_width
     width, rows = found[8] - found[6] + 1, found[9] - found[7] + 1
+    if framed:
+        rows, width = tables[4], tables[5]
     end = width * rows
     if end + BLOCK > len(cells):
         return -1
@@ -848,6 +1375,15 @@ def _read_rows(ids: Index, kinds: Cells, tables: Index, found: Index, cells: Mas
         if kind < TEXT and kind != SEPARATOR:
             if drawn == edge and not separated:
                 edge += width
+            if kind >= REPEAT:
+                length = (kind - REPEAT) * width
+                if drawn == 0 or drawn + width != edge or length > end - drawn:
+                    return -1
+                for k in range(length):
+                    cells[drawn + k] = cells[drawn - width + k]
+                drawn += length
+                edge = drawn
+                continue
             length = abs(kind)
             if length > min(edge - drawn, BLOCK) or edge > end:
                 return -1
@@ -856,14 +1392,22 @@ def _read_rows(ids: Index, kinds: Cells, tables: Index, found: Index, cells: Mas
             for c in range(BLOCK):
                 block[c] = colour
             drawn += length
-        elif kind == SEPARATOR:
+            continue
+        if kind in (SPACE, IGNORED):
+            continue
+        if open_width and drawn > 0:
+            width = edge = drawn
+            end = width * rows
+            open_width = False
+        if kind == SEPARATOR:
             if drawn != edge or not separated:
                 return -1
             edge += width
         elif kind == TAG + 5:
             found[5] = i
-            return i + 1 if drawn == edge == end else -1
-        elif kind not in (SPACE, IGNORED):
+            found[11], found[12] = drawn // width, width
+            return i + 1 if drawn == edge and (framed or edge == end) else -1
+        else:
             return -1
     return -1
 

@@ -13,7 +13,7 @@ from maskcodec._arrays import packed
 from maskcodec._inputs import as_label_map, as_mask
 from maskcodec._lazy import descriptor, kernels
 from maskcodec._reading import TextReading, warn_dropped
-from maskcodec.codec import MAX_GRID, Codec, check_apart, lost_labels_message, string_pair
+from maskcodec.codec import MAX_GRID, Codec, check_apart, lost_labels_message, strings
 from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError
 from maskcodec.grid import check_choice, index_of, sample_labels, sample_mask
 from maskcodec.labelgrid import LabelGrid, RecoveredGrid, cell_label, drawn_grid, named_values
@@ -42,7 +42,7 @@ class LabelCodec(Codec):
 
     def __post_init__(self) -> None:
         Codec.__post_init__(self)
-        object.__setattr__(self, "seg", string_pair(self.seg, "seg"))
+        object.__setattr__(self, "seg", strings(self.seg, "seg"))
         check_apart(self.seg)
         if any(character in "|*" for tag in self.seg for character in tag):
             raise ConfigError(f"seg must be two tags without | and *, got {self.seg!r}")

@@ -13,7 +13,7 @@ from maskcodec.bricks import BSD
 from maskcodec.codec import Codec
 from maskcodec.errors import ConfigError
 from maskcodec.region import RecoveredRegions
-from maskcodec.vocab import BrickVocab, inside, read_vocab
+from maskcodec.vocab import BrickVocab, check_rows_end, inside, read_vocab
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,6 +37,7 @@ class TokenReader:
         self._text_codec = codec
         self._breaks: re.Pattern[str] | None = None
         if isinstance(codec, BSD) and codec.row_separator and not self._keeps_newlines():
+            check_rows_end(codec, False)
             self._text_codec = dataclasses.replace(codec, row_separator="")
         elif isinstance(codec, LabelCodec) and codec.by_row and not self._keeps_newlines():
             # A count is one number: what follows it without a bar begins a row.

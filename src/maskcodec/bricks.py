@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 
+from maskcodec._brickcodec import BrickCodec
 from maskcodec._inputs import as_mask
-from maskcodec._lazy import instances, kernels
+from maskcodec._lazy import instances
 from maskcodec._reading import TextReading, warn_dropped
-from maskcodec.codec import Codec, lost_message, register, string_pair
-from maskcodec.errors import ConfigError, LostMaskError, MaskError
-from maskcodec.grid import check_choice, every_cell, sampled
+from maskcodec._textwriter import boxed_text, tight_text
+from maskcodec.codec import lost_message, register
+from maskcodec.errors import LostMaskError, MaskError
+from maskcodec.grid import Sampling, check_choice, sampled
 from maskcodec.region import RecoveredRegions, Region
-from maskcodec.spelling import MAX_RUN, Spelling, checked_spelling, instance_label
+from maskcodec.spelling import instance_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from maskcodec._arrays import Index, Mask
+    from maskcodec._arrays import IntegerArray, Mask
+    from maskcodec.frame import BoxSampling
+    from maskcodec.runs import RunMask
+    from maskcodec.spelling import Box, Spelling
 
 Lost: TypeAlias = Literal["raise", "drop"]
 
-_BRICKS = ("<fg{}>", "<bg{}>")
-_PLAIN = ("fg{}", "bg{}")
 
-
-@register
+@register("b-sd/1", frame="canvas")
+@register("b-sd-box/1", frame="box")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BSD(Codec):
-    r"""Box-wise semantic descriptors: masks as boxes and bricks (``b-sd/1``).
+class BSD(BrickCodec):
+    r"""Box-wise semantic descriptors: masks as boxes and bricks (``b-sd/1``, ``b-sd-box/1``).
 
     An instance is ``<ref>label</ref><box>[[x1 y1 x2 y2]]</box><seg>rows</seg>``, several stand one
     after another. Coordinates are cells of the canvas, both corners inside the box; a row is
@@ -38,21 +41,38 @@ class BSD(Codec):
     grammar and its limits are in ``docs/formats/b-sd.md``. From Text4Seg++ (arXiv 2509.06321),
     which leaves the separator of rows and the spelling of bricks open.
 
+    With ``frame="box"`` the cells belong to the instance's own box, so that a small one has as
+    many as a large one: more of the mask for fewer tokens. ``docs/formats/b-sd-box.md`` has that
+    format, ``docs/choosing.md`` what either costs.
+
     Parameters
     ----------
     grid
-        Cells per image: (rows, columns) or one number for both, 1 .. 1024.
+        Cells per image: (rows, columns) or one number for both, 1 .. 1024; 64 by default. In the
+        box frame cells per box, 1 .. 63: at most so many rows and columns, (11, 63) by default;
+        or one number, the most of the longer side, and square cells. Never more than pixels.
     sampling
         How pixels become cells. ``"nearest"`` as Pillow does and the paper's data was made;
         ``"area"`` sets cells that are at least half covered; ``"keep"`` is ``"area"`` that never
-        loses a whole mask.
+        loses a whole mask. In the box frame also ``"best"``: ``"keep"``, then cells are flipped
+        as long as what ``Region.mask(method="contour")`` draws of them comes nearer to the mask.
+        By default ``"nearest"``, in the box frame ``"keep"``.
+    frame
+        ``"canvas"``: cells belong to the image. ``"box"``: to the box.
+    bins
+        In the box frame, how many parts each side of the image has for the box, 1 .. 1024; 1000 by
+        default. Boxes of images up to that size are exact.
+    repeats
+        Whether rows equal to the one above are written ``<repN>``, for N = 1 .. 63 of them.
     row_separator
-        ``"\n"``, or ``""`` for rows that end where the box's width is reached.
+        ``"\n"``, or ``""`` for rows that end where the box's width is reached. The box frame needs
+        the former.
     bricks
         Whether bricks are tokens of their own. False writes ``fg12bg3``, which needs none.
     spelling
-        The foreground and the background brick, ``{}`` for the number. None, and what None is
-        kept for: ``("<fg{}>", "<bg{}>")``, or ``("fg{}", "bg{}")`` with ``bricks=False``.
+        The foreground brick, the background brick and, with ``repeats``, the repeat, ``{}`` for
+        the number. None, and what None is kept for: ``("<fg{}>", "<bg{}>", "<rep{}>")``, or
+        ``("fg{}", "bg{}", "rep{}")`` with ``bricks=False``.
     ref, box, seg
         The opening and the closing tag of the label, the box and the rows. For Qwen2-VL, for
         example, ``ref=("<|object_ref_start|>", "<|object_ref_end|>")``.
@@ -72,53 +92,6 @@ class BSD(Codec):
     >>> bool((codec.decode(codec.encode(mask, "dog"))[0].mask((4, 4)) == mask).all())
     True
     """
-
-    codec_id: ClassVar[str] = "b-sd/1"
-
-    row_separator: str = "\n"
-    bricks: bool = True
-    spelling: tuple[str, str] | None = None
-    ref: tuple[str, str] = ("<ref>", "</ref>")
-    box: tuple[str, str] = ("<box>", "</box>")
-    seg: tuple[str, str] = ("<seg>", "</seg>")
-
-    def __post_init__(self) -> None:
-        Codec.__post_init__(self)
-        if self.row_separator not in ("\n", ""):
-            raise ConfigError(f"row_separator must be '\\n' or '', got {self.row_separator!r}")
-        if not isinstance(self.bricks, bool):
-            raise ConfigError(f"bricks must be True or False, got {self.bricks!r}")
-        if self.spelling is not None:
-            pair = string_pair(self.spelling, "spelling")
-            object.__setattr__(self, "spelling", None if pair == self._usual() else pair)
-        for name in ("ref", "box", "seg"):
-            object.__setattr__(self, name, string_pair(getattr(self, name), name))
-        self.words()
-
-    def words(self) -> Spelling:
-        """The tags and bricks in force, as tables; shared by all codecs that spell alike."""
-        bricks = self.spelling or self._usual()
-        return checked_spelling(self.tags(), bricks)
-
-    def tags(self) -> tuple[str, ...]:
-        """The tags, each opening one before its closing one."""
-        return self.ref + self.box + self.seg
-
-    def vocabulary(self) -> list[str]:
-        """The tags and bricks that a tokenizer must have as one token each.
-
-        Six tags; unless ``bricks=False``, 63 foreground and 63 background bricks as well.
-        """
-        words = self.words()
-        runs = [*range(1, MAX_RUN + 1), *range(-1, -MAX_RUN - 1, -1)] if self.bricks else []
-        return [*words.tags, *map(words.brick, runs)]
-
-    def get_config(self) -> dict[str, Any]:
-        """The codec as plain data for JSON, with the spelling of the bricks written out."""
-        return {**Codec.get_config(self), "spelling": list(self.words().bricks)}
-
-    def _usual(self) -> tuple[str, str]:
-        return _BRICKS if self.bricks else _PLAIN
 
     def encode(
         self, mask: Any, label: str, *, shape: tuple[int, int] | None = None, lost: Lost = "raise"
@@ -204,7 +177,7 @@ class BSD(Codec):
             name = instance_label(label, words)
             where = f"mask {index}" if len(images) > 1 else "mask"
             pixels = as_mask(image, shape, where)
-            text = self._write(words, name, *sampled(pixels, self.canvas, self.sampling))
+            text = self._write(words, name, pixels)
             if not text and pixels.any():
                 message = lost_message(self, where, label, pixels)
                 if lost == "raise":
@@ -228,27 +201,20 @@ class BSD(Codec):
         Raises
         ------
         MaskError
-            A region lies on another canvas than the codec's.
+            A region lies on another canvas than the codec's, or in another frame, or has more
+            cells than its grid.
         LabelError
             A label is empty or would break the text, as `recover` may return one.
         """
         words = self.words()
         parts = []
         for region in regions:
-            if not isinstance(region, Region):
-                raise TypeError(f"regions must be Region objects, got {region!r}")
-            if region.canvas != self.canvas:
-                raise MaskError(
-                    f"region {region.label!r} lies on a canvas of {region.canvas} cells, "
-                    f"this codec draws on {self.canvas}; use a codec with that grid"
-                )
+            self._check_region(region)
             name = instance_label(region.label, words)
-            x1, y1, _, _ = region.box
-            cells = region.cells.copy()
-            text = self._write(words, name, cells, *every_cell(cells.shape), (x1, y1))
-            if not text:
-                text = words.blank(name, region.box, self.row_separator)
-            parts.append(text)
+            box, cells = region.box, region.cells.copy()
+            if self.frame == "canvas":
+                box, cells = _cropped(box, cells)
+            parts.append(boxed_text(words, name, self.row_separator != "", cells, box))
         return "".join(parts)
 
     def decode(self, text: str) -> list[Region]:
@@ -295,26 +261,48 @@ class BSD(Codec):
         return RecoveredRegions(self._read(reading), reading.problems())
 
     def _read(self, reading: TextReading) -> list[Region]:
-        return instances.read_text(reading, self.words(), self.canvas, self.row_separator != "")
+        layout = self.canvas, self.row_separator != "", self.box_frame
+        return instances.read_text(reading, self.words(), *layout)
 
-    def _write(
-        self,
-        words: Spelling,
-        label: str,
-        pixels: Mask,
-        ys: Index,
-        xs: Index,
-        corner: tuple[int, int] = (0, 0),
-    ) -> str:
-        """An instance of the cells ``pixels[ys, xs]`` that are set; nothing where none is."""
-        runs = np.empty(len(ys) * (len(xs) + 1), np.int64)
-        edges = np.empty(len(ys) * (len(xs) + 2), np.int64)
+    def _write(self, words: Spelling, label: str, mask: IntegerArray | RunMask) -> str:
+        """An instance of a mask; "" where no cell of it is set."""
         separated = self.row_separator != ""
-        y1, x1, y2, x2, count = kernels.mask_runs(pixels, ys, xs, separated, edges, runs)
-        if count == 0:
+        frame = self.box_frame
+        if frame is None:
+            sampling = cast("Sampling", self.sampling)
+            return tight_text(words, label, separated, *sampled(mask, self.canvas, sampling))
+        framed = frame.sample(mask, cast("BoxSampling", self.sampling))
+        if framed is None:
             return ""
-        data = np.empty(count * words.longest, np.uint8)
-        size = kernels.spell(runs, count, words.table, words.table_bounds, data)
-        x, y = corner
-        box = x1 + x, y1 + y, x2 + x, y2 + y
-        return words.instance(label, box, data[:size].tobytes().decode())
+        return boxed_text(words, label, separated, framed.cells, framed.box)
+
+    def _check_region(self, region: Any) -> None:
+        if not isinstance(region, Region):
+            raise TypeError(f"regions must be Region objects, got {region!r}")
+        if region.frame != self.frame:
+            raise MaskError(
+                f"region {region.label!r} has frame={region.frame!r}, this codec {self.frame!r}"
+            )
+        if region.canvas != self.canvas:
+            unit, setting = ("cells", "grid") if self.frame == "canvas" else ("bins", "bins")
+            raise MaskError(
+                f"region {region.label!r} lies on a canvas of {region.canvas} {unit}, "
+                f"this codec draws on {self.canvas}; use a codec with that {setting}"
+            )
+        rows, columns = region.cells.shape
+        most = self.most_cells
+        if rows > most[0] or columns > most[1]:
+            raise MaskError(
+                f"region {region.label!r} has {rows} x {columns} cells, a box of this codec up to "
+                f"{most[0]} x {most[1]}"
+            )
+
+
+def _cropped(box: Box, cells: Mask) -> tuple[Box, Mask]:
+    """A box and its cells without rows and columns around that are background; never nothing."""
+    ys, xs = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    if len(ys) == 0:
+        return box, cells
+    y1, y2, x1, x2 = int(ys[0]), int(ys[-1]), int(xs[0]), int(xs[-1])
+    tight = box[0] + x1, box[1] + y1, box[0] + x2, box[1] + y2
+    return tight, np.ascontiguousarray(cells[y1 : y2 + 1, x1 : x2 + 1])

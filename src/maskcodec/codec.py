@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -15,14 +15,14 @@ from maskcodec.runs import RunMask
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from maskcodec._arrays import IntegerArray
 
 FILE_NAME = "maskcodec.json"
 MAX_GRID = 1024
-_REGISTRY: dict[str, type[Codec]] = {}
+_REGISTRY: dict[str, tuple[type[Codec], dict[str, Any]]] = {}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +40,27 @@ class Codec(ABC):
         How pixels become cells: ``"nearest"``, ``"area"`` or ``"keep"``.
     """
 
-    codec_id: ClassVar[str]
-
     grid: int | tuple[int, int] = 64
     sampling: Sampling = "nearest"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "grid", _grid(self.grid))
+        object.__setattr__(self, "grid", grid_pair(self.grid))
         check_choice(self.sampling, Sampling, "sampling")
+
+    @property
+    @abstractmethod
+    def codec_id(self) -> str:
+        """The format and its version, such as ``"b-sd/1"``."""
 
     @property
     def canvas(self) -> tuple[int, int]:
         """(rows, columns) of the grid."""
         return cast("tuple[int, int]", self.grid)  # __post_init__ made it one
+
+    def cells_name(self) -> str:
+        """What a mask may have no cell left of, for messages."""
+        rows, columns = self.canvas
+        return f"the {rows} x {columns} grid"
 
     @abstractmethod
     def encode(self, image: Any, labels: Any, /) -> str:
@@ -113,10 +121,17 @@ class Codec(ABC):
 C = TypeVar("C", bound=Codec)
 
 
-def register(codec: type[C]) -> type[C]:
-    """Make a codec known by its id, so that `get_codec` and `from_config` find it."""
-    _REGISTRY[codec.codec_id] = codec
-    return codec
+def register(codec_id: str, **settings: Any) -> Callable[[type[C]], type[C]]:
+    """Make a class known by an id, so that `get_codec` and `from_config` find it.
+
+    `settings` are those that the id stands for, where a class has several.
+    """
+
+    def enter(codec: type[C]) -> type[C]:
+        _REGISTRY[codec_id] = codec, settings
+        return codec
+
+    return enter
 
 
 def codec_ids() -> list[str]:
@@ -126,7 +141,7 @@ def codec_ids() -> list[str]:
     --------
     >>> import maskcodec as mc
     >>> mc.codec_ids()
-    ['b-sd/1', 'i-rle/1', 'i-sd/1', 'r-rle/1']
+    ['b-sd-box/1', 'b-sd/1', 'i-rle/1', 'i-sd/1', 'r-rle/1']
     """
     return sorted(_REGISTRY)
 
@@ -146,18 +161,21 @@ def get_codec(codec_id: str, /, **settings: Any) -> Codec:
     (32, 32)
     """
     try:
-        codec = _REGISTRY[codec_id]
+        codec, fixed = _REGISTRY[codec_id]
     except (KeyError, TypeError):
         raise ConfigError(
             f"no codec has the id {codec_id!r}; known ids: {', '.join(codec_ids())}"
         ) from None
+    for name, value in fixed.items():
+        if settings.get(name, value) != value:
+            raise ConfigError(f"{codec_id} has {name}={value!r}, got {settings[name]!r}")
     known = [field.name for field in dataclasses.fields(codec)]
     unknown = sorted(set(settings) - set(known))
     if unknown:
         raise ConfigError(
             f"{codec_id} has no setting {', '.join(map(repr, unknown))}; it has {', '.join(known)}"
         )
-    return codec(**settings)
+    return codec(**{**settings, **fixed})
 
 
 def from_config(config: Mapping[str, Any]) -> Codec:
@@ -203,33 +221,31 @@ def load(folder: str | os.PathLike[str]) -> Codec:
 
 def lost_message(codec: Codec, where: str, label: str, pixels: IntegerArray | RunMask) -> str:
     """What to say of a mask that has pixels but no cell left."""
-    rows, columns = codec.canvas
     area = pixels.area if isinstance(pixels, RunMask) else np.count_nonzero(pixels)
     return (
         f"{where} ({label!r}) has {area} of {pixels.shape[0]} x "
-        f"{pixels.shape[1]} pixels set, but no cell of the {rows} x {columns} grid is left of "
+        f"{pixels.shape[1]} pixels set, but no cell of {codec.cells_name()} is left of "
         f"it with sampling={codec.sampling!r}"
     )
 
 
 def lost_labels_message(codec: Codec, labels: Sequence[str]) -> str:
     """What to say of labels of a label map that have pixels but no cell left."""
-    rows, columns = codec.canvas
     return (
-        f"{', '.join(map(repr, labels))} has pixels, but no cell of the {rows} x {columns} grid is "
+        f"{', '.join(map(repr, labels))} has pixels, but no cell of {codec.cells_name()} is "
         f"left of it with sampling={codec.sampling!r}"
     )
 
 
-def string_pair(value: Any, what: str) -> tuple[str, str]:
-    """Two non-empty strings, from a tuple or from JSON's list."""
-    if isinstance(value, (list, tuple)) and len(value) == 2:
-        first, second = value
-        if isinstance(first, str) and isinstance(second, str) and first and second:
-            if any("\ud800" <= character <= "\udfff" for character in first + second):
-                raise ConfigError(f"{what} must not hold lone surrogates, got {value!r}")
-            return first, second
-    raise ConfigError(f"{what} must be two strings that are not empty, got {value!r}")
+def strings(value: Any, what: str, count: int = 2) -> tuple[str, ...]:
+    """So many non-empty strings, from a tuple or from JSON's list."""
+    several = isinstance(value, (list, tuple)) and len(value) == count
+    if not several or not all(isinstance(part, str) and part for part in value):
+        number = {2: "two", 3: "three"}[count]
+        raise ConfigError(f"{what} must be {number} strings that are not empty, got {value!r}")
+    if any("\ud800" <= character <= "\udfff" for character in "".join(value)):
+        raise ConfigError(f"{what} must not hold lone surrogates, got {value!r}")
+    return tuple(value)
 
 
 def check_apart(words: Sequence[str]) -> None:
@@ -262,12 +278,13 @@ def overlap(first: str, second: str) -> bool:
     return any(first.endswith(second[:n]) for n in range(1, min(len(first), len(second))))
 
 
-def _grid(value: Any) -> tuple[int, int]:
+def grid_pair(value: Any, most: int = MAX_GRID) -> tuple[int, int]:
+    """(rows, columns) of a grid, from two numbers or one for both, each 1 .. `most`."""
     pair = value if isinstance(value, (list, tuple)) else (value, value)
     try:
         rows, columns = (operator.index(number) for number in pair)
     except (TypeError, ValueError):
         raise ConfigError(f"grid must be one or two integers, got {value!r}") from None
-    if not (1 <= rows <= MAX_GRID and 1 <= columns <= MAX_GRID) or isinstance(value, bool):
-        raise ConfigError(f"grid must be 1 .. {MAX_GRID} cells a side, got {value!r}")
+    if not (1 <= rows <= most and 1 <= columns <= most) or isinstance(value, bool):
+        raise ConfigError(f"grid must be 1 .. {most} cells a side, got {value!r}")
     return rows, columns

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from maskcodec._arrays import Index, IntegerArray, Mask
 
 Sampling: TypeAlias = Literal["nearest", "area", "keep"]
-Method: TypeAlias = Literal["nearest", "smooth"]
+Method: TypeAlias = Literal["nearest", "smooth", "contour"]
+Part: TypeAlias = tuple[int, int, int, int]  # of an image: its top, left, height and width
 
 
 class SampledMask(Protocol):
@@ -32,7 +33,7 @@ class SampledMask(Protocol):
     def any(self) -> bool:
         """Whether any pixel is set."""
 
-    def cells(self, grid: tuple[int, int], sampling: Sampling) -> Mask:
+    def sampled(self, grid: tuple[int, int], sampling: Sampling, within: Part | None) -> Mask:
         """What `sample_mask` would make of the pixels."""
 
 
@@ -56,6 +57,16 @@ def nearest_index(size: int, cells: int) -> Index:
     return np.minimum(np.cumsum(steps).astype(np.int64), size - 1)
 
 
+def nearest_pixels(
+    grid: tuple[int, int], shape: tuple[int, int], within: Part | None
+) -> tuple[Index, Index]:
+    """The row and the column of pixels that each row and column of cells looks at."""
+    if within is None:
+        return nearest_index(shape[0], grid[0]), nearest_index(shape[1], grid[1])
+    top, left, height, width = within
+    return nearest_index(height, grid[0]) + top, nearest_index(width, grid[1]) + left
+
+
 @lru_cache(maxsize=4096)
 def nearest_edges(cells: int, size: int) -> Index:
     """Where the pixels of each cell begin on the way back: `cells` + 1 edges, 0 .. `size`."""
@@ -70,15 +81,24 @@ def smooth_mix(cells: int, size: int) -> Index:
     Shape (size, 3): lower cell, upper cell, weight of the upper one in units of
     ``1 / (2 * size)``. Whole numbers, so that "one half" is exact on every machine.
     """
+    mix = _mix(cells, size)
+    mix[:, :2] = np.clip(mix[:, :2], 0, cells - 1)
+    return mix
+
+
+def _mix(cells: int, size: int) -> Index:
+    """The same with cells -1 and `cells`, which lie beyond the first and the last one."""
     centres = (2 * np.arange(size) + 1) * cells - size  # in units of 1 / (2 * size) of a cell
     lower = centres // (2 * size)
     weight = centres - lower * 2 * size
-    mix = np.stack([np.maximum(lower, 0), np.minimum(lower + 1, cells - 1), weight], axis=1)
-    return np.ascontiguousarray(mix, dtype=np.int64)
+    return np.stack([lower, lower + 1, weight], axis=1).astype(np.int64)
 
 
 def sample_mask(
-    mask: IntegerArray | SampledMask, grid: tuple[int, int], sampling: Sampling
+    mask: IntegerArray | SampledMask,
+    grid: tuple[int, int],
+    sampling: Sampling,
+    within: Part | None = None,
 ) -> Mask:
     """Sample a mask down (or up) to cells.
 
@@ -92,28 +112,33 @@ def sample_mask(
         ``"nearest"``: a cell is the pixel that Pillow's NEAREST picks. ``"area"``: a cell is set
         when at least half of it is covered. ``"keep"``: like ``"area"``, but where that leaves
         nothing of a mask that has pixels, the best covered cells are set.
+    within
+        The part of the image that the cells lie on, which holds all pixels that are set; by
+        default all of it.
 
     Returns
     -------
     uint8 array (rows, columns) of 0 and 1, owned by the caller.
     """
     if not isinstance(mask, np.ndarray):
-        return mask.cells(grid, sampling)
+        return mask.sampled(grid, sampling, within)
     if sampling == "nearest":
-        ys, xs = (nearest_index(mask.shape[0], grid[0]), nearest_index(mask.shape[1], grid[1]))
+        ys, xs = nearest_pixels(grid, mask.shape, within)
         if not is_plain(mask):
             return np.not_equal(mask[ys[:, None], xs], 0).view(np.uint8)
         cells = np.empty(grid, np.uint8)
         kernels.gather(mask.view(np.uint8), ys, xs, cells)
         return cells
-    return chosen_cells(cell_coverage(as_bytes(mask), grid), mask.size, sampling)
+    part = within or (0, 0, *mask.shape)
+    covered = cell_coverage(as_bytes(mask), grid, part)
+    return chosen_cells(covered, part[2] * part[3], sampling)
 
 
 def chosen_cells(covered: Index, pixels: int, sampling: Sampling) -> Mask:
     """The cells that ``"area"`` or ``"keep"`` sets, of what is covered in units of 1 / `pixels`."""
-    cells = (2 * covered >= pixels).view(np.uint8)
-    if sampling == "keep" and not cells.any() and covered.any():
-        cells = (covered == covered.max()).view(np.uint8)
+    cells = np.empty(covered.shape, np.uint8)
+    how = kernels.KEEP if sampling == "keep" else kernels.AREA
+    kernels.choose_cells(covered.reshape(-1), pixels, how, cells.reshape(-1))
     return cells
 
 
@@ -125,8 +150,7 @@ def sampled(
     As `sample_mask` has them; `nearest` looks at the mask itself, which saves a copy.
     """
     if isinstance(mask, np.ndarray) and sampling == "nearest" and is_plain(mask):
-        ys, xs = nearest_index(mask.shape[0], grid[0]), nearest_index(mask.shape[1], grid[1])
-        return mask.view(np.uint8), ys, xs
+        return mask.view(np.uint8), *nearest_pixels(grid, mask.shape, None)
     return sample_mask(mask, grid, sampling), *every_cell(grid)
 
 
@@ -136,10 +160,10 @@ def every_cell(grid: tuple[int, int]) -> tuple[Index, Index]:
     return np.arange(grid[0], dtype=np.int64), np.arange(grid[1], dtype=np.int64)
 
 
-def cell_coverage(mask: Mask, grid: tuple[int, int]) -> Index:
+def cell_coverage(mask: Mask, grid: tuple[int, int], within: Part) -> Index:
     """How much of each cell is set: int64 (rows, columns), in 1 / (height * width) of a cell."""
     covered = np.empty(grid, np.int64)
-    kernels.coverage(mask, np.empty(mask.shape[1], np.int64), covered)
+    kernels.coverage(mask, *within, np.empty(within[3], np.int32), covered)
     return covered
 
 
@@ -150,6 +174,7 @@ def paint_cells(
     shape: tuple[int, int],
     method: Method = "nearest",
     out: Mask | None = None,
+    within: Part | None = None,
 ) -> Mask:
     """Paint cells onto a mask of the whole image.
 
@@ -160,30 +185,69 @@ def paint_cells(
     corner
         (row, column) of the box's first cell on the grid.
     grid
-        (rows, columns) of the whole image; what lies outside the box is 0.
+        (rows, columns) of the whole image, or of `within`; what lies outside the box is 0.
     shape
         (height, width) of the result in pixels.
     method
         ``"nearest"``: a cell is a rectangle. ``"smooth"``: bilinear between cell centres, set
-        where the result is at least one half.
+        where the result is at least one half. ``"contour"``: a pixel is as far inside a run of its
+        row as it is from the nearest end, outside likewise, at most the height of a cell; set is
+        what is not outside, linear between the centres of rows. Where one of these would leave
+        nothing of cells that are set, they are painted ``"nearest"``.
     out
         uint8 (height, width), C-contiguous: written instead of a fresh array.
+    within
+        The part of the image that the grid lies on, beyond which there is nothing; by default all
+        of it.
 
     Returns
     -------
     uint8 array (height, width) of 0 and 1: `out` if it was given.
     """
-    height, width = as_size(shape, "shape")
-    out = as_out(out, (height, width))
-    if method == "nearest":
-        edges = nearest_edges(grid[0], height), nearest_edges(grid[1], width)
-        kernels.paint(cells, *corner, *edges, out)
-    else:
+    shape = as_size(shape, "shape")
+    out = as_out(out, shape)
+    if method != "nearest":
         check_choice(method, Method, "method")
-        mixes = smooth_mix(grid[0], height), smooth_mix(grid[1], width)
-        canvas, line = np.empty(grid, np.uint8), np.empty(grid[1], np.int64)
-        kernels.paint_smooth(cells, *corner, canvas, *mixes, line, out)
+        paint = _paint_smooth if method == "smooth" else _paint_contour
+        if paint(cells, corner, grid, within, out) or not cells.any():
+            return out
+    kernels.paint(cells, *corner, *cell_edges(grid, shape, within), out)
     return out
+
+
+def cell_edges(
+    grid: tuple[int, int], shape: tuple[int, int], within: Part | None
+) -> tuple[Index, Index]:
+    """The pixels that every row and every column of a grid begins at, and where the last ends."""
+    top, left, height, width = within or (0, 0, *shape)
+    return nearest_edges(grid[0], height) + top, nearest_edges(grid[1], width) + left
+
+
+def _paint_smooth(
+    cells: Mask, corner: tuple[int, int], grid: tuple[int, int], within: Part | None, out: Mask
+) -> int:
+    rows, columns = grid
+    if within is None:
+        canvas, line = np.empty(grid, np.uint8), np.empty(columns, np.int64)
+        mixes = smooth_mix(rows, out.shape[0]), smooth_mix(columns, out.shape[1])
+        return kernels.paint_smooth(cells, *corner, canvas, *mixes, line, out)
+    top, left, height, width = within
+    canvas, line = np.empty((rows + 2, columns + 2), np.uint8), np.empty(columns + 2, np.int64)
+    beyond = np.array([1, 1, 0])  # the canvas has a cell more on each side
+    mixes = _mix(rows, height) + beyond, _mix(columns, width) + beyond
+    part = np.empty((height, width), np.uint8)
+    count = kernels.paint_smooth(cells, corner[0] + 1, corner[1] + 1, canvas, *mixes, line, part)
+    out[:] = 0
+    out[top : top + height, left : left + width] = part
+    return count
+
+
+def _paint_contour(
+    cells: Mask, corner: tuple[int, int], grid: tuple[int, int], within: Part | None, out: Mask
+) -> int:
+    part = within or (0, 0, *out.shape)
+    distances = np.empty((2, part[3]), np.int64)
+    return kernels.paint_contour(cells, *corner, grid, part, distances, out)
 
 
 def sample_labels(
@@ -212,17 +276,18 @@ def sample_labels(
         xs = nearest_index(label_map.shape[1], grid[1])
         return index_of(label_map[ys[:, None], xs], values)
     numbers = index_of(label_map, values)
+    whole = 0, 0, *label_map.shape
     present, areas = np.unique(numbers[numbers >= 0], return_counts=True)
     cells = np.full(grid, -1, np.int64)
     most = np.full(grid, -1, np.int64)
     for number in [*present.tolist(), -1]:  # the first of equals: named values come first
-        share = cell_coverage((numbers == number).view(np.uint8), grid)
+        share = cell_coverage((numbers == number).view(np.uint8), grid, whole)
         cells[share > most] = number
         most = np.maximum(share, most)
     if sampling == "keep":
         for number in present[np.argsort(areas, kind="stable")].tolist():
             if number not in cells:
-                share = cell_coverage((numbers == number).view(np.uint8), grid)
+                share = cell_coverage((numbers == number).view(np.uint8), grid, whole)
                 _give_best_cells(cells, number, share)
     return cells
 

@@ -14,7 +14,7 @@ Dialect: TypeAlias = Literal["maskcodec", "text4seg"]
 _TEXT4SEG = " *", "| ", "\n ", "\n"
 
 
-@register
+@register("i-sd/1")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ISD(LabelCodec):
     """Image-wise semantic descriptors: every cell's label, joined by a bar (``i-sd/1``).
@@ -43,7 +43,7 @@ class ISD(LabelCodec):
     counted: ClassVar[bool] = False
 
 
-@register
+@register("i-rle/1")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IRLE(LabelCodec):
     """Image-wise run-length coding: runs over the flattened grid (``i-rle/1``).
@@ -71,7 +71,7 @@ class IRLE(LabelCodec):
     codec_id: ClassVar[str] = "i-rle/1"
 
 
-@register
+@register("r-rle/1")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RRLE(LabelCodec):
     r"""Row-wise run-length coding: runs within a row, rows by newline (``r-rle/1``).

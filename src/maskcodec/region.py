@@ -1,4 +1,4 @@
-"""A decoded instance: a label, a box of cells on a canvas, and the cells that are set."""
+"""A decoded instance: a label, a box, and the cells in it that are set."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ import numpy as np
 
 from maskcodec._arrays import as_bytes, as_pixels, as_size
 from maskcodec.errors import MaskError, Problem
+from maskcodec.frame import Frame, box_pixels
 from maskcodec.grid import Method, check_choice, paint_cells
 from maskcodec.runs import RunMask, as_image_size, drawn_runs, written
 
 if TYPE_CHECKING:
     from maskcodec._arrays import Mask
+    from maskcodec.grid import Part
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
 class Region:
-    """One instance on a canvas of cells, as `BSD.decode` returns it.
+    """One instance, as `BSD.decode` returns it.
 
     Two regions are equal when they draw the same: the same label and the same cells of the
-    same canvas. A box that is looser than it needs to be makes no difference.
+    same canvas. A box that is looser than it needs to be makes no difference, unless the cells
+    belong to the box.
 
     Parameters
     ----------
@@ -31,9 +34,13 @@ class Region:
     box
         (x1, y1, x2, y2) in cells of the canvas, from 0, both corners inside the box.
     cells
-        (y2 - y1 + 1, x2 - x1 + 1), bool or integer: the box's cells, not zero where set.
+        (y2 - y1 + 1, x2 - x1 + 1), bool or integer: the box's cells, not zero where set. In the box
+        frame any number of rows and columns, which the box is cut into.
     canvas
-        (rows, columns) of the grid that covers the whole image.
+        (rows, columns) of the grid that covers the whole image; in the box frame it is what boxes
+        are measured in, the bins of its height and width.
+    frame
+        ``"canvas"``, or ``"box"`` for cells that belong to the box.
 
     Examples
     --------
@@ -47,11 +54,19 @@ class Region:
     label: str
     box: tuple[int, int, int, int]
     canvas: tuple[int, int]
+    frame: Frame
     _rows: Mask  # the rows that were drawn: `recover` leaves out those missing at the end
 
     def __init__(
-        self, label: str, box: tuple[int, int, int, int], cells: Any, canvas: tuple[int, int]
+        self,
+        label: str,
+        box: tuple[int, int, int, int],
+        cells: Any,
+        canvas: tuple[int, int],
+        *,
+        frame: Frame = "canvas",
     ) -> None:
+        check_choice(frame, Frame, "frame")
         if not isinstance(label, str):
             raise TypeError(f"label must be a str, got {label!r}")
         rows, columns = as_size(canvas, "canvas")
@@ -65,17 +80,18 @@ class Region:
                 "columns: 0 <= x1 <= x2 < columns and 0 <= y1 <= y2 < rows, corners inside"
             )
         pixels = as_pixels(cells, "cells")
-        if pixels.shape != (y2 - y1 + 1, x2 - x1 + 1):
+        if frame == "canvas" and pixels.shape != (y2 - y1 + 1, x2 - x1 + 1):
             raise MaskError(
                 f"cells must have the box's shape {(y2 - y1 + 1, x2 - x1 + 1)}, got {pixels.shape}"
             )
         owned = np.not_equal(as_bytes(pixels), 0).view(np.uint8)
-        _fill(self, label, (x1, y1, x2, y2), (rows, columns), owned)
+        _fill(self, label, (x1, y1, x2, y2), (rows, columns), frame, owned)
 
     @property
     def cells(self) -> Mask:
         """The box's cells: uint8 (rows, columns) of 0 and 1, read-only; copy it to change it."""
-        missing = self.box[3] - self.box[1] + 1 - len(self._rows)
+        framed = self.frame == "box"
+        missing = 0 if framed else self.box[3] - self.box[1] + 1 - len(self._rows)
         view = np.pad(self._rows, ((0, missing), (0, 0))) if missing else self._rows.view()
         view.flags.writeable = False
         return view
@@ -91,7 +107,10 @@ class Region:
             (height, width) in pixels, any size.
         method
             ``"nearest"`` paints each cell as a rectangle, the inverse of sampling with Pillow's
-            NEAREST; ``"smooth"`` interpolates between cell centres and cuts at one half.
+            NEAREST; ``"smooth"`` interpolates between cell centres and cuts at one half;
+            ``"contour"`` interpolates between rows where their runs begin and end, which comes
+            nearest to the mask in the box frame. What they would leave nothing of is painted by
+            the nearest.
         out
             uint8 (height, width), C-contiguous and writable: written to, and returned.
 
@@ -104,11 +123,12 @@ class Region:
         MaskError
             The shape has a side below 1, or `out` does not fit it.
         """
-        x1, y1, _, _ = self.box
-        return paint_cells(self._drawn(), (y1, x1), self.canvas, shape, method, out)
+        size = as_size(shape, "shape")
+        corner, grid, within = self._place(size)
+        return paint_cells(self._drawn(), corner, grid, size, method, out, within)
 
     def runs(self, shape: tuple[int, int], *, method: Method = "nearest") -> RunMask:
-        """The region as a mask of the whole image that is not painted, but for ``"smooth"``.
+        """The region as a mask of the whole image, which only ``"nearest"`` does not paint.
 
         Its ``area``, ``bbox`` and ``rle()`` are those of ``mask(shape, method=method)``.
 
@@ -117,7 +137,7 @@ class Region:
         shape
             (height, width) in pixels, at most 2**32 - 1 of them.
         method
-            ``"nearest"`` or ``"smooth"``, as `mask` has it.
+            ``"nearest"``, ``"smooth"`` or ``"contour"``, as `mask` has it.
 
         Raises
         ------
@@ -128,8 +148,8 @@ class Region:
         if method != "nearest":
             check_choice(method, Method, "method")
             return RunMask.from_mask(self.mask(size, method=method))
-        x1, y1, _, _ = self.box
-        return drawn_runs(self._drawn(), (y1, x1), self.canvas, size)
+        corner, grid, within = self._place(size)
+        return drawn_runs(self._drawn(), corner, grid, size, within)
 
     def coco_rle(self, shape: tuple[int, int], *, method: Method = "nearest") -> dict[str, Any]:
         """The region as COCO's compressed RLE, ``{"size": [height, width], "counts": bytes}``.
@@ -173,6 +193,9 @@ class Region:
         height, width = as_size(shape, "shape")
         rows, columns = self.canvas
         x1, y1, x2, y2 = self.box
+        if self.frame == "box":
+            top, left, box_height, box_width = box_pixels(self.box, self.canvas, (height, width))
+            return float(left), float(top), float(left + box_width), float(top + box_height)
         return (
             x1 * width / columns,
             y1 * height / rows,
@@ -186,7 +209,17 @@ class Region:
             return self._rows
         return np.zeros((1, self.box[2] - self.box[0] + 1), np.uint8)
 
-    def _key(self) -> tuple[str, tuple[int, int], bytes]:
+    def _place(
+        self, shape: tuple[int, int]
+    ) -> tuple[tuple[int, int], tuple[int, int], Part | None]:
+        """Where the cells lie: their corner on a grid, its size, and the part that it covers."""
+        if self.frame == "box":
+            return (0, 0), self._rows.shape, box_pixels(self.box, self.canvas, shape)
+        return (self.box[1], self.box[0]), self.canvas, None
+
+    def _key(self) -> tuple[Any, ...]:
+        if self.frame == "box":
+            return self.label, self.canvas, self.box, self._rows.shape, self._rows.tobytes()
         canvas = np.zeros(self.canvas, np.uint8)
         x1, y1, x2, _ = self.box
         canvas[y1 : y1 + len(self._rows), x1 : x2 + 1] = self._rows
@@ -199,10 +232,11 @@ class Region:
         return hash(self._key())
 
     def __repr__(self) -> str:
-        return (
-            f"<Region {self.label!r} box={self.box} on {self.canvas[0]} x {self.canvas[1]} cells, "
-            f"{int(self._rows.sum())} set>"
-        )
+        rows, columns = self.canvas
+        place = f"on {rows} x {columns} cells"
+        if self.frame == "box":
+            place = f"of {rows} x {columns} bins, {' x '.join(map(str, self._rows.shape))} cells"
+        return f"<Region {self.label!r} box={self.box} {place}, {int(self._rows.sum())} set>"
 
 
 class RecoveredRegions(NamedTuple):
@@ -222,24 +256,30 @@ class RecoveredRegions(NamedTuple):
 
 
 def drawn_region(
-    label: str, box: tuple[int, int, int, int], canvas: tuple[int, int], rows: Mask
+    label: str, box: tuple[int, int, int, int], canvas: tuple[int, int], frame: Frame, rows: Mask
 ) -> Region:
     """A region from what a reader drew and checked: its first rows, uint8 of 0 and 1, owned."""
     region = object.__new__(Region)
-    _fill(region, label, box, canvas, rows)
+    _fill(region, label, box, canvas, frame, rows)
     return region
 
 
 # The slots of a frozen class, a quarter of a microsecond faster than object.__setattr__.
-_set_label, _set_box, _set_canvas, _set_rows = (
-    vars(Region)[slot].__set__ for slot in ("label", "box", "canvas", "_rows")
+_set_label, _set_box, _set_canvas, _set_frame, _set_rows = (
+    vars(Region)[slot].__set__ for slot in ("label", "box", "canvas", "frame", "_rows")
 )
 
 
 def _fill(
-    region: Region, label: str, box: tuple[int, int, int, int], canvas: tuple[int, int], rows: Mask
+    region: Region,
+    label: str,
+    box: tuple[int, int, int, int],
+    canvas: tuple[int, int],
+    frame: Frame,
+    rows: Mask,
 ) -> None:
     _set_label(region, label)
     _set_box(region, box)
     _set_canvas(region, canvas)
+    _set_frame(region, frame)
     _set_rows(region, rows)

@@ -10,12 +10,13 @@ import numpy as np
 from maskcodec._arrays import as_out, as_pixels, as_size, brief
 from maskcodec._lazy import kernels
 from maskcodec.errors import MaskError
-from maskcodec.grid import Sampling, check_choice, chosen_cells, nearest_edges, nearest_index
+from maskcodec.grid import Sampling, cell_edges, check_choice, chosen_cells, nearest_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maskcodec._arrays import Index, Mask
+    from maskcodec.grid import Part
 
 MOST_PIXELS = (1 << 32) - 1  # COCO counts in 32 bits
 MOST_SIDE = 1 << 20  # pixels of a side that cells are drawn on: memory is taken for each
@@ -116,16 +117,20 @@ class RunMask:
         """
         check_choice(sampling, Sampling, "sampling")
         pair = grid if isinstance(grid, (tuple, list)) else (grid, grid)
-        rows, columns = as_size(pair, "grid")
-        height, width = self.shape
+        return self.sampled(as_size(pair, "grid"), sampling, None)
+
+    def sampled(self, grid: tuple[int, int], sampling: Sampling, within: Part | None) -> Mask:
+        """As `cells`, of a part of the image that holds all pixels that are set; unchecked."""
+        height = self.shape[0]
         if sampling == "nearest":
-            cells = np.empty((rows, columns), np.uint8)
-            ys, xs = nearest_index(height, rows), nearest_index(width, columns)
-            kernels.gather_runs(self._ends, height, ys, xs, cells)
+            cells = np.empty(grid, np.uint8)
+            indices = nearest_pixels(grid, self.shape, within)
+            kernels.gather_runs(self._ends, height, *indices, cells)
             return cells
-        covered = np.empty((rows, columns), np.int64)
-        kernels.cover_runs(self._ends, height, width, covered)
-        return chosen_cells(covered, height * width, sampling)
+        covered = np.empty(grid, np.int64)
+        part = within or (0, 0, *self.shape)
+        kernels.cover_runs(self._ends, height, *part, covered)
+        return chosen_cells(covered, part[2] * part[3], sampling)
 
     def mask(self, *, out: Mask | None = None) -> Mask:
         """Its pixels: uint8 (height, width) of 0 and 1, C-contiguous; `out` if it was given.
@@ -174,22 +179,26 @@ def run_mask(shape: tuple[int, int], ends: Index) -> RunMask:
 
 
 def drawn_runs(
-    cells: Mask, corner: tuple[int, int], grid: tuple[int, int], shape: tuple[int, int]
+    cells: Mask,
+    corner: tuple[int, int],
+    grid: tuple[int, int],
+    shape: tuple[int, int],
+    within: Part | None = None,
 ) -> RunMask:
     """The runs of what `maskcodec.grid.paint_cells` paints with ``method="nearest"``.
 
     None of them is empty, but for a first one.
     """
-    height, width = shape
     if max(shape) > MOST_SIDE:
+        height, width = shape
         raise MaskError(f"shape is {height} x {width}; a side has up to {MOST_SIDE:,} pixels")
-    edges = nearest_edges(grid[0], height), nearest_edges(grid[1], width)
+    edges = cell_edges(grid, shape, within)
     column = np.empty(len(cells) + 2, np.int64)
-    ends = np.empty(max(_USUAL, 4 * width), np.int64)
-    count = kernels.cell_runs(cells, *corner, *edges, column, ends)
+    ends = np.empty(max(_USUAL, 4 * shape[1]), np.int64)
+    count = kernels.cell_runs(cells, *corner, *edges, shape, column, ends)
     if count > len(ends):
         ends = np.empty(count, np.int64)
-        kernels.cell_runs(cells, *corner, *edges, column, ends)
+        kernels.cell_runs(cells, *corner, *edges, shape, column, ends)
     return run_mask(shape, ends[:count])
 
 

@@ -1,4 +1,4 @@
-"""How B-SD is spelled: six tags and 126 bricks, as text, as tables for the kernels."""
+"""How B-SD is spelled: tags, bricks and repeats, as text, as tables for the kernels."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Box: TypeAlias = tuple[int, int, int, int]
 
 MAX_RUN = 63  # as in the kernels, which bring the compiler and are not imported here
+REPEATS = range(MAX_RUN + 1, 2 * MAX_RUN + 1)  # the runs that stand for 1 .. 63 copies of a row
 _CACHED_LABEL = 100  # longer ones are no class names: a cache of them would be a leak
 REF, REF_END, BOX, BOX_END, SEG, SEG_END = range(6)
 
@@ -35,15 +36,16 @@ class Spelling:
     tags
         ``<ref> </ref> <box> </box> <seg> </seg>`` or what stands for them.
     bricks
-        The spelling of a foreground and of a background brick, ``{}`` for the number.
+        The spelling of a foreground and of a background brick, ``{}`` for the number; where rows
+        may be repeated, also that of a repeat.
     pieces, bounds, starts
         What `_kernels.scan` looks for.
     table, table_bounds
-        What `_kernels.spell` writes: the bytes of the runs -63 .. 63.
+        What `_kernels.spell` writes: the bytes of the runs -63 .. 63, and of repeats.
     """
 
     tags: tuple[str, ...]
-    bricks: tuple[str, str]
+    bricks: tuple[str, ...]
     forbidden: re.Pattern[str]
     pieces: Mask
     bounds: Index
@@ -52,9 +54,19 @@ class Spelling:
     table_bounds: Index
     longest: int
 
+    @property
+    def repeats(self) -> bool:
+        """Whether rows may be repeated."""
+        return len(self.bricks) > 2
+
+    def runs(self) -> list[int]:
+        """All runs that have a brick: foreground, background, and repeats of a row."""
+        bricks = [*range(1, MAX_RUN + 1), *range(-1, -MAX_RUN - 1, -1)]
+        return [*bricks, *REPEATS] if self.repeats else bricks
+
     def brick(self, run: int) -> str:
-        """The brick for a run: positive for foreground, negative for background."""
-        return self.bricks[run < 0].replace("{}", str(abs(run)))
+        """The brick for a run: positive for foreground, negative for background, or a repeat."""
+        return _named(self.bricks, run)
 
     def instance(self, label: str, box: Box, rows: str) -> str:
         """An instance: its label, its box (x1, y1, x2, y2), and its rows as text."""
@@ -62,21 +74,15 @@ class Spelling:
         corners = f"[[{' '.join(map(str, box))}]]"
         return f"{ref}{label}{ref_end}{box_tag}{corners}{box_end}{seg}{rows}{seg_end}"
 
-    def blank(self, label: str, box: Box, separator: str) -> str:
-        """An instance of a box in which no cell is set."""
-        long, rest = divmod(box[2] - box[0] + 1, MAX_RUN)
-        row = self.brick(-MAX_RUN) * long + (self.brick(-rest) if rest else "")
-        return self.instance(label, box, separator.join([row] * (box[3] - box[1] + 1)))
-
     def is_beginning(self, tail: str) -> bool:
         """Whether a brick or the closing ``</seg>`` could begin with this."""
         symbols = [self.tags[SEG_END]]
-        symbols += [self.brick(run) for run in range(-MAX_RUN, MAX_RUN + 1) if run]
+        symbols += map(self.brick, self.runs())
         return any(symbol.startswith(tail) for symbol in symbols)
 
 
 @lru_cache(maxsize=64)
-def checked_spelling(tags: tuple[str, ...], bricks: tuple[str, str]) -> Spelling:
+def checked_spelling(tags: tuple[str, ...], bricks: tuple[str, ...]) -> Spelling:
     """The checked spelling with these tags and bricks.
 
     Raises
@@ -87,11 +93,12 @@ def checked_spelling(tags: tuple[str, ...], bricks: tuple[str, str]) -> Spelling
     """
     parts = [_brick_parts(brick) for brick in bricks]
     _check_bricks(tags, parts)
-    pieces, bounds = packed([*tags, *parts[0], *parts[1]])
+    pieces, bounds = packed([*tags, *(piece for part in parts for piece in part)])
     starts = np.zeros(256, np.bool_)
-    starts[pieces[bounds[[0, 1, 2, 3, 4, 5, 6, 8]]]] = True  # suffixes, 7 and 9, begin nothing
-    runs = range(-MAX_RUN, MAX_RUN + 1)
-    names = [bricks[run < 0].replace("{}", str(abs(run))) if run else "\n" for run in runs]
+    beginnings = [*range(len(tags)), *range(len(tags), len(bounds) - 1, 2)]  # no suffix is one
+    starts[pieces[bounds[beginnings]]] = True
+    runs = [*range(-MAX_RUN, MAX_RUN + 1), *(REPEATS if len(bricks) > 2 else ())]
+    names = [_named(bricks, run) if run else "\n" for run in runs]
     table, table_bounds = packed(names)
     number = "(?:6[0-3]|[1-5][0-9]|[1-9])"  # the longest first: the error names it whole
     patterns = [re.escape(tag) for tag in tags]
@@ -107,6 +114,12 @@ def checked_spelling(tags: tuple[str, ...], bricks: tuple[str, str]) -> Spelling
         table_bounds=table_bounds,
         longest=int(np.diff(table_bounds).max()),
     )
+
+
+def _named(bricks: tuple[str, ...], run: int) -> str:
+    if run > MAX_RUN:
+        return bricks[2].replace("{}", str(run - MAX_RUN))
+    return bricks[run < 0].replace("{}", str(abs(run)))
 
 
 def instance_label(label: str, words: Spelling) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskcodec import _kernels as k
+from maskcodec.grid import paint_cells
 from maskcodec.region import drawn_region
 from maskcodec.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 
@@ -66,15 +67,21 @@ class MaskStream:
         self._kinds = dict(zip(special.tolist(), vocab.kinds[special].tolist(), strict=True))
         self._canvas = canvas
         self._ids = array("q")
+        self._frame = reader.frame
         self._finished: list[Region] = []
-        self._below: Cells = np.zeros(canvas, np.int32)  # the finished regions
-        self._shown: Cells = np.zeros(canvas, np.int32)  # and the present one
+        # What is shown is drawn as it comes, but in the box frame, where nobody can know before
+        # the end of an instance how large its cells are.
+        drawn = canvas if self._frame is None else (0, 0)
+        self._below: Cells = np.zeros(drawn, np.int32)  # the finished regions
+        self._shown: Cells = np.zeros(drawn, np.int32)  # and the present one
         self._at = _At.OUTSIDE
         self._from = 0  # where the present instance starts, and its label and box
         self._start, self._label = 0, ""
         self._box: Box = (0, 0, 0, 0)
         self._cells: Mask = np.zeros((0, 1), np.uint8)
         self._row, self._x = 0, 0
+        self._width = 0  # of the rows, once it is known
+        self._repeated = False  # whether the present row is one that repeats
         self.row_ended = False
 
     def push(self, id_: int) -> MaskStream:
@@ -118,10 +125,15 @@ class MaskStream:
     def canvas(self) -> Cells:
         """int32 (rows, columns), read-only: 1 + the index of the region that lies on top, or 0.
 
-        It changes with the next push; copy it to keep it.
+        It changes with the next push; copy it to keep it. In the box frame it has the bins of the
+        image's sides, and is drawn anew whenever it is asked for.
         """
         shown = self._shown
-        if self._at is _At.ASTRAY:
+        if self._frame is not None:
+            shown = np.zeros(self._canvas, np.int32)
+            for number, region in enumerate(self.regions, 1):
+                _paint(shown, region, number)
+        elif self._at is _At.ASTRAY:
             shown = self._below.copy()
             for number, region in enumerate(self._present(), len(self._finished) + 1):
                 _paint(shown, region, number)
@@ -147,7 +159,7 @@ class MaskStream:
             else:
                 self._open(box)
         elif after is _At.OUTSIDE:
-            self._finish(self._present())
+            self._finish(self._present(whole=True))
         elif tag == SEG_END:
             self._settle()
             after = _At.OUTSIDE
@@ -155,37 +167,70 @@ class MaskStream:
 
     def _open(self, box: Box) -> None:
         self._box = box
-        self._cells = np.zeros((box[3] - box[1] + 1, box[2] - box[0] + 1), np.uint8)
+        shape = box[3] - box[1] + 1, box[2] - box[0] + 1
+        self._cells = np.zeros(shape if self._frame is None else self._frame.most, np.uint8)
+        self._width = shape[1] if self._frame is None else 0
         self._row, self._x = 0, 0
+        self._repeated = False
 
     def _run(self, run: int) -> None:
-        """Draw one brick, or end a row, as `_kernels.draw` does."""
-        rows, width = self._cells.shape
+        """Draw one brick, repeat a row, or end one, as `_kernels.draw` does."""
         separated = self._reader.separated
         if run == k.SEPARATOR:
+            self._width = self._width or self._x
             self._row += separated or self._x > 0
             self._x = 0
+            self._repeated = False
             self.row_ended = True
-        elif self._row < rows:
+        elif self._row >= len(self._cells) or self._repeated:
+            return
+        elif run > k.REPEAT:
+            self._repeat(run - int(k.REPEAT))
+        else:
+            width = self._width or self._cells.shape[1]
             stop = min(self._x + abs(run), width)
             if run > 0:
-                x, y = self._box[0], self._box[1] + self._row
                 self._cells[self._row, self._x : stop] = 1
-                self._shown[y, x + self._x : x + stop] = len(self._finished) + 1
+                self._show(self._row, self._x, stop)
             self._x = stop
             if not separated and stop == width:
                 self._row += 1
                 self._x = 0
                 self.row_ended = True
 
-    def _present(self) -> list[Region]:
-        """What the present instance shows so far."""
+    def _repeat(self, copies: int) -> None:
+        if self._x > 0 or self._row == 0:
+            return
+        first, stop = self._row, min(self._row + copies, len(self._cells))
+        self._cells[first:stop] = self._cells[first - 1]
+        for row in range(first, stop):
+            self._show(row, 0, self._cells.shape[1])
+        self._row = stop
+        self.row_ended = True
+        if self._reader.separated and first + copies == stop:  # the separator ends the last one
+            self._row -= 1
+            self._x = self._width or self._cells.shape[1]
+            self._repeated = True
+
+    def _show(self, row: int, start: int, stop: int) -> None:
+        """Draw a part of the present instance's row onto what is shown."""
+        if self._frame is None:
+            x, y = self._box[0], self._box[1] + row
+            shown = self._shown[y, x + start : x + stop]
+            shown[self._cells[row, start:stop] == 1] = len(self._finished) + 1
+
+    def _present(self, *, whole: bool = False) -> list[Region]:
+        """What the present instance shows so far, or in the end."""
         if self._at is _At.ASTRAY:
             return self._reader.reading(self._since(self._from), strict=False)[0]
         if self._at not in (_At.BEFORE_ROWS, _At.ROWS):
             return []
-        drawn = self._cells[: self._row + 1].copy()
-        return [drawn_region(self._label, self._box, self._canvas, drawn)]
+        drawn = min(self._row + (self._x > 0), len(self._cells))
+        rows, width = drawn, self._width or max(self._x, 1)
+        if self._frame is not None:
+            rows = max(drawn, 1 if whole else self._frame.likely_rows(self._box, width))
+        cells = self._cells[:rows, :width].copy()
+        return [drawn_region(self._label, self._box, self._canvas, self._reader.kind, cells)]
 
     def _settle(self) -> None:
         """End an instance that is not as it should be; the last id is the tag that ends it."""
@@ -205,4 +250,9 @@ class MaskStream:
 
 def _paint(canvas: Cells, region: Region, number: int) -> None:
     x1, y1, x2, y2 = region.box
-    canvas[y1 : y2 + 1, x1 : x2 + 1][region.cells == 1] = number
+    cells = region.cells
+    if canvas.size == 0:
+        return
+    if region.frame == "box":
+        cells = paint_cells(cells.copy(), (0, 0), cells.shape, (y2 - y1 + 1, x2 - x1 + 1))
+    canvas[y1 : y2 + 1, x1 : x2 + 1][cells == 1] = number

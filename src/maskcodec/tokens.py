@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from maskcodec._anytokenizer import AnyTokenizer, load_saved
+from maskcodec._brickids import bounds
 from maskcodec._inputs import as_mask, as_masks
 from maskcodec._lazy import idwriter
 from maskcodec._reading import warn_dropped
@@ -18,7 +19,7 @@ from maskcodec.codec import lost_labels_message, lost_message
 from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError, VocabError
 from maskcodec.grid import check_choice
 from maskcodec.runs import as_image_size
-from maskcodec.vocab import BrickVocab, bounds
+from maskcodec.vocab import BrickVocab
 
 if TYPE_CHECKING:
     import os

@@ -8,22 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maskcodec._boxids import (
-    BLANKS,
-    box_numbers,
-    box_pieces,
-    box_text,
-    check_readable,
-    sample_boxes,
-)
+from maskcodec._boxids import box_numbers, box_pieces, box_text, check_readable, sample_boxes
+from maskcodec._brickids import blanks, write_tables
 from maskcodec._lazy import kernels as k
 from maskcodec._reading import shown
 from maskcodec.bricks import BSD
 from maskcodec.errors import LabelError, VocabError
-from maskcodec.spelling import BOX, BOX_END, MAX_RUN, REF, REF_END, SEG, SEG_END
+from maskcodec.spelling import BOX, BOX_END, MAX_RUN, REF, REF_END, REPEATS, SEG, SEG_END
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     import numpy.typing as npt
 
@@ -32,7 +26,6 @@ if TYPE_CHECKING:
     from maskcodec.codec import Codec
 
 _ANY_LABEL = "roi0"
-_NEWLINES = "", "Ċ", "\n", "<0x0A>"
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +124,15 @@ def read_vocab(tokenizer: AnyTokenizer, codec: Codec, ignore: Iterable[int | str
     return vocab
 
 
+def check_rows_end(codec: BSD, separated: bool) -> None:
+    """Refuse a tokenizer that drops newlines where nothing else tells where a row ends."""
+    if codec.frame == "box" and not separated:
+        raise VocabError(
+            'the tokenizer does not keep the newlines between rows, which frame="box" needs to '
+            "know where a row ends; use a tokenizer that does, or the canvas"
+        )
+
+
 def label_ids(
     tokenizer: AnyTokenizer, vocab: Vocab, label: str, before: str, after: str
 ) -> list[int]:
@@ -206,7 +208,7 @@ def _read_bricks(
     tokenizer: AnyTokenizer, codec: BSD, vocab: Vocab, vocabulary: dict[str, int]
 ) -> BrickVocab:
     spelling, words = codec.words(), vocab.words
-    brick = {run: words[spelling.brick(run)] for run in range(-MAX_RUN, MAX_RUN + 1) if run}
+    brick = {run: words[spelling.brick(run)] for run in spelling.runs()}
     separator: list[int] = []
     if codec.row_separator:
         found = inside(tokenizer, spelling.brick(1), codec.row_separator, spelling.brick(-1))
@@ -216,11 +218,11 @@ def _read_bricks(
         kinds[token] = k.SPACE
     if separator:
         kinds[separator[-1]] = k.SEPARATOR
-    for number, kind in _blanks(tokenizer, spelling.brick(1), vocabulary):
+    for number, kind in blanks(tokenizer, spelling.brick(1), vocabulary):
         kinds[number] = kind
     kinds[sorted(vocab.ignored)] = k.IGNORED
     for run, number in brick.items():
-        kinds[number] = run
+        kinds[number] = k.REPEAT + run - MAX_RUN if run in REPEATS else run
     for kind, tag in enumerate(spelling.tags):
         kinds[words[tag]] = k.TAG + kind
     tags, side = spelling.tags, max(codec.canvas)
@@ -242,42 +244,11 @@ def _read_bricks(
         separated=bool(separator) and int(kinds[separator[-1]]) == k.SEPARATOR,
         kinds=kinds,
         pieces=np.array(packed, np.int64),
-        tables=None if numbers is None else _tables(codec, vocab, separator, numbers),
+        tables=None if numbers is None else write_tables(codec, words, separator, numbers),
     )
+    check_rows_end(codec, made.separated)
     _check_bricks(tokenizer, codec, made)
     return made
-
-
-def _tables(codec: BSD, vocab: Vocab, separator: list[int], numbers: list[list[int]]) -> Index:
-    """What `_kernels.write_ids` writes, in the order that it is described there."""
-    rows, columns = codec.canvas
-    spelling = codec.words()
-    # Every cell another colour, and whatever numbers.
-    longest = rows * (columns + len(separator)) + 4 * max(map(len, numbers)) + 6
-    tags = [vocab.words[tag] for tag in spelling.tags]
-    runs = range(-MAX_RUN, MAX_RUN + 1)
-    bricks = [vocab.words[spelling.brick(run)] if run else 0 for run in runs]
-    begin = 1 + len(tags) + 2 + len(bricks) + len(numbers) + 1
-    number_edges = bounds(numbers) + begin
-    end = int(number_edges[-1])
-    table = [longest, *tags, end, end + len(separator), *bricks, *number_edges.tolist()]
-    return np.array(table + [n for row in numbers for n in row] + separator, np.int64)
-
-
-def _blanks(
-    tokenizer: AnyTokenizer, brick: str, vocabulary: dict[str, int]
-) -> list[tuple[int, int]]:
-    """The ids that are spaces between bricks, and those that are one newline between them."""
-    around = tokenizer.encode(brick)
-    found = []
-    for token, number in vocabulary.items():
-        if token.strip(BLANKS) in _NEWLINES:
-            text = tokenizer.decode([*around, number, *around]).strip(" ")
-            if text.startswith(brick) and text.endswith(brick):
-                text = text[len(brick) : -len(brick)].strip(" ")
-                if text in ("", "\n"):
-                    found.append((number, k.SEPARATOR if text else k.SPACE))
-    return found
 
 
 def _check_bricks(tokenizer: AnyTokenizer, codec: BSD, vocab: BrickVocab) -> None:
@@ -286,7 +257,10 @@ def _check_bricks(tokenizer: AnyTokenizer, codec: BSD, vocab: BrickVocab) -> Non
     tags = spelling.tags
     runs = [run for n in range(1, MAX_RUN + 1) for run in (n, -n)]
     runs.append(1)  # so that every brick stands before and behind a separator
-    rows = codec.row_separator.join(spelling.brick(run) + spelling.brick(-run) for run in runs)
+    pairs = [(spelling.brick(run), spelling.brick(-run)) for run in runs]
+    if spelling.repeats:
+        pairs += [(spelling.brick(run), spelling.brick(1)) for run in (*REPEATS, REPEATS[0])]
+    rows = codec.row_separator.join(first + second for first, second in pairs)
     head = f"{tags[REF]}{_ANY_LABEL}{tags[REF_END]}{tags[BOX]}[[0 0 0 0]]{tags[BOX_END]}{tags[SEG]}"
     text = (head + rows + tags[SEG_END]) * 2
     label = label_ids(tokenizer, vocab, _ANY_LABEL, tags[REF], tags[REF_END])
@@ -294,9 +268,9 @@ def _check_bricks(tokenizer: AnyTokenizer, codec: BSD, vocab: BrickVocab) -> Non
     words = vocab.words
     expected = [words[tags[REF]], *label, words[tags[REF_END]], words[tags[BOX]], *box]
     expected += [words[tags[BOX_END]], words[tags[SEG]]]
-    for index, run in enumerate(runs):
+    for index, pair in enumerate(pairs):
         expected += vocab.separator if index else ()
-        expected += [words[spelling.brick(run)], words[spelling.brick(-run)]]
+        expected += map(words.__getitem__, pair)
     expected.append(words[tags[SEG_END]])
     got = tokenizer.encode(text)
     if got != expected * 2:
@@ -307,8 +281,3 @@ def _check_bricks(tokenizer: AnyTokenizer, codec: BSD, vocab: BrickVocab) -> Non
             f"{where!r}: they were added as special, normalized, single_word, lstrip or rstrip; "
             "start from the original tokenizer and call maskcodec.extend_tokenizer"
         )
-
-
-def bounds(rows: Sequence[Sequence[int] | Index]) -> Index:
-    """Where each of several lists begins when they stand one after another, and where all end."""
-    return np.cumsum([0, *map(len, rows)]).astype(np.int64)

@@ -1,0 +1,61 @@
+"""Bricks as ids, for the kernels: what `write_ids` writes, and what may stand between bricks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from maskcodec._boxids import BLANKS
+from maskcodec._lazy import kernels as k
+from maskcodec.spelling import MAX_RUN, REPEATS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maskcodec._anytokenizer import AnyTokenizer
+    from maskcodec._arrays import Index
+    from maskcodec.bricks import BSD
+
+_NEWLINES = "", "Ċ", "\n", "<0x0A>"
+
+
+def write_tables(
+    codec: BSD, words: dict[str, int], separator: list[int], numbers: list[list[int]]
+) -> Index:
+    """What `_kernels.write_ids` writes, in the order that it is described there."""
+    rows, columns = codec.most_cells
+    spelling = codec.words()
+    # Every cell another colour, and whatever numbers.
+    longest = rows * (columns + len(separator)) + 4 * max(map(len, numbers)) + 6
+    tags = [words[tag] for tag in spelling.tags]
+    known = set(spelling.runs())
+    runs = range(-MAX_RUN, REPEATS.stop)
+    bricks = [words[spelling.brick(run)] if run in known else 0 for run in runs]
+    begin = 1 + len(tags) + 3 + len(bricks) + 1 + len(numbers) + 1
+    edges = bounds(numbers) + begin
+    end = int(edges[-1])
+    table = [longest, *tags, end, end + len(separator), int(spelling.repeats), *bricks]
+    table += [len(numbers) // 4, *edges.tolist()]
+    return np.array(table + [n for row in numbers for n in row] + separator, np.int64)
+
+
+def blanks(
+    tokenizer: AnyTokenizer, brick: str, vocabulary: dict[str, int]
+) -> list[tuple[int, int]]:
+    """The ids that are spaces between bricks, and those that are one newline between them."""
+    around = tokenizer.encode(brick)
+    found = []
+    for token, number in vocabulary.items():
+        if token.strip(BLANKS) in _NEWLINES:
+            text = tokenizer.decode([*around, number, *around]).strip(" ")
+            if text.startswith(brick) and text.endswith(brick):
+                text = text[len(brick) : -len(brick)].strip(" ")
+                if text in ("", "\n"):
+                    found.append((number, k.SEPARATOR if text else k.SPACE))
+    return found
+
+
+def bounds(rows: Sequence[Sequence[int] | Index]) -> Index:
+    """Where each of several lists begins when they stand one after another, and where all end."""
+    return np.cumsum([0, *map(len, rows)]).astype(np.int64)
