@@ -8,6 +8,7 @@ import tracemalloc
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import ijson
 import numpy as np
@@ -18,11 +19,13 @@ from typer.testing import CliRunner
 
 import maskcodec as mc
 from maskcodec import demo
-from maskcodec.cli import codecs, commands, options, say
+from maskcodec.cli import codecs, commands, options, say, settings
 from maskcodec.cli import encode as encoding
 from maskcodec.cli.coco import CocoFile, CocoImage
 from maskcodec.cli.read import InputError
 from maskcodec.coco import RunMask
+from maskcodec.frame import BoxSampling, Frame
+from maskcodec.grid import Method
 
 _mixes = "mix_stderr" in inspect.signature(CliRunner).parameters  # before Click 8.2
 RUNNER = CliRunner(mix_stderr=False) if _mixes else CliRunner()
@@ -37,6 +40,12 @@ def boxes(*corners, canvas=(64, 64)):
     for value, (y1, x1, y2, x2) in enumerate(corners, 1):
         cells[y1:y2, x1:x2] = value
     return np.kron(cells, np.ones((SHAPE[0] // canvas[0], SHAPE[1] // canvas[1]), np.uint8))
+
+
+def disc(y, x, radius):
+    """A mask with round edges, which cells do not have."""
+    ys, xs = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    return ((ys - y) ** 2 + (xs - x) ** 2 < radius**2).astype(np.uint8)
 
 
 MASK = boxes(DOG)
@@ -148,17 +157,35 @@ def test_demo_compares_the_codecs_and_writes_the_picture():
     with Image.open("maskcodec-demo.png") as picture:
         assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (1355, 1185))
     assert 50_000 < Path("maskcodec-demo.png").stat().st_size < 300_000
-    rows = re.findall(r"(\S+/1) +([0-9,]+) +([0-9,]+) +(0\.\d+)", result.stdout)
+    cells, number, share = r"([0-9]+ x [0-9]+(?: a box)?)", r"([0-9,]+)", r"(0\.\d+)"
+    columns = [r"(\S+/1)", cells, number, number, share, share]
+    rows = re.findall(" +".join(columns), result.stdout)
     assert sorted(name for name, *_ in rows) == mc.codec_ids()
-    lengths = [int(length.replace(",", "")) for _, length, _, _ in rows]
+    lengths = [int(length.replace(",", "")) for _, _, length, *_ in rows]
     assert lengths == sorted(lengths, reverse=True)
-    assert {runs for name, _, runs, _ in rows if name == "i-sd/1"} == {"4,096"}
-    assert all(float(iou) > 0.8 for *_, iou in rows)
+    assert {runs for name, _, _, runs, *_ in rows if name == "i-sd/1"} == {"4,096"}
+    assert {(name == "b-sd-box/1", cells) for name, cells, *_ in rows} == {
+        (False, "64 x 64"),
+        (True, "11 x 63 a box"),
+    }
+    assert all(0.8 < float(nearest) < float(contour) for *_, nearest, contour in rows)
     scene = demo.scene()
     assert mc.BSD().encode(scene.masks()[-1], scene.labels[-1]) in uncoloured(result.stdout)
     first = image("maskcodec-demo.png")
     run("demo", "--out", "again.png")
     assert np.array_equal(first, image("again.png"))
+
+
+def test_demo_shows_the_box_frame_as_well():
+    run("demo", "--out", "canvas.png")
+    said = uncoloured(run("demo", "--frame", "box", "--out", "box.png").stdout)
+    scene = demo.scene()
+    assert mc.BSD(frame="box").encode(scene.masks()[-1], scene.labels[-1]) in said
+    canvas, box = image("canvas.png"), image("box.png")
+    differ = (canvas != box).any(axis=2)
+    assert not differ[: scene.shape[0]].any()  # the image and its masks
+    assert differ[600:, : scene.shape[1]].any()
+    assert differ[600:, scene.shape[1] :].any()
 
 
 def test_the_scene_has_an_exact_mask_of_every_object():
@@ -204,6 +231,19 @@ def test_text_is_not_markup():
         ("--bricks", mc.BSD()),
         ("--row-separator none", mc.BSD(row_separator="")),
         ("--row-separator newline", mc.BSD()),
+        ("--repeats", mc.BSD(repeats=True)),
+        ("--no-repeats --frame canvas", mc.BSD()),
+        ("--frame box", mc.BSD(frame="box")),
+        ("--codec b-sd --frame box", mc.BSD(frame="box")),
+        ("--codec b-sd-box", mc.BSD(frame="box")),
+        ("--codec b-sd-box/1 --frame box", mc.BSD(frame="box")),
+        ("--frame box --grid 24", mc.BSD(frame="box", grid=24)),
+        ("--frame box --grid 5x9", mc.BSD(frame="box", grid=(5, 9))),
+        ("--frame box --bins 60", mc.BSD(frame="box", bins=60)),
+        ("--frame box --sampling best", mc.BSD(frame="box", sampling="best")),
+        ("--frame box --sampling nearest", mc.BSD(frame="box", sampling="nearest")),
+        ("-c b-sd-box --repeats", mc.BSD(frame="box", repeats=True)),
+        ("-c b-sd-box --no-bricks", mc.BSD(frame="box", bricks=False)),
         ("--codec i-sd", mc.ISD()),
         ("--codec i-rle --background nothing", mc.IRLE(background="nothing")),
         ("--codec r-rle --grid 24", mc.RRLE(grid=24)),
@@ -211,7 +251,9 @@ def test_text_is_not_markup():
     ],
 )
 def test_every_setting_reaches_the_codec(options, codec, folder):
-    expected = codec.encode(MASK, "dog").encode()
+    mask = disc(60, 90, 37)
+    Image.fromarray(mask).save("mask.png")
+    expected = codec.encode(mask, "dog").encode()
     assert run("encode", "mask.png", "--label", "dog", *options.split()).stdout_bytes == expected
     codec.save(folder / "saved")
     saved = run("encode", "mask.png", "--label", "dog", "--config", "saved")
@@ -220,12 +262,25 @@ def test_every_setting_reaches_the_codec(options, codec, folder):
     assert file.stdout_bytes == expected
 
 
+@pytest.mark.parametrize(
+    ("names", "choices"),
+    [(options.FrameName, Frame), (options.SamplingName, BoxSampling), (options.MethodName, Method)],
+)
+def test_options_have_the_librarys_choices(names, choices):
+    assert tuple(names) == get_args(choices)
+
+
+def test_one_number_for_the_box_frame_is_kept_as_it_is():
+    assert settings.chosen_codec(frame=options.FrameName.BOX, grid="24").grid == 24
+    assert settings.chosen_codec(frame=options.FrameName.BOX, grid="24x24").grid == (24, 24)
+
+
 def test_a_short_name_is_the_newest_version(monkeypatch):
-    monkeypatch.setattr(options, "codec_ids", lambda: ["b-sd/10", "b-sd/2", "b-sd/9"])
-    monkeypatch.setattr(options, "get_codec", lambda *_, **__: mc.BSD())
-    assert options.chosen_codec(name="b-sd") == mc.BSD()
-    assert options._codec_id("b-sd") == "b-sd/10"
-    assert options._codec_id("b-sd/2") == "b-sd/2"
+    monkeypatch.setattr(settings, "codec_ids", lambda: ["b-sd/10", "b-sd/2", "b-sd/9"])
+    monkeypatch.setattr(settings, "get_codec", lambda *_, **__: mc.BSD())
+    assert settings.chosen_codec(name="b-sd") == mc.BSD()
+    assert settings._codec_id("b-sd") == "b-sd/10"
+    assert settings._codec_id("b-sd/2") == "b-sd/2"
 
 
 def test_a_mask_may_come_from_standard_input(folder):
@@ -301,6 +356,20 @@ def test_lost_objects_are_refused_or_reported():
     assert "'flea'" in fails("encode", "map.png", "-n", "names.json", "-c", "i-rle", "--lost=raise")
     kept = run("encode", "map.png", "-n", "names.json", "--sampling", "keep")
     assert "<ref>flea</ref>" in kept.stdout
+    boxed = run("encode", "map.png", "-n", "names.json", "--frame", "box")
+    assert "<ref>flea</ref>" in boxed.stdout
+
+
+def test_what_a_box_loses_is_refused_or_reported():
+    dots = np.zeros(SHAPE, np.uint8)
+    dots[::10, ::10] = 1
+    Image.fromarray(dots).save("dots.png")
+    command = "encode", "dots.png", "-l", "dots", "-c", "b-sd-box", "--sampling", "area"
+    message = fails(*command)
+    assert "no cell of its box is left of it" in message
+    assert message.endswith("--sampling keep keeps it, --lost drop drops it")
+    result = run(*command, "--lost", "drop")
+    assert result.stderr.startswith("note: dropped 'dots': no cell of its box is left of it\n")
 
 
 def test_an_empty_mask_is_mentioned():
@@ -315,7 +384,7 @@ def test_an_empty_mask_is_mentioned():
     [
         ("mask.png", "give --label for a mask, or --names for a label map"),
         ("mask.png -l dog -n names.json", "give --label for a mask, or --names"),
-        ("mask.png -l dog --codec rle", "no codec is called 'rle'; there are b-sd, i-rle,"),
+        ("mask.png -l dog --codec rle", "no codec is called 'rle'; there are b-sd, b-sd-box,"),
         ("mask.png -l dog --codec b-sd/9", "no codec is called 'b-sd/9'"),
         ("mask.png -l dog --dialect text4seg", "--dialect: b-sd/1 has no such setting; it has --g"),
         ("mask.png -l dog --background x", "--background: b-sd/1 has no such setting"),
@@ -324,7 +393,31 @@ def test_an_empty_mask_is_mentioned():
         ("mask.png -l dog --grid 0", "grid must be 1 .. 1024 cells a side, got 0"),
         ("mask.png -l dog --grid 64x", "--grid: expected 64, or 48x64 for rows x columns, got '64"),
         ("mask.png -l dog --grid 9999999999", "--grid: expected 64"),
-        ("mask.png -l dog --sampling best", "'best' is not one of"),
+        ("mask.png -l dog --sampling finest", "'finest' is not one of"),
+        ("mask.png -l dog --frame image", "'image' is not one of"),
+        (
+            "mask.png -l dog --sampling best",
+            '--sampling: --sampling best is for --frame box; on the canvas use "keep"',
+        ),
+        ("mask.png -l dog --sampling best -c i-sd", "--sampling: sampling must be one of 'nearest"),
+        ("mask.png -l dog --bins 9", "--bins: bins are for --frame box, got bins=9 on the canvas"),
+        ("mask.png -l dog --frame box --bins 0", "--bins: bins must be a whole number, 1 .. 1024"),
+        ("mask.png -l dog --frame box --bins x", "valid integer"),
+        ("mask.png -l dog --frame box --grid 64", "--grid: grid must be 1 .. 63 cells a side, got"),
+        (
+            "mask.png -l dog -c b-sd-box --row-separator none",
+            "--row-separator: --frame box needs --row-separator newline: a row may have any width",
+        ),
+        ("mask.png -l dog -c b-sd/1 --frame box", "--frame: b-sd/1 has frame='canvas', got 'box'"),
+        ("mask.png -l dog -c b-sd-box --frame canvas", "--frame: b-sd-box/1 has frame='box', got"),
+        ("mask.png -l dog -c r-rle --frame box", "--frame: r-rle/1 has no such setting; it has --"),
+        ("mask.png -l dog -c i-sd --bins 9", "--bins: i-sd/1 has no such setting; it has --grid"),
+        ("mask.png -l dog -c i-sd --repeats", "--repeats/--no-repeats: i-sd/1 has no such setting"),
+        ("mask.png -l dog --config x --frame box", "--frame and --config exclude each other"),
+        (
+            "mask.png -l dog --config x --bins 9 --repeats",
+            "--bins, --repeats/--no-repeats and --config exclude each other",
+        ),
         ("mask.png -l dog -c i-sd --background a|b", "background: label 'a|b' holds '|'"),
         ("mask.png -l dog --config x --grid 32", "--grid and --config exclude each other"),
         ("mask.png -l dog --config x -c b-sd", "--codec and --config exclude each other"),
@@ -456,6 +549,14 @@ def test_instances_are_written_in_the_files_order(zoo):
     said = run("encode", "COCO.JSON", "--image-id", "7", "-o", "a.txt").stderr
     assert said == f"wrote a.txt: {len(result.stdout)} characters\n"
     assert Path("a.txt").read_bytes() == result.stdout_bytes
+
+
+def test_instances_are_written_in_their_boxes(zoo):
+    masks = [boxes((14, 15, 20, 20)), MAP == 1, MAP == 2]
+    codec = mc.BSD(frame="box", repeats=True)
+    result = encode(zoo, "--frame", "box", "--repeats")
+    assert result.stdout == codec.encode_many(masks, ["puppy", "dog", "cat"])
+    assert result.stderr == ""
 
 
 @pytest.mark.parametrize("codec", [mc.ISD, mc.IRLE, mc.RRLE])
@@ -842,6 +943,52 @@ def test_smooth():
     assert np.array_equal(image("decoded.png"), expected * 255)
 
 
+@pytest.mark.parametrize("method", get_args(Method))
+def test_cells_of_a_box_come_back(method):
+    mask = disc(60, 90, 37)
+    Image.fromarray(mask).save("mask.png")
+    args = "--frame", "box", "--grid", "24", "--bins", "300", "--repeats"
+    run("encode", "mask.png", "-l", "disc", "-o", "a.txt", "--sampling", "best", *args)
+    result = run("decode", "a.txt", "-s", "128x192", "--method", method, *args)
+    codec = mc.BSD(frame="box", grid=24, bins=300, sampling="best", repeats=True)
+    (region,) = codec.decode(codec.encode(mask, "disc"))
+    painted = region.mask(SHAPE, method=method)
+    assert np.array_equal(image("decoded.png"), painted * 255)
+    assert codecs.iou(painted, mask) > 0.9
+    box, share = " ".join(map(str, region.box)), painted.sum() / painted.size
+    assert f"1 disc {box} {region.cells.sum()} {share:.2%}" in words(result.stdout)
+
+
+def test_a_label_map_comes_back_from_boxes(folder):
+    args = "-c", "b-sd-box"
+    run("encode", "map.png", "-n", "names.json", "-o", "a.txt", *args)
+    result = run("decode", "a.txt", "-s", "128x192", "-o", "i.png", "--names-out", "n.json", *args)
+    assert np.array_equal(image("i.png"), MAP)
+    assert "2 names" in result.stderr
+    mc.BSD(frame="box").save(folder)
+    run("decode", "a.txt", "-i", "photo.png", "--as", "masks", "--config", ".")
+    assert np.array_equal(image("decoded-2.png"), (MAP == 2) * 255)
+
+
+def test_a_truncated_text_of_a_box():
+    codec = mc.BSD(frame="box", repeats=True)
+    cut = codec.encode(disc(60, 90, 37), "disc")[:-40]
+    args = "-s", "128x192", "--frame", "box", "--repeats"
+    assert fails("decode", cut, *args).startswith("the text stops before </seg>; --recover keeps")
+    run("decode", cut, "--recover", *args)
+    (region,), _ = codec.recover(cut)
+    assert np.array_equal(image("decoded.png"), region.mask(SHAPE) * 255)
+
+
+def test_repeats_that_the_codec_does_not_have_are_refused():
+    text = mc.BSD(repeats=True).encode(MASK, "black dog")
+    assert "'<rep19>' in row 2 of 20 of 'black dog' is no brick" in fails(
+        "decode", text, "-s", "128x192"
+    )
+    run("decode", text, "-s", "128x192", "--repeats")
+    assert np.array_equal(image("decoded.png"), MASK * 255)
+
+
 def test_small_regions_lie_upon_large_ones():
     codec = mc.BSD()
     text = codec.encode(boxes((10, 10, 20, 20)), "cup") + codec.encode(boxes((5, 5, 40, 40)), "bar")
@@ -1039,6 +1186,30 @@ def test_show_draws_on_the_photo(coco):
     pytest.importorskip("pycocotools")
     show(coco, "--image", "photo.png", "--out", "s.jpg", "--grid", "16x24", "--method", "smooth")
     assert (image("s.jpg")[60:70, 30:60] > 80).all()
+
+
+def test_show_compares_in_the_box_frame(coco):
+    del coco["annotations"][0]
+    coco["annotations"][1]["segmentation"] = rle(
+        RunMask.from_mask(disc(60, 90, 37)).counts.tolist()
+    )
+    args = "--frame", "box", "--grid", "5", "--bins", "200", "--repeats"
+    shares, lengths = {}, {}
+    for method in "nearest", "contour":
+        result = show(coco, "--method", method, *args)
+        assert "lost" not in result.output
+        rows = re.findall(r"\[cat\] [0-9,]+ ([0-9]+) ([01]\.[0-9]+)", words(result.stdout))
+        shares[method], lengths[method] = float(rows[1][1]), [int(length) for length, _ in rows]
+    codec = mc.BSD(frame="box", grid=5, bins=200, repeats=True)
+    masks = [MAP == 2, disc(60, 90, 37)]
+    expected = [len(codec.encode(mask, "[cat]")) for mask in masks]
+    assert lengths == dict.fromkeys(shares, expected)
+    assert shares["nearest"] < shares["contour"] > 0.95
+    dots = np.zeros(SHAPE, np.uint8)
+    dots[::10, ::10] = 1
+    coco["annotations"][1]["segmentation"] = rle(RunMask.from_mask(dots).counts.tolist())
+    result = show(coco, "--sampling", "area", *args)
+    assert "lost, since no cell of their boxes is left of them: no. 2;" in result.stderr
 
 
 def test_polygons_need_pycocotools(coco, monkeypatch):
@@ -1265,6 +1436,7 @@ def test_tokens_are_counted_for_instances_like_refcocos(pets):
     by_hand = len(mc.RRLE(grid=32).encode(MAP == 2, "[cat]")) - len("<seg></seg>") + 2
     assert f"32 x 32 cells R-RLE {by_hand:,}.0 {by_hand:,} 1.000 B-SD, no bricks" in said
     assert "767.6 1.000" in said
+    assert "11 x 63 a box B-SD-BOX " in said
     assert tokens(pets).stdout != result.stdout
 
 

@@ -136,6 +136,42 @@ def test_cells_are_drawn_with_their_lines():
     }
 
 
+def test_cells_of_a_box_are_drawn_with_their_own_lines():
+    colour = np.array(figure.colour_of(0))
+    cells = [[1, 1, 0], [1, 1, 1]]
+    region = mc.Region("dog", (2, 1, 4, 4), cells, canvas=(8, 8), frame="box")
+    drawn = np.array(figure.draw_cells([region], (80, 160)))  # the box is 10 .. 49, 40 .. 99
+    mask = region.mask((80, 160)) != 0
+    rim = np.zeros(mask.shape, bool)
+    rim[10:50, 40:100] = True
+    rim[11:49, 41:99] = False
+    line = np.zeros(mask.shape, bool)
+    line[30, 40:100] = line[10:50, 60] = line[10:50, 80] = True
+    assert (drawn[mask & ~line] == colour).all()
+    assert (
+        drawn[mask & line & ~rim] == np.round(0.62 * colour + 0.38 * np.array(figure.LINE))
+    ).all()
+    assert (drawn[~mask & ~rim] == figure.CANVAS).all()  # lines are drawn on cells that are set
+    faint = np.round(0.5 * np.array(figure.CANVAS) + 0.5 * colour)
+    assert (drawn[~mask & rim] == faint).all()
+
+
+def test_every_region_has_the_lines_of_its_own_box():
+    codec = mc.BSD(frame="box", grid=(3, 63))
+    masks = [disc(40, 40, 30), disc(70, 110, 40)]
+    regions = codec.decode(codec.encode_many(masks, ["dog", "cat"]))
+    drawn = np.array(figure.draw_cells(regions, SHAPE))
+    assert (drawn[32, 40] == figure.colour_of(0)).all()
+    for region, number, x in zip(regions, (0, 1), (40, 110), strict=True):
+        column = drawn[:, x].astype(int)
+        colour = np.array(figure.colour_of(number))
+        _, y1, _, y2 = region.box_in(SHAPE)
+        inside = column[int(y1) + 1 : int(y2) - 1]
+        assert (inside != colour).any(axis=1).sum() == 2  # no lines between narrow columns
+    small = np.array(figure.draw_cells(codec.decode(codec.encode(disc(4, 4, 2), "dog")), SHAPE))
+    assert (small[4, 4] == figure.colour_of(0)).all()
+
+
 def test_panels_stand_in_rows_below_their_titles():
     pictures = [
         (str(n), "remark " * n, Image.new("RGB", (200, 100), (n, 200, 0))) for n in range(5)

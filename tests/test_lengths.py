@@ -45,6 +45,24 @@ def test_tokens_are_counted_as_by_hand(letters):
     assert letters.get_vocab_size() == 1
 
 
+def test_frames_and_repeats_are_told_apart(letters):
+    codecs = [
+        mc.BSD(grid=2, repeats=True),
+        mc.BSD(grid=2, repeats=True, bricks=False),
+        mc.BSD(frame="box", grid=2),
+        mc.BSD(frame="box", grid=(1, 2), repeats=True),
+    ]
+    found = measure([(np.ones((2, 2), int), "dog")], letters, codecs)
+    assert [(counts.name, counts.grid, counts.frame, counts.mean) for counts in found.counts] == [
+        ("B-SD, repeats", (2, 2), "canvas", len("dog[[0 0 1 1]]\n") + 2 + 6),
+        ("B-SD, repeats, no bricks", (2, 2), "canvas", len("dog[[0 0 1 1]]fg2\nrep1") + 6),
+        ("B-SD-BOX", (2, 2), "box", len("dog[[0 0 999 999]]\n") + 2 + 6),
+        ("B-SD-BOX, repeats", (1, 2), "box", len("dog[[0 0 999 999]]") + 1 + 6),
+    ]
+    titles = [(title, len(lines)) for title, lines in lengths.rows(found)]
+    assert titles == [("2 x 2 cells", 2), ("2 x 2 a box", 1), ("1 x 2 a box", 1)]
+
+
 def test_means_and_medians_are_over_masks(letters):
     pairs = [(MASK, "dog"), (MASK, "black dog"), (MASK, "dog")]
     (counts,) = measure(pairs, letters, [mc.ISD(grid=2)]).counts
@@ -92,6 +110,11 @@ def test_lost_and_empty_masks_are_counted(letters):
     said = "of 2 masks no cell is left of 1 at 2 x 2: not in those means"
     assert lengths.losses(found) == said
     assert lengths.losses(measure([(MASK, "dog")], letters, SQUARE)) == ""
+    boxed = mc.BSD(frame="box", grid=2, sampling="nearest")
+    dots = np.zeros((9, 9), np.uint8)
+    dots[::8, ::8] = 1
+    said = "of 1 masks no cell is left of 1 at 2 x 2, 1 at 2 x 2 a box: not in those means"
+    assert lengths.losses(measure([(dots, "fleas")], letters, [mc.BSD(grid=2), boxed])) == said
 
 
 def test_without_a_mask_there_is_no_mean(letters):
@@ -118,13 +141,19 @@ def test_the_figures_codecs_sample_as_the_paper_did(letters):
     codecs = lengths.figure_codecs()
     assert {codec.sampling for codec in codecs} == {"nearest"}
     found = measure([(np.ones((4, 4), int), "dog")], letters)
-    assert [counts.grid for counts in found.counts] == [codec.canvas for codec in codecs]
+    *canvas, box = codecs
+    assert [counts.grid for counts in found.counts[:-1]] == [codec.canvas for codec in canvas]
+    assert box == mc.BSD(frame="box", sampling="nearest")
+    assert (found.counts[-1].grid, found.counts[-1].frame) == ((11, 63), "box")
     assert {(counts.name, counts.grid[0]) for counts in found.counts} > set(lengths.PAPER)
 
 
 def test_the_table_has_the_papers_numbers_beside_ours(letters):
     sections = dict(lengths.rows(measure([(np.ones((4, 4), int), "dog")], letters)))
-    assert list(sections) == [f"{cells} x {cells} cells" for cells in (16, 32, 48, 64, 80)]
+    grids = [f"{cells} x {cells} cells" for cells in (16, 32, 48, 64, 80)]
+    assert list(sections) == [*grids, "11 x 63 a box"]
+    tokens = len("dog[[0 0 999 999]]") + 6 + 4 + 3
+    assert sections["11 x 63 a box"] == [("B-SD-BOX", f"{tokens}.0", str(tokens), *[""] * 5)]
     by_name = {row[0]: row for row in sections["64 x 64 cells"]}
     assert by_name["B-SD"][5:] == ("150.4", "", "0.196")
     assert by_name[PLAIN][5:] == ("283.0", "", "0.369")
@@ -153,7 +182,10 @@ def test_the_picture_is_drawn(letters, ending, tmp_path):
     assert path.stat().st_size > 5000
     if ending == ".svg":
         drawn = path.read_text("utf-8")
-        assert all(f"<!-- {text} -->" in drawn for text in ["$It", "R-RLE", "767.6", "the paper"])
+        box = "B-SD-BOX, up to 11 x 63 cells a box"
+        assert all(
+            f"<!-- {text} -->" in drawn for text in ["$It", "R-RLE", "767.6", "the paper", box]
+        )
 
 
 def test_what_was_not_measured_is_not_drawn(letters, tmp_path):
@@ -164,7 +196,7 @@ def test_what_was_not_measured_is_not_drawn(letters, tmp_path):
     plot_lengths(measure([(MASK, "dog")], letters, [mc.RRLE(grid=8)]), path, title="It")
     drawn = path.read_text("utf-8")
     assert "<!-- R-RLE -->" in drawn
-    assert "<!-- B-SD -->" not in drawn
+    assert "<!-- B-SD" not in drawn
 
 
 @pytest.mark.usefixtures("compiled")

@@ -22,6 +22,10 @@ KINDS = [
     ("unigram", {"row_separator": ""}),
     ("word-piece", {}),
     ("byte-level", BSD_SETTINGS[4]),
+    ("byte-level", {"repeats": True}),
+    ("joined", {"repeats": True, "row_separator": ""}),
+    ("byte-level", {"frame": "box", "bins": 6, "repeats": True}),
+    ("metaspace", {"frame": "box", "bins": 9}),
 ]
 kinds = pytest.mark.parametrize(("name", "options"), KINDS)
 # The six tags, each with what follows it: in order, left out, doubled, and begun anew.

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import maskcodec as mc
 from maskcodec import _kernels
+from maskcodec.coco import RunMask
 from tests import strategies
 from tests.conftest import PURE
 from tests.strategies import BSD_SETTINGS
@@ -46,6 +47,19 @@ BRICKS = [
     for given_settings in BSD_SETTINGS
     for grid in GRIDS
 ]
+REPEATING = [
+    mc.BSD(grid=grid, repeats=True, row_separator=separator)
+    for grid in [(5, 7), (70, 3), (12, 130)]
+    for separator in ("\n", "")
+]
+FRAMED = [  # for tokenizers that keep newlines
+    mc.BSD(frame="box"),
+    mc.BSD(frame="box", grid=(5, 7), sampling="nearest", bins=20),
+    mc.BSD(frame="box", grid=4, sampling="area", bins=1024),
+    mc.BSD(frame="box", grid=(63, 63), repeats=True, bins=1),
+    mc.BSD(frame="box", grid=(3, 4), sampling="best", repeats=True),
+]
+DROPS_NEWLINES = ["word-piece"]
 IMAGE_WISE = [
     kind(grid=grid, sampling=sampling)
     for kind in (mc.ISD, mc.IRLE, mc.RRLE)
@@ -57,8 +71,10 @@ IMAGE_WISE = [
 def bsd_codecs(name):
     """Codecs to draw from: few of them for the real tokenizers, whose tables take long to make."""
     if name in REAL:
-        return st.sampled_from([BRICKS[k][0] for k in (5, 16, 27)])
-    return st.sampled_from([codec for pair in BRICKS for codec in pair])
+        some = [BRICKS[k][0] for k in (5, 16, 27)]
+        return st.sampled_from([*some, REPEATING[0], FRAMED[0], FRAMED[4]])
+    framed = [] if name in DROPS_NEWLINES else FRAMED
+    return st.sampled_from([*(codec for pair in BRICKS for codec in pair), *REPEATING, *framed])
 
 
 def image_codecs(name):
@@ -117,7 +133,7 @@ def label_text(codec, ids):
 def test_ids_are_those_of_the_text_and_come_back(name, data):
     codec = tokens(name, data.draw(bsd_codecs(name)))
     bsd = codec.codec
-    small = st.one_of(strategies.cells(bsd.canvas), strategies.small_cells)
+    small = st.one_of(strategies.cells(bsd.most_cells), strategies.small_cells)
     mask, label = data.draw(small), data.draw(strategies.labels)
     text = bsd.encode(mask, label, lost="drop")
     try:
@@ -248,6 +264,10 @@ ROUTES = [  # with tables and without; by text
     ("word-piece", {}),
     ("byte-level", {"bricks": False}),
     ("qwen", BSD_SETTINGS[4]),
+    ("byte-level", {"frame": "box", "sampling": "nearest"}),
+    ("unigram", {"repeats": True}),
+    ("joined", {"frame": "box", "repeats": True}),
+    ("metaspace", {"frame": "box", "sampling": "best"}),
 ]
 
 
@@ -607,6 +627,25 @@ def test_many_special_tokens_cost_no_more_than_that():
     assert time.perf_counter() - began < 3
 
 
+@pytest.mark.parametrize("bricks", [True, False])
+def test_the_box_frame_needs_a_tokenizer_that_keeps_newlines(bricks):
+    with pytest.raises(mc.VocabError, match="does not keep the newlines between rows"):
+        tokens(DROPS_NEWLINES[0], mc.BSD(frame="box", bricks=bricks))
+
+
+def test_repeats_must_be_tokens_too():
+    tokenizer = fresh("byte-level")
+    mc.extend_tokenizer(tokenizer, mc.BSD())
+    with pytest.raises(mc.VocabError, match="'<rep1>' is no token"):
+        mc.TokenCodec(mc.BSD(repeats=True), tokenizer)
+    added = mc.extend_tokenizer(tokenizer, mc.BSD(repeats=True))
+    assert list(added.added) == [f"<rep{n}>" for n in range(1, 64)]
+    codec = mc.TokenCodec(mc.BSD(grid=4, repeats=True), tokenizer)
+    ids = codec.encode(np.ones((4, 4), int), "dog").tolist()
+    newline, brick, repeat = codec._vocab.separator, *map(codec.words.get, ("<fg4>", "<rep3>"))
+    assert ids[-4 - len(newline) + 1 :] == [brick, *newline, repeat, codec.words["</seg>"]]
+
+
 def test_the_words_are_a_copy():
     codec = bricks_of("byte-level")
     assert set(codec.words) == set(codec.codec.vocabulary())
@@ -818,7 +857,13 @@ def test_a_brick_spelled_by_pieces_is_text(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [(n, s) for n in NAMES[:-1] for s in ({}, {"row_separator": ""})]
+    ("name", "options"),
+    [
+        *((n, s) for n in NAMES[:-1] for s in ({}, {"row_separator": ""}, {"repeats": True})),
+        *((n, {"frame": "box", "repeats": True}) for n in NAMES[:-1] if n not in DROPS_NEWLINES),
+        ("byte-level", {"frame": "box"}),
+        ("byte-level", {"repeats": True, "row_separator": ""}),
+    ],
 )
 def test_every_cut_is_truncated_or_decodes(name, options):
     codec = bricks_of(name, **options)
@@ -846,6 +891,10 @@ READERS = [
     ("word-piece", {}),
     ("qwen", BSD_SETTINGS[4]),
     ("mistral", {}),
+    ("byte-level", {"repeats": True}),
+    ("word-piece", {"repeats": True}),
+    ("byte-level", {"frame": "box", "bins": 4, "repeats": True}),
+    ("unigram", {"frame": "box", "bins": 7}),
 ]
 
 
@@ -856,7 +905,7 @@ def test_any_ids_are_read_the_same_everyway(name, options, data):
     codec = tokens(name, mc.BSD(grid=(4, 5), **options))
     regions, _ = read_everyway(codec, data.draw(answers(codec)))
     for region in regions:
-        assert region.canvas == (4, 5)
+        assert region.canvas == codec.codec.canvas
         assert region.mask((9, 7)).shape == (9, 7)
 
 
@@ -1005,17 +1054,21 @@ def test_a_pickled_codec_is_the_same(library, kind):
 
 @pytest.mark.usefixtures("compiled")
 def test_kernels_of_ids_are_compiled_once():
-    codec = tokens("byte-level", mc.BSD(grid=4))
-    ids = codec.encode(MASK, "dog")
-    frozen = ids.copy()
-    frozen.flags.writeable = False
-    for kind in (ids, ids.tolist(), ids.astype(np.int32), ids.repeat(2)[::2], frozen, frozen[:-1]):
-        codec.recover(kind)
     plain = np.stack([MASK, MASK.T]).astype(np.uint8)
-    for masks in (plain, plain.astype(bool), plain.astype(np.int64), np.asfortranarray(plain)):
-        codec.encode_batch(masks, ["dog", "sky"])
-        codec.encode(masks[0], "dog")
-    for kernel in (_kernels.write_ids, _kernels.read_instance, _kernels.scan_ids):
+    runs = [RunMask.from_mask(mask) for mask in plain]
+    kinds = plain, plain.astype(bool), plain.astype(np.int64), np.asfortranarray(plain), runs
+    for options in ({}, {"frame": "box"}, {"frame": "box", "sampling": "nearest", "grid": 3}):
+        codec = tokens("byte-level", mc.BSD(**{"grid": 4, **options}))
+        ids = codec.encode(MASK, "dog")
+        frozen = ids.copy()
+        frozen.flags.writeable = False
+        for kind in (ids, ids.tolist(), ids.astype(np.int32), ids.repeat(2)[::2], frozen[:-1]):
+            codec.recover(kind)
+        for masks in kinds:
+            codec.encode_batch(masks, ["dog", "sky"])
+            codec.encode(masks[0], "dog")
+    used = _kernels.write_ids, _kernels.read_instance, _kernels.scan_ids
+    for kernel in (*used, _kernels.sample_boxes, _kernels.sample_box_runs):
         assert len(kernel.signatures) == 1
 
 

@@ -124,7 +124,9 @@ REAL = {
 }
 NAMES = [*TRAINED, *REAL]
 
-_SPELLINGS = [mc.BSD(**settings) for settings in (BSD_SETTINGS[0], BSD_SETTINGS[4])]
+_SPELLINGS = [
+    mc.BSD(**settings) for settings in (BSD_SETTINGS[0], BSD_SETTINGS[4], {"repeats": True})
+]
 
 
 @lru_cache(maxsize=16)
@@ -171,7 +173,9 @@ def pieces(codec: mc.TokenCodec) -> list[int]:
     """Ids that answers have, and some that they should not have."""
     words = codec.words
     tags = [words[tag] for tag in codec.codec.tags()]
-    bricks = [words[codec.codec.words().brick(run)] for run in (1, 2, 3, 63, -1, -2, -3, -63)]
+    spelling = codec.codec.words()
+    runs = [1, 2, 3, 63, -1, -2, -3, -63, *([64, 64, 65, 66, 126] if spelling.repeats else [])]
+    bricks = [words[spelling.brick(run)] for run in runs]
     text = [" ", "\n", "dog", "[[0 0 1 1]]", "[[1 0 3 2]]", "]]", " 2", "<fg", "é"]
     around = [*codec._vocab.ignored, -100, -1, 2**40]
     return tags * 3 + bricks + around + [i for t in text for i in encoded(codec.tokenizer, t)]
@@ -207,7 +211,7 @@ def answers(draw: st.DrawFn, codec: mc.TokenCodec) -> list[int]:
     ids: list[int] = []
     for _ in range(draw(st.integers(0, 3))):
         ids += draw(st.lists(st.sampled_from(choices), max_size=1))
-        mask = draw(cells(codec.codec.canvas))
+        mask = draw(cells(codec.codec.most_cells))
         if mask.any():
             ids += codec.encode(mask, draw(st.sampled_from(WORDS))).tolist()
     return draw(st.one_of(st.just(ids), mutated_ids(ids, choices)))

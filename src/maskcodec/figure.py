@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from maskcodec._lettering import INK, PAPER, Tag, cut, draw_tags, length, shortened, write
-from maskcodec.grid import nearest_edges
+from maskcodec.frame import box_pixels
+from maskcodec.grid import cell_edges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 FAINT = (104, 112, 124)
 WASH, CANVAS, LINE = (240, 242, 246), (30, 34, 44), (58, 64, 78)
+_ROOM = 4  # pixels between lines, at least
 
 _COLOURS: list[Colour] = [
     (239, 71, 89),
@@ -127,7 +129,10 @@ def overlay(
 
 
 def draw_cells(regions: Sequence[Region], shape: tuple[int, int]) -> Image.Image:
-    """The cells that a text sets, each region in its colour, with the lines of the grid.
+    """The cells that a text sets, each region in its colour, with the lines between them.
+
+    On the canvas they are those of the whole grid. Where cells belong to their box, a region has
+    its own, and its box is outlined. Lines are left out where they would stand too close.
 
     Parameters
     ----------
@@ -136,13 +141,17 @@ def draw_cells(regions: Sequence[Region], shape: tuple[int, int]) -> Image.Image
     shape
         (height, width) of the picture in pixels.
     """
-    picture = plain(shape)
-    pixels = np.array(picture)
-    colours = palette(len(regions))
-    for region, colour in zip(regions, colours, strict=True):
-        pixels[region.mask(shape) != 0] = colour
-    rows, columns = regions[0].canvas
-    pixels = _with_lines(pixels, nearest_edges(rows, shape[0]), nearest_edges(columns, shape[1]))
+    pixels = np.array(plain(shape))
+    for number, region in enumerate(regions):
+        own, colour = region.mask(shape) != 0, np.array(colour_of(number))
+        pixels[own] = colour
+        if region.frame == "box":
+            box = box_pixels(region.box, region.canvas, shape)
+            _draw_lines(pixels, cell_edges(region.cells.shape, shape, box), own)
+            _draw_outline(pixels, box, colour)
+    if regions[0].frame == "canvas":
+        edges = cell_edges(regions[0].canvas, shape, None)
+        _draw_lines(pixels, edges, np.ones(shape, np.bool_))
     return Image.fromarray(pixels)
 
 
@@ -232,16 +241,29 @@ def _tight_box(area: npt.NDArray[np.bool_]) -> Box:
     return int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
 
 
-def _with_lines(
-    pixels: npt.NDArray[np.uint8], rows: Index, columns: Index
-) -> npt.NDArray[np.uint8]:
-    """Grid lines, where cells are large enough to be told apart."""
-    drawn = pixels.copy()
-    if min(np.diff(rows).min(), np.diff(columns).min()) >= 4:
-        shade = np.array(LINE, np.float64)
-        for line in (np.s_[rows[1:-1]], np.s_[:, columns[1:-1]]):
-            drawn[line] = np.round(0.62 * pixels[line] + 0.38 * shade)
-    return drawn
+def _draw_lines(
+    pixels: npt.NDArray[np.uint8], edges: tuple[Index, Index], where: npt.NDArray[np.bool_]
+) -> None:
+    """Lines between rows and between columns, where these are large enough to be told apart."""
+    lines = np.zeros(where.shape, np.bool_)
+    rows, columns = edges
+    if np.diff(rows).min() >= _ROOM:
+        lines[rows[1:-1]] = True
+    if np.diff(columns).min() >= _ROOM:
+        lines[:, columns[1:-1]] = True
+    lines &= where
+    pixels[lines] = np.round(0.62 * pixels[lines] + 0.38 * np.array(LINE))
+
+
+def _draw_outline(
+    pixels: npt.NDArray[np.uint8], box: tuple[int, int, int, int], colour: npt.NDArray[np.int64]
+) -> None:
+    """The outermost pixels of a box: top, left, height and width."""
+    top, left, height, width = box
+    part = pixels[top : top + height, left : left + width]
+    rim = np.ones(part.shape[:2], np.bool_)
+    rim[1:-1, 1:-1] = False
+    part[rim] = np.round(0.5 * part[rim] + 0.5 * colour)
 
 
 def _legend_lines(labels: Sequence[str], size: int, width: int) -> list[list[tuple[int, int]]]:

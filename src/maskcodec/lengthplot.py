@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from maskcodec.lengths import Lengths
+    from maskcodec.lengths import Lengths, TokenCounts
 
 _COLOURS = {  # told apart by the colour-blind as well (Okabe and Ito)
     "I-SD": "#666666",
@@ -24,6 +24,7 @@ _COLOURS = {  # told apart by the colour-blind as well (Okabe and Ito)
     PLAIN: "#CC79A7",
     "B-SD": "#007A5A",
 }
+_BOX_COLOUR = "#D55E00"
 _TICKS = [2**power for power in range(3, 15)]
 
 
@@ -33,7 +34,8 @@ def plot_lengths(lengths: Lengths, path: Path, *, title: str) -> None:
     Parameters
     ----------
     lengths
-        What was measured, on square grids.
+        What was measured, on square grids; and in the box frame, which has one line for all of
+        them.
     path
         The picture to write; its ending says of what kind.
     title
@@ -43,6 +45,9 @@ def plot_lengths(lengths: Lengths, path: Path, *, title: str) -> None:
     axes = figure.add_subplot()
     for name, colour in _COLOURS.items():
         _draw(axes, lengths, name, colour)
+    for counts in lengths.counts:
+        if counts.frame == "box" and len(counts.tokens):
+            _draw_level(axes, counts)
     axes.set_yscale("log", base=2)
     axes.margins(y=0.12)
     axes.set_ylabel("tokens per mask, mean")
@@ -51,7 +56,7 @@ def plot_lengths(lengths: Lengths, path: Path, *, title: str) -> None:
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_yticks([tick for tick in _TICKS if _within(axes, tick)])
     axes.yaxis.set_minor_locator(NullLocator())
-    cells = sorted({c.grid[0] for c in lengths.counts})
+    cells = sorted({c.grid[0] for c in lengths.counts if c.frame == "canvas"})
     axes.set_xticks(cells)
     axes.set_xlim(cells[0] - 4, cells[-1] + 20)  # room for the names of the lines
     axes.grid(axis="y", color="#dddddd", linewidth=0.8)
@@ -78,6 +83,16 @@ def _draw(axes: Axes, lengths: Lengths, name: str, colour: str) -> None:
             axes.plot(cells, quoted, color=colour, marker="D", markersize=8, fillstyle="none")
             _write(axes, f"{mean:.0f}", (cells, mean), colour, above=mean > quoted)
             _write(axes, f"{quoted:g}", (cells, quoted), colour, above=mean <= quoted)
+
+
+def _draw_level(axes: Axes, counts: TokenCounts) -> None:
+    """A line across the picture: cells of a box are not those of the image."""
+    rows, columns = counts.grid
+    axes.axhline(counts.mean, color=_BOX_COLOUR, linestyle="--", linewidth=1.4)
+    right: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
+    right |= {"xytext": (0, 4), "textcoords": "offset points"}
+    name = f"{counts.name}, up to {rows} x {columns} cells a box"
+    axes.annotate(name, (1, counts.mean), color=_BOX_COLOUR, fontsize=9, **right)
 
 
 def _write(axes: Axes, text: str, point: tuple[float, float], colour: str, *, above: bool) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from maskcodec._arrays import Index
     from maskcodec._labelcodec import LabelCodec
+    from maskcodec.frame import Frame
 
     AnyCodec: TypeAlias = BSD | LabelCodec
 
@@ -61,19 +62,23 @@ class TokenCounts:
     Attributes
     ----------
     name
-        The spelling: ``"I-SD"``, ``"I-RLE"``, ``"R-RLE"``, ``"B-SD"``, ``"B-SD, no bricks"``.
+        The spelling: ``"I-SD"``, ``"I-RLE"``, ``"R-RLE"``, ``"B-SD"``, ``"B-SD, no bricks"``,
+        ``"B-SD, repeats"``, ``"B-SD-BOX"``.
     grid
-        (rows, columns) of cells.
+        (rows, columns) of cells; in the box frame the most of a box.
     tokens
         int64 (masks,), in their order: of those of which a cell is left.
     lost
         How many masks have no cell left, and so no text.
+    frame
+        What the cells belong to, as `maskcodec.BSD` has it.
     """
 
     name: str
     grid: tuple[int, int]
     tokens: Index
     lost: int
+    frame: Frame = "canvas"
 
     @property
     def mean(self) -> float:
@@ -116,11 +121,14 @@ class Lengths:
 
 
 def figure_codecs() -> list[AnyCodec]:
-    """The codecs of the figure, which sample as the paper did, by the nearest pixel."""
+    """The codecs of the figure, and B-SD in the box frame.
+
+    All sample as the paper did, by the nearest pixel.
+    """
     codecs: list[AnyCodec] = [ISD(grid=GRIDS[0]), IRLE(grid=GRIDS[0])]
     for cells in GRIDS:
         codecs += [RRLE(grid=cells), BSD(grid=cells, bricks=False), BSD(grid=cells)]
-    return codecs
+    return [*codecs, BSD(frame="box", sampling="nearest")]
 
 
 def measure(
@@ -172,10 +180,7 @@ def measure(
                 tally.add(codec.encode(pixels, label, lost="raise"))
             except LostMaskError:
                 tally.lost += 1
-    counts = [
-        TokenCounts(name=_name(codec), grid=codec.canvas, tokens=tally.counts(), lost=tally.lost)
-        for codec, tally in zip(chosen, tallies, strict=True)
-    ]
+    counts = [_counts(codec, tally) for codec, tally in zip(chosen, tallies, strict=True)]
     return Lengths(masks=seen, empty=empty, counts=tuple(counts))
 
 
@@ -222,10 +227,13 @@ def refcoco_sized(area: int, shape: tuple[int, int], alike: int, *, crowd: bool)
     return not crowd and alike >= 2 and 20 * area >= shape[0] * shape[1]
 
 
-def _name(codec: AnyCodec) -> str:
-    if isinstance(codec, BSD) and not codec.bricks:
-        return PLAIN
-    return codec.codec_id.partition("/")[0].upper()
+def _counts(codec: AnyCodec, tally: _Tally) -> TokenCounts:
+    name, tokens, lost = codec.codec_id.partition("/")[0].upper(), tally.counts(), tally.lost
+    if not isinstance(codec, BSD):
+        return TokenCounts(name=name, grid=codec.canvas, tokens=tokens, lost=lost)
+    name += ", repeats" * codec.repeats + ", no bricks" * (not codec.bricks)
+    grid, frame = codec.most_cells, codec.frame
+    return TokenCounts(name=name, grid=grid, tokens=tokens, lost=lost, frame=frame)
 
 
 def _extended(tokenizer: Tokenizer, codecs: Sequence[AnyCodec]) -> list[Tokenizer]:
@@ -246,21 +254,29 @@ def _extended(tokenizer: Tokenizer, codecs: Sequence[AnyCodec]) -> list[Tokenize
 
 
 def rows(lengths: Lengths) -> list[tuple[str, list[tuple[str, ...]]]]:
-    """A table by `COLUMNS`: a section for each square grid, with what the paper has beside it."""
-    sections = []
-    for cells in dict.fromkeys(c.grid[0] for c in lengths.counts if c.grid[0] == c.grid[1]):
-        shown = [c for c in lengths.counts if c.grid == (cells, cells)]
-        lines = [_row(lengths, counts, cells) for counts in shown]
-        sections.append((f"{cells} x {cells} cells", lines))
-    return sections
+    """A table by `COLUMNS`, with what the paper has beside it.
+
+    A section for each square grid of an image's cells, and for what a box has at most.
+    """
+    sections: dict[str, list[tuple[str, ...]]] = {}
+    for counts in lengths.counts:
+        rows, columns = counts.grid
+        if counts.frame == "box":
+            title = f"{rows} x {columns} a box"
+            sections.setdefault(title, []).append(_row(lengths, counts, 0))
+        elif rows == columns:
+            title = f"{rows} x {columns} cells"
+            sections.setdefault(title, []).append(_row(lengths, counts, rows))
+    return list(sections.items())
 
 
 def losses(lengths: Lengths) -> str:
     """How many masks have no cell left on which grid, in words; empty where all have one."""
-    lost = {c.grid: c.lost for c in lengths.counts if c.lost}  # alike in all spellings of a grid
+    # A grid loses the same masks in every spelling.
+    lost = {(c.grid, " a box" * (c.frame == "box")): c.lost for c in lengths.counts if c.lost}
     if not lost:
         return ""
-    parts = [f"{count:,} at {rows} x {columns}" for (rows, columns), count in lost.items()]
+    parts = [f"{count:,} at {rows} x {cols}{of}" for ((rows, cols), of), count in lost.items()]
     return f"of {lengths.masks:,} masks no cell is left of {', '.join(parts)}: not in those means"
 
 
@@ -275,6 +291,7 @@ def decimals(value: float, digits: int) -> str:
 
 
 def _row(lengths: Lengths, counts: TokenCounts, cells: int) -> tuple[str, ...]:
+    """A line of the table; `cells` are those of a side that others have as well, 0 for none."""
     name, paper = counts.name, PAPER.get((counts.name, cells), _NONE)
     return (
         name,

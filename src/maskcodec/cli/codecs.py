@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from maskcodec.bricks import BSD
-from maskcodec.cli.options import chosen_codec
-from maskcodec.codec import lost_message
+from maskcodec.codec import codec_ids, get_codec, lost_message
 from maskcodec.errors import LabelError, LostMaskError
 from maskcodec.labelgrid import LabelGrid, cell_label
 from maskcodec.region import Region
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import numpy.typing as npt
 
     from maskcodec._labelcodec import LabelCodec
     from maskcodec.cli.coco import CocoImage
-    from maskcodec.cli.options import AnyCodec, LostName
+    from maskcodec.cli.options import LostName
+    from maskcodec.cli.settings import AnyCodec
     from maskcodec.demo import Scene
     from maskcodec.errors import Problem
+    from maskcodec.grid import Method
 
 
 class RoundTrip(NamedTuple):
@@ -33,14 +34,16 @@ class RoundTrip(NamedTuple):
     ----------
     text, runs
         The text, and how many runs (labels, where a codec has no runs) it is made of.
-    regions, ious
-        What the text shows, and how well it agrees with each object of the scene.
+    regions
+        What the text shows, in the order of the scene's objects.
+    ious
+        By the name of a method that paints regions, how well each agrees with its object.
     """
 
     text: str
     runs: int
     regions: list[Region]
-    ious: list[float]
+    ious: dict[Method, list[float]]
 
 
 def encode_any(
@@ -174,15 +177,34 @@ def decode_any(
     return regions, problems
 
 
-def round_trip(name: str, scene: Scene) -> RoundTrip:
-    """A scene through the codec of that name, on 64 x 64 cells."""
-    codec = chosen_codec(name=name, grid="64")
+def cells_of(codec: AnyCodec) -> str:
+    """How many cells a codec's image has, or at most a box, in words."""
+    if isinstance(codec, BSD) and codec.frame == "box":
+        return "{} x {} a box".format(*codec.most_cells)
+    return "{} x {}".format(*codec.canvas)
+
+
+def compared_codecs() -> dict[str, AnyCodec]:
+    """All codecs by their ids: B-SD as it is, the others with as many cells as its canvas has."""
+    codecs = {codec_id: get_codec(codec_id) for codec_id in codec_ids()}
+    cells = BSD().grid
+    for codec_id, codec in codecs.items():
+        if not isinstance(codec, BSD):
+            codecs[codec_id] = get_codec(codec_id, grid=cells)
+    return cast("dict[str, AnyCodec]", codecs)
+
+
+def round_trip(codec: AnyCodec, scene: Scene, methods: Iterable[Method]) -> RoundTrip:
+    """A scene through a codec, painted again by each of the methods."""
     text, _ = encode_any(codec, scene.label_map, dict(enumerate(scene.labels, 1)))
     runs = text.count("<fg") + text.count("<bg") or text.count("*") or text.count("|") + 1
     regions, _ = decode_any(codec, text)
     regions.sort(key=lambda region: scene.labels.index(region.label))
-    masks = zip(scene.masks(), regions, strict=True)
-    ious = [iou(mask, region.mask(scene.shape)) for mask, region in masks]
+    pairs = list(zip(scene.masks(), regions, strict=True))
+    ious = {
+        method: [iou(mask, region.mask(scene.shape, method=method)) for mask, region in pairs]
+        for method in methods
+    }
     return RoundTrip(text, runs, regions, ious)
 
 

@@ -2,19 +2,22 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 from rich.text import Text
 
-from maskcodec import BSD, __version__, codec_ids
-from maskcodec.cli import coco, options, read, say
-from maskcodec.cli.codecs import decode_any, iou, naming, round_trip
+from maskcodec import BSD, __version__
+from maskcodec.cli import coco, options, read, say, settings
+from maskcodec.cli.codecs import cells_of, compared_codecs, decode_any, iou, naming, round_trip
 from maskcodec.cli.encode import encode
 from maskcodec.cli.tokens import tokens
 from maskcodec.demo import scene
 from maskcodec.figure import draw_cells, overlay, panels, plain
+
+if TYPE_CHECKING:
+    from maskcodec.grid import Method
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,39 +52,57 @@ def main(
 
 @app.command()
 @say.reported
-def demo(path: options.PictureOption = Path("maskcodec-demo.png")) -> None:
+def demo(
+    path: options.PictureOption = Path("maskcodec-demo.png"),
+    frame: Annotated[
+        options.FrameName,
+        typer.Option(
+            "--frame",
+            help="What the cells of the picture belong to: the canvas, or each object's own box, "
+            "which is drawn by contour.",
+        ),
+    ] = options.FrameName.CANVAS,
+) -> None:
     """See what the codecs do: a drawn scene becomes text, and masks again. Needs no file.
 
     \b
-    Example:
+    Examples:
       maskcodec demo --out scene.png
+      maskcodec demo --frame box
     """
     say.checked_output(path)
     with say.wait("Drawing"):
         picture = scene()
+    compared = compared_codecs()
+    methods: tuple[Method, ...] = "nearest", "contour"
     trips = {
-        codec_id: round_trip(codec_id, picture)
-        for codec_id in say.steps(codec_ids(), "Encoding and decoding")
+        codec_id: round_trip(compared[codec_id], picture, methods)
+        for codec_id in say.steps(compared, "Encoding and decoding")
     }
-    table = say.new_table("One scene on 64 x 64 cells", "codec", "characters", "runs", "IoU")
+    heads = "codec", "cells", "characters", "runs", "IoU", "IoU, contour"
+    table = say.new_table("One scene, there and back", *heads)
     for codec_id, trip in sorted(trips.items(), key=lambda item: -len(item[1].text)):
-        quality = f"{np.mean(trip.ious):.3f}"
-        table.add_row(codec_id, f"{len(trip.text):,}", f"{trip.runs:,}", quality)
+        quality = [f"{np.mean(trip.ious[method]):.3f}" for method in methods]
+        cells = cells_of(compared[codec_id])
+        table.add_row(codec_id, cells, f"{len(trip.text):,}", f"{trip.runs:,}", *quality)
     say.out.print(table)
-    label, codec = picture.labels[-1], BSD()
+    label, codec = picture.labels[-1], BSD(frame=frame.value)
     text = codec.encode(picture.masks()[-1], label)
     say.out.print(f"The {label} as {codec.codec_id}, {len(text)} characters:\n")
     say.out.print(Text(text, style="cyan"), soft_wrap=True)
-    trip = trips[codec.codec_id]
-    named = [f"{name} {value:.2f}" for name, value in zip(picture.labels, trip.ious, strict=True)]
+    framed = frame == "box"
+    method, trip, cells = methods[framed], trips[codec.codec_id], cells_of(codec)
+    ious = zip(picture.labels, trip.ious[method], strict=True)
+    named = [f"{name} {value:.2f}" for name, value in ious]
     height, width = shape = picture.shape
+    decoded = (region.mask(shape, method=method) for region in trip.regions)
     before = overlay(picture.image, picture.masks(), picture.labels)
-    after = overlay(picture.image, (region.mask(shape) for region in trip.regions), named)
+    after = overlay(picture.image, decoded, named)
     pictures = [
         ("Image", f"{height} x {width} pixels", picture.image),
         ("Masks", f"{len(named)} labelled objects", before),
-        ("Cells", "64 x 64, what the text says", draw_cells(trip.regions, shape)),
-        ("Decoded", "from the text alone, with IoU", after),
+        ("Cells", f"{cells}, what the text says", draw_cells(trip.regions, shape)),
+        ("Decoded", f"{'by contour ' * framed}from the text alone, with IoU", after),
     ]
     caption = text.replace("\n", r"\n")
     panels(pictures, legend=picture.labels, caption=caption).save(path, optimize=True)
@@ -105,6 +126,9 @@ def decode(
     codec: options.CodecOption = None,
     grid: options.GridOption = None,
     sampling: options.SamplingOption = None,
+    frame: options.FrameOption = None,
+    bins: options.BinsOption = None,
+    repeats: options.RepeatsOption = None,
     bricks: options.BricksOption = None,
     row_separator: options.SeparatorOption = None,
     dialect: options.DialectOption = None,
@@ -117,13 +141,17 @@ def decode(
     Examples:
       maskcodec decode answer.txt --shape 480x640 --out mask.png
       maskcodec decode answer.txt --image photo.jpg --out overlay.jpg
+      maskcodec decode answer.txt --shape 480x640 --frame box --method contour
       maskcodec decode - --shape 480x640 --recover
     """
-    chosen = options.chosen_codec(
+    chosen = settings.chosen_codec(
         name=codec,
         config=config,
         grid=grid,
         sampling=sampling,
+        frame=frame,
+        bins=bins,
+        repeats=repeats,
         bricks=bricks,
         row_separator=row_separator,
         dialect=dialect,
@@ -136,7 +164,7 @@ def decode(
     if kind is None and image is not None:
         kind = options.OutputKind.OVERLAY
     say.checked_output(path, exact=kind != "overlay")
-    size = None if shape is None else options.parsed_shape(shape)
+    size = None if shape is None else settings.parsed_shape(shape)
     photo = None if image is None else read.read_photo(image)
     if photo is not None:
         if size not in (None, (photo.height, photo.width)):
@@ -185,6 +213,9 @@ def show(
     method: options.MethodOption = options.MethodName.NEAREST,
     grid: options.GridOption = None,
     sampling: options.SamplingOption = None,
+    frame: options.FrameOption = None,
+    bins: options.BinsOption = None,
+    repeats: options.RepeatsOption = None,
     config: options.ConfigOption = None,
 ) -> None:
     """Compare an image's COCO annotations with what B-SD makes of them.
@@ -194,7 +225,9 @@ def show(
       maskcodec show instances_val2017.json --image-id 139 --image photo.jpg
     """
     say.checked_output(path)
-    codec = options.chosen_codec(config=config, grid=grid, sampling=sampling)
+    codec = settings.chosen_codec(
+        config=config, grid=grid, sampling=sampling, frame=frame, bins=bins, repeats=repeats
+    )
     if not isinstance(codec, BSD):
         raise typer.BadParameter("instances need a b-sd configuration", param_hint="--config")
     found = coco.CocoFile(annotations).image(image_id)
@@ -224,14 +257,14 @@ def show(
         row = str(number), say.coloured(label, number), f"{area:,}", f"{len(text):,}", quality
         table.add_row(*row)
     say.out.print(table)
-    rows, columns = codec.canvas
     if lost:
+        place = "their boxes" if codec.frame == "box" else codec.cells_name()
         say.note(
-            f"lost, since no cell of the {rows} x {columns} grid is left of them: "
+            f"lost, since no cell of {place} is left of them: "
             f"no. {', '.join(lost)}; --sampling keep keeps them"
         )
     mean = f"mean IoU {np.mean(ious):.3f}, " if ious else ""
-    remark = f"{mean}{codec.codec_id}, {rows} x {columns} cells"
+    remark = f"{mean}{codec.codec_id}, {cells_of(codec)}"
     say.write_comparison(path, photo, found.labels, (before, after), remark)
 
 

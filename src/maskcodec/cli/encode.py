@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from maskcodec.cli import options, read, say
+from maskcodec.cli import options, read, say, settings
 from maskcodec.cli.coco import CocoFile
 from maskcodec.cli.codecs import encode_any, encode_image
 
@@ -34,6 +34,9 @@ def encode(
     codec: options.CodecOption = None,
     grid: options.GridOption = None,
     sampling: options.SamplingOption = None,
+    frame: options.FrameOption = None,
+    bins: options.BinsOption = None,
+    repeats: options.RepeatsOption = None,
     bricks: options.BricksOption = None,
     row_separator: options.SeparatorOption = None,
     dialect: options.DialectOption = None,
@@ -49,14 +52,18 @@ def encode(
     \b
     Examples:
       maskcodec encode mask.png --label "black dog"
+      maskcodec encode mask.png --label "black dog" --frame box --sampling best
       maskcodec encode map.png --names names.json --codec r-rle --grid 32
       maskcodec encode instances_val2017.json --image-id 139 --sampling keep
     """
-    chosen = options.chosen_codec(
+    chosen = settings.chosen_codec(
         name=codec,
         config=config,
         grid=grid,
         sampling=sampling,
+        frame=frame,
+        bins=bins,
+        repeats=repeats,
         bricks=bricks,
         row_separator=row_separator,
         dialect=dialect,
@@ -75,9 +82,8 @@ def encode(
         _compare(set(np.unique(pixels).tolist()) - {0}, label, set(named))
         with say.wait(_WAIT):
             text, dropped = encode_any(chosen, pixels, named if label is None else label, lost)
-    rows, columns = chosen.canvas
     for name in dropped:
-        say.note(f"dropped {name!r}: no cell of the {rows} x {columns} grid is left of it")
+        say.note(f"dropped {name!r}: no cell of {chosen.cells_name()} is left of it")
     if not text:
         say.note("there is nothing to encode, so the text is empty")
     if path is None:

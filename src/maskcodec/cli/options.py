@@ -1,30 +1,26 @@
-"""The command line's options, and the codec that they ask for."""
+"""The command line's options, as Typer takes them."""
 
-import dataclasses
-import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, cast
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from maskcodec._labelcodec import LabelCodec
-from maskcodec.bricks import BSD
-from maskcodec.cli.read import MOST_PIXELS, read_json
-from maskcodec.codec import FILE_NAME, codec_ids, from_config, get_codec
-from maskcodec.errors import ConfigError
 
-AnyCodec: TypeAlias = BSD | LabelCodec
+class FrameName(StrEnum):
+    """`maskcodec.frame.Frame` for Typer."""
 
-_OPTIONS = ("grid", "sampling", "bricks", "row_separator", "dialect", "background")
+    CANVAS = "canvas"
+    BOX = "box"
 
 
 class SamplingName(StrEnum):
-    """`maskcodec.grid.Sampling` for Typer."""
+    """`maskcodec.frame.BoxSampling` for Typer."""
 
     NEAREST = "nearest"
     AREA = "area"
     KEEP = "keep"
+    BEST = "best"
 
 
 class MethodName(StrEnum):
@@ -32,6 +28,7 @@ class MethodName(StrEnum):
 
     NEAREST = "nearest"
     SMOOTH = "smooth"
+    CONTOUR = "contour"
 
 
 class DialectName(StrEnum):
@@ -105,7 +102,7 @@ LostOption: TypeAlias = Annotated[
     _option(
         "--lost",
         text="An object too small for any cell is an error, or left out. "
-        "Default: raise for b-sd, drop for the others.",
+        "Default: raise for b-sd and b-sd-box, drop for the others.",
     ),
 ]
 ShapeOption: TypeAlias = Annotated[
@@ -139,7 +136,12 @@ RecoverOption: TypeAlias = Annotated[
     bool, _option("--recover", text="Draw what can be drawn of a broken text, and list its faults.")
 ]
 MethodOption: TypeAlias = Annotated[
-    MethodName, _option("--method", text="How cells become pixels.")
+    MethodName,
+    _option(
+        "--method",
+        text="How cells become pixels: as rectangles, smooth between their centres, or by a "
+        "contour through the ends of their rows.",
+    ),
 ]
 ImageIdOption: TypeAlias = Annotated[
     str, _option("--image-id", text="The image's id in the annotation file.", metavar="ID")
@@ -149,7 +151,7 @@ CodecOption: TypeAlias = Annotated[
     _setting(
         "--codec",
         "-c",
-        text="b-sd, i-sd, i-rle or r-rle, or a full id such as b-sd/1. Default: b-sd.",
+        text="b-sd, b-sd-box, i-sd, i-rle or r-rle, or a full id such as b-sd/1. Default: b-sd.",
         metavar="NAME",
     ),
 ]
@@ -158,17 +160,36 @@ GridOption: TypeAlias = Annotated[
     _setting(
         "--grid",
         "-g",
-        text="Cells per image, such as 64, or 48x64 for rows x columns. "
-        "Default: 64 for b-sd, 16 for the others.",
+        text="Cells per image, such as 64, or 48x64 for rows x columns. With --frame box the most "
+        "per box: 11x63, or 24 of the longer side and square cells. "
+        "Default: 64 for b-sd, 11x63 for b-sd-box, 16 for the others.",
         metavar="CELLS",
+    ),
+]
+FrameOption: TypeAlias = Annotated[
+    FrameName | None,
+    _setting(
+        "--frame",
+        text="b-sd: what cells belong to, the whole canvas or each object's own box; b-sd in the "
+        "box frame is b-sd-box. Default: canvas.",
+        metavar="NAME",
+    ),
+]
+BinsOption: TypeAlias = Annotated[
+    int | None,
+    _setting(
+        "--bins",
+        text="b-sd-box: how many parts a side of the image has for the box. Default: 1000.",
+        metavar="N",
     ),
 ]
 SamplingOption: TypeAlias = Annotated[
     SamplingName | None,
     _setting(
         "--sampling",
-        text="How pixels become cells: nearest, area, or keep, which loses no object. "
-        "Default: nearest.",
+        text="How pixels become cells: nearest, area, keep, which loses no object, or for b-sd-box "
+        "best, which comes nearest to it by --method contour. "
+        "Default: keep for b-sd-box, nearest for the others.",
         metavar="NAME",
     ),
 ]
@@ -178,6 +199,10 @@ BricksOption: TypeAlias = Annotated[
         "--bricks/--no-bricks",
         text="b-sd: rows of <fg12>, or of fg12, which needs no added tokens.",
     ),
+]
+RepeatsOption: TypeAlias = Annotated[
+    bool | None,
+    _setting("--repeats/--no-repeats", text="b-sd: rows like the one above as <rep1>, or in full."),
 ]
 SeparatorOption: TypeAlias = Annotated[
     SeparatorName | None,
@@ -206,99 +231,3 @@ ConfigOption: TypeAlias = Annotated[
     Path | None,
     _setting("--config", text="A maskcodec.json, instead of the other settings.", metavar="FILE"),
 ]
-
-
-def chosen_codec(
-    *,
-    name: str | None = None,
-    config: Path | None = None,
-    grid: str | None = None,
-    sampling: SamplingName | None = None,
-    bricks: bool | None = None,
-    row_separator: SeparatorName | None = None,
-    dialect: DialectName | None = None,
-    background: str | None = None,
-) -> AnyCodec:
-    """The codec that the options describe; those that are None were not given.
-
-    Raises
-    ------
-    typer.BadParameter
-        No such codec, an option that it does not have, or a value that it refuses.
-    ConfigError
-        The configuration file does not describe a codec.
-    """
-    settings: dict[str, Any] = {
-        "grid": None if grid is None else parsed_grid(grid),
-        "sampling": None if sampling is None else sampling.value,
-        "bricks": bricks,
-        "row_separator": None if row_separator is None else "\n" * (row_separator == "newline"),
-        "dialect": None if dialect is None else dialect.value,
-        "background": background,
-    }
-    settings = {key: value for key, value in settings.items() if value is not None}
-    if config is not None:
-        extra = [_flag(key) for key in (["codec"] if name else []) + list(settings)]
-        if extra:
-            raise typer.BadParameter(
-                f"{', '.join(extra)} and --config exclude each other: the file says all of it"
-            )
-        path = config / FILE_NAME if config.is_dir() else config
-        try:
-            return cast("AnyCodec", from_config(read_json(path)))
-        except ConfigError as error:
-            raise ConfigError(f"{path}: {error}") from error
-    codec_id = _codec_id(name or "b-sd")
-    known = [field.name for field in dataclasses.fields(get_codec(codec_id))]
-    for key in settings:
-        if key not in known:
-            options = ", ".join(_flag(field) for field in known if field in _OPTIONS)
-            raise typer.BadParameter(
-                f"{codec_id} has no such setting; it has {options}", param_hint=_flag(key)
-            )
-    try:
-        return cast("AnyCodec", get_codec(codec_id, **settings))
-    except ConfigError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-def parsed_grid(text: str) -> int | tuple[int, int]:
-    """Cells per image as they are typed: ``64`` or ``48x64``."""
-    if re.fullmatch("[0-9]{1,9}", text):
-        return int(text)
-    return _pair(text, "--grid", "64, or 48x64 for rows x columns")
-
-
-def parsed_shape(text: str) -> tuple[int, int]:
-    """An image's size as it is typed, (height, width): ``480x640``."""
-    height, width = _pair(text, "--shape", "480x640, height x width")
-    if not 1 <= height * width <= MOST_PIXELS:
-        raise typer.BadParameter(
-            f"an image has 1 .. {MOST_PIXELS} pixels, got {text!r}", param_hint="--shape"
-        )
-    return height, width
-
-
-def _pair(text: str, option: str, expected: str) -> tuple[int, int]:
-    match = re.fullmatch("([0-9]{1,9})[xX]([0-9]{1,9})", text)
-    if not match:
-        raise typer.BadParameter(f"expected {expected}, got {text!r}", param_hint=option)
-    return int(match[1]), int(match[2])
-
-
-def _flag(setting: str) -> str:
-    return "--bricks/--no-bricks" if setting == "bricks" else "--" + setting.replace("_", "-")
-
-
-def _codec_id(name: str) -> str:
-    """The id that a name stands for: itself, or its newest version."""
-    versions: dict[str, list[str]] = {}
-    for known in codec_ids():
-        versions.setdefault(known.rpartition("/")[0], []).append(known)
-    if name in versions:
-        return max(versions[name], key=lambda known: int(known.rpartition("/")[2]))
-    if name in codec_ids():
-        return name
-    raise typer.BadParameter(
-        f"no codec is called {name!r}; there are {', '.join(versions)}", param_hint="--codec"
-    )

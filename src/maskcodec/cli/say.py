@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 import typer
@@ -43,6 +43,9 @@ _CROWD = 12  # with more instances on a picture than this, their numbers stand f
 _WORDS = {"label", "codec", "spelling", "reason", "what was wrong", "what was drawn"}
 _SPOKEN = {
     'sampling="keep"': "--sampling keep",
+    'sampling="best"': "--sampling best",
+    'frame="box"': "--frame box",
+    r'row_separator="\n"': "--row-separator newline",
     'lost="drop"': "--lost drop",
     "recover() keeps": "--recover keeps",
 }
@@ -61,12 +64,17 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
             message = str(error)
             if isinstance(error, OSError) and error.filename is not None:
                 message = f"{error.filename}: {error.strerror}"
-            for spelled, spoken in _SPOKEN.items():
-                message = message.replace(spelled, spoken)
-            typer.secho(f"error: {printable(message)}", err=True, fg=typer.colors.RED)
+            typer.secho(f"error: {printable(spoken(message))}", err=True, fg=typer.colors.RED)
             raise typer.Exit(1) from None
 
     return run
+
+
+def spoken(message: str) -> str:
+    """A message of the library with the command line's options for its settings."""
+    for setting, option in _SPOKEN.items():
+        message = message.replace(setting, option)
+    return message
 
 
 def note(message: str) -> None:
@@ -116,15 +124,8 @@ def new_table(title: str, *columns: str) -> Table:
     """An empty table: words on the left of their columns, numbers on the right."""
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for column in columns:
-        words = column in {
-            "label",
-            "codec",
-            "spelling",
-            "reason",
-            "what was wrong",
-            "what was drawn",
-        }
-        table.add_column(column, justify="left" if words else "right", overflow="fold")
+        justify: Literal["left", "right"] = "left" if column in _WORDS else "right"
+        table.add_column(column, justify=justify, overflow="fold")
     return table
 
 

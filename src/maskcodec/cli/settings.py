@@ -1,0 +1,150 @@
+"""What the options say: the codec that they ask for, and sizes as they are typed."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import typer
+
+from maskcodec._labelcodec import LabelCodec
+from maskcodec.bricks import BSD
+from maskcodec.cli.read import MOST_PIXELS, read_json
+from maskcodec.cli.say import spoken
+from maskcodec.codec import FILE_NAME, codec_ids, from_config, get_codec
+from maskcodec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from maskcodec.cli.options import DialectName, FrameName, SamplingName, SeparatorName
+
+AnyCodec: TypeAlias = BSD | LabelCodec
+
+_FLAGS = {
+    "grid": "--grid",
+    "sampling": "--sampling",
+    "frame": "--frame",
+    "bins": "--bins",
+    "repeats": "--repeats/--no-repeats",
+    "row_separator": "--row-separator",
+    "bricks": "--bricks/--no-bricks",
+    "dialect": "--dialect",
+    "background": "--background",
+}
+
+
+def chosen_codec(
+    *,
+    name: str | None = None,
+    config: Path | None = None,
+    grid: str | None = None,
+    sampling: SamplingName | None = None,
+    frame: FrameName | None = None,
+    bins: int | None = None,
+    repeats: bool | None = None,
+    bricks: bool | None = None,
+    row_separator: SeparatorName | None = None,
+    dialect: DialectName | None = None,
+    background: str | None = None,
+) -> AnyCodec:
+    """The codec that the options describe; those that are None were not given.
+
+    Raises
+    ------
+    typer.BadParameter
+        No such codec, an option that it does not have, or a value that it refuses.
+    ConfigError
+        The configuration file does not describe a codec.
+    """
+    settings: dict[str, Any] = {
+        "grid": None if grid is None else parsed_grid(grid),
+        "sampling": None if sampling is None else sampling.value,
+        "frame": None if frame is None else frame.value,
+        "bins": bins,
+        "repeats": repeats,
+        "bricks": bricks,
+        "row_separator": None if row_separator is None else "\n" * (row_separator == "newline"),
+        "dialect": None if dialect is None else dialect.value,
+        "background": background,
+    }
+    settings = {key: value for key, value in settings.items() if value is not None}
+    if config is not None:
+        extra = ["--codec"] * (name is not None) + [_FLAGS[key] for key in settings]
+        if extra:
+            raise typer.BadParameter(
+                f"{', '.join(extra)} and --config exclude each other: the file says all of it"
+            )
+        path = config / FILE_NAME if config.is_dir() else config
+        try:
+            return cast("AnyCodec", from_config(read_json(path)))
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error
+    codec_id = _codec_id(_name(name, frame))
+    known = [field.name for field in dataclasses.fields(get_codec(codec_id))]
+    for key in settings:
+        if key not in known:
+            options = ", ".join(_FLAGS[field] for field in known if field in _FLAGS)
+            raise typer.BadParameter(
+                f"{codec_id} has no such setting; it has {options}", param_hint=_FLAGS[key]
+            )
+    try:
+        return cast("AnyCodec", get_codec(codec_id, **settings))
+    except ConfigError as error:
+        message = str(error)
+        raise typer.BadParameter(spoken(message), param_hint=_blamed(message, settings)) from None
+
+
+def parsed_grid(text: str) -> int | tuple[int, int]:
+    """Cells as they are typed: ``64`` or ``48x64``."""
+    if re.fullmatch("[0-9]{1,9}", text):
+        return int(text)
+    return _pair(text, "--grid", "64, or 48x64 for rows x columns")
+
+
+def parsed_shape(text: str) -> tuple[int, int]:
+    """An image's size as it is typed, (height, width): ``480x640``."""
+    height, width = _pair(text, "--shape", "480x640, height x width")
+    if not 1 <= height * width <= MOST_PIXELS:
+        raise typer.BadParameter(
+            f"an image has 1 .. {MOST_PIXELS} pixels, got {text!r}", param_hint="--shape"
+        )
+    return height, width
+
+
+def _pair(text: str, option: str, expected: str) -> tuple[int, int]:
+    match = re.fullmatch("([0-9]{1,9})[xX]([0-9]{1,9})", text)
+    if not match:
+        raise typer.BadParameter(f"expected {expected}, got {text!r}", param_hint=option)
+    return int(match[1]), int(match[2])
+
+
+def _blamed(message: str, given: Iterable[str]) -> str | None:
+    """The flag of the setting that a message names first, of those that were given."""
+    found = {key: re.search(rf"\b{key}\b", message) for key in given}
+    places = {key: match.start() for key, match in found.items() if match}
+    return _FLAGS[min(places, key=places.__getitem__)] if places else None
+
+
+def _name(name: str | None, frame: FrameName | None) -> str:
+    """A codec's name, which for B-SD says its frame as well."""
+    if name in (None, "b-sd") and frame == "box":
+        return "b-sd-box"
+    return name or "b-sd"
+
+
+def _codec_id(name: str) -> str:
+    """The id that a name stands for: itself, or its newest version."""
+    versions: dict[str, list[str]] = {}
+    for known in codec_ids():
+        versions.setdefault(known.rpartition("/")[0], []).append(known)
+    if name in versions:
+        return max(versions[name], key=lambda known: int(known.rpartition("/")[2]))
+    if name in codec_ids():
+        return name
+    raise typer.BadParameter(
+        f"no codec is called {name!r}; there are {', '.join(sorted(versions))}",
+        param_hint="--codec",
+    )
