@@ -8,11 +8,16 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from itertools import groupby, pairwise
+from math import ceil, floor
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 TAGS = ["<ref>", "</ref>", "<box>", "</box>", "<seg>", "</seg>"]
+
+
+COPIES = 2  # in place of a colour: a run that is so many copies of the row above
 
 
 class RefusedError(Exception):
@@ -39,22 +44,17 @@ def _overlap(first: int, first_parts: int, second: int, second_parts: int) -> Fr
     return max(end - begin, Fraction(0))
 
 
+def _shares(cells: int, pixels: int) -> np.ndarray:
+    """How much of every cell each pixel of a side covers."""
+    lines = [[cells * _overlap(c, cells, p, pixels) for p in range(pixels)] for c in range(cells)]
+    return np.array(lines, object)
+
+
 def covered(mask: np.ndarray, grid: tuple[int, int]) -> list[list[Fraction]]:
     """The share of every cell that is set, exactly."""
     (height, width), (rows, columns) = mask.shape, grid
-    result = []
-    for r in range(rows):
-        line = []
-        for c in range(columns):
-            area = sum(
-                _overlap(r, rows, y, height) * _overlap(c, columns, x, width)
-                for y in range(height)
-                for x in range(width)
-                if mask[y, x]
-            )
-            line.append(area * rows * columns)
-        result.append(line)
-    return result
+    pixels = (np.asarray(mask) != 0).astype(int).astype(object)
+    return (_shares(rows, height) @ pixels @ _shares(columns, width).T).tolist()
 
 
 def area(mask: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
@@ -74,21 +74,22 @@ def paint_nearest(cells: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return nearest(cells, shape)
 
 
-def paint_smooth(cells: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def paint_smooth(cells: np.ndarray, shape: tuple[int, int], edge: str = "edge") -> np.ndarray:
+    """Bilinear; beyond the cells lies the nearest one of them, or with "constant" background."""
     (rows, columns), (height, width) = cells.shape, shape
+    around = np.pad(np.asarray(cells), 1, mode=edge).tolist()
 
     def weights(pixel: int, pixels: int, count: int) -> list[tuple[int, Fraction]]:
-        centre = Fraction(2 * pixel + 1, 2 * pixels) * count - Fraction(1, 2)
-        low = centre.numerator // centre.denominator
+        centre = Fraction(2 * pixel + 1, 2 * pixels) * count + Fraction(1, 2)  # of those around
+        low = floor(centre)
         share = centre - low
-        clamp = lambda cell: min(max(cell, 0), count - 1)  # noqa: E731
-        return [(clamp(low), 1 - share), (clamp(low + 1), share)]
+        return [(low, 1 - share), (low + 1, share)]
 
     out = np.zeros(shape, np.uint8)
     for y in range(height):
         for x in range(width):
             value = sum(
-                int(cells[r, c]) * wy * wx
+                around[r][c] * wy * wx
                 for r, wy in weights(y, height, rows)
                 for c, wx in weights(x, width, columns)
             )
@@ -96,7 +97,198 @@ def paint_smooth(cells: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return out
 
 
+def _edges(row: list[int]) -> list[int]:
+    """The numbers of the cells that runs of set cells begin and end at."""
+    line = [0, *(int(cell != 0) for cell in row), 0]
+    return [c for c, (before, after) in enumerate(pairwise(line)) if before != after]
+
+
+def paint_contour(cells: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """How far inside a run of its row a point is, linear between rows; set where not outside."""
+    (rows, columns), (height, width) = cells.shape, shape
+    most = Fraction(height, rows)
+
+    def distance(row: list[int], x: int) -> Fraction:
+        at = Fraction(2 * x + 1, 2)
+        ends = [Fraction(c * width, columns) for c in _edges(row)]
+        inside = sum(end <= at for end in ends) % 2 == 1
+        near = min([most, *(abs(at - end) for end in ends if 0 < end < width)])
+        return near if inside else -near
+
+    lines = [[distance(row, x) for x in range(width)] for row in np.asarray(cells).tolist()]
+    beyond = [-most] * width
+    lines = [beyond, *lines, beyond]
+    out = np.zeros(shape, np.uint8)
+    for y in range(height):
+        centre = Fraction(2 * y + 1, 2 * height) * rows + Fraction(1, 2)  # of those with beyond
+        upper = floor(centre)
+        share = centre - upper
+        for x in range(width):
+            value = (1 - share) * lines[upper][x] + share * lines[upper + 1][x]
+            out[y, x] = value >= 0
+    return out
+
+
+def paint(
+    cells: np.ndarray,
+    shape: tuple[int, int],
+    method: str,
+    part: tuple[int, int, int, int] | None = None,
+) -> np.ndarray:
+    """Cells of a whole image, or of a part (top, left, height, width) beyond which is nothing."""
+    top, left, height, width = part or (0, 0, *shape)
+    inner = paint_nearest(cells, (height, width))
+    if method == "smooth":
+        other = paint_smooth(cells, (height, width), "constant" if part else "edge")
+    elif method == "contour":
+        other = paint_contour(cells, (height, width))
+    if method != "nearest" and other.any():
+        inner = other
+    out = np.zeros(shape, np.uint8)
+    out[top : top + height, left : left + width] = inner
+    return out
+
+
+# ----------------------------------------------------------------------- the box frame
+
+
+def bins_of(begin: int, end: int, side: int, bins: int) -> tuple[int, int]:
+    """The first and the last bin of the pixels begin .. end - 1: outwards."""
+    return floor(Fraction(begin, side) * bins), ceil(Fraction(end, side) * bins) - 1
+
+
+def pixels_of(first: int, last: int, side: int, bins: int) -> tuple[int, int]:
+    """Where the pixels that lie in bins begin and end: inwards, though one is always there."""
+    begin = min(ceil(Fraction(first, bins) * side), side - 1)
+    return begin, max(floor(Fraction(last + 1, bins) * side), begin + 1)
+
+
+def part_of(
+    box: tuple[int, int, int, int], bins: int, shape: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """The top, left, height and width in pixels of a box in bins."""
+    x1, y1, x2, y2 = box
+    top, bottom = pixels_of(y1, y2, shape[0], bins)
+    left, right = pixels_of(x1, x2, shape[1], bins)
+    return top, left, bottom - top, right - left
+
+
+def cells_of(grid: int | tuple[int, int], height: int, width: int) -> tuple[int, int]:
+    """Into how many rows and columns a box of pixels is cut."""
+    if not isinstance(grid, int):
+        return min(grid[0], height), min(grid[1], width)
+    longer = max(height, width)
+    most = min(grid, longer)
+    return ceil(Fraction(height * most, longer)), ceil(Fraction(width * most, longer))
+
+
+def place(mask: np.ndarray, grid: int | tuple[int, int], bins: int):
+    """The box in bins, the part of the image, and the rows and columns of a mask with pixels."""
+    ys, xs = np.nonzero(mask)
+    x1, x2 = bins_of(int(xs.min()), int(xs.max()) + 1, mask.shape[1], bins)
+    y1, y2 = bins_of(int(ys.min()), int(ys.max()) + 1, mask.shape[0], bins)
+    part = part_of((x1, y1, x2, y2), bins, mask.shape)
+    return (x1, y1, x2, y2), part, cells_of(grid, *part[2:])
+
+
+def framed(mask: np.ndarray, grid: int | tuple[int, int], bins: int, sampling: str):
+    """The box and its cells; None for a mask without a pixel."""
+    if not np.any(mask):
+        return None
+    box, part, size = place(mask, grid, bins)
+    pixels = _cut(mask, part)
+    if sampling == "best":
+        return box, improve(keep(pixels, size), pixels)
+    sample = {"nearest": nearest, "area": area, "keep": keep}[sampling]
+    return box, sample(pixels, size)
+
+
+def _cut(mask: np.ndarray, part: tuple[int, int, int, int]) -> np.ndarray:
+    top, left, height, width = part
+    return (np.asarray(mask) != 0).astype(np.uint8)[top : top + height, left : left + width]
+
+
+def points_of(cells: np.ndarray, pixels: np.ndarray) -> tuple[int, int]:
+    """At how many lines and at how many points of each `best` looks."""
+    (rows, columns), (height, width) = cells.shape, pixels.shape
+    return min(height, 8 * rows), min(width, 2 * columns)
+
+
+def at_points(cells: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """What the contour of cells is at those points, in whole numbers.
+
+    Distances count in 1 / (2 * columns) of what lies between two points of a line; the height of
+    a cell is rounded down, to 1 at least and twice the box's width at most.
+    """
+    (rows, columns), (height, width) = cells.shape, pixels.shape
+    lines, samples = points_of(cells, pixels)
+    most = floor(Fraction(height, rows) / Fraction(width, samples) * 2 * columns)
+    most = min(max(most, 1), 2 * samples * 2 * columns)
+
+    def distance(row: list[int], x: int) -> int:
+        at = (2 * x + 1) * columns
+        ends = [2 * samples * c for c in _edges(row)]
+        near = min([most, *(abs(at - end) for end in ends if 0 < end < 2 * samples * columns)])
+        return near if sum(end <= at for end in ends) % 2 else -near
+
+    measured = [[distance(row, x) for x in range(samples)] for row in cells.tolist()]
+    beyond = [-most] * samples
+    measured = [beyond, *measured, beyond]
+    out = np.zeros((lines, samples), np.uint8)
+    for y in range(lines):
+        row, share = divmod((2 * y + 1) * rows + lines, 2 * lines)
+        for x in range(samples):
+            value = (2 * lines - share) * measured[row][x] + share * measured[row + 1][x]
+            out[y, x] = value >= 0
+    return out
+
+
+def overlap(first: np.ndarray, second: np.ndarray) -> float:
+    """The IoU of two masks, 0 where both are empty."""
+    both, either = int((first & second).sum()), int((first | second).sum())
+    return both / either if either else 0.0
+
+
+def improve(cells: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """`best`: cells flipped one by one, row by row, twice, where the contour gains by it."""
+    cells = np.array(cells, np.uint8)
+    rows, columns = cells.shape
+    target = nearest(pixels, points_of(cells, pixels))
+    for _ in range(2):
+        before = cells.copy()
+        for r in range(rows):
+            for c in range(columns):
+                around = np.pad(cells, 1)
+                cross = [around[r + 1, c], around[r + 1, c + 2], around[r, c + 1]]
+                if {int(v) for v in [*cross, around[r + 2, c + 1]]} == {int(cells[r, c])}:
+                    continue
+                flipped = cells.copy()
+                flipped[r, c] ^= 1
+                more = len([*groupby(flipped[r].tolist())]) - len([*groupby(cells[r].tolist())])
+                now, then = (overlap(at_points(k, pixels), target) for k in (cells, flipped))
+                if then - now > 0.002 * max(more, 0):
+                    cells = flipped
+        if np.array_equal(cells, before):
+            break
+    return cells
+
+
 # ------------------------------------------------------------------------------ B-SD
+
+
+def arguments(settings: dict[str, Any]) -> dict[str, Any]:
+    """How `write_bsd` and `read_bsd` are told a codec's settings."""
+    tags = [
+        tag
+        for name in ("ref", "box", "seg")
+        for tag in settings.get(name, (f"<{name}>", f"</{name}>"))
+    ]
+    usual = ["fg{}", "bg{}", "rep{}"]
+    if settings.get("bricks", True):
+        usual = [f"<{brick}>" for brick in usual]
+    fg, bg, *rep = settings.get("spelling", usual)
+    found = {"separator": settings.get("row_separator", "\n"), "fg": fg, "bg": bg, "tags": tags}
+    return {**found, "rep": rep[0]} if settings.get("repeats") else found
 
 
 def _bricks(row: list[int], spell: dict[bool, str]) -> str:
@@ -110,6 +302,21 @@ def _bricks(row: list[int], spell: dict[bool, str]) -> str:
     return text
 
 
+def _rows_as_text(rows: list[list[int]], fg: str, bg: str, rep: str | None) -> list[str]:
+    lines = []
+    for row, same in groupby(rows):
+        copies = len(list(same)) - 1
+        lines.append(_bricks(row, {True: fg, False: bg}))
+        if rep is None:
+            lines += lines[-1:] * copies
+            continue
+        while copies > 0:
+            part = min(copies, 63)
+            lines.append(rep.replace("{}", str(part)))
+            copies -= part
+    return lines
+
+
 def write_bsd(
     cells: np.ndarray,
     label: str,
@@ -117,17 +324,21 @@ def write_bsd(
     fg: str = "<fg{}>",
     bg: str = "<bg{}>",
     tags: list[str] = TAGS,
+    rep: str | None = None,
+    box: tuple[int, int, int, int] | None = None,
 ) -> str:
+    """The cells of a canvas, drawn tight; or all cells of a box of the box frame."""
+    cells = np.asarray(cells)
     ys, xs = np.nonzero(cells)
     if len(ys) == 0:
         return ""
-    x1, y1, x2, y2 = xs.min(), ys.min(), xs.max(), ys.max()
-    rows = [
-        _bricks(cells[y, x1 : x2 + 1].tolist(), {True: fg, False: bg}) for y in range(y1, y2 + 1)
-    ]
-    ref, ref_end, box, box_end, seg, seg_end = tags
-    head = f"{ref}{label}{ref_end}{box}[[{x1} {y1} {x2} {y2}]]{box_end}"
-    return head + seg + separator.join(rows) + seg_end
+    if box is None:
+        box = xs.min(), ys.min(), xs.max(), ys.max()
+        cells = cells[box[1] : box[3] + 1, box[0] : box[2] + 1]
+    x1, y1, x2, y2 = box
+    ref, ref_end, box_tag, box_end, seg, seg_end = tags
+    head = f"{ref}{label}{ref_end}{box_tag}[[{x1} {y1} {x2} {y2}]]{box_end}"
+    return head + seg + separator.join(_rows_as_text(cells.tolist(), fg, bg, rep)) + seg_end
 
 
 def read_bsd(
@@ -137,10 +348,15 @@ def read_bsd(
     fg: str = "<fg{}>",
     bg: str = "<bg{}>",
     tags: list[str] = TAGS,
+    rep: str | None = None,
+    most: tuple[int, int] | None = None,
 ) -> list[tuple[str, tuple[int, ...], list[list[int]]]]:
-    """All instances as (label, box, rows of cells), or `RefusedError`."""
+    """All instances as (label, box, rows of cells), or `RefusedError`.
+
+    With `most`, the most rows and columns, cells belong to the box, and `grid` is the bins.
+    """
     any_tag = re.compile("|".join(map(re.escape, tags)))
-    parts = {1: fg.split("{}"), 0: bg.split("{}")}
+    parts = {1: fg.split("{}"), 0: bg.split("{}")} | ({COPIES: rep.split("{}")} if rep else {})
     brick = {
         value: re.compile(re.escape(head) + "([0-9]+)" + re.escape(tail))
         for value, (head, tail) in parts.items()
@@ -162,10 +378,10 @@ def read_bsd(
         if gap.strip(" ") or other_gap.strip(" "):
             raise RefusedError
         at = spots[-1].end()
-        found.append(_read_instance(label, box, body, grid, separator, brick))
+        found.append(_read_instance(label, box, body, grid, separator, brick, most))
 
 
-def _read_instance(label, box, body, grid, separator, brick):
+def _read_instance(label, box, body, grid, separator, brick, most):
     label = label.strip()
     numbers = "[1-9]|[1-5][0-9]|6[0-3]"
     plain = [re.compile(p.pattern.replace("[0-9]+", numbers)) for p in brick.values()]
@@ -177,24 +393,38 @@ def _read_instance(label, box, body, grid, separator, brick):
     x1, y1, x2, y2 = corners = tuple(int(n) if len(n) < 99 else 10**9 for n in match.groups())
     if not (x1 <= x2 < grid[1] and y1 <= y2 < grid[0]):
         raise RefusedError
+    lines = [_read_bricks(line, brick) for line in body.split("\n")]
     width, height = x2 - x1 + 1, y2 - y1 + 1
-    lines = body.split("\n") if separator else [body]
-    rows = [_read_bricks(line, brick) for line in lines]
+    if most:
+        width = sum(length for _, length in lines[0])
+        if not 1 <= width <= most[1]:
+            raise RefusedError
     if not separator:
-        runs, rows = rows[0], []
-        while runs:
-            row = []
-            while sum(length for _, length in row) < width:
-                if not runs:
-                    raise RefusedError
-                row.append(runs.pop(0))
-            rows.append(row)
-    if len(rows) != height:
-        raise RefusedError
-    cells = [[value for value, length in row for _ in range(length)] for row in rows]
-    if any(len(row) != width for row in cells):
+        if len(lines) > 1:
+            raise RefusedError
+        lines = _cut_at(width, lines[0])
+    cells: list[list[int]] = []
+    for line in lines:
+        if line[:1] and line[0][0] == COPIES and len(line) == 1 and cells:
+            cells += cells[-1:] * line[0][1]
+            continue
+        row = [value for value, length in line for _ in range(length)]
+        if COPIES in row or len(row) != width:
+            raise RefusedError
+        cells.append(row)
+    if (len(cells) > most[0]) if most else (len(cells) != height):
         raise RefusedError
     return label, corners, cells
+
+
+def _cut_at(width: int, runs: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Rows that end where the width is reached; a repeat is one where it begins a row."""
+    rows: list[list[tuple[int, int]]] = [[]]
+    for run in runs:
+        if rows[-1] and (rows[-1][0][0] == COPIES or sum(n for _, n in rows[-1]) >= width):
+            rows.append([])
+        rows[-1].append(run)
+    return rows
 
 
 def _read_bricks(line: str, brick: dict[int, re.Pattern[str]]) -> list[tuple[int, int]]:
@@ -364,3 +594,32 @@ def repaired(rows: list[list[tuple[object, int]]], height: int, width: int, blan
             row += [value] * min(count, width)
         grid.append((row + [blank] * width)[:width])
     return grid + [[blank] * width for _ in range(height - len(grid))]
+
+
+def repaired_copies(
+    lines: list[list[tuple[int, int]]], most: tuple[int, int]
+) -> tuple[list[list[int]], int]:
+    """The cells of a box of lines in which repeats stand anywhere, and how much was wrong.
+
+    The first line with a brick says how wide all are. What stands behind a repeat, and a repeat
+    behind a brick or without a row above, is passed over.
+    """
+    sums = [sum(n for value, n in line if value != COPIES) for line in lines]
+    width = min(next((n for n in sums if n), 1), most[1])
+    rows: list[list[int]] = []
+    faults = 0
+    for line in lines:
+        if len(rows) >= most[0]:
+            faults += 1  # once, whatever follows
+            break
+        if rows and line[:1] and line[0][0] == COPIES:
+            rows += rows[-1:] * line[0][1]
+            if len(rows) > most[0]:
+                faults += 1
+                break
+            faults += len(line) - 1
+            continue
+        bricks = [run for run in line if run[0] != COPIES]
+        faults += len(line) - len(bricks) + (sum(n for _, n in bricks) != width)
+        rows += repaired([bricks], 1, width, 0)
+    return rows[: most[0]], faults

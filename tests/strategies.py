@@ -56,6 +56,22 @@ def wide_cells(draw: st.DrawFn) -> np.ndarray:
 
 
 @st.composite
+def tall_cells(draw: st.DrawFn) -> np.ndarray:
+    """Rows that come many times, on both sides of 63 more."""
+    rows = draw(st.tuples(st.integers(1, 4), st.integers(1, 5)).flatmap(cells))
+    counts = st.sampled_from([1, 1, 2, 3, 63, 64, 65, 127, 128])
+    return np.repeat(rows, [draw(counts) for _ in rows], axis=0)
+
+
+@st.composite
+def placed(draw: st.DrawFn, shape: tuple[int, int] | None = None) -> np.ndarray:
+    """A mask that lies somewhere in an image."""
+    inner = draw(cells(shape or draw(small_shapes)))
+    margin = st.integers(0, 4)
+    return np.pad(inner, [(draw(margin), draw(margin)), (draw(margin), draw(margin))])
+
+
+@st.composite
 def label_cells(draw: st.DrawFn) -> tuple[np.ndarray, list[str]]:
     """An int32 grid of label numbers and the names, the background's first."""
     names = ["others", *draw(st.lists(cell_labels, min_size=1, max_size=12, unique=True))]
@@ -82,7 +98,7 @@ def _fits(codec: mc.Codec, text: str) -> bool:
     return True
 
 
-labels = _labels.filter(lambda text: _fits(mc.BSD(bricks=False), text))
+labels = _labels.filter(lambda text: _fits(mc.BSD(bricks=False, repeats=True), text))
 cell_labels = _labels.filter(lambda text: _fits(mc.RRLE(), text))
 
 BSD_SETTINGS = [
@@ -96,7 +112,22 @@ BSD_SETTINGS = [
         "spelling": ("[F{}]", "[B{}]"),
     },
 ]
-bsd_settings = st.sampled_from(BSD_SETTINGS)
+REPEAT_SETTINGS = [
+    {"repeats": True},
+    {"repeats": True, "row_separator": ""},
+    {"repeats": True, "bricks": False},
+    {"repeats": True, "bricks": False, "row_separator": ""},
+    {"repeats": True, "seg": ("<rows>", "</rows>"), "spelling": ("[F{}]", "[B{}]", "[R{}]")},
+]
+BOX_SETTINGS = [
+    settings
+    for settings in [*BSD_SETTINGS, *REPEAT_SETTINGS]
+    if settings.get("row_separator", "\n") == "\n"
+]
+bsd_settings = st.sampled_from([*BSD_SETTINGS, *REPEAT_SETTINGS])
+box_settings = st.sampled_from(BOX_SETTINGS)
+box_grids = st.one_of(st.integers(1, 6), st.tuples(st.integers(1, 6), st.integers(1, 6)))
+bins = st.sampled_from([1, 2, 3, 7, 16, 40, 1000, 1024])
 image_wise = st.sampled_from([mc.ISD, mc.IRLE, mc.RRLE])
 
 
@@ -124,6 +155,7 @@ def mutated(draw: st.DrawFn, text: str, pieces: list[str]) -> str:
 BRICK_PIECES = [
     *["<ref>", "</ref>", "<box>", "</box>", "<seg>", "</seg>", "\n", " ", "dog", "é", "<", "0"],
     *["<fg1>", "<bg2>", "<fg63>", "<fg64>", "<bg0>", "<fg01>", "<fg", "[[0 0 1 1]]", "]]", "fg3"],
+    *["<rep1>", "\n<rep2>", "<rep63>", "\n<rep0>", "<rep64>", "<rep", "\nrep3", "rep1"],
 ]
 LABEL_PIECES = ["<seg>", "</seg>", "|", "*", "\n", " ", "dog", "others*1", "0", "9", "é", "<ref>"]
 

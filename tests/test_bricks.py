@@ -15,18 +15,6 @@ DOG = "<ref>dog</ref><box>[[1 1 2 2]]</box><seg><fg2>\n<bg1><fg1></seg>"
 MASK = np.array([[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]])
 
 
-def twin(settings):
-    """The reference's arguments for a codec's settings."""
-    tags = [
-        tag
-        for name in ("ref", "box", "seg")
-        for tag in settings.get(name, (f"<{name}>", f"</{name}>"))
-    ]
-    default = ("<fg{}>", "<bg{}>") if settings.get("bricks", True) else ("fg{}", "bg{}")
-    fg, bg = settings.get("spelling", default)
-    return {"separator": settings.get("row_separator", "\n"), "fg": fg, "bg": bg, "tags": tags}
-
-
 def test_worked_example():
     codec = mc.BSD(grid=4)
     assert codec.encode(MASK, "dog") == DOG
@@ -39,14 +27,14 @@ def test_worked_example():
 
 
 @given(
-    st.one_of(strategies.cells(), strategies.wide_cells()),
+    st.one_of(strategies.cells(), strategies.wide_cells(), strategies.tall_cells()),
     strategies.labels,
     strategies.bsd_settings,
 )
 def test_text_equals_the_reference_and_comes_back(cells, label, settings):
     codec = mc.BSD(grid=cells.shape, **settings)
     text = codec.encode(cells, label)
-    assert text == reference.write_bsd(cells, label.strip(), **twin(settings))
+    assert text == reference.write_bsd(cells, label.strip(), **reference.arguments(settings))
     regions = codec.decode(text)
     assert len(regions) == cells.any()
     for region in regions:
@@ -171,7 +159,7 @@ def test_any_text_decodes_as_the_reference_reads_it_or_is_refused(data, cells, s
     text = codec.encode_many([cells, cells[::-1]], ["dog", "犬 <"])
     text = data.draw(strategies.mutated(text, pieces))
     try:
-        expected = reference.read_bsd(text, (4, 5), **twin(settings))
+        expected = reference.read_bsd(text, (4, 5), **reference.arguments(settings))
     except reference.RefusedError:
         with pytest.raises(mc.DecodeError) as caught:
             codec.decode(text)

@@ -962,12 +962,18 @@ def test_cells_of_a_box_come_back(method):
 def test_a_label_map_comes_back_from_boxes(folder):
     args = "-c", "b-sd-box"
     run("encode", "map.png", "-n", "names.json", "-o", "a.txt", *args)
+    args = *args, "--method", "nearest"
     result = run("decode", "a.txt", "-s", "128x192", "-o", "i.png", "--names-out", "n.json", *args)
     assert np.array_equal(image("i.png"), MAP)
     assert "2 names" in result.stderr
     mc.BSD(frame="box").save(folder)
-    run("decode", "a.txt", "-i", "photo.png", "--as", "masks", "--config", ".")
+    run("decode", "a.txt", "-i", "photo.png", "--as", "masks", "--config", ".", *args[2:])
     assert np.array_equal(image("decoded-2.png"), (MAP == 2) * 255)
+    run("decode", "a.txt", "-i", "photo.png", "--as", "masks", "--config", ".")
+    region = mc.BSD(frame="box").decode(Path("a.txt").read_text("utf-8"))[1]
+    drawn = region.mask((128, 192), method="contour")
+    assert np.array_equal(image("decoded-2.png"), drawn * 255)
+    assert (drawn != (MAP == 2)).any()
 
 
 def test_a_truncated_text_of_a_box():

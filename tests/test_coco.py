@@ -28,16 +28,19 @@ CODECS = [
     for sampling in SAMPLINGS
     for kind, options in (
         (mc.BSD, {}),
-        (mc.BSD, {"row_separator": ""}),
+        (mc.BSD, {"row_separator": "", "repeats": True}),
+        (mc.BSD, {"frame": "box"}),
         (mc.ISD, {}),
         (mc.IRLE, {}),
         (mc.RRLE, {}),
     )
 ]
+CODECS.append(mc.BSD(frame="box", grid=6, sampling="best", bins=9, repeats=True))
 TOKENS = [tokens("byte-level", codec) for codec in CODECS] + [
     tokens("unigram", CODECS[0]),
     tokens("word-piece", mc.BSD(grid=(5, 7), bricks=False)),
 ]
+BRICKS = [codec for codec in TOKENS if isinstance(codec.codec, mc.BSD)]
 codecs = st.sampled_from(CODECS)
 token_codecs = st.sampled_from(TOKENS)
 
@@ -355,7 +358,7 @@ def test_a_batch_of_segmentations_is_that_of_their_pixels(drawn, codec, lost):
         assert [ids[a:b] for a, b in pairwise(offsets)] == loop
 
 
-@given(annotations(), st.sampled_from(TOKENS[::5] + TOKENS[15:]), st.booleans())
+@given(annotations(), st.sampled_from(BRICKS), st.booleans())
 def test_the_instances_of_an_image_are_those_of_its_pixels(drawn, codec, drop):
     found, painted, shapes, shape = drawn
     labels = ["dog", "sky", "black dog", "roi0"][: len(found)]
@@ -1001,9 +1004,10 @@ def test_cocoeval_scores_results_as_counted_by_hand(truth, found, scores, expect
 
 
 @pytest.mark.usefixtures("_quiet")
-@pytest.mark.parametrize("method", ["nearest", "smooth"])
+@pytest.mark.parametrize("method", ["nearest", "smooth", "contour"])
 def test_loaded_results_have_the_masks_area_and_box(method):
     regions = [*DOGS, mc.Region("cat", (1, 1, 3, 2), [[1, 0, 1], [0, 1, 1]], (4, 6))]
+    regions.append(mc.Region("dog", (1, 0, 7, 9), [[1, 0], [1, 1]], (10, 10), frame="box"))
     rows = coco.results(regions, SHAPE, image_id=7, category_ids=CATEGORIES, method=method)
     loaded = annotated(DOGS, CATEGORIES).loadRes(json.loads(json.dumps(rows)))
     for row, region in zip(loaded.loadAnns(loaded.getAnnIds()), regions, strict=True):
@@ -1056,7 +1060,7 @@ def test_results_of_a_label_that_is_no_category_are_refused_or_dropped():
         (
             {"method": "cubic"},
             mc.ConfigError,
-            "method must be one of 'nearest', 'smooth', got 'cubic'",
+            "method must be one of 'nearest', 'smooth', 'contour', got 'cubic'",
         ),
         ({"shape": (0, 60)}, mc.MaskError, "shape must be two integers of at least 1, got (0, 60)"),
     ],

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import maskcodec as mc
+from maskcodec.coco import RunMask
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "tests" / "golden"
+METHODS = "nearest", "smooth", "contour"
 
 CODECS = {
     "b-sd": mc.BSD(grid=(6, 8)),
@@ -24,6 +26,14 @@ CODECS = {
         ref=("<|object_ref_start|>", "<|object_ref_end|>"),
         box=("<|box_start|>", "<|box_end|>"),
     ),
+    "b-sd-repeats": mc.BSD(grid=(6, 8), repeats=True),
+    "b-sd-repeats-unseparated": mc.BSD(grid=(6, 8), repeats=True, row_separator=""),
+    "b-sd-repeats-plain": mc.BSD(grid=(6, 8), repeats=True, bricks=False),
+    "b-sd-box": mc.BSD(frame="box", grid=(6, 8)),
+    "b-sd-box-square": mc.BSD(frame="box", grid=8),
+    "b-sd-box-bins": mc.BSD(frame="box", grid=(6, 8), bins=24, sampling="nearest"),
+    "b-sd-box-plain": mc.BSD(frame="box", grid=(6, 8), bricks=False),
+    "b-sd-box-repeats": mc.BSD(frame="box", grid=(6, 8), repeats=True),
     "i-sd": mc.ISD(grid=(6, 8)),
     "i-rle": mc.IRLE(grid=(6, 8)),
     "r-rle": mc.RRLE(grid=(6, 8)),
@@ -46,10 +56,43 @@ def pictures(shape):
     }
 
 
+SIZES = [(37, 50), (6, 8), (5, 3)]
+LARGE = 1203, 1601  # more pixels than bins
+
+
+def images():
+    """Named masks of images of several sizes, drawn by formulas."""
+    found = {}
+    for rows, columns in SIZES:
+        ys, xs = np.mgrid[:rows, :columns]
+        named = pictures((rows, columns))
+        named["slope"] = (2 * ys > xs) & (2 * ys < xs + columns) & (xs > 1) & (ys < rows - 1)
+        named["two pixels"] = (ys + xs == 2) & (ys != 1)
+        for name, picture in named.items():
+            found[f"{name}, {rows} x {columns}"] = RunMask.from_mask(np.asarray(picture) == 1)
+    ys, xs = np.mgrid[: LARGE[0], : LARGE[1]]
+    disc = (ys - 700) ** 2 + (xs - 900) ** 2 < 211**2
+    found[f"disc, {LARGE[0]} x {LARGE[1]}"] = RunMask.from_mask(disc & (xs > 801))
+    return found
+
+
 LABELS = ["others", "black dog", "犬"]
 
 
+def framed(codec):
+    """What becomes of every image in the box frame, and what the text paints on it."""
+    texts, painted = {}, {}
+    for name, image in images().items():
+        texts[name] = codec.encode(image, LABELS[1], lost="drop")
+        for region in codec.decode(texts[name]):
+            runs = [region.coco_rle(image.shape, method=method)["counts"] for method in METHODS]
+            painted[name] = dict(zip(METHODS, (counts.decode() for counts in runs), strict=True))
+    return {"config": codec.get_config(), "texts": texts, "painted": painted}
+
+
 def written(codec):
+    if getattr(codec, "frame", "canvas") == "box":
+        return framed(codec)
     texts = {}
     for name, picture in pictures(codec.canvas).items():
         if isinstance(codec, mc.BSD):
@@ -70,6 +113,9 @@ def test_texts_are_what_they_were(name, write_golden):
     golden = json.loads(path.read_text("utf-8"))
     assert written(CODECS[name]) == golden
     codec = mc.from_config(golden["config"])
+    if "painted" in golden:
+        assert all(codec.encode_regions(codec.decode(t)) == t for t in golden["texts"].values())
+        return
     for picture, text in golden["texts"].items():
         expected = pictures(codec.canvas)[picture].astype(int)
         decoded = codec.decode(text)
@@ -115,6 +161,54 @@ WRONG = {
         HEAD + "<fg3>\n<fg3></seg>",
         HEAD + "<fg2><fg2></seg>",
         HEAD + "<fg3><fg3><fg1></seg>",
+    ],
+    "b-sd-repeats": [
+        HEAD + "<rep1>\n<fg3></seg>",
+        HEAD + "<rep1><fg3>\n<fg3></seg>",
+        HEAD + "<fg3><rep1></seg>",
+        HEAD + "<fg3>\n<rep1><fg3></seg>",
+        HEAD + "<fg3>\n<fg3><rep1></seg>",
+        HEAD + "<fg3>\n<rep2></seg>",
+        HEAD + "<fg3>\n<rep1>\n<fg3></seg>",
+        HEAD + "<fg3>\n<rep0>\n<fg3></seg>",
+        HEAD + "<fg3>\n<rep01></seg>",
+        HEAD + "<fg3>\n<rep64></seg>",
+        HEAD + "<fg3>\n<rep1>",
+        HEAD + "<fg3>\n<re",
+        "<ref>a<rep2></ref><box>[[1 1 3 2]]</box><seg><fg3>\n<rep1></seg>",
+    ],
+    "b-sd-repeats-unseparated": [
+        HEAD + "<rep1><fg3></seg>",
+        HEAD + "<fg2><rep1><fg1><fg3></seg>",
+        HEAD + "<fg3><rep2></seg>",
+        HEAD + "<fg3>\n<rep1></seg>",
+        HEAD + "<fg3><rep1><rep1></seg>",
+    ],
+    "b-sd-box": [
+        HEAD + "</seg>",
+        HEAD + "<fg3>\n<fg2></seg>",
+        HEAD + "<fg2>\n<fg3></seg>",
+        HEAD + "<fg9>\n<fg8></seg>",
+        HEAD + "\n".join(["<fg3>"] * 7) + "</seg>",
+        HEAD + "<fg3>\n\n<fg3></seg>",
+        HEAD + "\n<fg3></seg>",
+        HEAD + "<fg3>, <fg3></seg>",
+        HEAD + "<fg3>\n<rep1></seg>",
+        HEAD + "<fg0></seg>",
+        HEAD + "<fg64></seg>",
+        HEAD,
+        HEAD + "<fg3>\n<fg",
+        "<ref>dog</ref><box>[[1 1 1000 2]]</box><seg><fg3>\n<fg3></seg>",
+        "<ref>dog</ref><box>[[3 1 1 2]]</box><seg><fg3>\n<fg3></seg>",
+        "<ref>dog</ref><box>[[1 1 3 2",
+    ],
+    "b-sd-box-repeats": [
+        HEAD + "<rep1></seg>",
+        HEAD + "<rep1>\n<fg3></seg>",
+        HEAD + "<fg3>\n<rep1><rep1></seg>",
+        HEAD + "<fg3>\n<rep6></seg>",
+        HEAD + "<fg3>\n<rep5>\n<fg3></seg>",
+        HEAD + "<fg3>\n<rep5>",
     ],
     "i-sd": ["<seg>dog|dog</seg>", "<seg>dog|dog", "<seg>dog*48</seg>"],
     "i-rle": ["<seg>dog*47</seg>", "<seg>dog*49</seg>", "<seg>dog*24\ndog*24</seg>"],

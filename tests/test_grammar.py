@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from functools import cache
 
@@ -15,6 +16,9 @@ from tests.conftest import PURE
 from tests.vocabularies import fresh
 
 SPELLINGS = [{}, {"row_separator": ""}, {"spelling": ("[F{}]", "[B{}]"), "seg": ("<s>>", "</s>>")}]
+SPELLINGS += [{"repeats": True}, {"repeats": True, "row_separator": ""}]
+FRAMED = [{"frame": "box", "bins": 40}, {"frame": "box", "bins": 12, "repeats": True}]
+SPELLINGS += FRAMED
 # Many vocabularies of 150,000 ids would only take time.
 NAMES = ["byte-level", "word-piece", "metaspace", "mistral"]
 PADDING = 100  # rows of an embedding behind the last id
@@ -105,9 +109,31 @@ BOXES = [
 ]
 
 
-@pytest.mark.parametrize("spelling", [0, 1, 2])
-@pytest.mark.parametrize(("grid", "box"), BOXES)
-@pytest.mark.parametrize("name", NAMES)
+FRAMES = [
+    ((1, 1), (0, 0, 0, 0)),
+    ((3, 4), (0, 0, 11, 11)),
+    ((63, 3), (2, 0, 9, 11)),
+    ((2, 63), (3, 3, 3, 3)),
+    (5, (1, 0, 2, 9)),
+]
+CASES = [
+    *(
+        (name, grid, box, spelling)
+        for name in NAMES
+        for grid, box in BOXES
+        for spelling in range(5)
+    ),
+    *(
+        (name, grid, box, spelling)
+        for name in ("byte-level", "metaspace")
+        for grid, box in FRAMES
+        for spelling in (5, 6)
+    ),
+    ("mistral", *FRAMES[1], 6),
+]
+
+
+@pytest.mark.parametrize(("name", "grid", "box", "spelling"), CASES)
 @few
 @given(seed=seeds)
 def test_what_xgrammar_allows_is_what_the_guide_allows(name, grid, box, spelling, seed):
@@ -122,7 +148,8 @@ def test_what_xgrammar_allows_is_what_the_guide_allows(name, grid, box, spelling
         for wrong in rng.integers(0, len(vocab_of(tokens)), 3).tolist():
             if wrong not in options:
                 assert not found.accept_token(wrong)
-        number = options[int(rng.integers(len(options)))]
+        few_more = [options[0], options[-1]] if len(options) > 1 else []  # a row's end, perhaps
+        number = int(rng.choice([*few_more, *rng.choice(options, 3)]))
         assert found.accept_token(number)
         state = guide.step(state, number)
         ids.append(number)
@@ -139,17 +166,16 @@ def guide_of(tokens, start):
     return tokens.guide(start=start)
 
 
-@pytest.mark.parametrize("spelling", [0, 1, 2])
-@pytest.mark.parametrize(("grid", "box"), BOXES)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "grid", "box", "spelling"), CASES)
 @few
 @given(seed=seeds)
 def test_what_encode_writes_in_a_box_is_accepted(name, grid, box, spelling, seed):
     tokens = made(name, grid, spelling)
     x1, y1, x2, y2 = box
     rng = np.random.default_rng(seed)
-    mask = np.zeros(grid, np.uint8)
+    mask = np.zeros(tokens.codec.canvas, np.uint8)
     mask[y1 : y2 + 1, x1 : x2 + 1] = rng.random((y2 - y1 + 1, x2 - x1 + 1)) < rng.random()
+    mask[y1:y2:2] = mask[y1 + 1 : y2 + 1 : 2]  # rows to repeat
     mask[y1, x1] = mask[y2, x2] = 1  # so that the box is tight
     begun, rows = split(tokens, tokens.encode(mask, "dog").tolist())
     assert tokens.decode(begun + rows)[0].box == box
@@ -202,6 +228,35 @@ def test_a_row_may_not_be_longer_or_shorter_than_the_box():
         assert (last and found.accept_token(vocab_of(tokens)["Ċ"])) == good
 
 
+@pytest.mark.parametrize("spelling", [3, 4, 5, 6])
+def test_rows_are_all_that_strict_decoding_takes_and_no_others(spelling):
+    tokens = made("byte-level", (3, 2), spelling)
+    box = (0, 0, 1, 2)
+    begun, rows = head(tokens, box)
+    words = tokens.codec.words()
+    symbols = [tokens.words[words.brick(run)] for run in (1, -2)]
+    symbols += [tokens.words[words.brick(63 + n)] for n in (1, 2) if words.repeats]
+    if tokens.codec.row_separator:
+        symbols.append(vocab_of(tokens)["Ċ"])
+    taken = 0
+    for length in range(4 if PURE else 6):
+        for way in itertools.product(symbols, repeat=length):
+            found = matcher(tokens, box)
+            answer = [rows[0], *way, rows[-1]]
+            accepted = all(map(found.accept_token, answer))
+            assert accepted == decodes(tokens, begun + answer)
+            taken += accepted
+    assert taken
+
+
+def decodes(tokens, answer):
+    try:
+        tokens.decode(answer)
+    except mc.DecodeError:
+        return False
+    return True
+
+
 def test_the_text_of_a_small_grammar():
     tokens = made("byte-level", (2, 2), 1)
     fg1, fg2, bg1, bg2 = (tokens.words[f"<{k}{n}>"] for k in ("fg", "bg") for n in (1, 2))
@@ -213,6 +268,45 @@ def test_the_text_of_a_small_grammar():
         "below1 ::= cells2 below0\n"
         f"below0 ::= Token({seg_end})\n"
     )
+
+
+def test_the_text_of_a_small_grammar_with_repeats():
+    tokens = made("byte-level", (3, 1), 3)
+    of = tokens.words
+    assert tokens.grammar((0, 0, 0, 2)) == (
+        f"root ::= Token({of['<seg>']}) cells1 below2\n"
+        f"cells1 ::= Token({of['<fg1>']}, {of['<bg1>']})\n"
+        f"below2 ::= Token({vocab_of(tokens)['Ċ']}) "
+        f"(cells1 below1 | Token({of['<rep1>']}) below1 | Token({of['<rep2>']}) below0)\n"
+        f"below1 ::= Token({vocab_of(tokens)['Ċ']}) "
+        f"(cells1 below0 | Token({of['<rep1>']}) below0)\n"
+        f"below0 ::= Token({of['</seg>']})\n"
+    )
+
+
+def test_the_text_of_a_small_grammar_of_a_box_with_any_cells():
+    tokens = made("byte-level", (2, 2), 5)
+    one, two = (f"Token({tokens.words[f'<fg{n}>']}, {tokens.words[f'<bg{n}>']})" for n in (1, 2))
+    newline, end = f"Token({vocab_of(tokens)['Ċ']})", f"Token({tokens.words['</seg>']})"
+    assert tokens.grammar((3, 3, 4, 4)) == (
+        f"root ::= Token({tokens.words['<seg>']}) first0\n"
+        f"first0 ::= {one} first1 | {two} first2\n"
+        f"first1 ::= {one} first2 | wide1below1\n"
+        "first2 ::= wide2below1\n"
+        f"cells2 ::= {one} cells1 | {two}\n"
+        f"cells1 ::= {one}\n"
+        f"wide1below1 ::= {newline} cells1 wide1below0 | {end}\n"
+        f"wide1below0 ::= {end}\n"
+        f"wide2below1 ::= {newline} cells2 wide2below0 | {end}\n"
+        f"wide2below0 ::= {end}\n"
+    )
+
+
+@pytest.mark.parametrize("spelling", [5, 6])
+def test_a_grammar_of_any_cells_is_the_same_for_every_box(spelling):
+    tokens = made("byte-level", (3, 4), spelling)
+    last = tokens.codec.bins - 1
+    assert tokens.grammar((0, 0, last, last)) == tokens.grammar((3, 4, 5, 6))
 
 
 def test_a_box_of_numpy_integers_is_the_same():
@@ -230,6 +324,15 @@ def test_a_box_that_does_not_lie_on_the_canvas_is_refused(box):
     assert str(caught.value) == (
         f"box {box} does not lie on a canvas of 4 rows and 5 columns: 0 <= x1 <= x2 < columns and "
         "0 <= y1 <= y2 < rows, corners inside"
+    )
+
+
+def test_a_box_that_does_not_lie_on_the_bins_is_refused():
+    with pytest.raises(mc.MaskError) as caught:
+        made("byte-level", (3, 4), 6).grammar((0, 0, 12, 0))
+    assert str(caught.value) == (
+        "box (0, 0, 12, 0) does not lie on an image of 12 x 12 bins: 0 <= x1 <= x2 < 12 and "
+        "0 <= y1 <= y2 < 12, corners inside"
     )
 
 
@@ -255,6 +358,8 @@ def test_a_large_grammar_compiles_at_once(name):
     make.compile_grammar(tokens.grammar((0, 0, 63, 63)))
     assert time.perf_counter() - start < 2
     assert len(tokens.grammar((0, 0, 63, 63))) < 100_000
+    boxed = [made("byte-level", (11, 63), spelling) for spelling in (5, 6)]
+    assert [len(one.grammar((0, 0, 1, 1))) < 250_000 for one in boxed] == [True, True]
     if not PURE:
         _begun, rows = head(tokens, (0, 0, 63, 63))
         found = matcher(tokens, (0, 0, 63, 63))

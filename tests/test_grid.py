@@ -51,7 +51,7 @@ def test_nearest_painting_equals_pillow(cells, shape):
 
 @given(small_cells, small_shapes)
 def test_coverage_is_exact(mask, grid):
-    shares = cell_coverage(mask, grid)
+    shares = cell_coverage(mask, grid, (0, 0, *mask.shape))
     expected = [[share * mask.size for share in row] for row in reference.covered(mask, grid)]
     assert shares.tolist() == expected
 
@@ -70,16 +70,16 @@ def test_keep_never_loses_a_mask(mask, grid):
 @given(small_cells, small_shapes)
 def test_smooth_painting_equals_the_reference(cells, shape):
     painted = paint_cells(cells, (0, 0), cells.shape, shape, "smooth")
-    assert np.array_equal(painted, reference.paint_smooth(cells, shape))
+    assert np.array_equal(painted, reference.paint(cells, shape, "smooth"))
 
 
 @given(strategies.cells())
 def test_every_way_back_is_the_identity_at_the_grids_own_size(cells):
-    for method in ("nearest", "smooth"):
+    for method in ("nearest", "smooth", "contour"):
         assert np.array_equal(paint_cells(cells, (0, 0), cells.shape, cells.shape, method), cells)
 
 
-@given(strategies.cells(), small_shapes, st.sampled_from(["nearest", "smooth"]))
+@given(strategies.cells(), small_shapes, st.sampled_from(["nearest", "smooth", "contour"]))
 def test_a_box_paints_like_the_whole_canvas(cells, corner, method):
     rows, columns = cells.shape[0] + corner[0] + 1, cells.shape[1] + corner[1] + 2
     canvas = np.zeros((rows, columns), np.uint8)

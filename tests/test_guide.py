@@ -22,7 +22,14 @@ from tests.conftest import PURE
 from tests.vocabularies import REAL, TRAINED, fresh
 
 ALL = [*TRAINED, *REAL]
-SPELLINGS = [s for s in strategies.BSD_SETTINGS if s.get("bricks", True)]
+LETTERED = {"spelling": ("[F{}]", "[B{}]", "[R{}]"), "repeats": True}
+USUAL = [{}, {"row_separator": ""}, strategies.BSD_SETTINGS[4]]
+REPEATING = [{"repeats": True}, {"repeats": True, "row_separator": ""}, LETTERED]
+FRAMED = [{"frame": "box"}, {"frame": "box", "bins": 12, "repeats": True}]
+FRAMED += [{"frame": "box", "bins": 1024, **LETTERED}, {"frame": "box", "bins": 1}]
+SPELLINGS = [*USUAL, *REPEATING, *FRAMED]
+CANVAS = range(len(USUAL) + len(REPEATING))
+KEEP_NEWLINES = [name for name in TRAINED if name != "word-piece"]
 ENDS = "<|im_end|>", "</s>", "<eos>", "[SEP]"
 LABELS = ("dog", "dog house", "black dog", "犬", "dog")
 MASK = np.array([[0, 1, 1, 0], [0, 0, 1, 0], [1, 1, 1, 1]], np.uint8)
@@ -54,8 +61,8 @@ def extended(name, wrapped=False):
 
 
 @cache
-def bricks(name, grid, *, wrapped=False, spelling=0):
-    codec = mc.BSD(grid=grid, **SPELLINGS[spelling])
+def bricks(name, grid, *, wrapped=False, spelling=0, sampling=None):
+    codec = mc.BSD(grid=grid, sampling=sampling, **SPELLINGS[spelling])
     return mc.TokenCodec(codec, extended(name, wrapped))
 
 
@@ -98,7 +105,8 @@ def text_of(tokens, ids):
 
 def text_codec(tokens):
     """The codec for the tokenizer's text, which has no newlines where it drops them."""
-    if isinstance(tokens.codec, mc.BSD) and "\n" not in text_of(tokens, instance(tokens)):
+    canvas = isinstance(tokens.codec, mc.BSD) and tokens.codec.frame == "canvas"
+    if canvas and "\n" not in text_of(tokens, instance(tokens)):
         return dataclasses.replace(tokens.codec, row_separator="")
     return tokens.codec
 
@@ -226,16 +234,20 @@ class Walker:
     def brick(self, options):
         """A brick; in wide boxes mostly a long one, or the walk would take all day."""
         runs = brick_runs(self.tokens)
+        others = [number for number in options.tolist() if number not in runs]
+        if others and self.rng.random() < 0.4:  # a row that has any width may end
+            return int(self.rng.choice(others))
         first = [options[int(k)] for k in self.rng.integers(len(options), size=8)]
         if len(options) > 40 and self.rng.random() < 0.7:
-            return int(max(first, key=lambda number: abs(runs[number])))
+            return int(max(first, key=lambda number: abs(runs.get(number, 0))))
         return int(first[0])
 
 
 @cache
 def brick_runs(tokens):
+    """The runs of bricks and repeats; n copies of a row are 63 + n."""
     words = tokens.codec.words()
-    return {tokens.words[words.brick(r)]: r for n in range(1, 64) for r in (n, -n)}
+    return {tokens.words[words.brick(run)]: run for run in words.runs()}
 
 
 def brick_walk(tokens, guide, seed, *, begun=(), instances=2):
@@ -260,7 +272,7 @@ def brick_walk(tokens, guide, seed, *, begun=(), instances=2):
             else:
                 number = plain(tokens) if in_part > 8 else walker.text(options)
                 number = number if is_in(options, number) else walker.few(options)
-        elif last == seg and options[0] in brick_runs(tokens):
+        elif last == seg and len(options) > 1:
             number = walker.brick(options)
         else:
             number = walker.few(options)
@@ -278,14 +290,18 @@ def is_end(tokens, number):
 
 
 def rows_of(tokens, ids, regions):
-    """The runs of every row of the regions, cut by their boxes."""
+    """The runs of every row of the regions that is no repeat, cut by their widths."""
     runs = iter([brick_runs(tokens)[i] for i in ids if i in brick_runs(tokens)])
     for region in regions:
-        x1, y1, x2, y2 = region.box
-        for _ in range(y2 - y1 + 1):
-            row = []
-            while sum(map(abs, row)) < x2 - x1 + 1:
+        rows, width = region.cells.shape
+        while rows > 0:
+            row = [next(runs)]
+            if row[0] > 63:
+                rows -= row[0] - 63
+                continue
+            while sum(map(abs, row)) < width:
                 row.append(next(runs))
+            rows -= 1
             yield row
 
 
@@ -318,6 +334,16 @@ WALKS = [
     *((name, BRICK_CODECS[2], True, OPTIONS[1]) for name in REAL),
     ("mistral", BRICK_CODECS[4], True, {}),
 ]
+# The same with repeats, and in the box frame with any cells, few rows, few columns, one number.
+REPEATED = [((1, 12), 3), ((70, 70), 4), ((9, 130), 5), ((130, 3), 3)]
+BOXED = [(None, 6), ((1, 63), 7), ((63, 1), 8), (1, 9), (12, 8), ((11, 63), 7)]
+WALKS += [
+    *((n, c, *o) for n in TRAINED for c in REPEATED for o in ((False, {}), (True, OPTIONS[1]))),
+    *((n, c, *o) for n in KEEP_NEWLINES for c in BOXED for o in ((False, {}), (True, OPTIONS[1]))),
+    *((name, BOXED[0], False, {}) for name in REAL),
+    *((name, BOXED[4], True, OPTIONS[2]) for name in REAL),
+    *((name, REPEATED[1], False, {}) for name in REAL),
+]
 
 
 @pytest.mark.parametrize(("name", "codec", "wrapped", "options"), WALKS)
@@ -331,7 +357,7 @@ def test_any_walk_decodes_strictly(name, codec, wrapped, options, seed):
     regions = agree(tokens, ids)
     assert len(regions) == ids.count(tags(tokens)[5]) <= options.get("instances", 2)
     if "labels" in options:
-        listed = {tokens.decode(tokens.encode(np.ones(grid, np.uint8), a))[0].label for a in LABELS}
+        listed = {tokens.decode(tokens.encode(MASK, a))[0].label for a in LABELS}
         assert {region.label for region in regions} <= listed
     if options.get("colours") == "alternate":
         for row in rows_of(tokens, ids, regions):
@@ -395,6 +421,32 @@ def test_what_encode_writes_is_a_walk(name, grid, data):
         except mc.LabelError:
             return  # such as <fg6 with an s: no, or an added token that swallows a tag
         assert refused_at(guide, tokens.encode(mask, label)) is None
+
+
+WRITTEN = [
+    *itertools.product(TRAINED, REPEATED),
+    *itertools.product(KEEP_NEWLINES, BOXED),
+    *itertools.product(REAL, [REPEATED[1], BOXED[0]]),
+]
+
+
+@pytest.mark.parametrize(("name", "codec"), WRITTEN)
+@share(10)
+@given(
+    mask=strategies.shapes.flatmap(strategies.cells),
+    times=st.sampled_from([1, 5]),  # rows that are equal
+    sampling=st.sampled_from(["nearest", "keep"]),
+)
+def test_what_encode_writes_of_repeats_and_of_boxes_is_a_walk(name, codec, mask, times, sampling):
+    grid, spelling = codec
+    tokens = bricks(name, grid, spelling=spelling, sampling=sampling if name in TRAINED else None)
+    ids = tokens.encode(mask.repeat(times, axis=0), "dog", lost="drop").tolist()
+    guides = [guide_of(tokens)]
+    if name in TRAINED:
+        guides.append(guide_of(tokens, colours="alternate"))
+    for guide in guides:
+        assert refused_at(guide, ids + ids) is None
+    assert len(agree(tokens, ids)) == (len(ids) > 0)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -513,6 +565,41 @@ def test_rows_are_all_ways_to_fill_a_box_and_no_others(name, spelling, colours):
     assert len({drawn.tobytes() for drawn in seen.values()}) == 2 ** (grid[0] * grid[1])
 
 
+LITTLE = [((3, 2), 3), ((3, 2), 4), ((1, 2), 3), ((3, 1), 4), ((3, 1), 5)]
+LITTLE += [((3, 2), 6), ((3, 2), 7), ((1, 3), 7), ((3, 1), 8), (2, 8), (1, 9)]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        *itertools.product(["byte-level", "metaspace"], LITTLE),
+        *itertools.product(["word-piece"], [codec for codec in LITTLE if codec[1] in CANVAS]),
+    ],
+)
+def test_rows_are_all_that_strict_decoding_takes_and_no_others(name, codec):
+    grid, spelling = codec
+    tokens = bricks(name, grid, spelling=spelling)
+    begun, end = until(tokens, 4), tags(tokens)[5]
+    guides = [tokens.guide(start=begun, colours=colours) for colours in ("any", "alternate")]
+    ids_of = {run: [number] for number, run in brick_runs(tokens).items()}
+    symbols = [ids_of[run] for run in (1, -1, 2, *((64, 65) if 64 in ids_of else ()))]
+    if separator := [*tokens._vocab.separator]:
+        symbols.append(separator)
+    found, longest = 0, 3 if PURE else 5 if name == "byte-level" else 4
+    for length in range(longest + 1):
+        for way in itertools.product(symbols, repeat=length):
+            ids = [*itertools.chain(*way), end]
+            good = decodes(tokens.decode, begun + ids)
+            assert (refused_at(guides[0], ids) is None) == good
+            rows = rows_of(tokens, ids, tokens.decode(begun + ids)) if good else ()
+            alternate = all(a * b < 0 for row in rows for a, b in itertools.pairwise(row))
+            assert (refused_at(guides[1], ids) is None) == (good and alternate)
+            if good:
+                found += 1
+                agree(tokens, begun + ids)
+    assert found > 1 or PURE
+
+
 def box_texts(grid):
     """Every beginning of a box as the decoder reads it, with a space wherever one may stand."""
     rows, columns = grid
@@ -528,7 +615,17 @@ def box_texts(grid):
 @pytest.mark.parametrize("grid", [(1, 1), (2, 2), (2, 11), (12, 2)])
 @pytest.mark.parametrize("name", TRAINED)
 def test_boxes_are_all_that_lie_on_the_canvas_and_no_others(name, grid):
-    tokens = bricks(name, grid)
+    all_boxes(bricks(name, grid))
+
+
+@pytest.mark.parametrize("bins", [1, 3])
+@pytest.mark.parametrize("name", KEEP_NEWLINES)
+def test_boxes_in_bins_are_all_that_lie_on_them_and_no_others(name, bins):
+    all_boxes(mc.TokenCodec(mc.BSD(frame="box", bins=bins, grid=(2, 2)), extended(name)))
+
+
+def all_boxes(tokens):
+    grid = tokens.codec.canvas
     begun, texts = until(tokens, 2), box_texts(grid)
     box_tag, box_end = tags(tokens)[2:4]
     guide = tokens.guide(start=begun)
@@ -588,12 +685,27 @@ def test_only_boxes_on_the_canvas_come_through(name, box, data):
         assert found <= {"truncated", "rows-missing", "row-short"}
 
 
+@pytest.mark.parametrize("bins", [1, 12, 1000, 1024])
+@pytest.mark.parametrize("name", KEEP_NEWLINES)
+@share(20)
+@given(data=st.data())
+def test_boxes_may_have_all_bins_and_no_more(name, bins, data):
+    tokens = mc.TokenCodec(mc.BSD(frame="box", bins=bins), extended(name))
+    guide = guide_of(tokens, start=tuple(until(tokens, 1)))
+    number = st.one_of(st.integers(0, bins), st.sampled_from([0, bins - 1, bins, 10 * bins]))
+    box = data.draw(st.lists(number, min_size=4, max_size=4))
+    spelled = f"<box>[[{' '.join(map(str, box))}]]</box><seg>"
+    whole = tokens.tokenizer.encode(spelled, add_special_tokens=False).ids
+    x1, y1, x2, y2 = box
+    assert (refused_at(guide, whole) is None) == (x1 <= x2 < bins and y1 <= y2 < bins)
+
+
 @pytest.mark.parametrize("name", TRAINED)
 @share(40)
 @given(seed=seeds)
 def test_text_may_go_on_with_whatever_leaves_the_answer_readable(name, seed):
     """In free text and in labels: every token is tried."""
-    tokens = bricks(name, (1, 1), spelling=int(seed % len(SPELLINGS)))
+    tokens = bricks(name, (1, 1), spelling=int(seed % len(CANVAS)))
     guide, codec = guide_of(tokens), text_codec(tokens)
     rng, walker = np.random.default_rng(seed), Walker(tokens, seed)
     ref, ref_end = tags(tokens)[:2]
@@ -648,7 +760,7 @@ def decodes(decode, answer):
 def test_no_word_can_be_spelled_from_pieces(name, seed):
     rng = np.random.default_rng(seed)
     tokens = bricks(
-        name, (5, 12), spelling=int(rng.integers(len(SPELLINGS))) if name in TRAINED else 0
+        name, (5, 12), spelling=int(rng.integers(len(CANVAS))) if name in TRAINED else 0
     )
     guide = guide_of(tokens)
     word = str(rng.choice(list(tokens.words)))
@@ -874,6 +986,89 @@ def test_colours_alternate_but_behind_a_full_brick(name):
             row.append(separator[0])
             separator = guide.allowed(row).tolist()
     assert separator == sorted(runs)  # a new row begins with any
+
+
+def options_behind(tokens, runs, *, colours="any"):
+    """The runs that may come behind some, with 0 for the separator and None for the end."""
+    words = tokens.codec.words()
+    ids = {run: [tokens.words[words.brick(run)]] for run in words.runs()}
+    ids[0] = [*tokens._vocab.separator]
+    known = {numbers[0]: run for run, numbers in ids.items() if numbers}
+    known[tags(tokens)[5]] = None
+    written = [number for run in runs for number in ids[run]]
+    guide = guide_of(tokens, start=tuple(until(tokens, 4)), colours=colours)
+    return {known[number] for number in guide.allowed(written).tolist()}
+
+
+def both(*lengths):
+    return {run for n in lengths for run in (n, -n)}
+
+
+@pytest.mark.parametrize("name", KEEP_NEWLINES)
+def test_a_first_row_may_have_any_width_and_the_others_have_the_same(name):
+    tokens = bricks(name, (3, 5), spelling=6)
+    for runs, expected in [
+        ([], both(*range(1, 6))),
+        ([2], both(1, 2, 3) | {0, None}),
+        ([2, -3], {0, None}),
+        ([2, 0], both(1, 2)),
+        ([2, 0, 1], both(1)),
+        ([2, 0, 1, 1], {0, None}),
+        ([2, 0, 1, 1, 0, -2], {None}),
+        ([2, -3, 0], both(*range(1, 6))),
+    ]:
+        assert options_behind(tokens, runs) == expected
+    assert options_behind(tokens, [2], colours="alternate") == {-1, -2, -3, 0, None}
+    assert options_behind(tokens, [2, 0], colours="alternate") == both(1, 2)
+    assert options_behind(tokens, [2, 0, -1], colours="alternate") == {1}
+
+
+@pytest.mark.parametrize("name", KEEP_NEWLINES)
+def test_the_largest_and_the_smallest_grids_of_a_box(name):
+    every = both(*range(1, 64))
+    wide, high = (bricks(name, grid, spelling=7) for grid in [(1, 63), (63, 1)])
+    for runs, expected in [([], every), ([62], {1, -1, None}), ([63], {None}), ([1] * 63, {None})]:
+        assert options_behind(wide, runs) == expected
+    for runs, expected in [
+        ([], both(1)),
+        ([1], {0, None}),
+        ([1, 0], both(1) | set(range(64, 126))),
+        ([1, 0, 125], {None}),
+        ([1, 0, 124], {0, None}),
+        ([1, 0, 124, 0], {1, -1, 64}),
+        ([1, 0] * 62 + [1], {None}),
+    ]:
+        assert options_behind(high, runs) == expected
+    one = bricks(name, 1, spelling=7)
+    assert options_behind(one, []) == both(1)
+    assert options_behind(one, [1]) == {None}
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_repeat_stands_only_where_a_row_begins_that_has_one_above(name):
+    tokens = bricks(name, (70, 3), spelling=3)
+    ends = [0] if name in KEEP_NEWLINES else []  # rows end where the width is reached
+    begin = both(1, 2, 3) | set(range(64, 127))
+    for runs, expected in [
+        ([], both(1, 2, 3)),
+        ([2], both(1)),
+        ([3, *ends], begin),
+        ([3, *ends, 1], both(1, 2)),
+        ([3, *ends, 126, *ends], both(1, 2, 3) | set(range(64, 70))),
+        ([3, *ends, 126, *ends, 69], {None}),
+        ([3, *ends, 126, *ends, 68, *ends], both(1, 2, 3) | {64}),
+        ([3, *ends] * 69, both(1, 2, 3) | {64}),
+        ([3, *ends] * 69 + [3], {None}),
+    ]:
+        assert options_behind(tokens, runs) == expected
+        assert options_behind(tokens, runs, colours="alternate") == (
+            {-1} if runs == [2] else {-1, -2} if runs[-1:] == [1] else expected
+        )
+    if ends:
+        assert options_behind(tokens, [3]) == options_behind(tokens, [3, 0, 64]) == {0}
+    row = bricks(name, (1, 12), spelling=3)
+    assert options_behind(row, []) == both(*range(1, 13))
+    assert options_behind(row, [12]) == {None}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -1258,10 +1453,14 @@ def quickest(run, attempts=6):
 
 
 @pytest.mark.usefixtures("compiled")
-def test_a_step_takes_microseconds():
-    tokens = bricks("qwen", (70, 70))
+@pytest.mark.parametrize("codec", [((70, 70), 0), ((70, 70), 3), ((63, 63), 7)])
+def test_a_step_takes_microseconds(codec):
+    grid, spelling = codec
+    tokens = bricks("qwen" if spelling == 0 else "byte-level", grid, spelling=spelling)
     guide = guide_of(tokens)
-    ids = [*tokens.encode(np.eye(70, dtype=int), "dog").tolist()] * 4
+    mask = np.eye(70, dtype=int)
+    mask[20:30] = mask[20]  # rows to repeat
+    ids = [*tokens.encode(mask, "dog").tolist()] * 8
 
     def steps():
         state, costs = guide.start(), []
@@ -1282,7 +1481,8 @@ def test_a_step_takes_microseconds():
         return costs
 
     assert quickest(steps) < 20
-    assert quickest(asked) < 20
+    if spelling == 0:
+        assert quickest(asked) < 20
 
 
 @pytest.mark.parametrize("colours", ["any", "alternate"])

@@ -1,6 +1,7 @@
 """What the house rules ask of the compiled core."""
 
 import contextlib
+import dataclasses
 import os
 import subprocess
 import sys
@@ -43,6 +44,7 @@ def use_everything():
             for region in regions:
                 region.mask((48, 64), out=np.empty((48, 64), np.uint8))
                 region.mask((np.int32(48), 64), method="smooth")
+                region.mask((48, np.int64(64)), method="contour")
                 codec.encode(region.cells, "dog")
         for codec in (mc.RRLE(grid=16, sampling=sampling), mc.ISD(grid=np.int32(16)), mc.IRLE()):
             for kind in kinds:
@@ -52,6 +54,34 @@ def use_everything():
             codec.encode_grid(mc.LabelGrid(grid.cells, grid.names))
             grid.mask("dog", (48, 64))
             grid.label_map((48, 64))
+
+
+def use_boxes():
+    """Typical calls in the box frame, and with repeats in either."""
+    mask = np.zeros((48, 64), np.uint8)
+    mask[10:30, 5:50] = 1
+    frozen = mask.copy()
+    frozen.flags.writeable = False
+    kinds = [mask, mask.astype(bool), mask.astype(np.int64), np.asfortranarray(mask), frozen]
+    kinds += [Image.fromarray(mask), RunMask.from_mask(mask), RunMask.from_mask(mask).rle()]
+    codecs = [mc.BSD(grid=16, repeats=True), mc.BSD(grid=16, repeats=True, row_separator="")]
+    for sampling in ("nearest", "area", "keep", "best"):
+        for grid in (12, (5, np.int32(7))):
+            codec = mc.BSD(frame="box", grid=grid, sampling=sampling)
+            codecs += [codec, dataclasses.replace(codec, repeats=True, bins=20, bricks=False)]
+    for codec in codecs:
+        for kind in kinds:
+            text = codec.encode(kind, "dog")
+        codec.encode_many(np.stack([mask, frozen]), ["dog", "cat"])
+        regions = codec.decode(text) + codec.recover(text[:-20]).regions
+        regions += codec.recover(text.replace("1", "7") + text).regions
+        codec.encode_regions(codec.decode(text))
+        for region in regions:
+            for method in ("nearest", "smooth", "contour"):
+                region.mask((48, 64), method=method)
+                region.mask((np.int32(48), 64), method=method, out=np.empty((48, 64), np.uint8))
+                region.coco_rle((np.int32(480), 640), method=method)
+            region.box_in((48, 64))
 
 
 def use_segmentations():
@@ -86,7 +116,7 @@ def use_segmentations():
     for cells in (frozen, np.asfortranarray(frozen), frozen.tolist(), frozen[::-1]):
         decoded.append(mc.Region("dog", (0, 0, 15, 15), cells, (16, 16)))
     for region in decoded:
-        for method in ("nearest", "smooth"):
+        for method in ("nearest", "smooth", "contour"):
             for shape in ((48, 64), (np.int32(480), 640), [5, 7]):
                 region.coco_rle(shape, method=method)
                 region.bbox(shape)
@@ -98,6 +128,7 @@ def use_segmentations():
 @pytest.mark.usefixtures("compiled")
 def test_each_kernel_is_compiled_once():
     use_everything()
+    use_boxes()
     use_segmentations()
     signatures = {name: len(kernel.signatures) for name, kernel in kernels().items()}
     assert len(signatures) > 10
@@ -145,10 +176,14 @@ mask = np.add.outer(np.arange(40) ** 2, np.arange(50) ** 2) % 900 < 400
 for sampling in ("nearest", "area", "keep"):
     codecs = mc.BSD(grid=(12, 70), sampling=sampling), mc.RRLE(grid=12, sampling=sampling)
     runs = coco.RunMask.from_mask(mask)
-    for codec in (*codecs, mc.ISD(grid=5)):
+    for codec in (*codecs, mc.ISD(grid=5), mc.BSD(frame="box", sampling=sampling, repeats=True)):
         text = codec.encode(mask, "dog")
         print(codec.encode(runs.rle(), "dog") == text, runs.bbox, runs.rle())
         print(text, codec.recover(text[:len(text) // 2].replace("1", "7"))[1])
+best = mc.BSD(frame="box", grid=(9, 12), sampling="best")
+for region in best.decode(best.encode(mask, "dog")):
+    for method in ("nearest", "smooth", "contour"):
+        print(region.coco_rle((40, 50), method=method), region.coco_rle((61, 47), method=method))
 """
     plain = run(code, NUMBA_DISABLE_JIT="1")
     assert plain == run(code)

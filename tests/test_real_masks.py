@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import maskcodec as mc
+from maskcodec.coco import RunMask
 from tests import reference
 
 FILES = ["coco_tiny_val2017.json", "coco_mini_val2017.json"]
@@ -64,3 +65,40 @@ def test_the_instances_of_a_real_image_come_back_in_order(instances):
         regions = codec.decode(codec.encode_many(masks, labels))
         assert [region.label for region in regions] == list(labels)
         assert codec.decode(codec.encode_regions(regions)) == regions
+
+
+def iou(painted, mask):
+    either = np.count_nonzero(painted | mask)
+    return np.count_nonzero(painted & mask) / either
+
+
+@pytest.mark.usefixtures("compiled")
+def test_the_box_frame_loses_no_real_instance_and_holds_all_of_it(instances):
+    codec = mc.BSD(frame="box", repeats=True)
+    for mask, label, _ in instances:
+        text = codec.encode(mask, label)
+        assert codec.encode(RunMask.from_mask(mask), label) == text
+        regions = codec.decode(text)
+        assert codec.encode_regions(regions) == text
+        x, y, width, height = reference.bbox(mask)  # no side has more pixels than bins
+        assert regions[0].box_in(mask.shape) == (x, y, x + width, y + height)
+        assert regions[0].cells.shape == reference.cells_of(codec.grid, height, width)
+        if height <= 11 and width <= 63:
+            for method in ("nearest", "smooth", "contour"):
+                assert np.array_equal(regions[0].mask(mask.shape, method=method), mask)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_the_box_frame_comes_nearer_to_real_masks(instances):
+    ious = {"canvas": [], "nearest": [], "contour": [], "best": []}
+    kept, best = (mc.BSD(frame="box", sampling=sampling) for sampling in ("keep", "best"))
+    for mask, label, _ in instances:
+        canvas = mc.BSD(grid=64).decode(mc.BSD(grid=64).encode(mask, label, lost="drop"))
+        (region,) = kept.decode(kept.encode(mask, label))
+        (better,) = best.decode(best.encode(mask, label))
+        ious["canvas"].append(iou(canvas[0].mask(mask.shape), mask) if canvas else 0)
+        ious["nearest"].append(iou(region.mask(mask.shape), mask))
+        ious["contour"].append(iou(region.mask(mask.shape, method="contour"), mask))
+        ious["best"].append(iou(better.mask(mask.shape, method="contour"), mask))
+    means = [np.mean(found) for found in ious.values()]
+    assert means == sorted(means), means

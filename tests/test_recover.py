@@ -15,7 +15,13 @@ from tests.conftest import PURE
 
 HEAD = "<ref>dog</ref><box>[[1 1 3 2]]</box><seg>"
 CODECS = [mc.BSD(grid=8), mc.BSD(grid=8, row_separator=""), mc.BSD(grid=8, bricks=False)]
+CODECS += [mc.BSD(grid=8, repeats=True), mc.BSD(grid=8, repeats=True, row_separator="")]
+CODECS += [mc.BSD(frame="box", grid=grid, bins=8) for grid in (8, (3, 8))]
+CODECS += [
+    mc.BSD(frame="box", grid=8, bins=8, repeats=True, bricks=bricks) for bricks in (True, False)
+]
 CODECS += [mc.ISD(grid=8), mc.IRLE(grid=8), mc.RRLE(grid=8), mc.RRLE(grid=8, dialect="text4seg")]
+IN_BOXES = [codec for codec in CODECS if isinstance(codec, mc.BSD) and codec.frame == "box"]
 
 runs = st.lists(st.tuples(st.booleans(), st.integers(1, 9)), min_size=1, max_size=5)
 
@@ -192,6 +198,75 @@ def test_rows_without_a_separator_end_at_the_boxs_width(rows, cells, reasons):
     assert [p.reason for p in found.problems] == reasons
 
 
+IN_A_BOX = [
+    # text behind the head, cells, (reason, position behind the head) of each problem, where a box
+    # may have up to 3 rows and 5 columns
+    ("<fg3>\n<bg3></seg>", [[1, 1, 1], [0, 0, 0]], []),
+    ("<fg5></seg>", [[1, 1, 1, 1, 1]], []),
+    ("<fg3>\n<fg2></seg>", [[1, 1, 1], [1, 1, 0]], [("row-short", 11)]),
+    ("<fg2>\n<bg1><fg2></seg>", [[1, 1], [0, 1]], [("row-long", 11)]),
+    ("<fg6>\n<fg5></seg>", [[1] * 5, [1] * 5], [("row-long", 0)]),
+    ("<fg3><fg63>\n<fg5></seg>", [[1] * 5, [1] * 5], [("row-long", 5)]),
+    ("<fg1>\n<fg1>\n<fg1>\n<fg1></seg>", [[1], [1], [1]], [("rows-extra", 17)]),
+    ("<fg1>\n<fg1>\n<fg1>\n</seg>", [[1], [1], [1]], [("rows-extra", 17)]),
+    ("<fg3>\n\n<fg3></seg>", [[1, 1, 1], [0, 0, 0], [1, 1, 1]], [("row-short", 6)]),
+    ("\n<fg3></seg>", [[0, 0, 0], [1, 1, 1]], [("row-short", 0)]),
+    ("</seg>", [[0]], [("rows-missing", 0)]),
+    (" </seg>", [[0]], [("rows-missing", 1)]),
+    ("dog</seg>", [[0]], [("extra-text", 0), ("rows-missing", 3)]),
+    ("<fg0></seg>", [[0]], [("brick-number", 0), ("rows-missing", 5)]),
+    ("<fg02>\n<fg2></seg>", [[1, 1], [1, 1]], [("brick-number", 0)]),
+    ("<fg64>\n<fg5></seg>", [[1] * 5, [1] * 5], [("brick-number", 0), ("row-long", 0)]),
+    ("<fg3> or\n<fg3></seg>", [[1, 1, 1], [1, 1, 1]], [("extra-text", 6)]),
+    ("", [[0], [0], [0]], [("truncated", 0)]),
+    ("<fg", [[0], [0], [0]], [("truncated", 3)]),
+    ("<fg3>", [[1, 1, 1], [0, 0, 0], [0, 0, 0]], [("truncated", 5)]),
+    ("<fg3>\n<bg1><f", [[1, 1, 1], [0, 0, 0], [0, 0, 0]], [("truncated", 13)]),
+    ("<fg3>\n<fg2>", [[1, 1, 1], [1, 1, 0], [0, 0, 0]], [("truncated", 11)]),
+    ("<fg3>\n<fg3><ref>", [[1, 1, 1], [1, 1, 1]], [("missing-tag", 11), ("truncated", 16)]),
+]
+
+
+@pytest.mark.parametrize(("rows", "cells", "problems"), IN_A_BOX)
+def test_what_becomes_of_each_mistake_in_the_rows_of_a_box(rows, cells, problems):
+    codec = mc.BSD(frame="box", grid=(3, 5), bins=8)
+    found = codec.recover(HEAD + rows)
+    assert found.regions[0].box == (1, 1, 3, 2)
+    assert found.regions[0].cells.tolist() == cells
+    assert sorted((p.reason, p.position - len(HEAD)) for p in found.problems) == sorted(problems)
+    if problems:
+        with pytest.raises(mc.DecodeError) as caught:
+            codec.decode(HEAD + rows)
+        assert (caught.value.reason, caught.value.position - len(HEAD)) in problems
+
+
+@pytest.mark.parametrize("rows", ["<fg3>\n", "<fg3>\n<fg3>\n", "<fg3>\n \n"])
+def test_a_row_of_a_box_has_bricks(rows):
+    codec = mc.BSD(frame="box", grid=(3, 5), bins=8)
+    with pytest.raises(mc.DecodeError):
+        codec.decode(f"{HEAD}{rows}</seg>")
+    assert codec.recover(f"{HEAD}{rows}</seg>").problems
+
+
+@pytest.mark.parametrize(
+    ("grid", "box", "first", "rows"),
+    [
+        ((3, 5), "0 0 7 7", "<fg5>", 3),
+        ((3, 5), "0 0 7 7", "<fg1>", 3),
+        (5, "0 0 7 7", "<fg5>", 5),
+        (5, "0 0 7 3", "<fg5>", 3),  # as wide as can be: the box's bins say how high
+        (5, "0 0 7 0", "<fg5>", 1),
+        (5, "0 0 0 7", "<fg5>", 5),
+        (5, "0 0 7 3", "<fg4>", 5),  # narrower: it is as high as can be
+    ],
+)
+def test_a_box_that_was_cut_off_gets_the_rows_it_likely_has(grid, box, first, rows):
+    codec = mc.BSD(frame="box", grid=grid, bins=8)
+    (region,) = codec.recover(f"<ref>dog</ref><box>[[{box}]]</box><seg>{first}").regions
+    assert len(region.cells) == rows
+    assert region.cells.sum() == region.cells[0].sum() == region.cells.shape[1]
+
+
 GRIDS = [
     # codec, text, rows of the grid (o others, d dog), reasons
     (mc.RRLE, "<seg>dog*3\ndog*3</seg>", ["ddd", "ddd"], []),
@@ -319,6 +394,7 @@ def test_recover_never_raises(data, codec):
         assert max(rows, columns) <= 8
         assert region.mask((9, 7)).shape == (9, 7)
         assert region.mask((9, 7), method="smooth").shape == (9, 7)
+        assert region.mask((9, 7), method="contour").shape == (9, 7)
     assert [p.position for p in problems] == sorted(p.position for p in problems)
     assert all(0 <= p.position <= len(text) for p in problems)
     try:
@@ -340,12 +416,21 @@ def test_recover_takes_random_bytes(data, codec):
 def test_recover_takes_every_cut_of_a_valid_text(codec):
     cells = np.tri(8, dtype=np.uint8)
     text = codec.encode(cells, "dog")
+    if isinstance(codec, mc.BSD):
+        cells = codec.decode(text)[0].mask((8, 8))
     for end in range(len(text)):
-        found, _ = codec.recover(text[:end])
+        found, problems = codec.recover(text[:end])
+        if problems:
+            with pytest.raises(mc.TruncatedError):
+                codec.decode(text[:end])
+        else:
+            codec.decode(text[:end])
         if isinstance(found, mc.LabelGrid):
             mask = found.mask("dog", (8, 8))
         else:
             mask = found[0].mask((8, 8)) if found else np.zeros((8, 8), int)
+        if codec in IN_BOXES and "\n" not in text[:end]:
+            continue  # how wide the rows are is not known yet
         assert (mask <= cells).all()  # nothing is drawn that the whole text does not draw
 
 
@@ -390,6 +475,9 @@ REPEATS = {
     "spaces": " ",
     "letters": "é",
     "wide letters": "犬",
+    "repeats": "\n<rep63>",
+    "rows and repeats": "<fg63>\n<rep63>\n",
+    "huge repeats": "\n<rep999999999>",
     "unending rows": "<ref>a</ref><box>[[0 0 1023 1023]]</box><seg>" + "\n" * 1023,
     "bars": "|",
     "stars": "*",
@@ -403,8 +491,9 @@ REPEATS = {
     "brackets": "[[",
 }
 LARGE = [
-    mc.BSD(grid=1024),
+    mc.BSD(grid=1024, repeats=True),
     mc.BSD(grid=1024, bricks=False, row_separator=""),
+    mc.BSD(frame="box", grid=63, bins=1024, repeats=True),
     mc.ISD(grid=64),
     mc.IRLE(grid=64),
     mc.RRLE(grid=64),
@@ -454,6 +543,23 @@ def test_four_times_the_text_takes_about_four_times_as_long(name):
             short, long = (start + repeated(REPEATS[name], n) for n in (25_000, 100_000))
             # Quadratic time would be 16 times as long; a busy machine may double a measurement.
             assert seconds(codec, long) < 10 * seconds(codec, short) + 0.05, (codec, start)
+
+
+@pytest.mark.parametrize("separator", ["\n", ""])
+def test_repeats_cost_no_more_memory_than_the_grid(separator):
+    rows = separator.join(["<fg1>", *["<rep63>"] * 1000])
+    codec = mc.BSD(grid=(1024, 1), repeats=True, row_separator=separator)
+    codecs = [codec, mc.BSD(frame="box", repeats=True)] if separator else [codec]
+    for each in codecs:
+        text = f"<ref>a</ref><box>[[0 0 0 {each.canvas[0] - 1}]]</box><seg>{rows}</seg>"
+        each.recover(text)
+        tracemalloc.start()
+        found = each.recover(text)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 200_000
+        assert len(found.regions[0].cells) == each.most_cells[0]
+        assert [p.reason for p in found.problems] == ["rows-extra"]
 
 
 def test_a_huge_count_costs_no_memory():

@@ -118,7 +118,7 @@ def test_what_is_no_region_is_refused(changes, error, message):
         (
             {"method": "cubic"},
             mc.ConfigError,
-            "method must be one of 'nearest', 'smooth', got 'cubic'",
+            "method must be one of 'nearest', 'smooth', 'contour', got 'cubic'",
         ),
         ({"out": np.zeros((4, 5))}, TypeError, "out must be a uint8 array, got float64"),
         ({"out": []}, TypeError, "out must be a uint8 array, got <class 'list'>"),

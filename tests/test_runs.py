@@ -220,7 +220,7 @@ def assert_region_is_its_mask(region, shape, method):
     assert runs.counts.tolist() == reference.counts_of(painted)
 
 
-@given(regions(), strategies.shapes, st.sampled_from(["nearest", "smooth"]))
+@given(regions(), strategies.shapes, st.sampled_from(["nearest", "smooth", "contour"]))
 def test_a_region_is_measured_and_written_as_its_mask(region, shape, method):
     assert_region_is_its_mask(region, shape, method)
 
@@ -231,7 +231,7 @@ def test_cells_are_drawn_as_runs_of_what_is_painted(cells, shape):
     assert drawn_runs(cells, (0, 0), cells.shape, shape) == RunMask.from_mask(painted)
 
 
-@pytest.mark.parametrize("method", ["nearest", "smooth"])
+@pytest.mark.parametrize("method", ["nearest", "smooth", "contour"])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (4, 6), (17, 40), (3, 90)])
 def test_a_recovered_region_without_its_last_rows_is_measured_as_its_mask(shape, method):
     codec = mc.BSD(grid=(5, 7))
@@ -267,7 +267,7 @@ def test_a_region_of_more_runs_than_there_is_room_for_at_first():
         (
             {"shape": (4, 5), "method": "cubic"},
             mc.ConfigError,
-            "method must be one of 'nearest', 'smooth', got 'cubic'",
+            "method must be one of 'nearest', 'smooth', 'contour', got 'cubic'",
         ),
     ],
 )

@@ -54,7 +54,7 @@ class BoxGuide:
     continuing
         Those that only continue a word, and are not decoded as such behind a tag.
     canvas
-        (rows, columns): 0 <= x1 <= x2 < columns and 0 <= y1 <= y2 < rows.
+        (rows, columns), of cells or of bins: 0 <= x1 <= x2 < columns and 0 <= y1 <= y2 < rows.
 
     Raises
     ------

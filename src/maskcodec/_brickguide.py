@@ -1,4 +1,4 @@
-"""What may come next in B-SD: label, box, and only bricks that still fit their row."""
+"""What may come next in B-SD: label, box, and only bricks and repeats that still fit it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from maskcodec._boxguide import BoxGuide, BoxState, finished
 from maskcodec._guide import END, FREE, Guide, State
+from maskcodec._rowguide import RowGuide
 from maskcodec._spelled import frozen
 from maskcodec.errors import ConfigError
-from maskcodec.spelling import BOX, BOX_END, MAX_RUN, REF, REF_END, SEG, SEG_END
+from maskcodec.spelling import BOX, BOX_END, REF, REF_END, SEG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +31,6 @@ _LABEL, _LISTED, _BOX_TAG, _BOX, _SEG_TAG, _ROWS = (
     "<seg>",
     "rows",
 )
-_NEITHER = 0  # the colour of the brick before the first of a row
 
 
 class BrickGuide(Guide):
@@ -38,8 +38,8 @@ class BrickGuide(Guide):
 
     States are (FREE, instances so far, end of the text), (LABEL, instances, half a letter or None
     once it shows anything, end of the text), (LISTED, instances, node), (BOX_TAG, instances),
-    (BOX, instances, `BoxState`), (SEG_TAG, instances, box), (ROWS, instances, columns, rows below
-    this one, columns left, the brick before, ids of the separator written) and (END,).
+    (BOX, instances, `BoxState`), (SEG_TAG, instances, box), (ROWS, instances, `RowState`) and
+    (END,).
 
     Parameters
     ----------
@@ -81,17 +81,9 @@ class BrickGuide(Guide):
         words = codec.words()
         self._tags = [vocab.words[tag] for tag in words.tags]
         self._only = [frozen(np.array([tag], np.int64)) for tag in self._tags]
-        self._runs = {
-            vocab.words[words.brick(run)]: run for run in range(-MAX_RUN, MAX_RUN + 1) if run
-        }
-        self._separator = vocab.separator
-        self._separator_ids = [frozen(np.array([token], np.int64)) for token in vocab.separator]
-        self._fitting = {
-            colour: [self._bricks(colour, n) for n in range(MAX_RUN + 1)] for colour in (-1, 0, 1)
-        }
-        self._alternate = colours == "alternate"
         self._instances = instances
         self._box = BoxGuide(pieces, continuing, codec.canvas)
+        self._rows = RowGuide(codec, vocab, alternate=colours == "alternate")
         self._pieces = pieces
         self._tree = None if labels is None else _tree(labels, self._tags[REF_END])
         text, self._label_text = texts
@@ -103,7 +95,7 @@ class BrickGuide(Guide):
         """The ids that may come next in a state: int64, sorted, read-only, never empty."""
         phase = state[0]
         if phase == _ROWS:
-            return self._row_options(state)
+            return self._rows.options(state[2])
         if phase == FREE:
             more = self._instances is None or state[1] < self._instances
             also = (self._tags[REF],) if more else ()
@@ -127,7 +119,11 @@ class BrickGuide(Guide):
         phase, count = state[0], state[-1] if state[0] == END else state[1]
         after: State | None = None
         if phase == _ROWS:
-            after = self._row_step(state, number)
+            following = self._rows.step(state[2], number)
+            if following is not None:
+                after = _ROWS, count, following
+            elif self._rows.ends(state[2], number):
+                after = FREE, count + 1, b""
         elif phase == FREE:
             if number != self._tags[REF]:
                 after = self._step_text(state, number)
@@ -152,50 +148,14 @@ class BrickGuide(Guide):
             if finished(box):
                 after = (_SEG_TAG, count, box.done) if number == self._tags[BOX_END] else None
             else:
-                following = self._box.step(box, number)
-                after = None if following is None else (_BOX, count, following)
+                spelled = self._box.step(box, number)
+                after = None if spelled is None else (_BOX, count, spelled)
         elif phase == _SEG_TAG:
-            x1, y1, x2, y2 = state[2]
-            width = x2 - x1 + 1
-            row = _ROWS, count, width, y2 - y1, width, _NEITHER, 0
-            after = row if number == self._tags[SEG] else None
+            begun = _ROWS, count, self._rows.start(state[2])
+            after = begun if number == self._tags[SEG] else None
         elif number in self._after:
             after = state
         return after
-
-    def _row_options(self, state: State) -> Index:
-        _, _, _, below, left, before, written = state
-        if left == 0:
-            return self._separator_ids[written] if below else self._only[SEG_END]
-        colour = 0
-        if self._alternate and abs(before) != MAX_RUN:
-            colour = (before < 0) - (before > 0)
-        fitting: Index = self._fitting[colour][min(left, MAX_RUN)]
-        return fitting
-
-    def _row_step(self, state: State, number: int) -> State | None:
-        _, count, width, below, left, before, written = state
-        if left == 0:
-            if not below:
-                return (FREE, count + 1, b"") if number == self._tags[SEG_END] else None
-            if number != self._separator[written]:
-                return None
-            if written + 1 < len(self._separator):
-                return _ROWS, count, width, below, 0, before, written + 1
-            return _ROWS, count, width, below - 1, width, _NEITHER, 0
-        run = self._runs.get(number, 0)
-        if not 0 < abs(run) <= left:
-            return None
-        if self._alternate and abs(before) != MAX_RUN and run * before > 0:
-            return None
-        if abs(run) == left and below and not self._separator:
-            return _ROWS, count, width, below - 1, width, _NEITHER, 0
-        return _ROWS, count, width, below, left - abs(run), run, 0
-
-    def _bricks(self, colour: int, longest: int) -> Index:
-        """The bricks of a colour, or of both for 0, that are not longer."""
-        ids = [n for n, run in self._runs.items() if abs(run) <= longest and run * colour >= 0]
-        return frozen(np.array(sorted(ids), np.int64))
 
 
 def _unshown(before: bytes | None, piece: bytes) -> bytes | None:

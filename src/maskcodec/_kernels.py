@@ -75,7 +75,8 @@ _NEWLINE, _SPACE, _STAR, _BAR, _CHAR_0, _CHAR_9 = 10, 32, 42, 124, 48, 57
 _OPENING, _CLOSING = 91, 93
 _NIL, _UNSET, _FAR = numbers(0, -1, 1 << 60)
 _SURROUNDED = numbers(-9)[0]
-_ROWS = 16  # of pixels that are looked at as a whole, to find the empty ones
+_BYTE = 255
+_ROWS = 8  # of pixels that are looked at as a whole, to find the empty ones
 _ROUNDS = 2  # of `improve_cells`: a third finds next to nothing
 _FOREGROUND, _BACKGROUND = numbers(1, -1)
 # In the tables of `write_ids`: where the brick of run 0 would stand, and the edges of the numbers.
@@ -102,25 +103,37 @@ def gather(mask: Mask, ys: Index, xs: Index, out: Mask) -> None:
 
 @kernel
 def coverage(
-    mask: Mask, top: int, left: int, height: int, width: int, line: Cells, out: Index
+    mask: Mask, top: int, left: int, height: int, width: int, line: Cells, counts: Mask, out: Index
 ) -> None:
     """Add up how much of every cell is set, in units of 1 / (height * width) of a cell.
 
     The cells lie on a part of the mask, from pixel (top, left). Its pixel y covers ``[y * rows, (y
     + 1) * rows)`` and cell r ``[r * height, (r + 1) * height)`` of one axis of integers, so that
-    every overlap is a whole number, whatever the two sizes. ``line`` is scratch for one row of
-    cells, pixel by pixel.
+    every overlap is a whole number, whatever the two sizes. ``line`` and ``counts`` are scratch
+    for one row of cells, pixel by pixel.
     """
     rows, columns = out.shape
     whole, more = width // columns, width % columns
     for r in range(rows):
         upper, lower = r * height, (r + 1) * height
         line[:width] = 0
+        counts[:width] = 0
+        counted = _NIL
         for y in range(upper // rows, (lower - 1) // rows + 1):
             share = np.int32(min(lower, (y + 1) * rows) - max(upper, y * rows))
             pixels = mask[top + y, left : left + width]
-            for x in range(width):  # 32 bits, and no branch: several at once
-                line[x] += share * np.int32(pixels[x] != 0)
+            if share == rows:  # as most are: 8 bits, and no branch, which is many at once
+                for x in range(width):
+                    counts[x] += pixels[x] != 0
+                counted += 1
+            else:
+                for x in range(width):
+                    line[x] += share * np.int32(pixels[x] != 0)
+            if counted == _BYTE:
+                _add_counts(line, counts, width, rows)
+                counted = _NIL
+        if counted > 0:
+            _add_counts(line, counts, width, rows)
         # A cell begins with pixel `first`, of which `part` columns are another's; `before` is
         # what all pixels in front of it add up to.
         first, part, before, done = _NIL, _NIL, _NIL, _NIL
@@ -133,6 +146,14 @@ def coverage(
                 before += line[done]
                 done += 1
             out[r, c] += columns * before + part * np.int64(line[min(first, width - 1)])
+
+
+@kernel
+def _add_counts(line: Cells, counts: Mask, width: int, times: int) -> None:
+    """Add counts so many times, and begin anew."""
+    for x in range(width):
+        line[x] += np.int32(times) * np.int32(counts[x])
+    counts[:width] = 0
 
 
 @kernel
@@ -224,8 +245,9 @@ def paint_contour(
     The cells' corner is cell (y1, x1) of a grid of (rows, columns), which lies on the pixels
     ``within``: top, left, height, width. A point is as far inside a run, or outside, as it is from
     the nearest end, but at most the height of a cell; so far outside are all points of an empty
-    row, and of the rows above and below the cells. Set is what is not outside. ``distances`` is
-    scratch for two rows of pixels. Returns how many pixels are set.
+    row, and of the rows above and below the cells. The grid's left and right side end no run. Set
+    is what is not outside. ``distances`` is scratch for two rows of pixels. Returns how many pixels
+    are set.
     """
     rows, columns = grid
     top, left, height, width = within
@@ -234,6 +256,7 @@ def paint_contour(
     most = 2 * columns * height
     first = max((2 * width * x1 - columns) // (2 * columns), 0)
     last = min((2 * width * (x1 + cells.shape[1]) + columns) // (2 * columns) + 1, width)
+    scale = step, columns * step, unit, first, last
     out[:] = 0
     count = _NIL
     even, odd = _UNSET - 1, _UNSET - 1  # the rows that the two lines of distances are of
@@ -250,7 +273,7 @@ def paint_contour(
             line = distances[r % 2]
             even, odd = (r, odd) if r % 2 == 0 else (even, r)
             if 0 <= r < len(cells):
-                _measure_row(cells[r], x1 * step, step, unit, first, last, most, line)
+                _measure_row(cells[r], x1 * step, scale, most, line)
             else:
                 line[:] = -most
         upper, lower = distances[row % 2], distances[(row + 1) % 2]
@@ -264,13 +287,15 @@ def paint_contour(
 
 @kernel
 def _measure_row(
-    row: Mask, begin: int, step: int, unit: int, first: int, last: int, most: int, out: Index
+    row: Mask, begin: int, scale: tuple[int, int, int, int, int], most: int, out: Index
 ) -> None:
     """How far inside a run of a row its points are, in units of ``1 / (2 * unit)``; at most so far.
 
-    Point x lies at ``(2 * x + 1) * unit``, cell c from ``begin + c * step`` on. Points from first
-    up to last are measured; those beyond the row are outside.
+    The scale is (step, side, unit, first, last). Point x lies at ``(2 * x + 1) * unit``, cell c
+    from ``begin + c * step`` on, and the grid's sides at 0 and ``side``, where no run ends. Points
+    from first up to last are measured; those beyond the row are outside.
     """
+    step, side, unit, first, last = scale
     columns = len(row)
     x = first
     c = _NIL
@@ -283,12 +308,14 @@ def _measure_row(
             at = (2 * x + 1) * unit
             out[x] = -min(at - end, start - at, most)
             x += 1
+        start = start if start > 0 else -_FAR
         while c < columns and row[c] != 0:
             c += 1
         end = begin + c * step
+        stop = end if end < side else _FAR
         while x < last and (2 * x + 1) * unit < end:
             at = (2 * x + 1) * unit
-            out[x] = min(at - start, end - at, most)
+            out[x] = min(at - start, stop - at, most)
             x += 1
 
 
@@ -303,38 +330,48 @@ def _measure_row(
 def pixel_box(mask: Mask, line: Mask) -> tuple[int, int, int, int]:
     """Find the first row and column and the last row and column with a pixel set; -1 for none.
 
-    Most of a usual mask is empty, and is passed over several rows at a time. ``line`` is scratch
-    for a row.
+    Rows are looked at a few at a time, once in the order of memory; those that are not all empty
+    once more, while they are in the cache. ``line`` is scratch for a row.
     """
     height, width = mask.shape
     flat = mask.reshape(height * width)
-    y1, y2 = _UNSET, _UNSET
+    top, end = _UNSET, _NIL
     line[:] = 0
     for first in range(0, height, _ROWS):
         last = min(first + _ROWS, height)
-        block = flat[first * width : last * width]
-        seen = np.uint8(0)
-        for i in range(len(block)):
-            seen = np.uint8(seen | block[i])  # anything wider would not be vectorised
-        if seen == 0:
+        if not _any_set(flat[first * width : last * width]):
             continue
-        for y in range(first, last):
-            pixels = mask[y]
-            seen = np.uint8(0)
+        top = first if top < 0 else top
+        end = last
+        for y in range(first, last - last % 2, 2):  # two at once: `line` takes time, too
+            one, other = mask[y], mask[y + 1]
             for x in range(width):
-                line[x] |= pixels[x]
-                seen = np.uint8(seen | pixels[x])
-            if seen != 0:
-                y1 = y if y1 < 0 else y1
-                y2 = y
-    if y1 < 0:
+                line[x] |= one[x] | other[x]
+        if last % 2 != 0:
+            one = mask[last - 1]
+            for x in range(width):
+                line[x] |= one[x]
+    if top < 0:
         return -1, -1, -1, -1
+    while not _any_set(mask[top]):
+        top += 1
+    while not _any_set(mask[end - 1]):
+        end -= 1
     x1, x2 = _NIL, width - 1
     while line[x1] == 0:
         x1 += 1
     while line[x2] == 0:
         x2 -= 1
-    return y1, x1, y2, x2
+    return top, x1, end - 1, x2
+
+
+@kernel
+def _any_set(pixels: Mask) -> bool:
+    """Whether any is not zero."""
+    seen = np.uint8(0)
+    for i in range(len(pixels)):
+        seen = np.uint8(seen | pixels[i])  # anything wider would not be vectorised
+    return seen != 0
 
 
 @kernel
@@ -403,7 +440,7 @@ def sample_boxes(
         else:
             covered = room[: rows * columns]
             shared = covered.reshape((rows, columns))
-            coverage(mask, top, left, place[6], place[7], shares, shared)
+            coverage(mask, top, left, place[6], place[7], shares, line, shared)
             any_set = choose_cells(covered, place[6] * place[7], how, cells[i])
         if not any_set:
             place[8] = 0
@@ -497,9 +534,10 @@ def improve_cells(
     # As in `paint_contour`, with a sample for a pixel; heights are measured in its width.
     step = 2 * samples
     most = min(max(2 * columns * height * samples // (rows * width), 1), 4 * columns * samples)
+    scale = step, columns * step, columns, _NIL, samples
     distances[:] = -most
     for r in range(rows):
-        _measure_row(cells[r], _NIL, step, columns, _NIL, samples, most, line)
+        _measure_row(cells[r], _NIL, scale, most, line)
         distances[r + 1] = line[:samples]
     new = distances[rows + 2]
     area, painted, both = _NIL, _NIL, _NIL
@@ -521,7 +559,7 @@ def improve_cells(
                 if more == _SURROUNDED:
                     continue
                 cells[r, c] ^= 1
-                _measure_row(cells[r], _NIL, step, columns, _NIL, samples, most, line)
+                _measure_row(cells[r], _NIL, scale, most, line)
                 new[:] = line[:samples]
                 old = distances[r + 1]
                 left, right = _NIL, samples
@@ -876,7 +914,7 @@ def mask_runs(
         seen = np.uint8(0) if whole else np.uint8(1)
         if whole:
             for x in range(len(line)):
-                seen = np.uint8(seen | line[x])  # as in `pixel_box`
+                seen = np.uint8(seen | line[x])  # as in `_any_set`
         runs[r] = seen
     y1, x1, y2, x2 = _UNSET, columns, _UNSET, _UNSET
     used = _NIL
@@ -1208,6 +1246,9 @@ def draw(
             count = _fault(faults, count, ROW_LONG, long_at, row, x)
         elif closed and x < width:
             count = _fault(faults, count, ROW_SHORT, end, row, x)
+        row += 1
+    elif closed and not fixed and row > 0:  # behind a separator
+        count = _fault(faults, count, ROW_SHORT, end, row, _NIL)
         row += 1
     if closed and fixed and row < rows:
         count = _fault(faults, count, ROW_MISSING, end, row, row)

@@ -41,7 +41,7 @@ class RowFault(NamedTuple):
         if not self.framed:
             where = f"row {self.row + 1} of {self.rows} of {self.name}"
         if self.kind in (k.ROW_LONG, k.ROW_SHORT):
-            most = self.framed and self.row == 0
+            most = self.framed and self.row == 0 and self.kind == k.ROW_LONG
             expected = f"at most {self.width}" if most else f"expected {self.width}"
             message = f"{where} adds up to {self.found} cells, {expected}"
             if self.kind == k.ROW_LONG:

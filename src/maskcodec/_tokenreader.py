@@ -189,13 +189,14 @@ class TokenReader:
         """What comes behind a box that is known, ``<seg>`` to ``</seg>``, as an EBNF of token ids.
 
         In the notation of xgrammar, ``Token(id)``, for engines that take a grammar rather than a
-        guide. A box that the model writes itself needs the guide: its width decides what follows,
-        which no context-free grammar can hold.
+        guide. On the canvas a box that the model writes itself needs the guide: its width decides
+        what follows, which no context-free grammar can hold. In the box frame the first row does,
+        and the grammar is the same for every box.
 
         Parameters
         ----------
         box
-            (x1, y1, x2, y2) in cells, both corners inside.
+            (x1, y1, x2, y2) in cells, or in the box frame in bins, both corners inside.
 
         Raises
         ------

@@ -115,7 +115,7 @@ def results(
     image_id: int | str,
     category_ids: Mapping[str, int],
     scores: Sequence[float] | None = None,
-    method: Method = "nearest",
+    method: Method | None = None,
     unknown: Unknown = "raise",
 ) -> list[dict[str, Any]]:
     """Regions of one image as the results that ``COCO.loadRes`` and ``COCOeval`` read.
@@ -133,7 +133,7 @@ def results(
     scores
         How sure the model is of each region; 1 for all without them, which leaves nothing to rank.
     method
-        How cells become pixels, ``"nearest"`` or ``"smooth"``.
+        How cells become pixels, as `Region.mask` has it.
     unknown
         What to do with a region whose label is no category: ``"raise"``, or ``"drop"``.
 

@@ -163,7 +163,8 @@ def every_cell(grid: tuple[int, int]) -> tuple[Index, Index]:
 def cell_coverage(mask: Mask, grid: tuple[int, int], within: Part) -> Index:
     """How much of each cell is set: int64 (rows, columns), in 1 / (height * width) of a cell."""
     covered = np.empty(grid, np.int64)
-    kernels.coverage(mask, *within, np.empty(within[3], np.int32), covered)
+    room = np.empty(within[3], np.int32), np.empty(within[3], np.uint8)
+    kernels.coverage(mask, *within, *room, covered)
     return covered
 
 
@@ -191,8 +192,9 @@ def paint_cells(
     method
         ``"nearest"``: a cell is a rectangle. ``"smooth"``: bilinear between cell centres, set
         where the result is at least one half. ``"contour"``: a pixel is as far inside a run of its
-        row as it is from the nearest end, outside likewise, at most the height of a cell; set is
-        what is not outside, linear between the centres of rows. Where one of these would leave
+        row as it is from the nearest end, outside likewise, at most the height of a cell; the
+        grid's sides end no run, and set is what is not outside, linear between the centres of
+        rows. Where one of these would leave
         nothing of cells that are set, they are painted ``"nearest"``.
     out
         uint8 (height, width), C-contiguous: written instead of a fresh array.

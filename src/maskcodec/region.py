@@ -97,7 +97,7 @@ class Region:
         return view
 
     def mask(
-        self, shape: tuple[int, int], *, method: Method = "nearest", out: Mask | None = None
+        self, shape: tuple[int, int], *, method: Method | None = None, out: Mask | None = None
     ) -> Mask:
         """The region as a mask of the whole image.
 
@@ -108,9 +108,10 @@ class Region:
         method
             ``"nearest"`` paints each cell as a rectangle, the inverse of sampling with Pillow's
             NEAREST; ``"smooth"`` interpolates between cell centres and cuts at one half;
-            ``"contour"`` interpolates between rows where their runs begin and end, which comes
-            nearest to the mask in the box frame. What they would leave nothing of is painted by
-            the nearest.
+            ``"contour"`` interpolates between rows where their runs begin and end. What they would
+            leave nothing of is painted by the nearest. By default ``"nearest"`` on the canvas, as
+            the papers have it, and ``"contour"`` in the box frame, where it comes nearest to the
+            mask.
         out
             uint8 (height, width), C-contiguous and writable: written to, and returned.
 
@@ -125,9 +126,9 @@ class Region:
         """
         size = as_size(shape, "shape")
         corner, grid, within = self._place(size)
-        return paint_cells(self._drawn(), corner, grid, size, method, out, within)
+        return paint_cells(self._drawn(), corner, grid, size, self._method(method), out, within)
 
-    def runs(self, shape: tuple[int, int], *, method: Method = "nearest") -> RunMask:
+    def runs(self, shape: tuple[int, int], *, method: Method | None = None) -> RunMask:
         """The region as a mask of the whole image, which only ``"nearest"`` does not paint.
 
         Its ``area``, ``bbox`` and ``rle()`` are those of ``mask(shape, method=method)``.
@@ -137,7 +138,7 @@ class Region:
         shape
             (height, width) in pixels, at most 2**32 - 1 of them.
         method
-            ``"nearest"``, ``"smooth"`` or ``"contour"``, as `mask` has it.
+            As `mask` has it, with the same default.
 
         Raises
         ------
@@ -145,13 +146,13 @@ class Region:
             The shape has a side below 1 or above 2**20, or too many pixels.
         """
         size = as_image_size(shape, "shape")
+        method = self._method(method)
         if method != "nearest":
-            check_choice(method, Method, "method")
             return RunMask.from_mask(self.mask(size, method=method))
         corner, grid, within = self._place(size)
         return drawn_runs(self._drawn(), corner, grid, size, within)
 
-    def coco_rle(self, shape: tuple[int, int], *, method: Method = "nearest") -> dict[str, Any]:
+    def coco_rle(self, shape: tuple[int, int], *, method: Method | None = None) -> dict[str, Any]:
         """The region as COCO's compressed RLE, ``{"size": [height, width], "counts": bytes}``.
 
         Byte for byte ``pycocotools.mask.encode`` of ``mask(shape, method=method)``.
@@ -166,7 +167,7 @@ class Region:
         return written(runs.shape, runs._ends)  # as they come, none is empty
 
     def bbox(
-        self, shape: tuple[int, int], *, method: Method = "nearest"
+        self, shape: tuple[int, int], *, method: Method | None = None
     ) -> tuple[int, int, int, int]:
         """The tight box around the region's pixels as COCO has it: (x, y, width, height).
 
@@ -174,7 +175,7 @@ class Region:
         """
         return self.runs(shape, method=method).bbox
 
-    def area(self, shape: tuple[int, int], *, method: Method = "nearest") -> int:
+    def area(self, shape: tuple[int, int], *, method: Method | None = None) -> int:
         """How many pixels of an image (height, width) the region has."""
         return self.runs(shape, method=method).area
 
@@ -208,6 +209,13 @@ class Region:
         if len(self._rows):
             return self._rows
         return np.zeros((1, self.box[2] - self.box[0] + 1), np.uint8)
+
+    def _method(self, method: Method | None) -> Method:
+        """The way back that was asked for, or the frame's own."""
+        if method is None:
+            return "contour" if self.frame == "box" else "nearest"
+        check_choice(method, Method, "method")
+        return method
 
     def _place(
         self, shape: tuple[int, int]

@@ -225,10 +225,11 @@ class MaskStream:
             return self._reader.reading(self._since(self._from), strict=False)[0]
         if self._at not in (_At.BEFORE_ROWS, _At.ROWS):
             return []
-        drawn = min(self._row + (self._x > 0), len(self._cells))
-        rows, width = drawn, self._width or max(self._x, 1)
-        if self._frame is not None:
-            rows = max(drawn, 1 if whole else self._frame.likely_rows(self._box, width))
+        rows, width = self._row + (self._x > 0), self._width or max(self._x, 1)
+        if self._frame is not None and whole:
+            rows = self._row + 1  # the present one, whatever it has
+        elif self._frame is not None:
+            rows = max(rows, self._frame.likely_rows(self._box, width))
         cells = self._cells[:rows, :width].copy()
         return [drawn_region(self._label, self._box, self._canvas, self._reader.kind, cells)]
 

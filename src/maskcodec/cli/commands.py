@@ -122,7 +122,7 @@ def decode(
     kind: options.KindOption = None,
     names_out: options.NamesOutOption = None,
     recover: options.RecoverOption = False,
-    method: options.MethodOption = options.MethodName.NEAREST,
+    method: options.MethodOption = None,
     codec: options.CodecOption = None,
     grid: options.GridOption = None,
     sampling: options.SamplingOption = None,
@@ -141,7 +141,7 @@ def decode(
     Examples:
       maskcodec decode answer.txt --shape 480x640 --out mask.png
       maskcodec decode answer.txt --image photo.jpg --out overlay.jpg
-      maskcodec decode answer.txt --shape 480x640 --frame box --method contour
+      maskcodec decode answer.txt --shape 480x640 --frame box
       maskcodec decode - --shape 480x640 --recover
     """
     chosen = settings.chosen_codec(
@@ -180,17 +180,18 @@ def decode(
         say.note(f"there is no file {answer[:60]!r}, so it is read as the text itself")
     with say.wait("Decoding (the very first time, this also compiles)"):
         regions, problems = decode_any(chosen, answer, recover=recover)
-    areas = [int(np.count_nonzero(mask)) for mask in say.paint(regions, size, method.value)]
+    way: Method | None = None if method is None else method.value
+    areas = [int(np.count_nonzero(mask)) for mask in say.paint(regions, size, way)]
     if kind is None:
         kind = options.OutputKind.MASK if len(regions) < 2 else options.OutputKind.INDEX
     if kind == "overlay":
-        say.write_overlay(path, photo or plain(size), regions, method.value)
+        say.write_overlay(path, photo or plain(size), regions, way)
     elif kind == "masks":
-        say.write_masks(path, regions, size, method.value)
+        say.write_masks(path, regions, size, way)
     elif kind == "mask":
-        say.write_mask(path, regions, size, method.value)
+        say.write_mask(path, regions, size, way)
     else:
-        say.write_index(path, regions, areas, size, method.value)
+        say.write_index(path, regions, areas, size, way)
     if names_out is not None:
         names = {str(number): r.label for number, r in enumerate(regions, 1) if r.label}
         names_out.write_text(json.dumps(names, ensure_ascii=False, indent=2) + "\n", "utf-8")
@@ -210,7 +211,7 @@ def show(
     image_id: options.ImageIdOption,
     image: options.PhotoOption = None,
     path: options.PictureOption = Path("show.png"),
-    method: options.MethodOption = options.MethodName.NEAREST,
+    method: options.MethodOption = None,
     grid: options.GridOption = None,
     sampling: options.SamplingOption = None,
     frame: options.FrameOption = None,
@@ -241,12 +242,13 @@ def show(
     before = [mask.mask() for mask in found.masks]
     table = say.new_table(f"Image {image_id}", "no.", "label", "pixels", "characters", "IoU")
     after, ious, lost = [], [], []
+    way: Method | None = None if method is None else method.value
     steps = zip(say.steps(before, "Encoding"), found.labels, found.wheres, strict=True)
     for mask, label, where in steps:
         with naming(where):
             text = codec.encode_many([mask], [label], lost="drop", dropped=[])
         regions = codec.decode(text)
-        after.append(regions[0].mask(found.shape, method=method.value) if regions else 0 * mask)
+        after.append(regions[0].mask(found.shape, method=way) if regions else 0 * mask)
         number, area = len(after), int(np.count_nonzero(mask))
         quality = "empty"
         if area:

@@ -136,11 +136,11 @@ RecoverOption: TypeAlias = Annotated[
     bool, _option("--recover", text="Draw what can be drawn of a broken text, and list its faults.")
 ]
 MethodOption: TypeAlias = Annotated[
-    MethodName,
+    MethodName | None,
     _option(
         "--method",
         text="How cells become pixels: as rectangles, smooth between their centres, or by a "
-        "contour through the ends of their rows.",
+        "contour through the ends of their rows. Default: contour in the box frame, else nearest.",
     ),
 ]
 ImageIdOption: TypeAlias = Annotated[

@@ -178,7 +178,7 @@ def checked_output(
     return path
 
 
-def write_mask(path: Path, regions: Sequence[Region], shape: Shape, method: Method) -> None:
+def write_mask(path: Path, regions: Sequence[Region], shape: Shape, method: Method | None) -> None:
     """One mask of everything."""
     mask = np.zeros(shape, np.uint8)
     for painted in paint(regions, shape, method):
@@ -187,7 +187,7 @@ def write_mask(path: Path, regions: Sequence[Region], shape: Shape, method: Meth
     wrote(path, f"a mask of {shape[0]} x {shape[1]} pixels, 255 where set, else 0")
 
 
-def write_masks(path: Path, regions: Sequence[Region], shape: Shape, method: Method) -> None:
+def write_masks(path: Path, regions: Sequence[Region], shape: Shape, method: Method | None) -> None:
     """A mask for each region, the number of its row in the table behind the file's name."""
     for number, painted in enumerate(paint(regions, shape, method), 1):
         name = path.with_stem(f"{path.stem}-{number}")
@@ -196,7 +196,7 @@ def write_masks(path: Path, regions: Sequence[Region], shape: Shape, method: Met
 
 
 def write_index(
-    path: Path, regions: Sequence[Region], areas: Sequence[int], shape: Shape, method: Method
+    path: Path, regions: Sequence[Region], areas: Sequence[int], shape: Shape, method: Method | None
 ) -> None:
     """A label map as PNG, each region's number where it is: in colours, beyond 255 of 16 bits.
 
@@ -227,7 +227,7 @@ def write_index(
 
 
 def write_overlay(
-    path: Path, photo: Image.Image, regions: Sequence[Region], method: Method
+    path: Path, photo: Image.Image, regions: Sequence[Region], method: Method | None
 ) -> None:
     """The photo with the regions drawn on it."""
     shape = photo.height, photo.width
@@ -256,7 +256,7 @@ def write_comparison(
     wrote(path, "the annotations before and after")
 
 
-def paint(regions: Sequence[Region], shape: Shape, method: Method) -> Iterator[Mask]:
+def paint(regions: Sequence[Region], shape: Shape, method: Method | None) -> Iterator[Mask]:
     """The mask of each region, in one array that the next one overwrites."""
     mask = np.empty(shape, np.uint8)
     for region in steps(regions, "Painting"):
