@@ -192,7 +192,7 @@ def growing(setup: Setup, batch: Batch, first: Batch) -> Group:
     """Compressed RLE to ids, those of the first and smallest ones, and what seeing pixels takes."""
     expected = [_chain(setup, coco, item.rle, item.label) for item in first.items]
     calls = [
-        _each(OURS, expected, setup.tokens.encode, batch.rles, batch.labels),
+        one_by_one(OURS, expected, setup.tokens.encode, batch.rles, batch.labels),
         _decoding("pycocotools", coco, batch),
     ]
     return Group(batch.title, calls, len(batch.items))
@@ -209,7 +209,7 @@ def _libraries() -> dict[str, Any]:
 LIBRARIES = _libraries()
 
 
-def _each(
+def one_by_one(
     who: str,
     expected: Sequence[Any],
     run: Callable[..., Any],
@@ -236,7 +236,7 @@ def _decoding(name: str, library: Any, batch: Batch) -> Call:
     def same(mask: Mask, rle: Rle) -> bool:
         return np.array_equal(mask, mc.coco.read(rle).mask())
 
-    return _each(DECODE.format(name), batch.rles, library.decode, batch.rles, same=same)
+    return one_by_one(DECODE.format(name), batch.rles, library.decode, batch.rles, same=same)
 
 
 def _turned(pixels: Mask) -> Mask:
@@ -271,32 +271,32 @@ def _to_ids(setup: Setup, batch: Batch, unseen: Iterator[str]) -> Group:
         one, two = tokens.decode(found)[0], tokens.decode(right)[0]
         return one.box == two.box and np.array_equal(one.cells, two.cells)
 
-    calls = [_each(OURS, expected, tokens.encode, *pairs)]
+    calls = [one_by_one(OURS, expected, tokens.encode, *pairs)]
     if len(batch.items) > 1:
         together = partial(tokens.encode_batch, *pairs)
         calls.append(
             Call(f"{OURS}, encode_batch", together, lambda found: np.array_equal(found[0], joined))
         )
     calls += [
-        _each(
+        one_by_one(
             f"{OURS}, a label never seen before",
             expected,
             with_another,
             batch.rles,
             same=same_cells,
         ),
-        _each(f"{OURS}, counts in a list", expected, tokens.encode, listed, batch.labels),
+        one_by_one(f"{OURS}, counts in a list", expected, tokens.encode, listed, batch.labels),
     ]
     for name, library in LIBRARIES.items():
         chain = partial(_chain, setup, library)
         calls += [
             _decoding(name, library, batch),
-            _each(CHAIN.format(name), expected, chain, *pairs),
+            one_by_one(CHAIN.format(name), expected, chain, *pairs),
         ]
     if len(batch.items) == 1:
         chain = partial(_chain, setup, coco, resize=_upright)
         calls.append(
-            _each("the chain of pycocotools, Pillow given its order", expected, chain, *pairs)
+            one_by_one("the chain of pycocotools, Pillow given its order", expected, chain, *pairs)
         )
     return batch.task(TO_IDS, calls)
 
@@ -315,9 +315,9 @@ def _polygons(setup: Setup, batch: Batch) -> Group:
 
     share = f"{OURS}, of which pycocotools draws"
     calls = [
-        _each(OURS, expected, ours, *arguments),
-        _each(share, batch.rles, drawn, polygons, batch.sizes, same=eq),
-        _each(f"drawn, {CHAIN.format('pycocotools')}", expected, chain, *arguments),
+        one_by_one(OURS, expected, ours, *arguments),
+        one_by_one(share, batch.rles, drawn, polygons, batch.sizes, same=eq),
+        one_by_one(f"drawn, {CHAIN.format('pycocotools')}", expected, chain, *arguments),
     ]
     return batch.task("polygons to ids", calls)
 
@@ -337,10 +337,10 @@ def _to_cells(batch: Batch) -> list[Group]:
 
         expected = [of_pixels(rle) for rle in rles]
         who = "pycocotools.decode, our sampler of pixels"
-        calls = [_each(OURS, expected, ours, rles), _each(who, expected, turned, rles)]
+        calls = [one_by_one(OURS, expected, ours, rles), one_by_one(who, expected, turned, rles)]
         if sampling == "nearest":
             who = "pycocotools.decode, Pillow"
-            calls.append(_each(who, expected, lambda rle: _turned(coco.decode(rle)), rles))
+            calls.append(one_by_one(who, expected, lambda rle: _turned(coco.decode(rle)), rles))
         tasks.append(batch.task(f"compressed RLE to cells, {sampling}", calls))
     return tasks
 
@@ -373,12 +373,14 @@ def _to_rle(setup: Setup, batch: Batch) -> Group:
         return library.encode(paint(region, size))
 
     expected = [upright(coco, *pair) for pair in zip(*pairs, strict=True)]
-    calls = [_each(OURS, expected, mc.Region.coco_rle, *pairs, same=eq)]
+    calls = [one_by_one(OURS, expected, mc.Region.coco_rle, *pairs, same=eq)]
     for name, library in LIBRARIES.items():
         plain = f"Region.mask, np.asfortranarray, {name}.encode"
         calls += [
-            _each(ENCODE.format(name), expected, partial(in_columns, library), *pairs, same=eq),
-            _each(plain, expected, partial(upright, library), *pairs, same=eq),
+            one_by_one(
+                ENCODE.format(name), expected, partial(in_columns, library), *pairs, same=eq
+            ),
+            one_by_one(plain, expected, partial(upright, library), *pairs, same=eq),
         ]
     return batch.task(TO_RLE, calls)
 
@@ -408,7 +410,7 @@ def _measured(setup: Setup, batch: Batch) -> Group:
 
     expected = [by_numpy(*pair) for pair in zip(*pairs, strict=True)]
     calls = [
-        _each(who, expected, run, *pairs, same=same)
+        one_by_one(who, expected, run, *pairs, same=same)
         for who, run in [
             (OURS, ours),
             (f"{OURS}, both of one Region.runs", of_runs),

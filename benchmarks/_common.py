@@ -137,7 +137,7 @@ def versions(packages: Sequence[str]) -> str:
 
 def paragraph(text: str) -> str:
     """Running text in lines as long as the page's others."""
-    return textwrap.fill(" ".join(text.split()), 99)
+    return textwrap.fill(" ".join(text.split()), 99, break_on_hyphens=False)
 
 
 def write_section(name: str, body: str) -> None:

@@ -1,37 +1,23 @@
-"""What `rate_distortion.py` compares: ways to write a mask, and how near a mask comes to another.
+"""What `rate_distortion.py` compares: ways to write a mask as text and to draw the mask again.
 
-A contender writes a mask as text, counts the tokens, and draws the mask that the text says. All
-texts name the class once as B-SD does, or in every run as R-RLE does. Those that are no codec of
-ours are, with the tags and tokens of `BSD(bricks=False)`:
-
-polygon
-    ``<ref>dog</ref>[[x1 y1 x2 y2 ...] [x1 y1 ...]]``, a pair of brackets for each ring. Coordinates
-    are 0 .. 999, of 999 steps from one edge of the image to the other. A pixel is inside when it is
-    inside an odd number of rings, so that a hole is a ring like any other.
-polygon, location tokens
-    ``<ref>dog</ref>[[<loc12><loc34>...] [...]]``, the same with 1,000 added tokens.
-COCO RLE
-    ``<ref>dog</ref><seg>counts</seg>``, the compressed counts of pycocotools.
+A contender writes a mask as text, counts the tokens, and draws the mask that the text says. The
+codecs are here, and what every contender is made of; polygons and COCO's run lengths are in
+`_rivals.py`.
 """
 
 from __future__ import annotations
 
 import copy
-import re
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import cv2
 import numpy as np
 from contourpy import contour_generator
 from pycocotools import mask as pycoco
 from tokenizers import AddedToken
 
 import maskcodec as mc
-from maskcodec.coco import RunMask
-from maskcodec.grid import paint_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,16 +25,25 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from tokenizers import Tokenizer
 
+    from maskcodec.coco import RunMask
+
     Mask = npt.NDArray[np.uint8]
     Rings = list[npt.NDArray[np.float64]]
     Count = Callable[[str], int]
+    Grid = int | tuple[int, int]
 
-TOLERANCE = 0.008  # of the image's diagonal, as DAVIS has it
-BINS = 999
+# Settings, which for the box frame are the most rows of 63 columns, or the longer side's cells.
 GRIDS = 16, 24, 32, 48, 64, 80, 128
-VERTICES = 8, 16, 32, 64
-_HALVINGS = 20  # of the simplification's tolerance: to a thousandth of a pixel
-_PLAIN = mc.BSD(bricks=False)
+REPEATED = 32, 48, 64, 80, 128
+ROWS = 5, 6, 8, 10, 11, 12, 14, 16, 20, 24, 32, 48
+FEW_ROWS = 8, 11, 16, 24
+COLUMNS = 63
+SQUARE = 12, 16, 20, 24, 27, 32, 48, 63
+
+CANVAS, KEEP, BEST = "B-SD, nearest", "B-SD box, keep and contour", "B-SD box, best and contour"
+SQUARES = "B-SD box, square, keep and contour, repeats"
+REPEATS = "{}, repeats"
+PAPER, DEFAULT = (CANVAS, "64"), (KEEP, f"11 x {COLUMNS}")
 
 
 @dataclass(eq=False)
@@ -76,7 +71,7 @@ class Sample:
         lines = contour_generator(z=around).lines(0.5)
         corner = np.array([x - 0.5, y - 0.5])
         rings = [line[:-1] + corner for line in lines]
-        _check(np.array_equal(drawn(rings, self.shape), self.pixels), "an outline draws its mask")
+        check(np.array_equal(drawn(rings, self.shape), self.pixels), "an outline draws its mask")
         return rings
 
 
@@ -99,115 +94,108 @@ class Contender:
 LOST = Trip(0, None)
 
 
-def all_contenders(tokenizer: Tokenizer) -> list[Contender]:
-    """Every contender, family by family; tokens are those of copies of a tokenizer."""
-    bricks, plain = _counting(tokenizer, mc.BSD()), _counting(tokenizer, _PLAIN)
-    located = _counting(tokenizer, _PLAIN, [f"<loc{k}>" for k in range(BINS + 1)])
-    _check(located(f"<loc0><loc{BINS}>") == 2, "a number is one token")
-    kept = partial(mc.BSD, sampling="keep")
+class Counter:
+    """Counts tokens by a tokenizer to which a codec's are added, and some more."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._plain = tokenizer
+        self._made: dict[tuple[str, ...], Count] = {}
+
+    def of(self, codec: mc.Codec, more: Sequence[str] = ()) -> Count:
+        """How many tokens a text has; codecs with the same tokens have the same tokenizer."""
+        words = *codec.vocabulary(), *more
+        if words not in self._made:
+            extended = copy.deepcopy(self._plain)
+            mc.extend_tokenizer(extended, codec)
+            extended.add_tokens([AddedToken(word, normalized=False) for word in more])
+            self._made[words] = partial(_length, extended)
+        return self._made[words]
+
+
+def _length(tokenizer: Tokenizer, text: str) -> int:
+    return len(tokenizer.encode_batch_fast([text], add_special_tokens=False)[0])
+
+
+def of_codecs(counter: Counter) -> list[Contender]:
+    """The codecs, family by family."""
+    add = partial(_of_codec, counter)
+    rows = [(most, COLUMNS) for most in ROWS]
+    few = [(most, COLUMNS) for most in FEW_ROWS]
+    box = partial(mc.BSD, frame="box")
+    again = partial(box, repeats=True)
+    best, best_again = partial(box, sampling="best"), partial(again, sampling="best")
+    smooth = "B-SD box, square, keep and smooth"
     return [
-        *_of_cells("B-SD, nearest", GRIDS, bricks, mc.BSD),
-        *_of_cells("B-SD, keep and smooth", GRIDS, bricks, kept, "smooth"),
-        *_of_cells("B-SD, no bricks, nearest", [64], plain, partial(mc.BSD, bricks=False)),
-        *_of_cells("R-RLE, nearest", [16, 32, 64], _counting(tokenizer, mc.RRLE()), mc.RRLE),
-        *_of_cells("I-RLE, nearest", [16, 32], _counting(tokenizer, mc.IRLE()), mc.IRLE),
-        *_of_cells("I-SD, nearest", [16], _counting(tokenizer, mc.ISD()), mc.ISD),
-        *_polygons("polygon", "{} {}", " ", plain),
-        *_polygons("polygon, location tokens", "<loc{}><loc{}>", "", located),
-        *(
-            Contender("COCO RLE", str(grid), partial(_small_rle, plain, (grid, grid)))
-            for grid in (64, 128)
-        ),
-        Contender("COCO RLE", "lossless", partial(_rle, plain)),
+        *add(CANVAS, GRIDS, mc.BSD),
+        *add(REPEATS.format(CANVAS), REPEATED, partial(mc.BSD, repeats=True)),
+        *add("B-SD, keep and smooth", GRIDS, partial(mc.BSD, sampling="keep"), "smooth"),
+        *add("B-SD, no bricks, nearest", [64], partial(mc.BSD, bricks=False)),
+        *add("B-SD box, nearest", few, partial(box, sampling="nearest")),
+        *add("B-SD box, keep and nearest", few, box),
+        *add("B-SD box, keep and smooth", few, box, "smooth"),
+        *add("B-SD box, no bricks, keep and contour", few, partial(box, bricks=False), "contour"),
+        *add(KEEP, rows, box, "contour"),
+        *add(REPEATS.format(KEEP), rows, again, "contour"),
+        *add(BEST, rows, best, "contour"),
+        *add(REPEATS.format(BEST), rows, best_again, "contour"),
+        *add("B-SD box, best and nearest", few, best),
+        *add(smooth, SQUARE, box, "smooth"),
+        *add(REPEATS.format(smooth), SQUARE, again, "smooth"),
+        *add(SQUARES, SQUARE, again, "contour"),
+        *add("R-RLE, nearest", [16, 32, 64], mc.RRLE),
+        *add("I-RLE, nearest", [16, 32], mc.IRLE),
+        *add("I-SD, nearest", [16], mc.ISD),
     ]
 
 
-def _counting(tokenizer: Tokenizer, codec: mc.Codec, more: Sequence[str] = ()) -> Count:
-    """Counts tokens by a tokenizer to which a codec's are added, and some more."""
-    extended = copy.deepcopy(tokenizer)
-    mc.extend_tokenizer(extended, codec)
-    extended.add_tokens([AddedToken(word, normalized=False) for word in more])
-
-    def count(text: str) -> int:
-        return len(extended.encode_batch_fast([text], add_special_tokens=False)[0])
-
-    return count
-
-
-def _of_cells(
+def _of_codec(
+    counter: Counter,
     family: str,
-    grids: Sequence[int],
-    count: Count,
+    grids: Sequence[Grid],
     make: Callable[..., mc.Codec],
     method: str = "nearest",
 ) -> list[Contender]:
-    trip = partial(_by_codec, count, method)
-    return [Contender(family, str(grid), partial(trip, make(grid=grid))) for grid in grids]
+    found = []
+    for grid in grids:
+        codec = make(grid=grid)
+        setting = f"{grid[0]} x {grid[1]}" if isinstance(grid, tuple) else str(grid)
+        trip = partial(_by_codec, counter.of(codec), method, codec)
+        found.append(Contender(family, setting, trip))
+    return found
 
 
-def _by_codec(count: Count, method: str, codec: mc.Codec, sample: Sample) -> Trip:
+def _by_codec(count: Count, method: str, codec: Any, sample: Sample) -> Trip:
     """There and back by one of our codecs, whose text must say the cells that were sampled."""
     lost: list[int | str] = []
-    cells = sample.runs.cells(codec.canvas, codec.sampling)
     if isinstance(codec, mc.BSD):
         text = codec.encode_many([sample.runs], [sample.label], lost="drop", dropped=lost)
         if lost:
             return LOST
         (found,) = codec.decode(text)
-        again = found.mask(codec.canvas)  # a pixel a cell
+        right = _says(codec, found, sample)
         mask = found.mask(sample.shape, method=method)
     else:
         text = codec.encode(sample.runs, sample.label, dropped=lost)
         if lost:
             return LOST
         grid = codec.decode(text)
-        again = grid.mask(sample.label, codec.canvas)
+        cells = sample.runs.cells(codec.canvas, codec.sampling)
+        right = np.array_equal(grid.mask(sample.label, codec.canvas), cells)
         mask = grid.mask(sample.label, sample.shape, method=method)
-    _check(np.array_equal(again, cells), f"{codec} decodes to the cells that it wrote")
+    check(right, f"{codec} decodes to the cells that it wrote")
     return Trip(count(text), mask)
 
 
-def _polygons(family: str, pair: str, between: str, count: Count) -> list[Contender]:
-    trip = partial(_polygon, pair, between, count)
-    return [Contender(family, str(most), partial(trip, most)) for most in VERTICES]
-
-
-def _polygon(pair: str, between: str, count: Count, most: int, sample: Sample) -> Trip:
-    """There and back by a polygon of so many vertices, written with `pair` for each."""
-    rings = simplified(sample.outline, most, max(sample.shape))
-    if not rings:
-        return LOST
-    height, width = sample.shape
-    step = np.array([width, height]) / BINS
-    bins = [np.rint(ring / step).astype(int).tolist() for ring in rings]
-    written = " ".join(f"[{between.join(pair.format(*xy) for xy in ring)}]" for ring in bins)
-    text = f"<ref>{sample.label}</ref>[{written}]"
-    parts = re.findall(r"\[([^\[\]]+)\]", text.partition("</ref>")[2])
-    numbers = [[int(k) for k in re.findall(r"\d+", part)] for part in parts]
-    _check(numbers == [list(chain(*ring)) for ring in bins], "a polygon's text says its numbers")
-    _check(set(chain(*numbers)) <= set(range(BINS + 1)), "bins are 0 .. 999")
-    _check(sum(map(len, numbers)) <= 2 * most, "a polygon keeps to its vertices")
-    again = [np.array(ring).reshape(-1, 2) * step for ring in numbers]
-    return Trip(count(text), drawn(again, sample.shape))
-
-
-def simplified(rings: Rings, most: int, tolerance: float) -> Rings:
-    """Rings of so many vertices at most, by Douglas and Peucker, all with the same tolerance.
-
-    The tolerance is the smallest that halving one finds, from one that leaves nothing. A ring that
-    has no area left is left out.
-    """
-    low, high, best = 0.0, float(tolerance), []
-    lines = [ring.astype(np.float32) for ring in rings]
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        fewer = [cv2.approxPolyDP(line, middle, True).reshape(-1, 2) for line in lines]
-        kept = [ring.astype(np.float64) for ring in fewer if len(ring) >= 3]
-        if sum(map(len, kept)) > most:
-            low = middle
-        else:
-            high, best = middle, kept or best
-    return best
+def _says(codec: mc.BSD, region: mc.Region, sample: Sample) -> bool:
+    """Whether a region has the label and the cells that were sampled, where they were."""
+    if region.label != sample.label:
+        return False
+    frame = codec.box_frame
+    if frame is None:
+        cells = sample.runs.cells(codec.canvas, codec.sampling)
+        return np.array_equal(region.mask(codec.canvas), cells)  # a pixel a cell
+    framed = frame.sample(sample.runs, codec.sampling)
+    return region.box == framed.box and np.array_equal(region.cells, framed.cells)
 
 
 def drawn(rings: Rings, shape: tuple[int, int]) -> Mask:
@@ -219,94 +207,7 @@ def drawn(rings: Rings, shape: tuple[int, int]) -> Mask:
     return inside
 
 
-def _rle(count: Count, sample: Sample) -> Trip:
-    """There and back by the run lengths of every pixel."""
-    text = _rle_text(sample.runs, sample.label)
-    mask = _rle_mask(text, sample.shape)
-    _check(np.array_equal(mask, sample.pixels), "an RLE of every pixel loses none")
-    return Trip(count(text), mask)
-
-
-def _small_rle(count: Count, grid: tuple[int, int], sample: Sample) -> Trip:
-    """There and back by the run lengths of cells, sampled and painted by the nearest."""
-    cells = sample.runs.cells(grid)
-    if not cells.any():
-        return LOST
-    text = _rle_text(RunMask.from_mask(cells), sample.label)
-    again = _rle_mask(text, grid)
-    _check(np.array_equal(again, cells), "an RLE of cells loses none")
-    return Trip(count(text), paint_cells(again, (0, 0), grid, sample.shape))
-
-
-def _rle_text(runs: RunMask, label: str) -> str:
-    return f"<ref>{label}</ref><seg>{runs.rle()['counts'].decode()}</seg>"
-
-
-def _rle_mask(text: str, shape: tuple[int, int]) -> Mask:
-    counts = text.partition("<seg>")[2].removesuffix("</seg>")
-    return np.ascontiguousarray(pycoco.decode({"size": shape, "counts": counts.encode()}))
-
-
-class Judge:
-    """Compares masks to the one that they should be."""
-
-    def __init__(self, truth: Mask) -> None:
-        self.truth = truth
-        self.area = np.count_nonzero(truth)
-        self.reach = int(np.ceil(TOLERANCE * np.hypot(*truth.shape)))
-        self.edge = boundary(truth)
-        self.close = near(self.edge, self.reach)
-        self.box = cv2.boundingRect(truth)
-
-    def iou(self, mask: Mask) -> float:
-        """Pixels set in both over those set in any."""
-        both = np.count_nonzero(mask & self.truth)
-        return both / (self.area + np.count_nonzero(mask) - both)
-
-    def boundary_f(self, mask: Mask) -> float:
-        """DAVIS's boundary measure: the F-score of boundary pixels that have one of the other near.
-
-        As in ``f_boundary`` of davis2017-evaluation: precision is the share of the mask's own that
-        are near to one of the truth's, recall the share of the truth's that are near to one of
-        the mask's.
-        """
-        if not mask.any():
-            return 0.0
-        crop = self._crop(mask)
-        edge, true_edge = boundary(mask[crop]), self.edge[crop]
-        if not edge.any() or not true_edge.any():
-            return float(edge.any() == true_edge.any())
-        precision = np.count_nonzero(edge & self.close[crop]) / np.count_nonzero(edge)
-        matched = np.count_nonzero(true_edge & near(edge, self.reach))
-        recall = matched / np.count_nonzero(true_edge)
-        total = precision + recall
-        return 2 * precision * recall / total if total else 0.0
-
-    def _crop(self, mask: Mask) -> tuple[slice, slice]:
-        """Where either mask is, and a pixel around: beyond it there is no boundary."""
-        boxes = np.array([self.box, cv2.boundingRect(mask)])
-        left, top = np.maximum(0, boxes[:, :2].min(axis=0) - 1)
-        right, bottom = (boxes[:, :2] + boxes[:, 2:]).max(axis=0) + 1
-        return slice(top, bottom), slice(left, right)
-
-
-def boundary(mask: Mask) -> npt.NDArray[np.bool_]:
-    """Pixels that differ from the one to the right, below, or right and below."""
-    found = np.zeros(mask.shape, bool)
-    found[:, :-1] |= mask[:, :-1] != mask[:, 1:]
-    found[:-1] |= mask[:-1] != mask[1:]
-    found[:-1, :-1] |= mask[:-1, :-1] != mask[1:, 1:]
-    return found
-
-
-def near(edge: npt.NDArray[np.bool_], reach: int) -> npt.NDArray[np.bool_]:
-    """Pixels at most `reach` from one of an edge."""
-    if not edge.any():
-        return np.zeros(edge.shape, bool)
-    away = cv2.distanceTransform((~edge).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return away <= reach
-
-
-def _check(right: bool, what: str) -> None:
+def check(right: bool, what: str) -> None:
+    """Stop where something that the figures stand on is not so."""
     if not right:
         raise RuntimeError(f"not so: {what}")

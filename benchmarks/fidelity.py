@@ -10,11 +10,8 @@ RLE, as GSEval has them (.jsonl).
 from __future__ import annotations
 
 import argparse
-import json
-import operator
 import sys
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,14 +20,17 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import maskcodec as mc
+from _annotations import read
 from _common import Table, paragraph, versions, write_section
-from maskcodec.cli.coco import CocoFile, Instance, checked_claim
+from maskcodec.cli.coco import checked_claim
 from maskcodec.cli.read import MOST_PIXELS, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
+
+    from maskcodec.cli.coco import Instance
 
     Mask = npt.NDArray[np.uint8]
 
@@ -55,23 +55,6 @@ class Score:
         self.ious += intersection / union
         self.intersection += intersection
         self.union += union
-
-
-def read(path: Path, limit: int | None) -> list[Instance]:
-    """The instances of a file, or the first ones, not drawn yet."""
-    if path.suffix != ".jsonl":
-        return list(islice(CocoFile(path), limit))
-    found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        where = f"{path}, line {number}"
-        if line.strip():
-            try:
-                segmentation = json.loads(line)["segmentation"]
-                height, width = map(operator.index, segmentation["size"])
-            except (ValueError, KeyError, TypeError) as error:
-                raise InputError(f"{where}: no COCO RLE under 'segmentation': {error!r}") from error
-            found.append(Instance(where, segmentation, (height, width)))
-    return found[:limit]
 
 
 def drawn(instances: Sequence[Instance]) -> Iterator[Mask]:

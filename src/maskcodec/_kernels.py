@@ -76,6 +76,7 @@ _OPENING, _CLOSING = 91, 93
 _NIL, _UNSET, _FAR = numbers(0, -1, 1 << 60)
 _SURROUNDED = numbers(-9)[0]
 _BYTE = 255
+_LANES = 32  # bytes that a processor adds at once
 _ROWS = 8  # of pixels that are looked at as a whole, to find the empty ones
 _ROUNDS = 2  # of `improve_cells`: a third finds next to nothing
 _FOREGROUND, _BACKGROUND = numbers(1, -1)
@@ -103,49 +104,68 @@ def gather(mask: Mask, ys: Index, xs: Index, out: Mask) -> None:
 
 @kernel
 def coverage(
-    mask: Mask, top: int, left: int, height: int, width: int, line: Cells, counts: Mask, out: Index
+    mask: Mask,
+    top: int,
+    left: int,
+    height: int,
+    width: int,
+    line: Cells,
+    counts: Mask,
+    room: Index,
+    out: Index,
 ) -> None:
     """Add up how much of every cell is set, in units of 1 / (height * width) of a cell.
 
     The cells lie on a part of the mask, from pixel (top, left). Its pixel y covers ``[y * rows, (y
     + 1) * rows)`` and cell r ``[r * height, (r + 1) * height)`` of one axis of integers, so that
     every overlap is a whole number, whatever the two sizes. ``line`` and ``counts`` are scratch
-    for one row of cells, pixel by pixel.
+    for a row of the mask, ``room`` for one and two of the cells.
     """
     rows, columns = out.shape
-    whole, more = width // columns, width % columns
+    sums, room = room[: width + 2], room[width + 2 :]
+    ends, parts = room[:columns], room[columns : 2 * columns]
+    # Where cells end: behind so many pixels, and so many parts of the next one.
+    end, part = _NIL, _NIL
+    for c in range(columns):
+        end, part = end + width // columns, part + width % columns
+        if part >= columns:
+            end, part = end + 1, part - columns
+        ends[c], parts[c] = end, part
+    # A few columns more than asked for, which are not looked at, cost less than a rest would.
+    some = min(-(-width // _LANES) * _LANES, mask.shape[1])
+    start = min(left, mask.shape[1] - some)
     for r in range(rows):
         upper, lower = r * height, (r + 1) * height
-        line[:width] = 0
-        counts[:width] = 0
+        line[:some] = 0
+        counts[:some] = 0
         counted = _NIL
         for y in range(upper // rows, (lower - 1) // rows + 1):
             share = np.int32(min(lower, (y + 1) * rows) - max(upper, y * rows))
-            pixels = mask[top + y, left : left + width]
+            pixels = mask[top + y, start : start + some]
             if share == rows:  # as most are: 8 bits, and no branch, which is many at once
-                for x in range(width):
+                for x in range(some):
                     counts[x] += pixels[x] != 0
                 counted += 1
             else:
-                for x in range(width):
+                for x in range(some):
                     line[x] += share * np.int32(pixels[x] != 0)
             if counted == _BYTE:
-                _add_counts(line, counts, width, rows)
+                _add_counts(line, counts, some, rows)
                 counted = _NIL
         if counted > 0:
-            _add_counts(line, counts, width, rows)
-        # A cell begins with pixel `first`, of which `part` columns are another's; `before` is
-        # what all pixels in front of it add up to.
-        first, part, before, done = _NIL, _NIL, _NIL, _NIL
+            _add_counts(line, counts, some, rows)
+        own = line[left - start :]
+        total = _NIL
+        for x in range(width):
+            sums[x] = total
+            total += own[x]
+        sums[width] = sums[width + 1] = total
+        before = _NIL
         for c in range(columns):
-            out[r, c] = -columns * before - part * np.int64(line[first])
-            first, part = first + whole, part + more
-            if part >= columns:
-                first, part = first + 1, part - columns
-            while done < first:
-                before += line[done]
-                done += 1
-            out[r, c] += columns * before + part * np.int64(line[min(first, width - 1)])
+            end = ends[c]
+            now = columns * sums[end] + parts[c] * (sums[end + 1] - sums[end])
+            out[r, c] = now - before
+            before = now
 
 
 @kernel
@@ -414,7 +434,7 @@ def sample_boxes(
 
     ``cells[i]`` gets the cells of mask i, row by row. A mask that is empty, or of which no cell is
     left, has no rows in its place. ``line`` and ``shares`` are scratch for a row of pixels,
-    ``room`` for a row of cells and all of them.
+    ``room`` for one, two of cells and all cells.
     """
     height, width = masks.shape[1:]
     for i in range(len(masks)):
@@ -439,8 +459,8 @@ def sample_boxes(
                 y += step
         else:
             covered = room[: rows * columns]
-            shared = covered.reshape((rows, columns))
-            coverage(mask, top, left, place[6], place[7], shares, line, shared)
+            shared, rest = covered.reshape((rows, columns)), room[rows * columns :]
+            coverage(mask, top, left, place[6], place[7], shares, line, rest, shared)
             any_set = choose_cells(covered, place[6] * place[7], how, cells[i])
         if not any_set:
             place[8] = 0

@@ -108,7 +108,7 @@ class BoxFrame(NamedTuple):
         width = masks.shape[2]
         rows, columns = self.most
         lines = np.empty(width, np.uint8), np.empty(width, np.int32)
-        room = np.empty(columns + rows * columns, np.int64)
+        room = np.empty(width + 2 + (rows + 2) * columns, np.int64)
         kernels.sample_boxes(masks, self.table, how, *lines, room, places, cells)
 
     def likely_rows(self, box: Box, columns: int) -> int:

@@ -163,8 +163,9 @@ def every_cell(grid: tuple[int, int]) -> tuple[Index, Index]:
 def cell_coverage(mask: Mask, grid: tuple[int, int], within: Part) -> Index:
     """How much of each cell is set: int64 (rows, columns), in 1 / (height * width) of a cell."""
     covered = np.empty(grid, np.int64)
-    room = np.empty(within[3], np.int32), np.empty(within[3], np.uint8)
-    kernels.coverage(mask, *within, *room, covered)
+    width = mask.shape[1]
+    lines = np.empty(width, np.int32), np.empty(width, np.uint8)
+    kernels.coverage(mask, *within, *lines, np.empty(width + 2 + 2 * grid[1], np.int64), covered)
     return covered
 
 
