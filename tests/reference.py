@@ -250,8 +250,12 @@ def overlap(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def improve(cells: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """`best`: cells flipped one by one, row by row, twice, where the contour gains by it."""
+    """`best`: cells flipped one by one, row by row, twice, where the contour gains by it.
+
+    So many are tried at most: 700.
+    """
     cells = np.array(cells, np.uint8)
+    tries = 0
     rows, columns = cells.shape
     target = nearest(pixels, points_of(cells, pixels))
     for _ in range(2):
@@ -262,6 +266,9 @@ def improve(cells: np.ndarray, pixels: np.ndarray) -> np.ndarray:
                 cross = [around[r + 1, c], around[r + 1, c + 2], around[r, c + 1]]
                 if {int(v) for v in [*cross, around[r + 2, c + 1]]} == {int(cells[r, c])}:
                     continue
+                if tries == 700:
+                    return cells
+                tries += 1
                 flipped = cells.copy()
                 flipped[r, c] ^= 1
                 more = len([*groupby(flipped[r].tolist())]) - len([*groupby(cells[r].tolist())])

@@ -245,6 +245,16 @@ def test_best_comes_nearer_to_a_real_shape():
     assert 0.9 < ious[0] < ious[1]
 
 
+@pytest.mark.usefixtures("compiled")
+def test_best_stops_trying():
+    """Noise has more cells to flip than it takes the time for: some 63 of a row."""
+    noise = np.random.default_rng(0).integers(0, 2, (300, 300), np.uint8)
+    frame = BoxFrame((63, 63), 1000)
+    kept, best = (frame.sample(noise, sampling).cells for sampling in ("keep", "best"))
+    assert not np.array_equal(kept[:10], best[:10])
+    assert np.array_equal(kept[14:], best[14:])
+
+
 # ------------------------------------------------------------------- cells to text and back
 
 

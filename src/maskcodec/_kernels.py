@@ -79,6 +79,7 @@ _BYTE = 255
 _LANES = 32  # bytes that a processor adds at once
 _ROWS = 8  # of pixels that are looked at as a whole, to find the empty ones
 _ROUNDS = 2  # of `improve_cells`: a third finds next to nothing
+_TRIES = 700  # of it, at a microsecond each: more than nearly all real masks take
 _FOREGROUND, _BACKGROUND = numbers(1, -1)
 # In the tables of `write_ids`: where the brick of run 0 would stand, and the edges of the numbers.
 _BRICKS, _NUMBERS = numbers(10 + MAX_RUN, 10 + 3 * MAX_RUN + 2)
@@ -540,7 +541,9 @@ def choose_cells(covered: Index, pixels: int, how: int, cells: Mask) -> bool:
 def improve_cells(
     cells: Mask, target: Cells, size: tuple[int, int], price: float, distances: Cells, line: Index
 ) -> int:
-    """Flip cells until none brings what `paint_contour` paints nearer to a target; or two rounds.
+    """Flip cells until none brings what `paint_contour` paints nearer to a target.
+
+    At most two rounds, and `_TRIES`.
 
     ``target`` is the mask at (lines, samples), evenly spaced points of a box of ``size`` pixels,
     (height, width). A cell is tried where one of the four around it differs; it stays flipped
@@ -569,7 +572,7 @@ def improve_cells(
             area += target[y, x]
             painted += inside
             both += inside and target[y, x] != 0
-    flips = _NIL
+    flips, tries = _NIL, _NIL
     for _ in range(_ROUNDS):
         before = flips
         for r in range(rows):
@@ -578,11 +581,14 @@ def improve_cells(
                 more = _more_runs(cells, r, c)
                 if more == _SURROUNDED:
                     continue
+                if tries == _TRIES:
+                    return flips
+                tries += 1
                 cells[r, c] ^= 1
-                _measure_row(cells[r], _NIL, scale, most, line)
-                new[:] = line[:samples]
                 old = distances[r + 1]
-                left, right = _NIL, samples
+                left, right = _reach(cells[r], c, samples, most)
+                _measure_row(cells[r], _NIL, (*scale[:3], left, right), most, line)
+                new[left:right] = line[left:right]
                 while left < right and new[left] == old[left]:
                     left += 1
                 while right > left and new[right - 1] == old[right - 1]:
@@ -601,7 +607,7 @@ def improve_cells(
                         matched += change * wanted[x]
                 gain = _iou(both + matched, painted + added, area) - _iou(both, painted, area)
                 if gain > price * max(more, 0):
-                    old[:] = new
+                    old[left:right] = new[left:right]
                     painted += added
                     both += matched
                     flips += 1
@@ -610,6 +616,21 @@ def improve_cells(
         if flips == before:
             break
     return flips
+
+
+@kernel
+def _reach(row: Mask, c: int, samples: int, most: int) -> tuple[int, int]:
+    """The points of a row, from the first up to the last, that a flip of its cell c may change."""
+    columns = len(row)
+    step = 2 * samples
+    low, high = max(c - 1, 0), min(c + 2, columns)  # the ends of runs that remain
+    while low > 0 and row[low - 1] == row[low] and (c - low) * step < most:
+        low -= 1
+    while high < columns and row[high] == row[high - 1] and (high - c - 1) * step < most:
+        high += 1
+    first = (low * step - columns) // (2 * columns)
+    last = (high * step + columns) // (2 * columns) + 1
+    return max(first, 0), min(last, samples)
 
 
 @kernel
