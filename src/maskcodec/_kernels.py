@@ -543,7 +543,8 @@ def improve_cells(
 ) -> int:
     """Flip cells until none brings what `paint_contour` paints nearer to a target.
 
-    At most two rounds, and `_TRIES`.
+    At most two rounds, of which the second leaves out cells whose points are all right already,
+    and `_TRIES`.
 
     ``target`` is the mask at (lines, samples), evenly spaced points of a box of ``size`` pixels,
     (height, width). A cell is tried where one of the four around it differs; it stays flipped
@@ -573,13 +574,13 @@ def improve_cells(
             painted += inside
             both += inside and target[y, x] != 0
     flips, tries = _NIL, _NIL
-    for _ in range(_ROUNDS):
+    for turn in range(_ROUNDS):
         before = flips
         for r in range(rows):
             first, last = _lines_of(r, rows, lines)
             for c in range(columns):
                 more = _more_runs(cells, r, c)
-                if more == _SURROUNDED:
+                if more == _SURROUNDED or (turn > 0 and _is_right(cells, target, r, c)):
                     continue
                 if tries == _TRIES:
                     return flips
@@ -616,6 +617,18 @@ def improve_cells(
         if flips == before:
             break
     return flips
+
+
+@kernel
+def _is_right(cells: Mask, target: Cells, r: int, c: int) -> bool:
+    """Whether all points of a target that lie in a cell have its colour."""
+    rows, columns = cells.shape
+    lines, samples = target.shape
+    for y in range(r * lines // rows, (r + 1) * lines // rows):
+        for x in range(c * samples // columns, (c + 1) * samples // columns):
+            if target[y, x] != cells[r, c]:
+                return False
+    return True
 
 
 @kernel
