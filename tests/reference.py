@@ -211,19 +211,23 @@ def _cut(mask: np.ndarray, part: tuple[int, int, int, int]) -> np.ndarray:
 def points_of(cells: np.ndarray, pixels: np.ndarray) -> tuple[int, int]:
     """At how many lines and at how many points of each `best` looks."""
     (rows, columns), (height, width) = cells.shape, pixels.shape
-    return min(height, 8 * rows), min(width, 2 * columns)
+
+    def points(side: int, usual: int) -> int:
+        return side if side <= 128 else min(side, max(usual, 64))
+
+    return points(height, 8 * rows), points(width, 2 * columns)
 
 
 def at_points(cells: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """What the contour of cells is at those points, in whole numbers.
 
     Distances count in 1 / (2 * columns) of what lies between two points of a line; the height of
-    a cell is rounded down, to 1 at least and twice the box's width at most.
+    a cell is rounded down, to 1 at least and what fits 32 bits at most.
     """
     (rows, columns), (height, width) = cells.shape, pixels.shape
     lines, samples = points_of(cells, pixels)
     most = floor(Fraction(height, rows) / Fraction(width, samples) * 2 * columns)
-    most = min(max(most, 1), 2 * samples * 2 * columns)
+    most = min(max(most, 1), 2**29 // lines)
 
     def distance(row: list[int], x: int) -> int:
         at = (2 * x + 1) * columns

@@ -141,7 +141,7 @@ def test_cells_of_a_box_are_drawn_with_their_own_lines():
     cells = [[1, 1, 0], [1, 1, 1]]
     region = mc.Region("dog", (2, 1, 4, 4), cells, canvas=(8, 8), frame="box")
     drawn = np.array(figure.draw_cells([region], (80, 160)))  # the box is 10 .. 49, 40 .. 99
-    mask = region.mask((80, 160)) != 0
+    mask = region.mask((80, 160), method="nearest") != 0
     rim = np.zeros(mask.shape, bool)
     rim[10:50, 40:100] = True
     rim[11:49, 41:99] = False

@@ -417,10 +417,16 @@ def test_settings_that_do_not_go_together_are_refused(settings, message):
         mc.BSD(**settings)
 
 
+def test_bins_are_any_whole_number():
+    codec = mc.BSD(frame="box", bins=np.int64(500))
+    assert codec == mc.BSD(frame="box", bins=500)
+    assert type(codec.bins) is int
+
+
 def test_an_id_stands_for_its_frame():
-    with pytest.raises(mc.ConfigError, match="b-sd/1 has frame='canvas', got 'box'"):
+    with pytest.raises(mc.ConfigError, match="frame='canvas', got 'box'; use b-sd-box/1"):
         mc.get_codec("b-sd/1", frame="box")
-    with pytest.raises(mc.ConfigError, match="b-sd-box/1 has frame='box', got 'canvas'"):
+    with pytest.raises(mc.ConfigError, match="frame='box', got 'canvas'; use b-sd/1"):
         mc.get_codec("b-sd-box/1", frame="canvas")
 
 
@@ -483,7 +489,7 @@ def test_a_region_of_the_box_frame_is_a_value():
         (
             mc.BSD(frame="box"),
             r"region 'dog' lies on a canvas of \(8, 8\) bins, this codec draws on \(1000, 1000\); "
-            "use a codec with that bins",
+            "use a codec with bins to match",
         ),
         (
             mc.BSD(frame="box", bins=8, grid=(2, 2)),

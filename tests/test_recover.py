@@ -187,6 +187,8 @@ WITHOUT_SEPARATOR = [
     ("<fg3><fg2></seg>", [[1, 1, 1], [1, 1, 0]], ["row-short"]),
     ("<fg3></seg>", [[1, 1, 1], [0, 0, 0]], ["rows-missing"]),
     ("<fg3><fg3><fg1>\n</seg>", [[1, 1, 1], [1, 1, 1]], ["rows-extra"]),
+    ("<fg3><fg3>\n</seg>", [[1, 1, 1], [1, 1, 1]], ["separator"]),
+    ("<fg3><fg3>\n\n</seg>", [[1, 1, 1], [1, 1, 1]], ["separator", "separator"]),
     ("<fg3><fg2>", [[1, 1, 1], [1, 1, 0]], ["truncated"]),
 ]
 

@@ -120,6 +120,11 @@ def test_what_is_no_region_is_refused(changes, error, message):
             mc.ConfigError,
             "method must be one of 'nearest', 'smooth', 'contour', got 'cubic'",
         ),
+        (
+            {"shape": (1 << 21, 1)},
+            mc.MaskError,
+            "shape is 2097152 x 1; a side has up to 1,048,576 pixels",
+        ),
         ({"out": np.zeros((4, 5))}, TypeError, "out must be a uint8 array, got float64"),
         ({"out": []}, TypeError, "out must be a uint8 array, got <class 'list'>"),
         (

@@ -47,7 +47,7 @@ def painted(regions, canvas):
     """The canvas that regions make, by the definition."""
     expected = np.zeros(canvas, np.int32)
     for number, region in enumerate(regions, 1):
-        expected[region.mask(canvas) == 1] = number
+        expected[region.mask(canvas, method="nearest") == 1] = number
     return expected
 
 
@@ -149,6 +149,17 @@ def test_a_row_ends_with_its_separator_or_the_instance(name):
     rows = [k for k, i in enumerate(ids) if i in (separator, codec.words["</seg>"])]
     assert ended(codec, ids) == rows
     assert len(rows) == 6
+
+
+def test_the_width_is_not_known_before_a_row_has_cells():
+    options = {"frame": "box", "bins": 8, "repeats": True}
+    codec = tokens("byte-level", mc.BSD(grid=(3, 5), **options))
+    whole = codec.encode(np.ones((8, 8), int), "dog").tolist()
+    begun = whole.index(codec.words["<seg>"]) + 1
+    newline = whole[begun + 1]  # behind the first row's only brick
+    repeat, brick, end = (codec.words[word] for word in ("<rep1>", "<fg3>", "</seg>"))
+    (region,) = follow(codec, [*whole[:begun], newline, repeat, newline, brick, end]).regions
+    assert region.cells.tolist() == [[0, 0, 0], [0, 0, 0], [1, 1, 1]]
 
 
 def test_a_row_without_separator_ends_at_the_boxs_width():

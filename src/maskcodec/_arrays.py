@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     IntegerArray: TypeAlias = npt.NDArray[np.bool_ | np.integer[Any]]
 
 
+MOST_SIDE = 1 << 20  # pixels of a side that cells are drawn on: memory is taken for each
 _UINT8 = np.dtype(np.uint8)
 
 
@@ -91,6 +92,14 @@ def as_size(value: Any, what: str) -> tuple[int, int]:
     if first < 1 or second < 1:
         raise MaskError(f"{what} must be two integers of at least 1, got {brief(value)}")
     return first, second
+
+
+def as_painted_size(value: Any, what: str) -> tuple[int, int]:
+    """A size (height, width) that cells can be drawn on."""
+    height, width = as_size(value, what)
+    if max(height, width) > MOST_SIDE:
+        raise MaskError(f"{what} is {height} x {width}; a side has up to {MOST_SIDE:,} pixels")
+    return height, width
 
 
 def as_out(out: Mask | None, shape: tuple[int, int]) -> Mask:

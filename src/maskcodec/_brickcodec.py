@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -98,8 +99,8 @@ class BrickCodec(Codec):
     def get_config(self) -> dict[str, Any]:
         """The codec as plain data for JSON, with the spelling of the bricks written out.
 
-        The frame is that of the id. What a setting's default would say to an earlier release that
-        has no such setting is left out.
+        The frame is that of the id. ``bins`` on the canvas and ``repeats`` where there are none say
+        nothing, and are left out.
         """
         config = {**Codec.get_config(self), "spelling": list(self.words().bricks)}
         del config["frame"]
@@ -126,9 +127,11 @@ class BrickCodec(Codec):
     def _settle_box(self) -> None:
         if not self.row_separator:
             raise ConfigError('frame="box" needs row_separator="\\n": a row may have any width')
-        bins = _BINS if self.bins is None else self.bins
-        if type(bins) is not int or not 1 <= bins <= MOST_BINS:
-            raise ConfigError(f"bins must be a whole number, 1 .. {MOST_BINS}, got {bins!r}")
+        value = _BINS if self.bins is None else self.bins
+        whole = hasattr(value, "__index__") and not isinstance(value, bool)
+        bins = operator.index(value) if whole else 0
+        if not 1 <= bins <= MOST_BINS:
+            raise ConfigError(f"bins must be a whole number, 1 .. {MOST_BINS}, got {value!r}")
         object.__setattr__(self, "bins", bins)
         grid = _BOX_CELLS if self.grid is None else self.grid
         pair = grid_pair(grid, MOST_CELLS)

@@ -79,6 +79,7 @@ _BYTE = 255
 _LANES = 32  # bytes that a processor adds at once
 _ROWS = 8  # of pixels that are looked at as a whole, to find the empty ones
 _ROUNDS = 2  # of `improve_cells`: a third finds next to nothing
+_MOST_DISTANCE = 1 << 29  # of it, times the lines: what is twice that fits 32 bits
 _TRIES = 700  # of it, at a microsecond each: more than nearly all real masks take
 _FOREGROUND, _BACKGROUND = numbers(1, -1)
 # In the tables of `write_ids`: where the brick of run 0 would stand, and the edges of the numbers.
@@ -392,7 +393,7 @@ def _any_set(pixels: Mask) -> bool:
     seen = np.uint8(0)
     for i in range(len(pixels)):
         seen = np.uint8(seen | pixels[i])  # anything wider would not be vectorised
-    return seen != 0
+    return bool(seen != 0)
 
 
 @kernel
@@ -557,7 +558,7 @@ def improve_cells(
     height, width = size
     # As in `paint_contour`, with a sample for a pixel; heights are measured in its width.
     step = 2 * samples
-    most = min(max(2 * columns * height * samples // (rows * width), 1), 4 * columns * samples)
+    most = min(max(2 * columns * height * samples // (rows * width), 1), _MOST_DISTANCE // lines)
     scale = step, columns * step, columns, _NIL, samples
     distances[:] = -most
     for r in range(rows):
@@ -1234,8 +1235,9 @@ def draw(
         if value == SEPARATOR:
             repeated = False
             if not separated:
-                if row < rows:
-                    count = _fault(faults, count, STRAY_SEPARATOR, start, row, x)
+                if row < rows or extra_at < 0:  # beyond the box, what is there is reported once
+                    last = min(row, rows - 1)
+                    count = _fault(faults, count, STRAY_SEPARATOR, start, last, x)
                 row += x > 0
                 x = 0
                 continue
@@ -1329,13 +1331,12 @@ def write_ids(
 
     ``masks`` is (N, height, width), of which the pixels ``ys`` and ``xs`` are looked at. Where
     there are ``places``, it is (N, 1, room) instead, the cells of each mask row by row. Mask i has
-    the label
-    ``labels[labels[i]:labels[i + 1]]``. ``tables`` holds the longest that anything but a label may
-    become, six tags, the edges in it of the separator of rows, whether rows are repeated, the brick
-    of every run -63 .. 126, how many numbers a box may have, and the edges of the ids around and of
-    every number at each of its four places, place by place. ``offsets[i + 1]`` becomes the number
-    of ids up to and with mask i; a mask of which no cell is left has none. A mask is begun only
-    where the longest would fit.
+    the label ``labels[labels[i]:labels[i + 1]]``. ``tables`` holds the longest that anything but a
+    label may become, six tags, the edges in it of the separator of rows, whether rows are
+    repeated, the brick of every run -63 .. 126, how many numbers a box may have, and the edges
+    of the ids around and of every number at each of its four places, place by place.
+    ``offsets[i + 1]`` becomes the number of ids up to and with mask i; a mask of which no cell
+    is left has none. A mask is begun only where the longest would fit.
     """
     rows, columns = len(ys), len(xs)
     edges = scratch[: rows * (columns + 2)]

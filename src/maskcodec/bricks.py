@@ -55,7 +55,8 @@ class BSD(BrickCodec):
         How pixels become cells. ``"nearest"`` as Pillow does and the paper's data was made;
         ``"area"`` sets cells that are at least half covered; ``"keep"`` is ``"area"`` that never
         loses a whole mask. In the box frame also ``"best"``: ``"keep"``, then cells are flipped
-        as long as what ``Region.mask(method="contour")`` draws of them comes nearer to the mask.
+        as long as what ``Region.mask(method="contour")`` draws of them comes nearer to the mask,
+        as far as some points of each cell tell.
         By default ``"nearest"``, in the box frame ``"keep"``.
     frame
         ``"canvas"``: cells belong to the image. ``"box"``: to the box.
@@ -195,7 +196,7 @@ class BSD(BrickCodec):
     def encode_regions(self, regions: Iterable[Region]) -> str:
         """Regions as text, canonical: the inverse of `decode`, and a way to clean an answer up.
 
-        Boxes are drawn tight. A region without a cell set keeps its box, so that
+        On the canvas boxes are drawn tight. A region without a cell set keeps its box, so that
         ``decode(encode_regions(regions)) == regions`` holds for it as well.
 
         Raises
@@ -245,7 +246,8 @@ class BSD(BrickCodec):
 
         Never raises on a str. Rows are repaired one by one: a short one is filled with
         background, a long one cut, missing ones are background. An instance whose box cannot be
-        read is left out. Memory and time are linear in the text.
+        read is left out. Memory and time are linear in the text; where rows are repeated, in the
+        cells that it says, at most the grid's for each instance.
 
         Examples
         --------
@@ -287,7 +289,7 @@ class BSD(BrickCodec):
             unit, setting = ("cells", "grid") if self.frame == "canvas" else ("bins", "bins")
             raise MaskError(
                 f"region {region.label!r} lies on a canvas of {region.canvas} {unit}, "
-                f"this codec draws on {self.canvas}; use a codec with that {setting}"
+                f"this codec draws on {self.canvas}; use a codec with {setting} to match"
             )
         rows, columns = region.cells.shape
         most = self.most_cells

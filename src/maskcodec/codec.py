@@ -168,7 +168,9 @@ def get_codec(codec_id: str, /, **settings: Any) -> Codec:
         ) from None
     for name, value in fixed.items():
         if settings.get(name, value) != value:
-            raise ConfigError(f"{codec_id} has {name}={value!r}, got {settings[name]!r}")
+            other = [k for k, (_, has) in _REGISTRY.items() if has.get(name) == settings[name]]
+            hint = f"; use {other[0]}" if other else ""
+            raise ConfigError(f"{codec_id} has {name}={value!r}, got {settings[name]!r}{hint}")
     known = [field.name for field in dataclasses.fields(codec)]
     unknown = sorted(set(settings) - set(known))
     if unknown:

@@ -143,7 +143,7 @@ def draw_cells(regions: Sequence[Region], shape: tuple[int, int]) -> Image.Image
     """
     pixels = np.array(plain(shape))
     for number, region in enumerate(regions):
-        own, colour = region.mask(shape) != 0, np.array(colour_of(number))
+        own, colour = region.mask(shape, method="nearest") != 0, np.array(colour_of(number))
         pixels[own] = colour
         if region.frame == "box":
             box = box_pixels(region.box, region.canvas, shape)

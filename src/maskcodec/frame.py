@@ -23,7 +23,9 @@ Box: TypeAlias = tuple[int, int, int, int]
 MOST_CELLS = 63  # a side: the longest run that has a brick
 MOST_BINS = 1024
 PRICE = 0.002  # of IoU, which `best` must gain for a token
-_LINES, _SAMPLES = 8, 2  # points that `best` looks at of a cell's height and width, at most
+_LINES, _SAMPLES = 8, 2  # points that `best` looks at of a cell's height and width,
+_FEWEST = 64  # and of a box's at least, where it does not look at all pixels,
+_ALL = 128  # of which a side may have so many
 
 
 class Framed(NamedTuple):
@@ -140,12 +142,16 @@ def _table(frame: BoxFrame) -> Index:
     return np.array([frame.bins, *frame.most, isinstance(frame.grid, int)], np.int64)
 
 
+def _points(pixels: int, usual: int) -> int:
+    return pixels if pixels <= _ALL else min(pixels, max(usual, _FEWEST))
+
+
 def _improve(mask: IntegerArray | RunMask, place: Index, cells: Mask) -> None:
     """Flip cells until they decode to a mask nearer to this one, in place."""
     *_, top, left, height, width, rows, columns = place.tolist()
     if rows == 0:
         return
-    points = min(height, _LINES * rows), min(width, _SAMPLES * columns)
+    points = _points(height, _LINES * rows), _points(width, _SAMPLES * columns)
     target = sample_mask(mask, points, "nearest", (top, left, height, width)).astype(np.int32)
     distances = np.empty((rows + 3, points[1]), np.int32)
     line = np.empty(points[1], np.int64)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 
-from maskcodec._arrays import as_bytes, as_out, as_size, is_plain
+from maskcodec._arrays import as_bytes, as_out, as_painted_size, is_plain
 from maskcodec._lazy import kernels
 from maskcodec.errors import ConfigError, MaskError
 
@@ -195,8 +195,8 @@ def paint_cells(
         where the result is at least one half. ``"contour"``: a pixel is as far inside a run of its
         row as it is from the nearest end, outside likewise, at most the height of a cell; the
         grid's sides end no run, and set is what is not outside, linear between the centres of
-        rows. Where one of these would leave
-        nothing of cells that are set, they are painted ``"nearest"``.
+        rows. Where one of these would leave nothing of cells that are set, they are painted
+        ``"nearest"``.
     out
         uint8 (height, width), C-contiguous: written instead of a fresh array.
     within
@@ -207,7 +207,7 @@ def paint_cells(
     -------
     uint8 array (height, width) of 0 and 1: `out` if it was given.
     """
-    shape = as_size(shape, "shape")
+    shape = as_painted_size(shape, "shape")
     out = as_out(out, shape)
     if method != "nearest":
         check_choice(method, Method, "method")

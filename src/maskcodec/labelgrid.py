@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from maskcodec._arrays import as_pixels, as_size
+from maskcodec._arrays import as_painted_size, as_pixels
 from maskcodec._reading import check_label, shown
 from maskcodec.errors import LabelError, MaskError, Problem
 from maskcodec.grid import Method, nearest_edges, paint_cells
@@ -79,7 +79,7 @@ class LabelGrid:
         shape
             (height, width) in pixels.
         method
-            ``"nearest"``, or ``"smooth"`` for bilinear interpolation cut at one half.
+            ``"nearest"``, ``"smooth"`` or ``"contour"``, as `Region.mask` has them.
         out
             uint8 (height, width), C-contiguous and writable: written to, and returned.
 
@@ -122,7 +122,7 @@ class LabelGrid:
         LabelError
             A label on the grid has no value in `names`, and `missing` is not given.
         """
-        height, width = as_size(shape, "shape")
+        height, width = as_painted_size(shape, "shape")
         cells: npt.NDArray[np.int32 | np.int64] = self.cells
         if names is not None:
             values = {name.strip(): value for value, name in reversed(named_values(names))}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from maskcodec._arrays import as_bytes, as_pixels, as_size
+from maskcodec._arrays import as_bytes, as_painted_size, as_pixels, as_size
 from maskcodec.errors import MaskError, Problem
 from maskcodec.frame import Frame, box_pixels
 from maskcodec.grid import Method, check_choice, paint_cells
@@ -104,7 +104,7 @@ class Region:
         Parameters
         ----------
         shape
-            (height, width) in pixels, any size.
+            (height, width) in pixels, at most 2**20 a side.
         method
             ``"nearest"`` paints each cell as a rectangle, the inverse of sampling with Pillow's
             NEAREST; ``"smooth"`` interpolates between cell centres and cuts at one half;
@@ -122,15 +122,17 @@ class Region:
         Raises
         ------
         MaskError
-            The shape has a side below 1, or `out` does not fit it.
+            The shape has a side below 1 or above 2**20, or `out` does not fit it.
         """
-        size = as_size(shape, "shape")
+        size = as_painted_size(shape, "shape")
         corner, grid, within = self._place(size)
         return paint_cells(self._drawn(), corner, grid, size, self._method(method), out, within)
 
     def runs(self, shape: tuple[int, int], *, method: Method | None = None) -> RunMask:
-        """The region as a mask of the whole image, which only ``"nearest"`` does not paint.
+        """The region as a mask of the whole image, which ``"nearest"`` does not paint.
 
+        The other methods do, ``"contour"`` in the box frame by default, which takes as long as
+        `mask` does and a pass over the pixels; and so in `coco_rle`, `bbox` and `area`.
         Its ``area``, ``bbox`` and ``rle()`` are those of ``mask(shape, method=method)``.
 
         Parameters

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maskcodec._arrays import as_out, as_pixels, as_size, brief
+from maskcodec._arrays import as_out, as_painted_size, as_pixels, as_size, brief
 from maskcodec._lazy import kernels
 from maskcodec.errors import MaskError
 from maskcodec.grid import Sampling, cell_edges, check_choice, chosen_cells, nearest_pixels
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from maskcodec.grid import Part
 
 MOST_PIXELS = (1 << 32) - 1  # COCO counts in 32 bits
-MOST_SIDE = 1 << 20  # pixels of a side that cells are drawn on: memory is taken for each
 _DIGITS = 7  # bytes of a compressed count at most
 _USUAL = 4096  # runs for which there is room to begin with
 
@@ -189,9 +188,7 @@ def drawn_runs(
 
     None of them is empty, but for a first one.
     """
-    if max(shape) > MOST_SIDE:
-        height, width = shape
-        raise MaskError(f"shape is {height} x {width}; a side has up to {MOST_SIDE:,} pixels")
+    shape = as_painted_size(shape, "shape")
     edges = cell_edges(grid, shape, within)
     column = np.empty(len(cells) + 2, np.int64)
     ends = np.empty(max(_USUAL, 4 * shape[1]), np.int64)

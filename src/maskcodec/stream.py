@@ -209,7 +209,7 @@ class MaskStream:
         self.row_ended = True
         if self._reader.separated and first + copies == stop:  # the separator ends the last one
             self._row -= 1
-            self._x = self._width or self._cells.shape[1]
+            self._x = self._width  # 0 while it is not known
             self._repeated = True
 
     def _show(self, row: int, start: int, stop: int) -> None:
@@ -225,7 +225,8 @@ class MaskStream:
             return self._reader.reading(self._since(self._from), strict=False)[0]
         if self._at not in (_At.BEFORE_ROWS, _At.ROWS):
             return []
-        rows, width = self._row + (self._x > 0), self._width or max(self._x, 1)
+        begun = self._x > 0 or self._repeated
+        rows, width = self._row + begun, self._width or max(self._x, 1)
         if self._frame is not None and whole:
             rows = self._row + 1  # the present one, whatever it has
         elif self._frame is not None:

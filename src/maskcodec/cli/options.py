@@ -188,7 +188,7 @@ SamplingOption: TypeAlias = Annotated[
     _setting(
         "--sampling",
         text="How pixels become cells: nearest, area, keep, which loses no object, or for b-sd-box "
-        "best, which comes nearest to it by --method contour. "
+        "best, a search for cells that come nearer to it by --method contour. "
         "Default: keep for b-sd-box, nearest for the others.",
         metavar="NAME",
     ),
