@@ -52,6 +52,10 @@ def users_folder(empty_folder):  # noqa: ARG001
         "annotations": [{"id": 1, "image_id": 139, "category_id": 18, "segmentation": [corners]}],
     }
     Path("instances_val2017.json").write_text(json.dumps(coco), encoding="utf-8")
+    answer = {"id": 1, "text": "<ref>dog</ref><box>[[20 13 49 39]]</box><seg></seg>"}
+    Path("predictions.jsonl").write_text(json.dumps(answer), encoding="utf-8")
+    target = {"id": 1, "segmentation": [corners], "height": 480, "width": 640}
+    Path("targets.jsonl").write_text(json.dumps(target), encoding="utf-8")
 
 
 @pytest.mark.parametrize("code", CONSOLE)

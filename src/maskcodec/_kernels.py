@@ -846,6 +846,20 @@ def measure_runs(ends: Index, height: int) -> tuple[int, int, int, int, int]:
     return area, x1, y1, x2, y2
 
 
+@kernel
+def shared_runs(first: Index, second: Index) -> int:
+    """Count the pixels that are foreground in both of two masks of one shape."""
+    count = _NIL
+    k, m = 1, 1
+    while k < len(first) and m < len(second):
+        count += max(min(first[k], second[m]) - max(first[k - 1], second[m - 1]), 0)
+        if first[k] < second[m]:
+            k += 2
+        else:
+            m += 2
+    return count
+
+
 # ------------------------------------------------------------------- cells to COCO's runs
 
 

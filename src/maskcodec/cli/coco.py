@@ -42,6 +42,8 @@ class Instance(NamedTuple):
         Whether it stands for a group.
     alike
         How many instances of its category the image has, itself among them, without crowds.
+    key
+        The annotation's own id, None where it has none.
     """
 
     where: str
@@ -50,6 +52,7 @@ class Instance(NamedTuple):
     label: str = "object"
     crowd: bool = False
     alike: int = 1
+    key: str | None = None
 
     def mask(self) -> RunMask:
         """Its segmentation, read.
@@ -161,7 +164,8 @@ class CocoFile:
             where, label = self._where(entry, index), self._label(entry)
             shape = self._shape(str(id_of(entry, "image_id")))
             crowd, alike = bool(self._crowds[index]), int(self._alike[index])
-            yield Instance(where, entry.get("segmentation"), shape, label, crowd, alike)
+            key = id_of(entry, "id")
+            yield Instance(where, entry.get("segmentation"), shape, label, crowd, alike, key)
 
     def image(self, image_id: str) -> CocoImage:
         """One image, with all of its instances, crowds as well.

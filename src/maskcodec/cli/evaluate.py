@@ -1,0 +1,189 @@
+"""`maskcodec eval`: how good a model's answers are."""
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from maskcodec.cli import options, say, settings
+from maskcodec.cli.read import InputError
+from maskcodec.cli.scoring import Predictions, Scores, targets
+
+if TYPE_CHECKING:
+    from maskcodec.grid import Method
+
+_SHOWN = 5  # ids that a message names
+
+
+@say.reported
+def evaluate(
+    predictions: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PREDICTIONS",
+            help='JSON Lines: an id and the text of the answer, {"id": 7, "text": "..."}; or '
+            'instead of a text a mask, "segmentation" as COCO has it, null for nothing.',
+        ),
+    ],
+    truth: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TARGETS",
+            help="A .json file of COCO annotations, found by their ids; or .jsonl: an id, "
+            '"segmentation", null where there is no target, "height" and "width".',
+        ),
+    ],
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--key",
+            "-k",
+            help="What the id is called in lines. Default: id, or where there is none idx.",
+            metavar="NAME",
+        ),
+    ] = None,
+    answer: Annotated[
+        str | None,
+        typer.Option(
+            "--answer",
+            "-a",
+            help="What the text of an answer is called. Default: text, or where there is none the "
+            "mask counts.",
+            metavar="NAME",
+        ),
+    ] = None,
+    allow_missing: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing",
+            help="Score only what both files have, instead of refusing files whose ids differ.",
+        ),
+    ] = False,
+    path: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write the figures as JSON as well.", metavar="FILE"),
+    ] = None,
+    method: options.MethodOption = None,
+    codec: options.CodecOption = None,
+    grid: options.GridOption = None,
+    sampling: options.SamplingOption = None,
+    frame: options.FrameOption = None,
+    bins: options.BinsOption = None,
+    repeats: options.RepeatsOption = None,
+    bricks: options.BricksOption = None,
+    row_separator: options.SeparatorOption = None,
+    dialect: options.DialectOption = None,
+    background: options.BackgroundOption = None,
+    config: options.ConfigOption = None,
+) -> None:
+    """Score a model's answers: cIoU, gIoU, mIoU, Acc@0.5, N-acc and T-acc.
+
+    Answers are decoded strictly; of those that break, what can be recovered counts. All regions of
+    an answer are united. Figures are 0 .. 1; a right nothing counts 1, a wrong one 0.
+
+    \b
+    Examples:
+      maskcodec eval predictions.jsonl instances_val2017.json
+      maskcodec eval predictions.jsonl targets.jsonl --frame box --json figures.json
+      maskcodec eval answers.jsonl targets.jsonl --key idx --answer response --config checkpoint
+    """
+    chosen = settings.chosen_codec(
+        name=codec,
+        config=config,
+        grid=grid,
+        sampling=sampling,
+        frame=frame,
+        bins=bins,
+        repeats=repeats,
+        bricks=bricks,
+        row_separator=row_separator,
+        dialect=dialect,
+        background=background,
+    )
+    if truth.suffix.lower() not in {".json", ".jsonl"}:
+        raise typer.BadParameter(
+            f"the name must end in .json for COCO annotations, or in .jsonl, got {str(truth)!r}",
+            param_hint="TARGETS",
+        )
+    answers = Predictions(predictions, key)
+    way: Method | None = None if method is None else method.value
+    scores = Scores(chosen, answer, way)
+    unknown, missing = set(answers), []
+    for target in say.steps(targets(truth, key), "Scoring", len(answers)):
+        if target.key not in answers:
+            missing.append(target.key)
+            continue
+        unknown.remove(target.key)
+        if allow_missing or not missing:
+            scores.add(answers[target.key], target)
+    if not allow_missing:
+        _check_ids(predictions, truth, missing, [name for name in answers if name in unknown])
+    if not scores.mean.samples:
+        raise InputError(f"{predictions} and {truth} have no id in common")
+    ids = {"missing": len(missing), "unknown": len(unknown)}
+    _print(chosen.codec_id, scores, ids)
+    if path is not None:
+        found: dict[str, Any] = {
+            name: None if math.isnan(value) else value
+            for name, (value, _) in scores.figures().items()
+        }
+        report = {
+            "figures": found,
+            "samples": scores.mean.samples,
+            "with_target": scores.targeted.samples,
+            "answers": {kind: scores.counts[kind] for kind in _KINDS},
+            **ids,
+            "codec": chosen.get_config(),
+        }
+        path.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+        say.wrote(path, f"the figures of {scores.mean.samples:,} samples")
+
+
+_KINDS = {
+    "valid": "valid",
+    "recovered": "recovered from a broken text",
+    "empty": "empty, nothing is shown",
+    "broken": "broken texts, recovered or empty",
+}
+
+
+def _check_ids(predictions: Path, truth: Path, missing: list[str], unknown: list[str]) -> None:
+    """Refuse files that do not have the same ids.
+
+    Raises
+    ------
+    InputError
+        It names some of them.
+    """
+    wrong = []
+    for ids, has, lacks in ((missing, truth, predictions), (unknown, predictions, truth)):
+        if ids:
+            some = ", ".join(f"{name:.60}" for name in ids[:_SHOWN])
+            more = ", ..." if len(ids) > _SHOWN else ""
+            wrong.append(f"{lacks} lacks {len(ids):,} of the ids of {has}: {some}{more}")
+    if wrong:
+        raise InputError(f"{'; '.join(wrong)}; --allow-missing scores what both have")
+
+
+def _print(codec_id: str, scores: Scores, ids: dict[str, int]) -> None:
+    """Two tables: the figures, and what answers there were."""
+    table = say.new_table(f"Answers as {codec_id}", "figure", "value", "samples")
+    table.columns[0].justify = "left"
+    for name, (value, samples) in scores.figures().items():
+        table.add_row(name, "-" if math.isnan(value) else f"{value:.4f}", f"{samples:,}")
+    say.out.print(table)
+    samples = scores.mean.samples
+    table = say.new_table(f"{samples:,} answers", "answers", "count", "share")
+    table.columns[0].justify = "left"
+    for kind, words in _KINDS.items():
+        count = scores.counts[kind]
+        table.add_row(words, f"{count:,}", f"{count / samples:.1%}")
+    say.out.print(table)
+    if masks := scores.counts["masks"]:
+        say.note(f'{masks:,} answers have no "text", so that their "segmentation" was read')
+    if ids["missing"]:
+        say.note(f"{ids['missing']:,} targets have no answer, and were left out")
+    if ids["unknown"]:
+        say.note(f"{ids['unknown']:,} answers have no target, and were left out")

@@ -1,0 +1,293 @@
+"""What `maskcodec eval` compares: answers and targets by their ids, one pair held at a time."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from maskcodec import coco
+from maskcodec.cli.coco import CocoFile, checked_claim
+from maskcodec.cli.codecs import decode_any
+from maskcodec.cli.jsonfile import id_of, no_id, opened, shown, whole
+from maskcodec.cli.read import MOST_PIXELS, InputError
+from maskcodec.errors import DecodeError, MaskError
+from maskcodec.metrics import BoxAccuracy, CIoU, GIoU, MIoU, NAcc, TAcc, measure
+from maskcodec.runs import united
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from maskcodec.cli.settings import AnyCodec
+    from maskcodec.grid import Method
+    from maskcodec.region import Region
+    from maskcodec.runs import RunMask
+
+_KEYS = "id", "idx"  # what an id is called, where nobody says it
+_MASK = "segmentation"
+
+
+class Row(NamedTuple):
+    """One object of a JSON Lines file.
+
+    Attributes
+    ----------
+    where
+        The file and the line, for messages.
+    key
+        Its id.
+    entry
+        The object.
+    """
+
+    where: str
+    key: str
+    entry: dict[str, Any]
+
+
+class Target(NamedTuple):
+    """What an answer should show.
+
+    Attributes
+    ----------
+    where
+        The file and the record, for messages.
+    key
+        Its id.
+    mask
+        None where there is no target.
+    shape
+        The image's (height, width); None where only a sample without a target does not say it.
+    """
+
+    where: str
+    key: str
+    mask: RunMask | None
+    shape: tuple[int, int] | None
+
+
+class Predictions:
+    """The answers of a JSON Lines file by their ids: kept is where each one stands.
+
+    Raises
+    ------
+    InputError
+        A line is no object, has no id, or one that another line has.
+    """
+
+    def __init__(self, path: Path, key: str | None) -> None:
+        self._path, self._key = path, key
+        self._places: dict[str, tuple[int, int]] = {}  # of lines: the first byte, and the number
+        for start, number, row in _rows(path, key, f"Reading {path.name}"):
+            if row.key in self._places:
+                other = self._places[row.key][1]
+                raise InputError(f"{row.where} has the id {row.key:.60}, as line {other} has")
+            self._places[row.key] = start, number
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __getitem__(self, key: str) -> Row:
+        start, number = self._places[key]
+        with self._path.open("rb") as file:
+            file.seek(start)
+            row = _row(f"{self._path}, line {number}", file.readline(), self._key)
+        if row.key != key:
+            raise InputError(f"{self._path} has other lines than when it was read before")
+        return row
+
+
+def targets(path: Path, key: str | None) -> Iterator[Target]:
+    """The targets of a file, one at a time: COCO annotations by their ids, or JSON Lines.
+
+    Parameters
+    ----------
+    path
+        A name that ends in .jsonl is that of lines, any other of annotations.
+    key
+        What an id is called in lines; None for the usual names.
+
+    Raises
+    ------
+    InputError
+        A record has no id, or one that another has; a segmentation is none, or does not fit.
+    """
+    seen: set[str] = set()
+    lines = path.suffix.lower() == ".jsonl"
+    for target in _line_targets(path, key) if lines else _coco_targets(path):
+        if target.key in seen:
+            raise InputError(f"{target.where} has the id {target.key:.60}, as another one has")
+        seen.add(target.key)
+        yield target
+
+
+class Scores:
+    """The figures of answers, and how many of them could be read.
+
+    Parameters
+    ----------
+    codec
+        What texts are decoded by.
+    answer
+        What the text of an answer is called; None for ``"text"``, and a mask where there is none.
+    method
+        How cells become pixels.
+
+    Attributes
+    ----------
+    figures
+        The accumulators, by the names of their figures.
+    counts
+        Of answers: ``"valid"``, ``"recovered"``, ``"empty"``, which are all of them; ``"broken"``,
+        which did not decode, and ``"masks"``, which are none of the codec's.
+    """
+
+    def __init__(self, codec: AnyCodec, answer: str | None, method: Method | None) -> None:
+        self._codec, self._answer, self._method = codec, answer, method
+        self.cumulative, self.mean = CIoU(), GIoU()
+        self.targeted, self.boxes = MIoU(), BoxAccuracy()
+        self.nothing, self.something = NAcc(), TAcc()
+        self.counts = Counter[str]()
+
+    def figures(self) -> dict[str, tuple[float, int]]:
+        """Each figure by its name, and of how many samples it is; ``nan`` of none."""
+        samples = self.mean.samples
+        return {
+            "cIoU": (self.cumulative.compute(), samples),
+            "gIoU": (self.mean.compute(), samples),
+            "mIoU": (self.targeted.compute(), self.targeted.samples),
+            "Acc@0.5": (self.boxes.compute(), samples),
+            "N-acc": (self.nothing.compute(), self.nothing.samples),
+            "T-acc": (self.something.compute(), self.something.samples),
+        }
+
+    def add(self, row: Row, target: Target) -> None:
+        """Score one answer.
+
+        Raises
+        ------
+        InputError
+            The row has no answer, or a mask that does not fit; nobody says how large the image is.
+        """
+        name = "text" if self._answer is None else self._answer
+        regions: list[Region] | None = None
+        broken = False
+        if self._answer is None and name not in row.entry and _MASK in row.entry:
+            mask = _read(row.where, row.entry[_MASK], target.shape)
+            self.counts["masks"] += 1
+        else:
+            regions, broken = self._decoded(row, name)
+            mask = self._painted(row, regions, target)
+        overlap = measure(mask, target.mask)
+        for metric in (self.cumulative, self.mean, self.targeted, self.nothing, self.something):
+            metric.add(overlap)
+        said = mask if regions is None else regions
+        self.boxes.update(said, target.mask, shape=target.shape)
+        self.counts["broken"] += broken
+        kind = "recovered" if broken else "valid"
+        self.counts[kind if overlap.prediction else "empty"] += 1
+
+    def _decoded(self, row: Row, name: str) -> tuple[list[Region], bool]:
+        """The regions of an answer, and whether it had to be recovered."""
+        text = row.entry.get(name)
+        if not isinstance(text, str):
+            if name in row.entry:
+                raise InputError(
+                    f'{row.where} has {shown(text)} for its "{name}", which is no text'
+                )
+            also = f' and no "{_MASK}"' if self._answer is None else ""
+            raise InputError(f'{row.where} has no "{name}"{also}; --answer says what it is called')
+        try:
+            return decode_any(self._codec, text)[0], False
+        except DecodeError:
+            return decode_any(self._codec, text, recover=True)[0], True
+
+    def _painted(self, row: Row, regions: list[Region], target: Target) -> RunMask | None:
+        if not regions:
+            return None
+        if target.shape is None:
+            raise InputError(
+                f'{target.where} needs "height" and "width": {row.where} shows something there, '
+                "though there is no target, and its pixels count"
+            )
+        shape = checked_claim(target.shape, target.where, MOST_PIXELS)
+        try:
+            return united([region.runs(shape, method=self._method) for region in regions])
+        except MaskError as error:
+            raise InputError(f"{target.where}: {error}") from error
+
+
+def _rows(path: Path, key: str | None, what: str | None = None) -> Iterator[tuple[int, int, Row]]:
+    """The objects of a JSON Lines file: the byte and the number of its line, and each."""
+    with opened(path, what) as file:
+        start = file.tell()
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield start, number, _row(f"{path}, line {number}", line, key)
+            start += len(line)
+
+
+def _row(where: str, line: bytes, key: str | None) -> Row:
+    try:
+        entry = json.loads(line.decode())
+    except (ValueError, RecursionError) as error:  # ValueError: also what is no UTF-8
+        raise InputError(f"{where} is not JSON that can be read: {error}") from error
+    if not isinstance(entry, dict):
+        raise InputError(f"{where} must be an object, one a line, got {shown(entry)}")
+    names = _KEYS if key is None else (key,)
+    name = next((name for name in names if name in entry), names[0])
+    own = id_of(entry, name)
+    if own is None:
+        raise InputError(f"{no_id(where, entry, name)}; --key says what it is called")
+    return Row(where, own, entry)
+
+
+def _line_targets(path: Path, key: str | None) -> Iterator[Target]:
+    for _, _, row in _rows(path, key):
+        where, entry = row.where, row.entry
+        if _MASK not in entry:
+            raise InputError(f'{where} has no "{_MASK}"; where there is no target it is null')
+        shape = _shape(where, entry)
+        mask = _read(where, entry[_MASK], shape)
+        yield Target(where, row.key, mask, shape if mask is None else mask.shape)
+
+
+def _coco_targets(path: Path) -> Iterator[Target]:
+    for instance in CocoFile(path):
+        if instance.key is None:
+            raise InputError(f"{instance.where} has no id, by which it is found")
+        yield Target(instance.where, instance.key, instance.mask(), instance.shape)
+
+
+def _shape(where: str, entry: dict[str, Any]) -> tuple[int, int] | None:
+    """The size that a line has: ``"size"``, or ``"height"`` and ``"width"``."""
+    named = "height" in entry or "width" in entry
+    sides = [entry.get("height"), entry.get("width")] if named else entry.get("size")
+    if sides is None:
+        return None
+    numbers = [whole(side) for side in sides] if isinstance(sides, list) else []
+    if len(numbers) != 2 or not all(type(side) is int for side in numbers):
+        raise InputError(
+            f'{where} needs two whole numbers, "height" and "width" or "size": [height, width], '
+            f"got {json.dumps(sides):.60}"
+        )
+    return checked_claim((numbers[0], numbers[1]), where)
+
+
+def _read(where: str, segmentation: Any, shape: tuple[int, int] | None) -> RunMask | None:
+    """A segmentation as a mask; null and an empty list are nothing."""
+    if segmentation is None or segmentation == []:
+        return None
+    try:
+        return coco.read(segmentation, shape, "the segmentation")
+    except ModuleNotFoundError as error:
+        raise InputError(str(error)) from error
+    except (MaskError, TypeError) as error:
+        raise InputError(f"{where}: {error}") from error

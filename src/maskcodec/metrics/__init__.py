@@ -1,0 +1,26 @@
+"""How good answers are: cIoU, gIoU, mIoU, Acc@0.5, N-acc, T-acc, and the IoU of classes.
+
+Accumulators, all alike: `update` takes a prediction and its target, `merge` another accumulator of
+the same kind, `compute` says the figure, 0 .. 1. They count in whole numbers, so that parts merged
+in any order have the same figure, and can be pickled. ``docs/metrics.md`` says who reports which.
+"""
+
+from maskcodec.metrics.boxes import BoxAccuracy
+from maskcodec.metrics.classes import ClassIoU
+from maskcodec.metrics.masks import CIoU, GIoU, MaskMetric, MIoU, NAcc, TAcc
+from maskcodec.metrics.overlap import Overlap, measure
+from maskcodec.metrics.tally import Metric
+
+__all__ = [
+    "BoxAccuracy",
+    "CIoU",
+    "ClassIoU",
+    "GIoU",
+    "MIoU",
+    "MaskMetric",
+    "Metric",
+    "NAcc",
+    "Overlap",
+    "TAcc",
+    "measure",
+]

@@ -1,0 +1,140 @@
+"""The figure of boxes: Acc@0.5."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from maskcodec._arrays import brief
+from maskcodec.errors import ConfigError, MaskError
+from maskcodec.metrics.overlap import read_mask
+from maskcodec.metrics.tally import Metric, ratio
+from maskcodec.region import Region
+from maskcodec.runs import RunMask, as_image_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Box: TypeAlias = tuple[float, float, float, float]  # x1, y1, x2, y2, edges in pixels
+
+
+@dataclass(slots=True)
+class BoxAccuracy(Metric):
+    """Acc@0.5: how many samples' boxes have an IoU of at least a threshold.
+
+    Where there is no target, a right nothing is a hit, and any box a miss. As RefCOCO's papers
+    report it for referring comprehension, where every sample has one box.
+
+    Parameters
+    ----------
+    threshold
+        The least IoU of a hit, above 0 and at most 1.
+
+    Attributes
+    ----------
+    right, samples
+        How many hits, of how many samples.
+
+    Raises
+    ------
+    ConfigError
+        The threshold is out of range.
+
+    Examples
+    --------
+    >>> from maskcodec.metrics import BoxAccuracy
+    >>> metric = BoxAccuracy()
+    >>> metric.update((0, 0, 10, 10), (0, 0, 10, 20))  # an IoU of 0.5
+    >>> metric.update((0, 0, 10, 10), (5, 0, 15, 10))  # of 1/3
+    >>> metric.compute()
+    0.5
+    """
+
+    threshold: float = 0.5
+    right: int = field(default=0, init=False)
+    samples: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.threshold, Real) or not 0 < self.threshold <= 1:
+            raise ConfigError(
+                f"threshold must be above 0 and at most 1, got {brief(self.threshold)}"
+            )
+
+    def update(
+        self, prediction: Any, target: Any, /, *, shape: tuple[int, int] | None = None
+    ) -> None:
+        """Count one sample.
+
+        Parameters
+        ----------
+        prediction, target
+            Four numbers (x1, y1, x2, y2), the edges of a box in pixels, not COCO's width and
+            height; a `maskcodec.Region`, whose box is the one that its text names,
+            `maskcodec.Region.box_in`, or a list of them, whose box goes around all; any other mask
+            that `maskcodec.metrics.measure` takes, whose box is the tight one; None, an empty list
+            or an empty mask for nothing.
+        shape
+            (height, width) of the image in pixels, which regions and polygons need.
+
+        Raises
+        ------
+        MaskError
+            A box is none, or what `maskcodec.metrics.measure` refuses.
+        TypeError
+            It is something else altogether.
+        """
+        size = None if shape is None else as_image_size(shape, "shape")
+        boxes = _read_box(prediction, size, "prediction"), _read_box(target, size, "target")
+        self.right += box_iou(*boxes) >= self.threshold
+        self.samples += 1
+
+    def compute(self) -> float:
+        """The figure, 0 .. 1; ``nan`` if no sample counted."""
+        return ratio(self.right, self.samples)
+
+
+def box_iou(first: Box | None, second: Box | None) -> float:
+    """Intersection over union of two boxes, 0 .. 1; 1 where there is neither, 0 where one is."""
+    if first is None or second is None:
+        return 1.0 if first is second else 0.0
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    both = max(width, 0) * max(height, 0)
+    areas = [(x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (first, second)]
+    return both / (sum(areas) - both) if both else 0.0
+
+
+def _read_box(value: Any, size: tuple[int, int] | None, what: str) -> Box | None:
+    """The box of a prediction or a target, None for nothing."""
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        value = value.tolist()
+    if isinstance(value, (list, tuple)) and len(value) == 4 and all(map(_is_number, value)):
+        return _checked(value, what)
+    regions = value if isinstance(value, (list, tuple)) else [value]
+    if size is not None and len(regions) > 0 and all(isinstance(r, Region) for r in regions):
+        x1, y1, x2, y2 = zip(*(region.box_in(size) for region in regions), strict=True)
+        return min(x1), min(y1), max(x2), max(y2)
+    mask = read_mask(value, size, what)
+    if mask is None:
+        return None
+    runs = mask if isinstance(mask, RunMask) else RunMask.from_mask(mask)
+    left, top, width, height = runs.bbox
+    return (left, top, left + width, top + height) if width else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _checked(numbers: Sequence[Any], what: str) -> Box:
+    x1, y1, x2, y2 = box = tuple(float(number) for number in numbers)
+    if not all(map(math.isfinite, box)) or x1 > x2 or y1 > y2:
+        raise MaskError(
+            f"{what} must be a box (x1, y1, x2, y2) with x1 <= x2 and y1 <= y2, got "
+            f"{brief(list(box))}; COCO's (x, y, width, height) is (x, y, x + width, y + height)"
+        )
+    return x1, y1, x2, y2

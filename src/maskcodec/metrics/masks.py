@@ -1,0 +1,215 @@
+"""The figures of masks: cIoU, gIoU, mIoU, and gRefCOCO's N-acc and T-acc."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from maskcodec.metrics.overlap import Overlap, measure
+from maskcodec.metrics.tally import Metric, ratio
+
+if TYPE_CHECKING:
+    from maskcodec.grid import Method
+
+_ONE = 1 << 64  # an IoU of 1: whole numbers add up to the same in any order
+
+
+@dataclass(slots=True)
+class MaskMetric(Metric):
+    """An accumulator of what masks have in common.
+
+    A sample has *no target* where no pixel of its target is set, and is answered by *nothing* where
+    none of its prediction is.
+    """
+
+    def update(
+        self,
+        prediction: Any,
+        target: Any,
+        /,
+        *,
+        shape: tuple[int, int] | None = None,
+        method: Method | None = None,
+    ) -> None:
+        """Count one sample; all parameters are those of `maskcodec.metrics.measure`."""
+        self.add(measure(prediction, target, shape=shape, method=method))
+
+    @abstractmethod
+    def add(self, overlap: Overlap, /) -> None:
+        """Count one sample that was measured, as it is once for several figures."""
+
+
+@dataclass(slots=True)
+class CIoU(MaskMetric):
+    """Cumulative IoU, also called oIoU: the sum of all intersections over the sum of all unions.
+
+    Large objects weigh more than small ones. Pixels that are predicted where there is no target
+    count to the unions; a right nothing adds nothing. ``nan`` if no pixel was ever set.
+
+    As RefCOCO's papers report it, and gRefCOCO's (GRES, arXiv 2306.00968, section 5).
+
+    Attributes
+    ----------
+    intersection, union
+        The sums, in pixels.
+
+    Examples
+    --------
+    >>> from maskcodec.metrics import CIoU
+    >>> metric = CIoU()
+    >>> metric.update([[1, 1], [0, 0]], [[1, 0], [0, 0]])
+    >>> metric.update([[1, 1], [1, 0]], [[1, 1], [1, 0]])
+    >>> metric.compute()  # (1 + 3) / (2 + 3)
+    0.8
+    """
+
+    intersection: int = field(default=0, init=False)
+    union: int = field(default=0, init=False)
+
+    def add(self, overlap: Overlap, /) -> None:
+        """Count one sample that was measured."""
+        self.intersection += overlap.intersection
+        self.union += overlap.union
+
+    def compute(self) -> float:
+        """The figure, 0 .. 1; ``nan`` if no pixel was set in any sample."""
+        return ratio(self.intersection, self.union)
+
+
+@dataclass(slots=True)
+class _MeanIoU(MaskMetric):
+    samples: int = field(default=0, init=False)
+    _sum: int = field(default=0, init=False)  # of IoUs, each rounded to a whole number of 2**-64
+
+    def add(self, overlap: Overlap, /) -> None:
+        """Count one sample that was measured."""
+        part, whole = overlap.intersection, overlap.union
+        self._sum += (2 * part * _ONE + whole) // (2 * whole) if whole else _ONE
+        self.samples += 1
+
+    def compute(self) -> float:
+        """The figure, 0 .. 1; ``nan`` if no sample counted."""
+        return ratio(self._sum, self.samples * _ONE)
+
+
+@dataclass(slots=True)
+class GIoU(_MeanIoU):
+    """The mean of the samples' IoUs; where there is no target, a right nothing counts 1.
+
+    A wrong nothing counts 0, as any IoU without an intersection. It has nothing to do with the
+    *generalized IoU* of boxes.
+
+    As gRefCOCO has it (GRES, arXiv 2306.00968, section 5), and ReasonSeg (LISA, arXiv 2308.00692).
+
+    Attributes
+    ----------
+    samples
+        How many samples were counted, which is all of them.
+
+    Examples
+    --------
+    >>> from maskcodec.metrics import GIoU
+    >>> metric = GIoU()
+    >>> metric.update([[1, 1], [0, 0]], [[1, 0], [0, 0]])  # 1 / 2
+    >>> metric.update(None, [[0, 0], [0, 0]])  # a right nothing, 1
+    >>> metric.update(None, [[1, 1], [1, 1]])  # a wrong one, 0
+    >>> metric.compute()
+    0.5
+    """
+
+
+@dataclass(slots=True)
+class MIoU(_MeanIoU):
+    """The mean IoU of the samples that have a target; those without one are left out.
+
+    As RefCOCO's papers and RRSIS-D's report it, where every sample has a target: there it equals
+    `GIoU`. The mIoU of semantic segmentation is `maskcodec.metrics.ClassIoU`.
+
+    Attributes
+    ----------
+    samples
+        How many samples were counted: those that have a target.
+
+    Examples
+    --------
+    >>> from maskcodec.metrics import MIoU
+    >>> metric = MIoU()
+    >>> metric.update([[1, 1], [0, 0]], [[1, 0], [0, 0]])
+    >>> metric.update(None, None)  # no target
+    >>> metric.compute(), metric.samples
+    (0.5, 1)
+    """
+
+    def add(self, overlap: Overlap, /) -> None:
+        """Count one sample that was measured, if it has a target."""
+        if overlap.target:
+            _MeanIoU.add(self, overlap)
+
+
+@dataclass(slots=True)
+class _Accuracy(MaskMetric):
+    right: int = field(default=0, init=False)
+    samples: int = field(default=0, init=False)
+
+    def compute(self) -> float:
+        """The figure, 0 .. 1; ``nan`` if no sample counted."""
+        return ratio(self.right, self.samples)
+
+
+@dataclass(slots=True)
+class NAcc(_Accuracy):
+    """No-target accuracy: of the samples without a target, how many were answered by nothing.
+
+    As gRefCOCO has it (GRES, arXiv 2306.00968, section 5).
+
+    Attributes
+    ----------
+    right, samples
+        How many were answered by nothing, of how many without a target.
+
+    Examples
+    --------
+    >>> from maskcodec.metrics import NAcc
+    >>> metric = NAcc()
+    >>> metric.update(None, None)
+    >>> metric.update([[1, 0]], [[0, 0]])
+    >>> metric.update([[1, 0]], [[1, 0]])  # has a target, so it does not count
+    >>> metric.compute()
+    0.5
+    """
+
+    def add(self, overlap: Overlap, /) -> None:
+        """Count one sample that was measured, if it has no target."""
+        if not overlap.target:
+            self.right += not overlap.prediction
+            self.samples += 1
+
+
+@dataclass(slots=True)
+class TAcc(_Accuracy):
+    """Target accuracy: of the samples with a target, how many were answered by something.
+
+    By anything at all, wherever it lies: it says how much a good `NAcc` costs. As gRefCOCO has it
+    (GRES, arXiv 2306.00968, section 5).
+
+    Attributes
+    ----------
+    right, samples
+        How many were answered by something, of how many with a target.
+
+    Examples
+    --------
+    >>> from maskcodec.metrics import TAcc
+    >>> metric = TAcc()
+    >>> metric.update([[1, 0]], [[0, 1]])
+    >>> metric.update(None, [[0, 1]])
+    >>> metric.compute()
+    0.5
+    """
+
+    def add(self, overlap: Overlap, /) -> None:
+        """Count one sample that was measured, if it has a target."""
+        if overlap.target:
+            self.right += overlap.prediction > 0
+            self.samples += 1

@@ -1,0 +1,197 @@
+"""How much of a prediction and of its target is the same: counted on runs, hardly ever painted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from maskcodec._arrays import brief, sides
+from maskcodec._inputs import as_mask
+from maskcodec._lazy import kernels
+from maskcodec.errors import MaskError
+from maskcodec.region import Region
+from maskcodec.runs import RunMask, as_image_size, united
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maskcodec._arrays import IntegerArray
+    from maskcodec.grid import Method
+
+_LISTS = list, tuple
+
+
+class Overlap(NamedTuple):
+    """What two masks of one image have in common.
+
+    Attributes
+    ----------
+    intersection
+        How many pixels are set in both.
+    prediction, target
+        How many are set in each.
+    """
+
+    intersection: int
+    prediction: int
+    target: int
+
+    @property
+    def union(self) -> int:
+        """How many pixels are set in either."""
+        return self.prediction + self.target - self.intersection
+
+    @property
+    def iou(self) -> float:
+        """Intersection over union, 0 .. 1; 1 where both are empty."""
+        return self.intersection / self.union if self.union else 1.0
+
+
+def measure(
+    prediction: Any,
+    target: Any,
+    *,
+    shape: tuple[int, int] | None = None,
+    method: Method | None = None,
+) -> Overlap:
+    """How much of a prediction and of its target is the same.
+
+    Parameters
+    ----------
+    prediction, target
+        A mask (height, width), bool or integer, set where it is not 0; a `maskcodec.Region`, or a
+        list of them, united; a `maskcodec.coco.RunMask`, or a list of them; what
+        `maskcodec.coco.read` takes, run lengths or polygons; None or an empty list for nothing.
+    shape
+        (height, width) of the image in pixels. Regions and run lengths without a size need it where
+        the other side does not say it. Polygons always do: without `shape`, a list of lists is a
+        mask of 0 and 1, as for the codecs.
+    method
+        How the cells of regions become pixels, as `maskcodec.Region.mask` has it.
+
+    Returns
+    -------
+    The counts. Where both are arrays their pixels are compared, otherwise runs; regions are painted
+    only by other methods than ``"nearest"``.
+
+    Raises
+    ------
+    MaskError
+        The sizes are not the same, nobody says how large the image is, or one is no mask.
+    TypeError
+        One is something else altogether.
+
+    Examples
+    --------
+    >>> import maskcodec as mc
+    >>> from maskcodec.metrics import measure
+    >>> dog = mc.Region("dog", (1, 1, 2, 2), [[1, 1], [1, 1]], canvas=(4, 4))
+    >>> measure(dog, {"size": [4, 4], "counts": [2, 8, 6]})
+    Overlap(intersection=3, prediction=4, target=8)
+    >>> measure(None, dog, shape=(4, 4)).iou
+    0.0
+    """
+    given = {"target": target, "prediction": prediction}
+    size = None if shape is None else as_image_size(shape, "shape")
+    origin = "shape"
+    masks: dict[str, IntegerArray | RunMask | None] = {}
+    for what, value in sorted(given.items(), key=lambda item: not _has_size(item[1])):
+        mask = masks[what] = read_mask(value, size, what, origin=origin, method=method)
+        if mask is not None and size is None:
+            size, origin = mask.shape, what
+    return _compared(masks["prediction"], masks["target"])
+
+
+def read_mask(
+    value: Any,
+    size: tuple[int, int] | None,
+    what: str,
+    *,
+    origin: str = "shape",
+    method: Method | None = None,
+) -> IntegerArray | RunMask | None:
+    """A prediction or a target as a mask of its image, None for nothing.
+
+    Parameters
+    ----------
+    value, method
+        As `measure` takes them.
+    size
+        (height, width) of the image, checked, where it is known.
+    what, origin
+        What to call the value in messages, and whatever has the size.
+
+    Raises
+    ------
+    MaskError, TypeError
+        As `measure` has it.
+    """
+    if value is None or (isinstance(value, _LISTS) and len(value) == 0):
+        return None
+    parts = value if isinstance(value, _LISTS) else [value]
+    if isinstance(parts[0], Region):
+        if size is None:
+            raise MaskError(
+                f"{what} is cells, which do not say how large their image is; "
+                "pass shape=(height, width)"
+            )
+        _check_kind(parts, Region, what)
+        return united([region.runs(size, method=method) for region in parts])
+    if isinstance(parts[0], RunMask):
+        _check_kind(parts, RunMask, what)
+        first = parts[0]
+        for number, part in enumerate(parts):
+            _check_size(part.shape, first.shape, f"{what}, part {number},", "part 0")
+        _check_size(first.shape, size, what, origin)
+        return united(parts)
+    polygons = origin == "shape" and isinstance(value, _LISTS)  # as the codecs take lists
+    mask = as_mask(value, None if _has_size(value) and not polygons else size, what)
+    _check_size(mask.shape, size, what, origin)
+    return mask
+
+
+def _compared(prediction: Any, target: Any) -> Overlap:
+    """The counts of two masks of one shape, or of nothing."""
+    if prediction is None or target is None:
+        return Overlap(0, _area(prediction), _area(target))
+    if not isinstance(prediction, RunMask) and not isinstance(target, RunMask):
+        both = int(np.count_nonzero(np.logical_and(prediction, target)))
+        return Overlap(both, _area(prediction), _area(target))
+    one, other = (
+        mask if isinstance(mask, RunMask) else RunMask.from_mask(mask)
+        for mask in (prediction, target)
+    )
+    return Overlap(int(kernels.shared_runs(one._ends, other._ends)), _area(one), _area(other))
+
+
+def _area(mask: IntegerArray | RunMask | None) -> int:
+    if isinstance(mask, RunMask):
+        return mask.area
+    return 0 if mask is None else int(np.count_nonzero(mask))
+
+
+def _has_size(value: Any) -> bool:
+    """Whether a value says how large its image is."""
+    if isinstance(value, _LISTS):
+        value = value[0] if value else None
+    if isinstance(value, Mapping):
+        return value.get("size") is not None
+    return value is not None and not isinstance(value, Region)
+
+
+def _check_kind(parts: Sequence[Any], kind: type, what: str) -> None:
+    for number, part in enumerate(parts):
+        if not isinstance(part, kind):
+            raise TypeError(
+                f"{what} is a list of {kind.__name__}, but number {number} is {brief(part)}"
+            )
+
+
+def _check_size(own: tuple[int, ...], size: tuple[int, int] | None, what: str, origin: str) -> None:
+    if size is not None and own != size:
+        verb = "says" if origin == "shape" else "has"
+        raise MaskError(
+            f"{what} has {sides(own)} pixels, height x width, but {origin} {verb} {sides(size)}"
+        )

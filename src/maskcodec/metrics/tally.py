@@ -1,0 +1,56 @@
+"""What all accumulators share: they are merged, and say what they counted."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from typing import Any
+
+from maskcodec.errors import ConfigError
+
+
+@dataclasses.dataclass(slots=True)
+class Metric(ABC):
+    """An accumulator: it counts samples, one after another, in whole numbers.
+
+    Two that counted the same are equal, in whatever order and parts they did.
+    """
+
+    @abstractmethod
+    def update(self, prediction: Any, target: Any, /) -> None:
+        """Count one sample."""
+
+    @abstractmethod
+    def compute(self) -> float:
+        """The figure of all samples so far, 0 .. 1; ``nan`` where there is nothing to divide by."""
+
+    def merge(self, other: Metric) -> None:
+        """Count what another accumulator of the same kind and settings has counted.
+
+        Raises
+        ------
+        TypeError
+            It is of another kind.
+        ConfigError
+            Its settings are others.
+        """
+        if type(other) is not type(self):
+            mine, its = type(self).__name__, type(other).__name__
+            raise TypeError(f"a {mine} merges with another {mine}, got {its}")
+        for field in dataclasses.fields(self):
+            mine, its = getattr(self, field.name), getattr(other, field.name)
+            if field.init and mine != its:
+                raise ConfigError(
+                    f"one {type(self).__name__} has {field.name} {mine!r}, the other {its!r}: "
+                    "what they counted does not add up"
+                )
+        for field in dataclasses.fields(self):
+            if not field.init:
+                mine, its = getattr(self, field.name), getattr(other, field.name)
+                setattr(self, field.name, mine + its)
+
+
+def ratio(part: int, whole: int) -> float:
+    """A share of a count, rounded once; ``nan`` of nothing."""
+    return part / whole if whole else math.nan

@@ -1,0 +1,398 @@
+"""`maskcodec eval`: answers against targets, read from files."""
+
+import inspect
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import maskcodec as mc
+from maskcodec.cli import commands, scoring
+from maskcodec.coco import RunMask
+
+_mixes = "mix_stderr" in inspect.signature(CliRunner).parameters  # before Click 8.2
+RUNNER = CliRunner(mix_stderr=False) if _mixes else CliRunner()
+
+SHAPE = (32, 48)
+CODEC = mc.BSD(grid=16)
+FIGURES = "cIoU", "gIoU", "mIoU", "Acc@0.5", "N-acc", "T-acc"
+
+
+def square(y1, x1, y2, x2):
+    """A mask that cells lose nothing of."""
+    mask = np.zeros((16, 16), np.uint8)
+    mask[y1:y2, x1:x2] = 1
+    return np.kron(mask, np.ones((2, 3), np.uint8))
+
+
+LEFT, RIGHT, BOTH = square(2, 1, 10, 7), square(2, 9, 10, 15), square(2, 1, 10, 15)
+
+
+def rle(mask):
+    found = RunMask.from_mask(mask).rle()
+    return {**found, "counts": found["counts"].decode()}
+
+
+def said(mask, label="dog"):
+    return CODEC.encode(mask, label)
+
+
+def lines(name, *rows):
+    text = "".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows)
+    Path(name).write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty folder to work in, with targets: one on the left, one on the right, none."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    lines(
+        "targets.jsonl",
+        {"id": 1, "segmentation": rle(LEFT), "label": "dog"},
+        {"id": "b", "segmentation": rle(RIGHT), "height": SHAPE[0], "width": SHAPE[1]},
+        {"id": 3, "segmentation": None, "size": SHAPE},
+    )
+
+
+def run(*args, code=0):
+    given = ["eval", *map(str, args), "--grid", "16"]
+    result = RUNNER.invoke(commands.app, given)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result
+
+
+def figures(*args):
+    """What a call writes as JSON, which is what it prints."""
+    result = run(*args, "--json", "figures.json")
+    report = json.loads(Path("figures.json").read_text(encoding="utf-8"))
+    assert list(report["figures"]) == list(FIGURES)
+    for name, value in report["figures"].items():
+        shown = re.search(rf"{re.escape(name)} +(\S+) +[0-9,]+ ", result.stdout)[1]
+        assert shown == ("-" if value is None else f"{value:.4f}")
+    return report
+
+
+def fails(*args, code=1):
+    result = run(*args, code=code)
+    message = " ".join(re.sub(r"[─━│╭╮╰╯]|\x1b\[[0-9;]*m", " ", result.stderr).split())
+    assert "Traceback" not in message
+    return message.removeprefix("error: ")
+
+
+# ------------------------------------------------------------------------------------- figures
+
+
+def test_figures_by_hand():
+    broken = said(LEFT).replace("<fg", "<fog", 1)
+    lines(
+        "p.jsonl",
+        {"id": "3", "text": "There is no dog."},
+        {"id": 1.0, "text": f"Sure: {said(square(2, 1, 6, 7))}"},
+        {"id": "b", "text": said(square(2, 9, 6, 15)) + said(square(6, 9, 10, 15), "cat")},
+    )
+    report = figures("p.jsonl", "targets.jsonl")
+    assert report["figures"] == {
+        "cIoU": 0.75,
+        "gIoU": (0.5 + 1 + 1) / 3,
+        "mIoU": 0.75,
+        "Acc@0.5": 1.0,
+        "N-acc": 1.0,
+        "T-acc": 1.0,
+    }
+    assert (report["samples"], report["with_target"]) == (3, 2)
+    assert report["answers"] == {"valid": 2, "recovered": 0, "empty": 1, "broken": 0}
+    assert (report["missing"], report["unknown"]) == (0, 0)
+    assert mc.from_config(report["codec"]) == CODEC
+    lines(
+        "p.jsonl",
+        {"id": 1, "text": broken},
+        {"id": "b", "text": "<ref>dog</ref><box>"},
+        {"id": 3, "text": said(RIGHT)},
+    )
+    report = figures("p.jsonl", "targets.jsonl")
+    assert report["answers"] == {"valid": 1, "recovered": 1, "empty": 1, "broken": 2}
+    kept = CODEC.recover(broken).regions[0].mask(SHAPE).sum()
+    assert 0 < kept < LEFT.sum()
+    assert report["figures"] == {
+        "cIoU": kept / (LEFT.sum() + 2 * RIGHT.sum()),
+        "gIoU": pytest.approx(kept / LEFT.sum() / 3),
+        "mIoU": pytest.approx(kept / LEFT.sum() / 2),
+        "Acc@0.5": 1 / 3,
+        "N-acc": 0.0,
+        "T-acc": 0.5,
+    }
+
+
+def test_tables_say_what_was_counted():
+    lines(
+        "p.jsonl", *({"id": name, "text": said(LEFT) if name else ""} for name in (1, "b", 3, "x"))
+    )
+    result = run("p.jsonl", "targets.jsonl", "--allow-missing")
+    assert "Answers as b-sd/1" in result.stdout
+    for words in ("valid", "recovered", "empty", "broken"):
+        assert re.search(rf"{words}.* +[03] +[0-9.]+%", result.stdout), words
+    assert "1 answers have no target, and were left out" in result.stderr
+
+
+def test_a_figure_of_no_sample_is_null():
+    lines("t.jsonl", {"id": 3, "segmentation": []})
+    lines("p.jsonl", {"id": 3, "text": "nothing"})
+    found = figures("p.jsonl", "t.jsonl")["figures"]
+    assert [name for name in found if found[name] is None] == ["cIoU", "mIoU", "T-acc"]
+    assert found["gIoU"] == found["Acc@0.5"] == found["N-acc"] == 1.0
+
+
+def test_masks_may_stand_for_texts():
+    lines(
+        "p.jsonl",
+        {"id": 1, "segmentation": rle(LEFT)},
+        {"id": "b", "segmentation": [rle(LEFT), rle(RIGHT)]},
+        {"id": 3, "segmentation": None},
+    )
+    report = figures("p.jsonl", "targets.jsonl")
+    assert report["figures"]["gIoU"] == (1 + 0.5 + 1) / 3
+    assert report["figures"]["Acc@0.5"] == 2 / 3
+    assert report["answers"] == {"valid": 2, "recovered": 0, "empty": 1, "broken": 0}
+    said = run("p.jsonl", "targets.jsonl").stderr
+    assert '3 answers have no "text", so that their "segmentation" was read' in said
+
+
+def test_a_text_goes_before_a_mask():
+    rows = [{"id": name, "text": "", "segmentation": rle(LEFT)} for name in (1, "b", 3)]
+    lines("p.jsonl", *rows)
+    assert figures("p.jsonl", "targets.jsonl")["answers"]["empty"] == 3
+
+
+def test_names_of_fields_are_options():
+    rows = [{"sample": n, "response": said(LEFT), "text": 7} for n in (1, "b", 3)]
+    lines("p.jsonl", *rows)
+    Path("targets.jsonl").write_text(
+        Path("targets.jsonl").read_text().replace('"id"', '"sample"'), encoding="utf-8"
+    )
+    options = "--key", "sample", "--answer", "response"
+    assert figures("p.jsonl", "targets.jsonl", *options)["figures"]["mIoU"] == 0.5
+    assert fails("p.jsonl", "targets.jsonl", "-k", "sample") == (
+        'p.jsonl, line 1 has 7 for its "text", which is no text'
+    )
+    lines("p.jsonl", {"idx": 1, "text": ""}, {"id": "b", "idx": 1, "text": ""})
+    Path("targets.jsonl").write_text(
+        Path("targets.jsonl").read_text().replace('"sample"', '"idx"'), encoding="utf-8"
+    )
+    report = figures("p.jsonl", "targets.jsonl", "--allow-missing")
+    assert report["answers"]["empty"] == 2
+
+
+def test_every_codec_and_way_back():
+    rows = mc.RRLE(grid=16)
+    lines("p.jsonl", *({"id": n, "text": rows.encode(LEFT, "dog")} for n in (1, "b", 3)))
+    report = figures("p.jsonl", "targets.jsonl", "--codec", "r-rle")
+    assert report["figures"]["mIoU"] == 0.5
+    ys, xs = np.mgrid[:32, :48]
+    disc = ((ys - 15) ** 2 + (xs - 20) ** 2 < 100).astype(np.uint8)
+    lines("t.jsonl", {"id": 1, "segmentation": rle(disc)})
+    boxed = mc.BSD(frame="box", grid=16)
+    lines("p.jsonl", {"id": 1, "text": boxed.encode(disc, "ball")})
+    found = {}
+    for method in ("contour", "nearest"):
+        options = "--frame", "box", "--method", method
+        found[method] = figures("p.jsonl", "t.jsonl", *options)["figures"]["cIoU"]
+        (region,) = boxed.decode(boxed.encode(disc, "ball"))
+        again = region.mask(SHAPE, method=method)
+        assert found[method] == (again & disc).sum() / (again | disc).sum()
+    assert found["nearest"] != found["contour"]
+
+
+def test_coco_annotations_are_found_by_their_ids():
+    pytest.importorskip("ijson")
+    notes = [
+        {"id": 17, "image_id": 1, "category_id": 4, "segmentation": rle(LEFT)},
+        {"id": 18, "image_id": 1, "category_id": 4, "segmentation": rle(RIGHT), "iscrowd": 1},
+    ]
+    images = [{"id": 1, "height": SHAPE[0], "width": SHAPE[1]}]
+    content = {"images": images, "categories": [{"id": 4, "name": "dog"}], "annotations": notes}
+    Path("coco.json").write_text(json.dumps(content), encoding="utf-8")
+    lines("p.jsonl", {"id": 18, "text": said(RIGHT)}, {"id": 17, "text": said(BOTH)})
+    assert figures("p.jsonl", "coco.json")["figures"]["mIoU"] == pytest.approx(
+        (1 + LEFT.sum() / BOTH.sum()) / 2
+    )
+    notes[1]["segmentation"] = []
+    Path("coco.json").write_text(json.dumps(content), encoding="utf-8")
+    assert "coco.json: annotation 18: the segmentation is an empty list" in fails(
+        "p.jsonl", "coco.json"
+    )
+    del notes[0]["id"]
+    Path("coco.json").write_text(json.dumps(content), encoding="utf-8")
+    assert fails("p.jsonl", "coco.json") == (
+        "coco.json: annotation number 1 of the list has no id, by which it is found"
+    )
+
+
+def test_real_targets_encoded_and_damaged(real_data):
+    codec = mc.BSD(frame="box")
+    with (real_data / "gseval_dev.jsonl").open(encoding="utf-8") as file:
+        rows = [json.loads(line) for _, line in zip(range(8), file, strict=False)]
+    answers = [codec.encode(row["segmentation"], row["label"]) for row in rows]
+    answers[3] = answers[3][: len(answers[3]) // 2]
+    answers[4] = answers[4].replace("<fg", "<fog", 1)
+    answers[5] = "It is not there."
+    lines(
+        "p.jsonl",
+        *({"idx": row["idx"], "text": text} for row, text in zip(rows, answers, strict=True)),
+    )
+    lines("t.jsonl", *rows)
+    options = ["--frame", "box", "--method", "nearest", "--json", "f.json"]
+    result = RUNNER.invoke(commands.app, ["eval", "p.jsonl", "t.jsonl", *options])
+    assert result.exit_code == 0, result.output
+    report = json.loads(Path("f.json").read_text())
+    assert report["answers"] == {"valid": 5, "recovered": 2, "empty": 1, "broken": 2}
+    assert report["figures"]["T-acc"] == 7 / 8
+    assert 0.6 < report["figures"]["gIoU"] < 0.95
+
+
+# ------------------------------------------------------------------------- ids that do not match
+
+
+def test_ids_that_only_one_file_has_are_named():
+    lines("p.jsonl", *({"id": n, "text": said(LEFT)} for n in (1, 7, 8, 9, 10, 11, 12)))
+    assert fails("p.jsonl", "targets.jsonl") == (
+        "p.jsonl lacks 2 of the ids of targets.jsonl: b, 3; targets.jsonl lacks 6 of the ids of "
+        "p.jsonl: 7, 8, 9, 10, 11, ...; --allow-missing scores what both have"
+    )
+    report = figures("p.jsonl", "targets.jsonl", "--allow-missing")
+    assert (report["missing"], report["unknown"], report["samples"]) == (2, 6, 1)
+    assert report["figures"]["gIoU"] == 1.0
+    said_so = run("p.jsonl", "targets.jsonl", "--allow-missing").stderr
+    assert "2 targets have no answer, and were left out" in said_so
+    lines("p.jsonl", {"id": 3, "text": 7})  # is not looked at: it is known what to say
+    assert "lacks 2 of the ids of targets.jsonl: 1, b; --allow" in fails("p.jsonl", "targets.jsonl")
+    lines("p.jsonl", {"id": 4, "text": ""})
+    words = "p.jsonl and targets.jsonl have no id in common"
+    assert fails("p.jsonl", "targets.jsonl", "--allow-missing") == words
+    lines("p.jsonl")
+    assert "lacks 3 of the ids of targets.jsonl: 1, b, 3;" in fails("p.jsonl", "targets.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"id": 1, "answer": "x"}, 'has no "text" and no "segmentation"; --answer says what it is'),
+        ({"id": 1, "text": None}, 'line 1 has null for its "text", which is no text'),
+        ({"key": 1, "text": ""}, "p.jsonl, line 1 has no id; --key says what it is called"),
+        ({"id": True}, "line 1 has true for its id, which is no id; --key says"),
+        ({"id": 1, "segmentation": "P0"}, "line 1: the segmentation must be run lengths or poly"),
+        (
+            {"id": 1, "segmentation": {"size": [4, 4], "counts": "P"}},
+            "the size 4 x 4, height x wid",
+        ),
+        ("[1, 2]", "p.jsonl, line 1 must be an object, one a line, got a list"),
+        ("{", "p.jsonl, line 1 is not JSON that can be read: Expecting"),
+        ("[" * 100_000, "p.jsonl, line 1 is not JSON that can be read: "),
+        ('{"id": ' + "9" * 5000 + "}", "p.jsonl, line 1 is not JSON that can be read: "),
+    ],
+)
+def test_answers_that_are_none_are_named(row, words):
+    lines("p.jsonl", row, {"id": "b", "text": ""}, {"id": 3, "text": ""})
+    assert words in fails("p.jsonl", "targets.jsonl")
+
+
+def test_an_answer_that_was_named_is_not_replaced_by_a_mask():
+    lines("p.jsonl", *({"id": n, "segmentation": None} for n in (1, "b", 3)))
+    assert fails("p.jsonl", "targets.jsonl", "--answer", "text") == (
+        'p.jsonl, line 1 has no "text"; --answer says what it is called'
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"id": 1}, 'line 1 has no "segmentation"; where there is no target it is null'),
+        ({"segmentation": None}, "t.jsonl, line 1 has no id; --key says"),
+        (
+            {"id": 1, "segmentation": {"size": [4, 4]}},
+            't.jsonl, line 1: the segmentation has no "c',
+        ),
+        ({"id": 1, "segmentation": [[1, 1, 2, 2, 1, 2]]}, "line 1: the segmentation has polygons"),
+        ({"id": 1, "segmentation": rle(LEFT), "size": [3, 4]}, "height x width, but its image has"),
+        ({"id": 1, "segmentation": None, "size": [3]}, 'needs two whole numbers, "height" and "w'),
+        ({"id": 1, "segmentation": None, "height": 3}, '"size": [height, width], got [3, null]'),
+        ({"id": 1, "segmentation": None, "size": "3x4"}, 'got "3x4"'),
+        ({"id": 1, "segmentation": None, "size": [0, 4]}, "line 1 claims 0 x 4 pixels"),
+        ({"id": 1, "segmentation": None}, 'needs "height" and "width": p.jsonl, line 1 shows some'),
+        ({"id": 1, "segmentation": None, "size": [1 << 14] * 2}, "claims 16384 x 16384 pixels"),
+        ({"id": 1, "segmentation": None, "size": [1 << 21, 2]}, "line 1: shape is 2097152 x 2; a"),
+    ],
+)
+def test_targets_that_are_none_are_named(row, words):
+    lines("t.jsonl", row)
+    lines("p.jsonl", {"id": 1, "text": said(LEFT)})
+    assert words in fails("p.jsonl", "t.jsonl")
+
+
+def test_ids_stand_once():
+    lines("p.jsonl", {"id": 1, "text": ""}, "", {"id": "1", "text": ""})
+    assert fails("p.jsonl", "targets.jsonl") == "p.jsonl, line 3 has the id 1, as line 1 has"
+    lines("p.jsonl", {"id": 1, "text": ""})
+    row = {"id": 1, "segmentation": None}
+    lines("t.jsonl", row, row)
+    assert fails("p.jsonl", "t.jsonl") == "t.jsonl, line 2 has the id 1, as another one has"
+
+
+def test_files_are_utf_8_with_or_without_its_mark():
+    rows = [{"id": n, "text": said(LEFT, "café")} for n in (1, "b", 3)]
+    text = "\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    Path("p.jsonl").write_bytes(text.encode("utf-8-sig"))
+    assert figures("p.jsonl", "targets.jsonl")["answers"]["valid"] == 3
+    Path("p.jsonl").write_bytes(text.encode("latin-1"))
+    assert "p.jsonl, line 1 is not JSON that can be read: 'utf-8' codec" in fails(
+        "p.jsonl", "targets.jsonl"
+    )
+
+
+def test_polygons_need_pycocotools(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    monkeypatch.setitem(sys.modules, "pycocotools.mask", None)
+    lines("t.jsonl", {"id": 1, "segmentation": [[1, 1, 5, 1, 5, 5]], "size": SHAPE})
+    lines("p.jsonl", {"id": 1, "text": said(LEFT)})
+    assert "pycocotools" in fails("p.jsonl", "t.jsonl")
+
+
+def test_a_file_that_changes_meanwhile_is_refused():
+    lines("p.jsonl", {"id": 1, "text": ""})
+    predictions = scoring.Predictions(Path("p.jsonl"), None)
+    assert predictions["1"].entry == {"id": 1, "text": ""}
+    lines("p.jsonl", {"id": 2, "text": ""})
+    with pytest.raises(
+        scoring.InputError, match=r"^p\.jsonl has other lines than when it was read"
+    ):
+        predictions["1"]
+
+
+# --------------------------------------------------------------------------------------- usage
+
+
+def test_targets_end_as_one_of_two_kinds():
+    lines("p.jsonl", {"id": 1, "text": ""})
+    said = fails("p.jsonl", "targets.txt", code=2)
+    assert "must end in .json for COCO annotations, or in .jsonl, got 'targets.txt'" in said
+
+
+def test_files_that_are_not_there_are_named():
+    assert fails("p.jsonl", "targets.jsonl") == "p.jsonl: No such file or directory"
+
+
+def test_help_has_examples_and_the_codecs_settings():
+    result = RUNNER.invoke(commands.app, ["eval", "--help"])
+    said = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", result.stdout).split())
+    assert "maskcodec eval predictions.jsonl" in said[said.index("Example") :]
+    for option in ("PREDICTIONS", "TARGETS", "--allow-missing", "--json", "--config"):
+        assert option in said
+    listed = RUNNER.invoke(commands.app, ["--help"]).stdout
+    assert re.search(r"eval +Score a model's answers", listed)
