@@ -75,6 +75,22 @@ def test_the_core_needs_nothing_above_it():
         assert not imports(SOURCE / f"{name}.py") & (modules - core), name
 
 
+def test_metrics_need_only_the_core():
+    order = ["tally", "overlap", "masks", "boxes", "classes", "__init__"]
+    assert {path.stem for path in (SOURCE / "metrics").glob("*.py")} == set(order)
+    for k, name in enumerate(order):
+        allowed = set().union(*LAYERS[:-1], (f"metrics.{lower}" for lower in order[:k]))
+        assert imports(SOURCE / "metrics" / f"{name}.py") <= allowed, name
+
+
+def test_metrics_load_no_compiler():
+    code = """
+import sys, json, maskcodec.metrics
+print(json.dumps([name in sys.modules for name in ("numba", "pycocotools", "PIL")]))
+"""
+    assert fresh(code) == [False] * 3
+
+
 def test_pictures_need_no_command_line():
     for name in ("figure", "_lettering", "demo"):
         assert not {other for other in imports(SOURCE / f"{name}.py") if other.startswith("cli")}
@@ -166,7 +182,17 @@ def test_no_file_outgrows_its_room():
 
 
 @pytest.mark.parametrize(
-    "name", ["ConfigError", "MaskError", "LostMaskError", "LabelError", "VocabError", "DecodeError"]
+    "name",
+    [
+        "ConfigError",
+        "MaskError",
+        "LostMaskError",
+        "LabelError",
+        "VocabError",
+        "SourceError",
+        "BuildError",
+        "DecodeError",
+    ],
 )
 def test_errors_form_one_tree(name):
     error = getattr(mc, name)

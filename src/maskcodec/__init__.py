@@ -7,6 +7,7 @@ from maskcodec import coco
 from maskcodec.bricks import BSD
 from maskcodec.codec import Codec, codec_ids, from_config, get_codec, load
 from maskcodec.errors import (
+    BuildError,
     ConfigError,
     DecodeError,
     LabelError,
@@ -14,6 +15,7 @@ from maskcodec.errors import (
     MaskCodecError,
     MaskError,
     Problem,
+    SourceError,
     TruncatedError,
     VocabError,
 )
@@ -32,6 +34,7 @@ __all__ = [
     "IRLE",
     "ISD",
     "RRLE",
+    "BuildError",
     "Codec",
     "ConfigError",
     "Conflict",
@@ -46,6 +49,7 @@ __all__ = [
     "RecoveredGrid",
     "RecoveredRegions",
     "Region",
+    "SourceError",
     "TokenCodec",
     "TruncatedError",
     "VocabError",

@@ -33,6 +33,14 @@ class VocabError(MaskCodecError, ValueError):
     """A tokenizer cannot write or read a codec's text, or ids are no ids."""
 
 
+class SourceError(MaskCodecError, ValueError):
+    """A file or a folder of a dataset cannot be read, or has another layout than it should."""
+
+
+class BuildError(MaskCodecError, ValueError):
+    """Rows cannot be built: of what stands in the folder, of a broken record, without a worker."""
+
+
 class DecodeError(MaskCodecError, ValueError):
     """A text, or its ids, does not follow its format.
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import codecs
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.cli import say
 from maskcodec.cli.read import InputError
+from maskcodec.data._jsonfile import id_of, shown, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import BinaryIO
+
+__all__ = ["entries_of", "id_of", "no_id", "opened", "outlines", "shown", "whole"]
 
 _HINT = "reading COCO files needs ijson, which is missing: pip install 'maskcodec[coco]'"
 _LIST = ["start_map", "start_array"]  # what begins before an entry of a list of the file
@@ -108,31 +110,12 @@ def outlines(
             entry[name] = value
 
 
-def id_of(entry: dict[str, Any], key: str) -> str | None:
-    """An id, None where there is none: 7, 7.0 and "7" are the same."""
-    value = whole(entry.get(key))
-    return str(value) if type(value) in {int, float, str} else None  # True is none
-
-
 def no_id(where: str, entry: dict[str, Any], key: str) -> InputError:
     """What to say where `id_of` finds none."""
     value = entry.get(key)
     if value is None:
         return InputError(f"{where} has no {key}")
     return InputError(f"{where} has {shown(value)} for its {key}, which is no id")
-
-
-def whole(value: Any) -> Any:
-    """A value, as an integer where it is 7.0: pandas writes integers so."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def shown(value: Any) -> str:
-    """A value as it stands in a file, cut if it is long."""
-    if isinstance(value, (list, dict)):
-        return "a list" if isinstance(value, list) else "an object"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _parsed(path: Path, parse: Callable[[Any], Iterator[Any]]) -> Iterator[Any]:

@@ -1,0 +1,209 @@
+"""JSON files of any size: what their lists hold, one entry at a time, and where each one stands.
+
+Entries are found once and read again from where they stand, so that a file need not be held to
+be gone through in another order than its own.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+from array import array
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from maskcodec.data import _jsontext
+from maskcodec.data._jsontext import Text, parsed
+from maskcodec.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+
+class Entry(NamedTuple):
+    """One entry of a list of a file.
+
+    Attributes
+    ----------
+    key
+        The list's name; empty where the file itself is the list.
+    start, stop
+        Where it stands: bytes from the file's beginning.
+    value
+        What it is.
+    """
+
+    key: str
+    start: int
+    stop: int
+    value: Any
+
+
+def entries(path: Path, needed: Collection[str], also: Collection[str] = ()) -> Iterator[Entry]:
+    """The entries of some lists of a file that is an object, in the file's order.
+
+    Parameters
+    ----------
+    path
+        The file.
+    needed
+        The lists that it must have.
+    also
+        Others that are wanted.
+
+    Raises
+    ------
+    SourceError
+        It cannot be opened, is not JSON, or is something else than such an object.
+    """
+    missing = dict.fromkeys(needed)
+    with opened(path) as file:
+        text = Text(path, file)
+        text.begin("{")
+        for key in text.members():
+            if key in needed or key in also:
+                missing.pop(key, None)
+                text.begin("[", f"its {key!r}")
+                yield from (Entry(key, *value) for value in text.items())
+            else:
+                text.skip()
+        text.end()
+    for key in missing:
+        raise SourceError(f"{path} has no list {key!r}; expected are {', '.join(needed)}")
+
+
+def items(path: Path) -> Iterator[Entry]:
+    """The entries of a file that is a list, as `entries` has them."""
+    with opened(path) as file:
+        text = Text(path, file)
+        text.begin("[")
+        yield from (Entry("", *value) for value in text.items())
+        text.end()
+
+
+def lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """The lines of a file that are not empty: where each begins and ends in bytes, and itself.
+
+    Raises
+    ------
+    SourceError
+        It cannot be opened, or a line is longer than `_jsontext.LARGEST`.
+    """
+    with opened(path) as file:
+        start = file.tell()
+        while line := file.readline(_jsontext.LARGEST + 1):
+            if len(line) > _jsontext.LARGEST:
+                raise SourceError(
+                    f"{path}: the line at byte {start} has more than {_jsontext.LARGEST} bytes"
+                )
+            stop = start + len(line)
+            if line.strip():
+                yield start, stop, line
+            start = stop
+
+
+class Stored:
+    """Entries of a file that are read again, each from where it stands.
+
+    It holds 16 bytes for each, and no file: it goes to other processes as it is.
+
+    Parameters
+    ----------
+    path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._starts = array("q")
+        self._stops = array("q")
+        with opened(path) as file:
+            self._stamp = _stamp(file)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def add(self, start: int, stop: int) -> int:
+        """Remember where an entry stands; its number."""
+        self._starts.append(start)
+        self._stops.append(stop)
+        return len(self._starts) - 1
+
+    def read(self, numbers: Iterable[int]) -> list[Any]:
+        """Some entries by their numbers.
+
+        Raises
+        ------
+        SourceError
+            The file cannot be opened, or has changed.
+        """
+        with opened(self.path) as file:
+            if _stamp(file) != self._stamp:
+                raise SourceError(f"{self.path} has changed since it was first read; start again")
+            found = []
+            for number in numbers:
+                start = file.seek(self._starts[number])
+                data = file.read(self._stops[number] - start)
+                found.append(parsed(data, f"{self.path}: the entry at byte {start}"))
+            return found
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A file, behind the mark of UTF-8 that it may have.
+
+    Raises
+    ------
+    SourceError
+        It cannot be opened, or is a pipe, which can be read only once.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+    with file:
+        if not file.seekable():
+            raise SourceError(f"{path} is read twice, which only a file allows: save it first")
+        if file.read(3) != codecs.BOM_UTF8:
+            file.seek(0)
+        yield file
+
+
+def id_of(entry: dict[str, Any], key: str) -> str | None:
+    """An id, None where there is none: 7, 7.0 and "7" are the same."""
+    value = whole(entry.get(key))
+    if type(value) not in {int, float, str}:  # True is none
+        return None
+    return str(value) if is_written(str(value)) else None
+
+
+def whole(value: Any) -> Any:
+    """A value, as an integer where it is 7.0: pandas writes integers so."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def is_written(text: str) -> bool:
+    """Whether UTF-8 has a text: it has none for half of a character, which JSON may spell."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def shown(value: Any) -> str:
+    """A value as it stands in a file, cut if it is long."""
+    if isinstance(value, (list, dict)):
+        return "a list" if isinstance(value, list) else "an object"
+    text = json.dumps(value, ensure_ascii=False)
+    if not is_written(text):
+        text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _stamp(file: BinaryIO) -> tuple[int, int]:
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns

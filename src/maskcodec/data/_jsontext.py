@@ -1,0 +1,171 @@
+"""The text of a JSON file of any size, of which as much is held as one value needs."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from maskcodec._arrays import brief
+from maskcodec.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+CHUNK = 1 << 20  # bytes that are read at a time
+LARGEST = 1 << 26  # bytes of one value; the largest of COCO's have some 100,000
+_NEAR = 16  # a word, a number or an escape that was cut is blamed this near to the cut
+_SPACE = re.compile(r"[ \t\n\r]*")
+_KINDS = {"{": "an object", "[": "a list", '"': "a string", "": "nothing"}
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
+class Text:
+    """A file's text, of which as much is held as one value needs.
+
+    Bytes are taken for characters until a value is whole, so that positions are the file's, and no
+    character is cut: JSON's own signs are ASCII.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path = path
+        self._file = file
+        self._text = ""
+        self._at = 0  # what was read of it
+        self._base = file.tell()  # where in the file it begins
+
+    def begin(self, sign: str, what: str = "it") -> None:
+        """Step into an object or a list."""
+        found = self._peek()
+        if found != sign:
+            kind = _KINDS.get(found, "a number or a word")
+            raise SourceError(f"{self._path}: {what} must be {_KINDS[sign]}, but it is {kind}")
+        self._at += 1
+
+    def members(self) -> Iterator[str]:
+        """The keys of an object, which must be followed by reading or skipping its value."""
+        if self._peek() == "}":
+            self._at += 1
+            return
+        while True:
+            if self._peek() != '"':
+                raise self._wrong("a key was expected")
+            key = self._value()[2]
+            self._take(":")
+            yield key
+            if self._take(",}") == "}":
+                return
+
+    def items(self) -> Iterator[tuple[int, int, Any]]:
+        """The entries of a list: where each begins and ends in the file, and itself."""
+        if self._peek() == "]":
+            self._at += 1
+            return
+        while True:
+            yield self._value()
+            if self._take(",]") == "]":
+                return
+
+    def skip(self) -> None:
+        """Pass over a value, holding no more of it than one of those in it."""
+        sign = self._peek()
+        if sign == "[":
+            self._at += 1
+            for _ in self.items():
+                pass
+        elif sign == "{":
+            self._at += 1
+            for _ in self.members():
+                self._value()
+        else:
+            self._value()
+
+    def end(self) -> None:
+        """Nothing may follow."""
+        if self._peek():
+            raise self._wrong("the end was expected")
+
+    def _take(self, signs: str) -> str:
+        sign = self._peek()
+        if not sign or sign not in signs:
+            raise self._wrong(f"{' or '.join(map(repr, signs))} was expected")
+        self._at += 1
+        return sign
+
+    def _peek(self) -> str:
+        """The next sign that is no space; empty at the end."""
+        while True:
+            space = _SPACE.match(self._text, self._at)
+            self._at = space.end() if space else self._at
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                return ""
+
+    def _value(self) -> tuple[int, int, Any]:
+        """Where the next value begins and ends in the file, and itself."""
+        self._peek()
+        while True:
+            size = len(self._text)
+            try:
+                value, end = _DECODER.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                cut = error.msg.startswith("Unterminated") or error.pos + _NEAR >= size
+                place = self._base + error.pos
+                if cut and self._more():
+                    continue
+                raise self._wrong(error.msg.removesuffix(" at"), place) from error
+            except (ValueError, RecursionError) as error:
+                raise self._wrong(str(error)) from error
+            if end + len("e+") < size:  # else it may be a number that goes on
+                break
+            end -= self._at
+            if not self._more():
+                break
+        start, stop = self._base + self._at, self._base + end
+        piece = self._text[self._at : end]
+        if not piece.isascii():
+            value = parsed(piece.encode("latin-1"), f"{self._path}: the value at byte {start}")
+        self._at = end
+        return start, stop, value
+
+    def _more(self) -> bool:
+        """Drop what was read, and take in as much again; False at the file's end."""
+        self._base += self._at
+        self._text = self._text[self._at :]
+        self._at = 0
+        if len(self._text) > LARGEST:
+            raise self._wrong(f"a value does not end within {LARGEST} bytes")
+        data = self._file.read(max(CHUNK, len(self._text)))
+        self._text += data.decode("latin-1")
+        return bool(data)
+
+    def _wrong(self, what: str, place: int | None = None) -> SourceError:
+        at = self._base + self._at if place is None else place
+        found = self._text[max(at - self._base, 0) :][:1]
+        rest = f"found {brief(found)}" if found else "the file ends"
+        return SourceError(f"{self._path} is not JSON: {what} at byte {at}, {rest}")
+
+
+def parsed(data: bytes, where: str) -> Any:
+    """The value that some bytes of JSON stand for.
+
+    Raises
+    ------
+    SourceError
+        They are no JSON, or no UTF-8.
+    """
+    try:
+        return _DECODER.decode(data.decode())
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{where} is not UTF-8: {error.reason}") from error
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{where} is not JSON that can be read: {error}") from error

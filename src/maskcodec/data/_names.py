@@ -1,0 +1,103 @@
+"""Files that name the values of label maps."""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import TYPE_CHECKING, Any
+
+from maskcodec._arrays import brief
+from maskcodec.data._jsonfile import is_written, shown
+from maskcodec.data._jsontext import parsed
+from maskcodec.errors import SourceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SYNONYMS = re.compile("[;,]")
+_VALUES = "idx", "index", "id", "value"
+
+
+def read_names(path: Path, first: int) -> dict[int, str]:
+    """The name of each value that has one.
+
+    Parameters
+    ----------
+    path
+        ``.json``: ``{"1": "wall"}``, or a list, null or "" where a value has none. ``.csv``, or
+        ``.txt`` with tabs: a table with a column ``Name``, of whose synonyms,
+        ``building;edifice``, the first one counts, and one of values, ``Idx``, ``Index``, ``Id``
+        or ``Value``. Any other file: a name a line.
+    first
+        The value of the first name of a list.
+
+    Raises
+    ------
+    SourceError
+        It cannot be read, is something else, or names nothing.
+    """
+    try:
+        data = path.read_bytes()
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path} is not UTF-8: {error.reason}") from error
+    lines = text.splitlines()
+    if path.suffix.lower() == ".json":
+        pairs = _from_json(parsed(text.encode(), str(path)), path, first)
+    elif path.suffix.lower() == ".csv" or (lines and "\t" in lines[0]):
+        pairs = _from_table(lines, path)
+    else:
+        pairs = [(first + number, line) for number, line in enumerate(lines)]
+    names: dict[int, str] = {}
+    for value, name in pairs:
+        if value in names:
+            raise SourceError(f"{path} names value {value} twice")
+        if name.strip():
+            names[value] = name.strip()
+    if not names:
+        raise SourceError(f"{path} names no value")
+    return names
+
+
+def _from_json(content: Any, path: Path, first: int) -> list[tuple[int, str]]:
+    if isinstance(content, list):
+        content = {str(first + number): name for number, name in enumerate(content)}
+    if not isinstance(content, dict):
+        raise SourceError(
+            f'{path} must be {{"1": "wall", ...}} or a list of names, got {shown(content)}'
+        )
+    for name in content.values():
+        if name is not None and not (isinstance(name, str) and is_written(name)):
+            raise SourceError(f"{path}: a name must be a string or null, got {shown(name)}")
+    return [(_value(key, path), name or "") for key, name in content.items()]
+
+
+def _from_table(lines: list[str], path: Path) -> list[tuple[int, str]]:
+    try:
+        head, *rows = csv.reader(lines, delimiter="\t" if "\t" in lines[0] else ",", strict=True)
+    except (csv.Error, IndexError) as error:
+        raise SourceError(f"{path} is no table: {error}") from error
+    columns = [column.strip().lower() for column in head]
+    keys = [columns.index(key) for key in _VALUES if key in columns]
+    if not keys or "name" not in columns:
+        raise SourceError(
+            f"{path} needs the columns Idx and Name, as objectInfo150.csv has them, got "
+            f"{brief(', '.join(head))}"
+        )
+    key, name = keys[0], columns.index("name")
+    found = []
+    for number, row in enumerate(rows, 2):
+        if len(row) <= max(key, name):
+            if row:
+                raise SourceError(f"{path}: line {number} has {len(row)} columns, not {len(head)}")
+            continue
+        found.append((_value(row[key], path), _SYNONYMS.split(row[name])[0]))
+    return found
+
+
+def _value(text: str, path: Path) -> int:
+    if not re.fullmatch(r"\s*\d{1,9}\s*", text):
+        raise SourceError(f"{path}: a value must be a whole number, got {brief(text)}")
+    return int(text)

@@ -1,0 +1,99 @@
+"""Readers of datasets by name, each imported when it is asked for.
+
+A reader goes through its files in their order and gives a `Sample` or a `Broken` for each record.
+What cannot be read as a whole is a `SourceError`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+from maskcodec.errors import ConfigError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+    from maskcodec.data.sample import Broken, Sample
+
+# The module and the class of each.
+SOURCES: dict[str, tuple[str, str]] = {
+    "ade20k": ("maskcodec.data.sources.index", "Ade20k"),
+    "coco": ("maskcodec.data.sources.coco", "Coco"),
+    "earthreason": ("maskcodec.data.sources.earthreason", "EarthReason"),
+    "grefer": ("maskcodec.data.sources.grefer", "GRefer"),
+    "gseval": ("maskcodec.data.sources.gseval", "GSEval"),
+    "index": ("maskcodec.data.sources.index", "IndexMaps"),
+    "llava": ("maskcodec.data.sources.llava", "Llava"),
+    "lvis": ("maskcodec.data.sources.coco", "Lvis"),
+    "muse": ("maskcodec.data.sources.muse", "Muse"),
+    "panoptic": ("maskcodec.data.sources.panoptic", "Panoptic"),
+    "pix2cap": ("maskcodec.data.sources.pix2cap", "Pix2Cap"),
+    "reasonseg": ("maskcodec.data.sources.reasonseg", "ReasonSeg"),
+    "refer": ("maskcodec.data.sources.refer", "Refer"),
+}
+
+
+class Source(Protocol):
+    """What every reader is.
+
+    Attributes
+    ----------
+    name
+        What its samples' keys begin with.
+    """
+
+    name: str
+
+    def __iter__(self) -> Iterator[Sample | Broken]:
+        """The records, in the order of the files; the same whenever it is asked for."""
+
+
+def open_source(name: str, path: str | os.PathLike[str], /, **options: Any) -> Source:
+    """The reader of a dataset.
+
+    Parameters
+    ----------
+    name
+        One of `SOURCES`.
+    path
+        Its file or folder.
+    **options
+        What its class takes by keyword, see ``docs/datasets.md``.
+
+    Raises
+    ------
+    ConfigError
+        There is no such source, it has no such option, or one that it needs is missing.
+    SourceError
+        The file cannot be read, or has another layout.
+
+    Examples
+    --------
+    >>> from maskcodec.data import open_source
+    >>> open_source("coco", "instances.json", masks="folder")
+    Traceback (most recent call last):
+        ...
+    maskcodec.errors.ConfigError: source 'coco' has no option 'masks'; it has images, name, labels
+    """
+    if name not in SOURCES:
+        raise ConfigError(f"there is no source {name!r}; there are {', '.join(SOURCES)}")
+    module, reader = SOURCES[name]
+    kind = getattr(import_module(module), reader)
+    allowed = {
+        option.name: option
+        for option in inspect.signature(kind).parameters.values()
+        if option.kind is option.KEYWORD_ONLY
+    }
+    for option in options:
+        if option not in allowed:
+            raise ConfigError(
+                f"source {name!r} has no option {option!r}; it has {', '.join(allowed)}"
+            )
+    for option, parameter in allowed.items():
+        if parameter.default is parameter.empty and option not in options:
+            raise ConfigError(f"source {name!r} needs the option {option!r}")
+    source: Source = kind(path, **options)
+    return source

@@ -1,0 +1,114 @@
+"""The ``instances.json`` that stands beside refs: images, and the annotations that refs name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from maskcodec.data._jsonfile import Stored, entries, id_of, shown
+from maskcodec.data.sources._records import (
+    RecordError,
+    crowd_of,
+    fail,
+    segmentation_of,
+    size_of,
+    text_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+_KEPT = "file_name", "height", "width"
+
+
+class Instances:
+    """The images of a file, and where its annotations stand: each is read when a ref needs it.
+
+    Kept are the name and the size of each image, and the place of each wanted annotation.
+
+    Parameters
+    ----------
+    path
+        A COCO file, of which "images" and "annotations" are read.
+    wanted
+        The ids of the annotations to keep, as `id_of` has them.
+
+    Attributes
+    ----------
+    broken
+        Entries without an id, which no ref can name: where each stands, and what is wrong.
+
+    Raises
+    ------
+    SourceError
+        It is no such file.
+    """
+
+    def __init__(self, path: Path, wanted: Collection[str]) -> None:
+        self.path = path
+        self.broken: list[tuple[str, str]] = []
+        self._stored = Stored(path)
+        # By kind and id: an image, or the place of an annotation; and its numbers in the list, of
+        # which there is one.
+        self._found: dict[tuple[str, str], tuple[Any, list[int]]] = {}
+        counts = {"image": 0, "annotation": 0}
+        for list_name, start, stop, entry in entries(path, ("images", "annotations")):
+            kind = list_name.removesuffix("s")
+            number = counts[kind]
+            counts[kind] += 1
+            key = id_of(entry, "id") if isinstance(entry, dict) else None
+            if key is None:
+                found = shown(entry.get("id") if isinstance(entry, dict) else entry)
+                self.broken.append((f"{path}: {kind} {number} of the list", f"its id is {found}"))
+            elif (kind, key) in self._found:
+                self._found[kind, key][1].append(number)
+            elif kind == "image":
+                image = {name: entry[name] for name in _KEPT if name in entry}
+                self._found[kind, key] = image, [number]
+            elif key in wanted:
+                self._found[kind, key] = self._stored.add(start, stop), [number]
+
+    def image(self, key: str, where: str) -> tuple[str, tuple[int, int]]:
+        """The file's name and the (height, width) of an image that a record names.
+
+        Raises
+        ------
+        RecordError
+            It is not there, there twice, or broken.
+        """
+        entry, mine = self._one("image", key, where)
+        try:
+            return text_of(entry, "file_name", mine), size_of(entry, mine)
+        except RecordError as error:
+            fail(where, ": ".join(error.args))
+
+    def annotation(self, key: str, image: str, where: str) -> tuple[Any, bool]:
+        """The segmentation of an annotation of an image, and whether it is a crowd's.
+
+        Raises
+        ------
+        RecordError
+            It is not there, there twice, broken, or of another image.
+        """
+        entry, mine = self._one("annotation", key, where)
+        try:
+            own = id_of(entry, "image_id")
+            if own != image:
+                fail(mine, f"it belongs to image {shown(own)}, but the ref is of image {image}")
+            return segmentation_of(entry, mine), crowd_of(entry, mine)
+        except RecordError as error:
+            fail(where, ": ".join(error.args))
+
+    def _one(self, kind: str, key: str, where: str) -> tuple[dict[str, Any], str]:
+        if (kind, key) not in self._found:
+            fail(where, f"it names {kind} {key:.60}, which {self.path} does not have")
+        found, numbers = self._found[kind, key]
+        if len(numbers) > 1:
+            places = " and ".join(map(str, numbers[:3]))
+            fail(
+                where,
+                f"it names {kind} {key:.60}, but {self.path} lists that id {len(numbers)} times, "
+                f"as {kind} {places} of the list",
+            )
+        entry = found if kind == "image" else self._stored.read([found])[0]
+        return entry, f"{self.path}: {kind} {numbers[0]} of the list"

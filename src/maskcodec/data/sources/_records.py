@@ -1,0 +1,216 @@
+"""What readers share: records by number, labels, paths, sizes, segmentations."""
+
+from __future__ import annotations
+
+import operator
+from abc import ABC, abstractmethod
+from collections import Counter
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
+
+from maskcodec._arrays import brief
+from maskcodec.data._jsonfile import id_of, is_written, shown, whole
+from maskcodec.data.sample import Broken
+from maskcodec.errors import MaskError, SourceError
+from maskcodec.grid import check_choice
+from maskcodec.runs import as_image_size
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+    from maskcodec.data.sample import Sample
+
+Labels: TypeAlias = Literal["plain", "file"]
+
+_ENDINGS = "-merged", "-other", "-stuff"  # COCO's stuff: "sky-other-merged"
+
+
+class RecordError(Exception):
+    """A record is broken: where it stands, and what is wrong.
+
+    It stays inside of a reader, which gives a `Broken` for it.
+    """
+
+
+class Records(ABC):
+    """A dataset whose records are read by number, in any order and in any process.
+
+    Going through it gives them in the file's order.
+
+    Attributes
+    ----------
+    name
+        What its samples' keys begin with.
+    """
+
+    name: str
+
+    def __len__(self) -> int:
+        """How many records there are, broken ones as well."""
+        return self._count()
+
+    def __getitem__(self, index: int) -> Sample | Broken:
+        """One record by its number, 0 .. ``len - 1``.
+
+        Raises
+        ------
+        IndexError
+            There is no such record.
+        SourceError
+            The file has changed since it was opened.
+        """
+        number = operator.index(index)
+        if not 0 <= number < len(self):
+            raise IndexError(f"{self.name} has {len(self)} records, there is no number {number}")
+        try:
+            return self._record(number)
+        except RecordError as error:
+            return Broken(*error.args)
+
+    def __iter__(self) -> Iterator[Sample | Broken]:
+        """All records, one at a time."""
+        return map(self.__getitem__, range(len(self)))
+
+    @abstractmethod
+    def _count(self) -> int:
+        """How many records there are."""
+
+    @abstractmethod
+    def _record(self, index: int) -> Sample | Broken:
+        """A record that exists; a `RecordError` if it is broken."""
+
+
+def plain_name(name: str) -> str:
+    """A category's name as people write it: COCO's stuff and LVIS write for machines.
+
+    Examples
+    --------
+    >>> [plain_name(name) for name in ("sky-other-merged", "baseball_bat", "wall-brick", "tv")]
+    ['sky', 'baseball bat', 'wall-brick', 'tv']
+    """
+    plain = name.replace("_", " ")
+    for ending in _ENDINGS:
+        plain = plain.removesuffix(ending)
+    return " ".join(plain.split()) or name
+
+
+class Categories:
+    """The categories of a COCO file: the name of each by its id.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    labels
+        ``"plain"``: as `plain_name` writes them, except two that would be the same then;
+        ``"file"``: as they stand there.
+    """
+
+    def __init__(self, path: Path, labels: Labels) -> None:
+        check_choice(labels, Labels, "labels")
+        self._path = path
+        self._labels = labels
+        self._names: dict[str, str] = {}
+
+    def add(self, entry: Any) -> None:
+        """Take in an entry of the file.
+
+        Raises
+        ------
+        SourceError
+            It has no id or no name, or another one has its id.
+        """
+        key = id_of(entry, "id") if isinstance(entry, dict) else None
+        if key is None:
+            found = entry.get("id") if isinstance(entry, dict) else entry
+            raise SourceError(f"{self._path}: a category needs an id: {shown(found)}")
+        where, name = f"{self._path}: category {key:.60}", entry.get("name")
+        if not isinstance(name, str) or not name.strip() or not is_written(name):
+            raise SourceError(f"{where} needs a name, a string that is not empty: {shown(name)}")
+        known = self._names.setdefault(key, name.strip())
+        if known != name.strip():
+            raise SourceError(f"{where} is listed twice: as {shown(known)} and as {shown(name)}")
+
+    def done(self) -> dict[str, str]:
+        """The label of each category by its id, in the file's order."""
+        if self._labels == "file":
+            return self._names
+        plain = {key: plain_name(name) for key, name in self._names.items()}
+        used = Counter(plain.values())
+        return {key: name if used[name] == 1 else self._names[key] for key, name in plain.items()}
+
+
+def fail(where: str, message: str) -> NoReturn:
+    """A record is broken.
+
+    Raises
+    ------
+    RecordError
+        Always.
+    """
+    raise RecordError(where, message)
+
+
+def as_object(entry: Any, where: str) -> dict[str, Any]:
+    """An entry that must be an object of JSON."""
+    if not isinstance(entry, dict):
+        fail(where, f"it must be an object, but it is {shown(entry)}")
+    return entry
+
+
+def text_of(entry: dict[str, Any], key: str, where: str) -> str:
+    """A string that an entry must have, without the spaces around it."""
+    value = entry.get(key)
+    if not isinstance(value, str) or not value.strip():
+        fail(where, f'it needs a "{key}", a string that is not empty: {shown(value)}')
+    if not is_written(value):
+        fail(where, f'its "{key}" cannot be written as UTF-8: {shown(value)}')
+    return value.strip()
+
+
+def size_of(entry: dict[str, Any], where: str) -> tuple[int, int]:
+    """The (height, width) that an image claims to have."""
+    height, width = whole(entry.get("height")), whole(entry.get("width"))
+    if type(height) is not int or type(width) is not int:
+        fail(
+            where,
+            'it needs a "height" and a "width" in pixels: '
+            f"{shown(entry.get('height'))} and {shown(entry.get('width'))}",
+        )
+    try:
+        return as_image_size((height, width), "its size")
+    except MaskError as error:
+        fail(where, str(error))
+
+
+def crowd_of(entry: dict[str, Any], where: str) -> bool:
+    """Whether an annotation stands for a group: its "iscrowd", which may be missing."""
+    crowd = entry.get("iscrowd")
+    if crowd not in (None, 0, 1):  # as which True and 1.0 count
+        fail(where, f'its "iscrowd" is neither 0 nor 1: {shown(crowd)}')
+    return bool(crowd)
+
+
+def segmentation_of(entry: dict[str, Any], where: str) -> Any:
+    """A segmentation that is there; `maskcodec.coco.read` says whether it is a good one."""
+    found = entry.get("segmentation")
+    if found is None or found in ([], {}, ""):
+        fail(where, f"it has no segmentation: {shown(found)}; a mask is needed, not only a box")
+    if not isinstance(found, (list, dict)):
+        fail(where, f"its segmentation must be polygons or run lengths, got {shown(found)}")
+    return found
+
+
+def joined(folder: str | os.PathLike[str], name: str) -> str:
+    """The path of an image as rows have it: its name in the file, behind a folder or an address."""
+    start = str(folder)
+    return f"{start.rstrip('/')}/{name}" if start else name
+
+
+def inside(folder: Path, name: str, where: str) -> Path:
+    """A file of a folder, by a name that a dataset gives: it may not lead out of the folder."""
+    parts = PurePosixPath(name).parts
+    if not parts or ".." in parts or Path(name).is_absolute() or name.startswith(("/", "\\")):
+        fail(where, f"{brief(name)} is no name of a file below {folder}")
+    return folder.joinpath(*parts)

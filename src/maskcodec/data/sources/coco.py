@@ -1,0 +1,268 @@
+"""COCO's instances, and LVIS's: the instances of each image, by class."""
+
+from __future__ import annotations
+
+from array import array
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from maskcodec.data._jsonfile import Stored, entries, id_of, shown
+from maskcodec.data.sample import Instance, Sample
+from maskcodec.data.sources._records import (
+    Categories,
+    Labels,
+    Records,
+    as_object,
+    crowd_of,
+    fail,
+    joined,
+    segmentation_of,
+    size_of,
+    text_of,
+)
+from maskcodec.grid import check_choice
+
+if TYPE_CHECKING:
+    import os
+
+    from maskcodec._arrays import Index
+
+Partial: TypeAlias = Literal["drop", "keep"]
+
+_LISTS = "images", "annotations", "categories"
+
+
+class Coco(Records):
+    """The instances of each image of a COCO annotation file, such as ``instances_val2017.json``.
+
+    The file is gone through once; kept are its categories, the images' ids and some 40 bytes for
+    each image and annotation. A record is an image with all of its annotations, wherever they
+    stand; images come in the file's order, behind them annotations of images that it does not
+    list. If one annotation of an image is broken, so is the record: an answer that lacks an
+    object would teach a model to miss it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    images
+        What to put before the images' names: a folder, or an address.
+    name
+        What keys begin with: ``"coco:139"``.
+    labels
+        How categories are called: ``"plain"``, see `plain_name`, or as the ``"file"`` has it.
+
+    Raises
+    ------
+    SourceError
+        It is no such file, or its categories are no table of names.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        images: str | os.PathLike[str] = "",
+        name: str = "coco",
+        labels: Labels = "plain",
+    ) -> None:
+        self.path = Path(path)
+        self.name = name
+        self.images = images
+        categories = Categories(self.path, labels)
+        self._stored = Stored(self.path)
+        numbers: dict[str, int] = {}  # of images' ids, as they come
+        self._pictures, owners = array("q"), array("q")  # entries of images, numbers of their ids
+        self._annotations, targets = array("q"), array("q")
+        own = _Ids()
+        for key, start, stop, entry in entries(self.path, _LISTS):
+            if key == "categories":
+                categories.add(entry)
+                continue
+            field = "id" if key == "images" else "image_id"
+            image = id_of(entry, field) if isinstance(entry, dict) else None
+            number = -1 if image is None else numbers.setdefault(image, len(numbers))
+            if key == "images":
+                self._pictures.append(self._stored.add(start, stop))
+                owners.append(number)
+            else:
+                self._annotations.append(self._stored.add(start, stop))
+                targets.append(number)
+                own.add(entry)
+        self._labels = categories.done()
+        self._names = tuple(dict.fromkeys(self._labels.values()))
+        self._group(np.array(owners, np.int64), np.array(targets, np.int64), len(numbers))
+        self._repeated = own.repeated()
+
+    def _group(self, owners: Index, targets: Index, count: int) -> None:
+        """Sort the annotations by the record that they belong to."""
+        records = np.full(count + 1, -1, np.int64)  # of each id; the last is for none
+        ids, first = np.unique(owners, return_index=True)
+        records[ids] = first
+        records[-1] = -1
+        again = records[owners] != np.arange(len(owners))
+        self._twice = frozenset(np.flatnonzero(again & (owners >= 0)).tolist())
+        homes = records[targets]
+        self._order: Index = np.argsort(homes, kind="stable")
+        edges = np.searchsorted(homes[self._order], np.arange(len(owners) + 1))
+        self._edges: Index = edges.astype(np.int64)
+
+    def _count(self) -> int:
+        return len(self._pictures) + int(self._edges[0])
+
+    def _record(self, index: int) -> Sample:
+        if index >= len(self._pictures):
+            self._say_lost(int(self._order[index - len(self._pictures)]))
+        mine = self._order[self._edges[index] : self._edges[index + 1]].tolist()
+        wanted = [self._pictures[index], *(self._annotations[number] for number in mine)]
+        image, *found = self._stored.read(wanted)
+        key = id_of(image, "id") if isinstance(image, dict) else None
+        number = f"number {index + 1} of the list" if key is None else f"{key:.60}"
+        where = f"{self.path}: image {number}"
+        image = as_object(image, where)
+        if key is None:
+            fail(where, f'its "id" is {shown(image.get("id"))}, which is no id')
+        if index in self._twice:
+            fail(where, "it is listed before: an id belongs to one image")
+        shape, file = size_of(image, where), self._file(image, where)
+        instances = tuple(map(self._instance, mine, found))
+        return self._sample(
+            Sample(
+                key=f"{self.name}:{key}",
+                image=joined(self.images, file),
+                shape=shape,
+                task="classes",
+                instances=instances,
+                names=self._names,
+            ),
+            image,
+            where,
+        )
+
+    def _instance(self, number: int, entry: dict[str, Any]) -> Instance:
+        where = self._where(number, entry)
+        category = id_of(entry, "category_id")
+        if category not in self._labels:
+            fail(where, f"its category {shown(entry.get('category_id'))} is none of the file's")
+        if number in self._repeated:
+            fail(where, "its id is that of an annotation before it")
+        return Instance(
+            label=self._labels[str(category)],
+            segmentation=segmentation_of(entry, where),
+            crowd=crowd_of(entry, where),
+        )
+
+    def _where(self, number: int, entry: Any) -> str:
+        own = id_of(entry, "id") if isinstance(entry, dict) else None
+        which = f"number {number + 1} of the list" if own is None else f"{own:.60}"
+        return f"{self.path}: annotation {which}"
+
+    def _say_lost(self, number: int) -> None:
+        """Say what is wrong with an annotation that belongs to no image."""
+        (entry,) = self._stored.read([self._annotations[number]])
+        where = self._where(number, entry)
+        value = as_object(entry, where).get("image_id")
+        fail(where, f"its image {shown(value)} is none that the file lists")
+
+    def _file(self, image: dict[str, Any], where: str) -> str:
+        """The name of an image's file."""
+        return text_of(image, "file_name", where)
+
+    def _sample(self, sample: Sample, image: dict[str, Any], where: str) -> Sample:  # noqa: ARG002
+        """What else the entry of the image says of its sample."""
+        return sample
+
+
+class Lvis(Coco):
+    """The instances of each image of an LVIS annotation file, such as ``lvis_v1_val.json``.
+
+    As `Coco`, with what LVIS has of its own (https://www.lvisdataset.org/dataset): the file's name
+    is the end of the image's ``coco_url``, ``train2017/000000391895.jpg``. Not every class was
+    looked for in every image: `Sample.names` are those of which an image says that they are there
+    or not.
+
+    Parameters
+    ----------
+    path, images, name, labels
+        As of `Coco`.
+    partial
+        ``"drop"`` leaves out classes of which an image says that not all instances were found;
+        ``"keep"`` takes what there is.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        images: str | os.PathLike[str] = "",
+        name: str = "lvis",
+        labels: Labels = "plain",
+        partial: Partial = "drop",
+    ) -> None:
+        check_choice(partial, Partial, "partial")
+        self.partial = partial
+        super().__init__(path, images=images, name=name, labels=labels)
+
+    def _file(self, image: dict[str, Any], where: str) -> str:
+        if "file_name" in image:
+            return text_of(image, "file_name", where)
+        return "/".join(text_of(image, "coco_url", where).split("/")[-2:])
+
+    def _sample(self, sample: Sample, image: dict[str, Any], where: str) -> Sample:
+        absent = self._classes(image, "neg_category_ids", where)
+        partial = self._classes(image, "not_exhaustive_category_ids", where)
+        left_out = set(partial if self.partial == "drop" else ())
+        instances = tuple(one for one in sample.instances if one.label not in left_out)
+        present = [one.label for one in instances]
+        return Sample(
+            key=sample.key,
+            image=sample.image,
+            shape=sample.shape,
+            task=sample.task,
+            instances=instances,
+            names=tuple(dict.fromkeys([*present, *absent])),
+        )
+
+    def _classes(self, image: dict[str, Any], key: str, where: str) -> list[str]:
+        """The labels of some categories that an image lists by their ids."""
+        ids = image.get(key, [])
+        if not isinstance(ids, list):
+            fail(where, f'its "{key}" must be a list, got {shown(ids)}')
+        found = []
+        for value in ids:
+            category = id_of({"id": value}, "id")
+            if category not in self._labels:
+                fail(where, f'its "{key}" has {shown(value)}, which is none of the categories')
+            found.append(self._labels[str(category)])
+        return found
+
+
+class _Ids:
+    """The ids of annotations, as they come, to find those that come again."""
+
+    def __init__(self) -> None:
+        self._numbers, self._places = array("q"), array("q")
+        self._words: set[str] = set()
+        self._again: list[int] = []
+        self._count = 0
+
+    def add(self, entry: Any) -> None:
+        """Take in the id of the next annotation, if it has one."""
+        own = id_of(entry, "id") if isinstance(entry, dict) else None
+        if own is not None and own.isascii() and own.isdecimal() and len(own) < 19:
+            self._numbers.append(int(own))
+            self._places.append(self._count)
+        elif own is not None:
+            if own in self._words:
+                self._again.append(self._count)
+            self._words.add(own)
+        self._count += 1
+
+    def repeated(self) -> frozenset[int]:
+        """The numbers of the annotations whose ids were there before."""
+        places = np.array(self._places, np.int64)
+        _, first = np.unique(np.array(self._numbers, np.int64), return_index=True)
+        again = np.delete(places, first)
+        return frozenset([*self._again, *again.tolist()])

@@ -1,0 +1,131 @@
+"""EarthReason: an image from above, a mask of one region, and questions with answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maskcodec.data._jsonfile import shown
+from maskcodec.data._pictures import picture_mask, picture_shape
+from maskcodec.data.sample import Instance, Sample
+from maskcodec.data.sources._records import RecordError, Records, as_object, fail, joined
+from maskcodec.data.sources.reasonseg import PICTURES, names_by_stem, only, read_record
+from maskcodec.errors import SourceError
+
+if TYPE_CHECKING:
+    import os
+
+    from maskcodec.runs import RunMask
+
+_QUESTIONS = ".json", ".txt"
+
+
+class EarthReason(Records):
+    """The questions of a folder such as EarthReason's ``train``.
+
+    It has ``images``, ``labels`` with a PNG for each, not black where the region is, and ``QAs``
+    with a JSON file for each: ``{"questions": [...], "answer": [...]}``. A record is a question,
+    about one region, ``roi0``, or about none where the PNG is black. Its answer is the one with
+    its number, counted round where there are fewer; the region comes behind the words.
+
+    The layout is the one that the authors' own reader has (SegEarth-R1); it has not been checked
+    against the dataset's files.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    images
+        The folder of the images, if it is not ``images`` of that folder.
+    name
+        What keys begin with: ``"earthreason:00017:0"``, behind it the file's name and which of its
+        questions.
+
+    Raises
+    ------
+    SourceError
+        A folder cannot be read, or there are no questions.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        images: str | os.PathLike[str] = "",
+        name: str = "earthreason",
+    ) -> None:
+        self.path = Path(path)
+        self.name = name
+        self.images = images or self.path / "images"
+        self._pictures = names_by_stem(Path(self.images), PICTURES)
+        self._labels = names_by_stem(self.path / "labels", (".png",))
+        self._files = names_by_stem(self.path / "QAs", _QUESTIONS)
+        if not self._files:
+            raise SourceError(f"{self.path / 'QAs'} has no file of questions, {{name}}.json")
+        self._records: list[tuple[str, int]] = []  # a name, and which of its questions
+        self._last: tuple[str, Any] = "", None
+        for stem in sorted({*self._pictures, *self._labels, *self._files}):
+            try:
+                count = len(self._texts(stem)[0])
+            except RecordError:
+                count = 1
+            self._records += [(stem, k) for k in range(count)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_last": ("", None)}
+
+    def _count(self) -> int:
+        return len(self._records)
+
+    def _record(self, index: int) -> Sample:
+        stem, number = self._records[index]
+        if self._last[0] != stem:  # its other questions come next
+            self._last = stem, (*self._texts(stem), *self._region(stem))
+        questions, answers, picture, mask = self._last[1]
+        where = f"{self.path / 'QAs' / self._files[stem][0]}: question {number}"
+        if number >= len(questions):
+            fail(where, "it has gone since the folder was opened")
+        answer = answers[number % len(answers)] if answers else ""
+        for text in (questions[number], answer):
+            if not isinstance(text, str) or (text is not answer and not text.strip()):
+                fail(where, f"question and answer must be strings, got {shown(text)}")
+        return Sample(
+            key=f"{self.name}:{stem}:{number}",
+            image=joined(self.images, picture),
+            shape=mask.shape,
+            task="reasoning",
+            instances=(Instance(label="roi0", segmentation=mask),) if mask.any() else (),
+            query=questions[number].strip(),
+            answer=answer.strip(),
+        )
+
+    def _texts(self, stem: str) -> tuple[list[Any], list[Any]]:
+        """The questions and the answers of a file."""
+        name = only(self._files.get(stem, []), f"{self.path}: {stem}", "file of questions in QAs")
+        where = str(self.path / "QAs" / name)
+        content = as_object(read_record(self.path / "QAs" / name), where)
+        questions = _listed(content, "questions", where)
+        if not questions:
+            fail(where, 'its "questions" are an empty list')
+        return questions, _listed(content, "answer" if "answer" in content else "answers", where)
+
+    def _region(self, stem: str) -> tuple[str, RunMask]:
+        """The image of a name, and the mask."""
+        where = f"{self.path}: {stem}"
+        picture = only(self._pictures.get(stem, []), where, "image")
+        label = only(self._labels.get(stem, []), where, "PNG in labels")
+        try:
+            shape = picture_shape(Path(self.images) / picture)
+            return picture, picture_mask(self.path / "labels" / label, shape)
+        except SourceError as error:
+            fail(where, str(error))
+
+
+def _listed(content: dict[str, Any], key: str, where: str) -> list[Any]:
+    """A list of texts, or one of them."""
+    found = content.get(key)
+    if isinstance(found, str):
+        return [found]
+    if not isinstance(found, list):
+        fail(where, f'its "{key}" must be a list of strings, got {shown(found)}')
+    return found

@@ -1,0 +1,44 @@
+"""gRefCOCO: expressions for no object, one, or several."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from maskcodec.data._jsonfile import items, shown
+from maskcodec.data.sources._records import fail
+from maskcodec.data.sources.refer import Refer, ids_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_NONE = ["-1"]
+
+
+class GRefer(Refer):
+    """The expressions of a folder with ``grefs(*).json`` and ``instances.json``.
+
+    A record is a sentence of a ref, its instances are the annotations that ``ann_id`` lists:
+    ``[-1]`` or ``[]`` where the image shows nothing of the kind. Parameters and errors are those of
+    `Refer`.
+    """
+
+    _FILE = "grefs({}).json"
+
+    def _read(self, path: Path) -> Iterator[Any]:
+        return (entry.value for entry in items(path))
+
+    def _targets(self, ref: dict[str, Any], where: str) -> list[str]:
+        ids = ids_of(ref.get("ann_id"))
+        if ids is None:
+            fail(where, f'its "ann_id" must be a list of ids, got {shown(ref.get("ann_id"))}')
+        found = [] if ids == _NONE else ids
+        if "-1" in found:
+            fail(where, f'its "ann_id" has -1, which is no object, among {len(ids)} ids')
+        if len(set(found)) < len(found):
+            fail(where, f'its "ann_id" lists an id twice: {", ".join(found):.60}')
+        none = ref.get("no_target")
+        if none not in (None, not found):
+            count = f"{len(found)} object{'s' * (len(found) != 1)}"
+            fail(where, f'its "no_target" is {shown(none)}, but its "ann_id" names {count}')
+        return found

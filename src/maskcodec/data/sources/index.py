@@ -1,0 +1,117 @@
+"""ADE20K, and any folder of label maps: dense semantic segmentation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maskcodec.data._labelmaps import read_index, value_masks
+from maskcodec.data._names import read_names
+from maskcodec.data.sample import Instance, Sample
+from maskcodec.data.sources._records import Records, fail, joined
+from maskcodec.errors import SourceError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+UNLABELLED = 0, 255
+
+
+class IndexMaps(Records):
+    """The classes of each label map of a folder.
+
+    A record is a PNG, in the order of their paths; it is decoded when it is asked for, and no
+    class is painted. Each class is one instance.
+
+    Parameters
+    ----------
+    path
+        The folder, searched with all folders in it; or one PNG.
+    names
+        The file that says what values mean, see `maskcodec.data._names.read_names`.
+    first
+        The value of the first name, where the file is a list.
+    unlabelled
+        Values that mean nothing where they have no name. Any other one without a name makes a
+        record broken.
+    images
+        What to put before the images' names, which are the PNGs' below `path`.
+    suffix
+        What the images' names end with instead of ``.png``.
+    name
+        What keys begin with: ``"index:street/0001"``.
+
+    Raises
+    ------
+    SourceError
+        There is no PNG, or `names` cannot be read.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        names: str | os.PathLike[str],
+        first: int = 0,
+        unlabelled: Iterable[int] = UNLABELLED,
+        images: str | os.PathLike[str] = "",
+        suffix: str = ".jpg",
+        name: str = "index",
+    ) -> None:
+        self.path = Path(path)
+        self.name = name
+        self.images = images
+        self.suffix = suffix
+        self._unlabelled = frozenset(unlabelled)
+        self._labels = read_names(Path(names), first)
+        self._names = tuple(dict.fromkeys(self._labels.values()))
+        self._folder = self.path if self.path.is_dir() else self.path.parent
+        found = self.path.rglob("*.png") if self.path.is_dir() else [self.path]
+        self._files = sorted(file.relative_to(self._folder).as_posix() for file in found)
+        if not self._files or not (self._folder / self._files[0]).is_file():
+            raise SourceError(f"{self.path} is no PNG, and no folder that holds any")
+
+    def _count(self) -> int:
+        return len(self._files)
+
+    def _record(self, index: int) -> Sample:
+        file = self._files[index]
+        where, stem = str(self._folder / file), file.removesuffix(Path(file).suffix)
+        try:
+            values = read_index(self._folder / file)
+        except SourceError as error:
+            fail(where, str(error).removeprefix(f"{where} "))
+        masks = value_masks(values)
+        instances = []
+        for value, mask in masks.items():
+            if value in self._labels:
+                instances.append(Instance(label=self._labels[value], segmentation=mask))
+            elif value not in self._unlabelled:
+                fail(where, f"it has {mask.area} pixels of value {value}, which has no name")
+        height, width = values.shape
+        return Sample(
+            key=f"{self.name}:{stem}",
+            image=joined(self.images, stem + self.suffix),
+            shape=(height, width),
+            task="semantic",
+            instances=tuple(instances),
+            names=self._names,
+        )
+
+
+class Ade20k(IndexMaps):
+    """ADE20K's scene parsing, 150 classes: ``annotations/validation`` and ``objectInfo150.csv``.
+
+    As `IndexMaps`, where 0 is unlabelled, and 1 the first name of a list.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        names: str | os.PathLike[str],
+        images: str | os.PathLike[str] = "",
+        name: str = "ade20k",
+    ) -> None:
+        super().__init__(path, names=names, first=1, unlabelled=[0], images=images, name=name)

@@ -1,0 +1,180 @@
+"""COCO panoptic: every segment of an image, things and stuff."""
+
+from __future__ import annotations
+
+from array import array
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from maskcodec.data._jsonfile import Stored, entries, id_of, shown, whole
+from maskcodec.data._labelmaps import read_segments, value_masks
+from maskcodec.data.sample import Instance, Sample
+from maskcodec.data.sources._records import (
+    Categories,
+    Labels,
+    Records,
+    as_object,
+    crowd_of,
+    fail,
+    inside,
+    joined,
+    size_of,
+    text_of,
+)
+from maskcodec.errors import SourceError
+from maskcodec.grid import check_choice
+
+if TYPE_CHECKING:
+    import os
+
+    from maskcodec.runs import RunMask
+
+View: TypeAlias = Literal["classes", "semantic"]
+
+_LISTS = "images", "annotations", "categories"
+
+
+class Panoptic(Records):
+    """The segments of each image of a COCO panoptic file and its folder of PNGs.
+
+    A record is an annotation of the file, in the file's order: an image with all of its segments.
+    A PNG is decoded when its record is asked for, and no segment is painted. As in panopticapi's
+    evaluation, the segments of the PNG and of the file must be the same.
+
+    Parameters
+    ----------
+    path
+        The file, such as ``panoptic_val2017.json``.
+    masks
+        The folder of its PNGs; by default the one beside it of the same name without ``.json``.
+    images
+        What to put before the images' names: a folder, or an address.
+    name
+        What keys begin with: ``"panoptic:139"``.
+    task
+        ``"classes"``, or ``"semantic"`` for samples that cover the image.
+    labels
+        How categories are called: ``"plain"``, see `plain_name`, or as the ``"file"`` has it.
+
+    Raises
+    ------
+    SourceError
+        It is no such file, the folder is missing, or the categories are no table of names.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        masks: str | os.PathLike[str] | None = None,
+        images: str | os.PathLike[str] = "",
+        name: str = "panoptic",
+        task: View = "classes",
+        labels: Labels = "plain",
+    ) -> None:
+        check_choice(task, View, "task")
+        self.path = Path(path)
+        self.masks = self.path.with_suffix("") if masks is None else Path(masks)
+        self.name = name
+        self.images = images
+        self.task: View = task
+        categories = Categories(self.path, labels)
+        self._stored = Stored(self.path)
+        self._annotations = array("q")
+        self._pictures: dict[str, int] = {}  # the entry of each image, by its id
+        self._twice: set[str] = set()
+        self._repeated: set[int] = set()
+        seen: set[str] = set()
+        for key, start, stop, entry in entries(self.path, _LISTS):
+            if key == "categories":
+                categories.add(entry)
+                continue
+            number = self._stored.add(start, stop)
+            field = "id" if key == "images" else "image_id"
+            image = id_of(entry, field) if isinstance(entry, dict) else None
+            if key == "annotations":
+                self._annotations.append(number)
+                if image in seen:
+                    self._repeated.add(len(self._annotations) - 1)
+                elif image is not None:
+                    seen.add(image)
+            elif image is not None and self._pictures.setdefault(image, number) != number:
+                self._twice.add(image)
+        self._labels = categories.done()
+        self._names = tuple(dict.fromkeys(self._labels.values()))
+        if not self.masks.is_dir():
+            raise SourceError(f"{self.masks} is no folder; masks= names that of the PNGs")
+
+    def _count(self) -> int:
+        return len(self._annotations)
+
+    def _record(self, index: int) -> Sample:
+        (entry,) = self._stored.read([self._annotations[index]])
+        where = f"{self.path}: annotation number {index + 1} of the list"
+        key = id_of(as_object(entry, where), "image_id")
+        if key is None or key not in self._pictures:
+            value = shown(entry.get("image_id"))
+            fail(where, f"its image {value} is none that the file lists")
+        where = f"{self.path}: image {key:.60}"
+        if index in self._repeated:
+            fail(where, "it has an annotation before this one")
+        if key in self._twice:
+            fail(where, "it is listed twice: an id belongs to one image")
+        (image,) = self._stored.read([self._pictures[key]])
+        shape = size_of(image, where)
+        segments = segments_of(entry, where)
+        masks = segment_masks(self.masks, entry, where, shape)
+        return Sample(
+            key=f"{self.name}:{key}",
+            image=joined(self.images, text_of(image, "file_name", where)),
+            shape=shape,
+            task=self.task,
+            instances=tuple(self._instances(segments, masks, where)),
+            names=self._names,
+        )
+
+    def _instances(
+        self, segments: dict[int, dict[str, Any]], masks: dict[int, RunMask], where: str
+    ) -> list[Instance]:
+        found = []
+        for key, segment in segments.items():
+            mine = f"{where}, segment {key}"
+            category = id_of(segment, "category_id")
+            if category not in self._labels:
+                value = shown(segment.get("category_id"))
+                fail(mine, f"its category {value} is none of the file's")
+            if key not in masks:
+                fail(mine, "its PNG has no pixel of it")
+            label, crowd = self._labels[str(category)], crowd_of(segment, mine)
+            found.append(Instance(label=label, segmentation=masks[key], crowd=crowd))
+        for key in masks:
+            if key != 0 and key not in segments:
+                fail(where, f"its PNG has a segment {key} that the file does not list")
+        return found
+
+
+def segments_of(entry: dict[str, Any], where: str) -> dict[int, dict[str, Any]]:
+    """The segments of an annotation by their ids, in its order."""
+    listed = entry.get("segments_info")
+    if not isinstance(listed, list):
+        fail(where, f'its "segments_info" must be a list, got {shown(listed)}')
+    found: dict[int, dict[str, Any]] = {}
+    for segment in listed:
+        key = whole(as_object(segment, f"{where}, a segment").get("id"))
+        if type(key) is not int or not 1 <= key < 1 << 24:
+            fail(where, f"a segment has the id {shown(key)}; a PNG holds 1 .. 16777215")
+        if key in found:
+            fail(where, f"it lists segment {key} twice")
+        found[key] = segment
+    return found
+
+
+def segment_masks(
+    folder: Path, entry: dict[str, Any], where: str, shape: tuple[int, int] | None = None
+) -> dict[int, RunMask]:
+    """The mask of each segment of an annotation's PNG, 0 for what is none."""
+    file = inside(folder, text_of(entry, "file_name", where), where)
+    try:
+        return value_masks(read_segments(file, shape))
+    except SourceError as error:
+        fail(where, str(error))

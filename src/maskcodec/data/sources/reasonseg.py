@@ -1,0 +1,229 @@
+"""ReasonSeg: an image with polygons, and questions or phrases for what they show."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from maskcodec.coco import read
+from maskcodec.data import _jsontext
+from maskcodec.data._jsonfile import opened, shown
+from maskcodec.data._pictures import picture_shape
+from maskcodec.data.sample import Instance, Sample
+from maskcodec.data.sources._records import RecordError, Records, as_object, fail, joined
+from maskcodec.errors import MaskError, SourceError
+from maskcodec.runs import RunMask, united
+
+if TYPE_CHECKING:
+    import os
+
+    from maskcodec.data.sample import Task
+
+PICTURES = ".jpg", ".jpeg", ".png"
+
+
+class _Shape(NamedTuple):
+    mask: RunMask
+    is_ignored: bool
+
+
+class ReasonSeg(Records):
+    """The questions of a folder of images with a JSON file each, such as ReasonSeg's ``train``.
+
+    A record is a text of a JSON file, about one region, ``roi0``. Its polygons are laid over each
+    other from the largest to the smallest, as the authors' own reader does it: one labelled
+    ``target`` adds what it covers, one labelled ``ignore`` takes it away, ``flag`` is left out.
+    Areas to be ignored are so no part of the target, except where a smaller target lies in one.
+    They are drawn by COCO's rules, and not by OpenCV's, which reach half a pixel further.
+
+    A text that is no sentence (``is_sentence`` false) is a phrase for the region, and its task
+    ``"expression"``; that of a sentence is ``"reasoning"``.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    images
+        The folder of the images, if it is another one. Their sizes are read from their headers.
+    name
+        What keys begin with: ``"reasonseg:108_d:0"``, behind it the file's name and which of its
+        texts.
+
+    Raises
+    ------
+    SourceError
+        The folder cannot be read, or has no JSON file.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        images: str | os.PathLike[str] = "",
+        name: str = "reasonseg",
+    ) -> None:
+        self.path = Path(path)
+        self.name = name
+        self.images = images or self.path
+        self._files = names_by_stem(self.path, (".json",))
+        self._pictures = names_by_stem(Path(self.images), PICTURES)
+        if not self._files:
+            raise SourceError(f"{self.path} has no JSON file; expected is one beside each image")
+        self._records: list[tuple[str, int]] = []  # a file, and which of its texts
+        self._last: tuple[str, Any] = "", None
+        for stem in self._files:
+            try:
+                count = len(self._content(stem)["text"])
+            except RecordError:
+                count = 1
+            self._records += [(stem, k) for k in range(count)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_last": ("", None)}
+
+    def _count(self) -> int:
+        return len(self._records)
+
+    def _record(self, index: int) -> Sample:
+        stem, number = self._records[index]
+        if self._last[0] != stem:  # its other texts come next
+            self._last = stem, self._region(stem)
+        content, picture, mask = self._last[1]
+        where = f"{self.path / self._files[stem][0]}: text {number}"
+        if number >= len(content["text"]):
+            fail(where, "it has gone since the folder was opened")
+        text = content["text"][number]
+        if not isinstance(text, str) or not text.strip():
+            fail(where, f"it must be a string that is not empty, got {shown(text)}")
+        task: Task = "reasoning" if content["is_sentence"] else "expression"
+        return Sample(
+            key=f"{self.name}:{stem}:{number}",
+            image=joined(self.images, picture),
+            shape=mask.shape,
+            task=task,
+            instances=(Instance(label="roi0", segmentation=mask),),
+            query=text.strip(),
+        )
+
+    def _content(self, stem: str) -> dict[str, Any]:
+        """What a file says, as far as it says it of all of its texts."""
+        where = str(self.path / self._files[stem][0])
+        content = as_object(read_record(self.path / self._files[stem][0]), where)
+        text = content.get("text")
+        texts = [text] if isinstance(text, str) else text
+        if not isinstance(texts, list) or not texts:
+            fail(where, f'its "text" must be a list of strings, got {shown(text)}')
+        if not isinstance(content.get("is_sentence"), bool):
+            found = shown(content.get("is_sentence"))
+            fail(where, f'its "is_sentence" must be true or false, got {found}')
+        return content | {"text": texts}
+
+    def _region(self, stem: str) -> tuple[dict[str, Any], str, RunMask]:
+        """What a file says, its image, and the target."""
+        content = self._content(stem)
+        where = str(self.path / self._files[stem][0])
+        picture = only(self._pictures.get(stem, []), where, "image of its name")
+        try:
+            shape = picture_shape(Path(self.images) / picture)
+        except SourceError as error:
+            fail(where, str(error))
+        shapes = content.get("shapes")
+        if not isinstance(shapes, list):
+            fail(where, f'its "shapes" must be a list, got {shown(shapes)}')
+        found = [_shape(one, shape, f"{where}: shape {k}") for k, one in enumerate(shapes)]
+        return content, picture, _target([one for one in found if one], shape, where)
+
+
+def _shape(entry: Any, shape: tuple[int, int], where: str) -> _Shape | None:
+    """A polygon; None where its label is a flag."""
+    label = as_object(entry, where).get("label")
+    if not isinstance(label, str):
+        fail(where, f'its "label" must be "target", "ignore" or "flag", got {shown(label)}')
+    word = label.lower()
+    if "flag" in word:
+        return None
+    if "target" not in word and "ignore" not in word:
+        fail(where, f'its "label" must be "target", "ignore" or "flag", got {shown(label)}')
+    points = entry.get("points")
+    pairs = isinstance(points, list) and all(
+        isinstance(point, list) and len(point) == 2 for point in points
+    )
+    if not pairs or not points:
+        fail(where, f'its "points" must be a list of [x, y], got {shown(points)}')
+    try:
+        mask = read([[number for point in points for number in point]], shape, "its polygon")
+    except (MaskError, TypeError) as error:
+        fail(where, str(error))
+    return _Shape(mask, "ignore" in word)
+
+
+def _target(shapes: list[_Shape], shape: tuple[int, int], where: str) -> RunMask:
+    """What is target once all polygons are drawn, the largest first."""
+    mask = RunMask([shape[0] * shape[1]], shape)
+    for one in sorted(shapes, key=lambda one: -one.mask.area):
+        if one.is_ignored:  # what is in neither the rest nor in this one
+            mask = _inverted(united([_inverted(mask), one.mask]))
+        else:
+            mask = united([mask, one.mask])
+    if not mask.any():
+        fail(where, f'nothing of a "target" is left of its {len(shapes)} polygons')
+    return mask
+
+
+def _inverted(mask: RunMask) -> RunMask:
+    return RunMask(np.concatenate([[0], mask.counts]), mask.shape)
+
+
+def names_by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, list[str]]:
+    """The names of files with one of some endings, by what stands before it, sorted.
+
+    Raises
+    ------
+    SourceError
+        The folder cannot be read.
+    """
+    found: dict[str, list[str]] = {}
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise SourceError(f"{folder} cannot be read: {error.strerror}") from error
+    for path in paths:
+        if path.suffix.lower() in endings:
+            found.setdefault(path.stem, []).append(path.name)
+    return found
+
+
+def only(names: list[str], where: str, what: str) -> str:
+    """The one file that there should be."""
+    if len(names) != 1:
+        there = f"{len(names)}: {', '.join(names)}" if names else "none"
+        fail(where, f"it needs one {what}, but there is {there}")
+    return names[0]
+
+
+def read_record(path: Path) -> Any:
+    """The JSON of a small file, in UTF-8 or else in Windows-1252.
+
+    Raises
+    ------
+    RecordError
+        It cannot be read.
+    """
+    try:
+        with opened(path) as file:
+            data = file.read(_jsontext.LARGEST + 1)
+    except SourceError as error:
+        fail(str(path), str(error))
+    if len(data) > _jsontext.LARGEST:
+        fail(str(path), f"it has more than {_jsontext.LARGEST} bytes")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", "replace")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        fail(str(path), f"it is not JSON that can be read: {error}")

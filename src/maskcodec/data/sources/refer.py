@@ -1,0 +1,221 @@
+"""REFER's datasets: RefCOCO, RefCOCO+, RefCOCOg, RefCLEF, and RRSIS-D in their layout."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maskcodec.data._jsonfile import id_of, shown
+from maskcodec.data._pickle import read_pickle
+from maskcodec.data.sample import Instance, Sample
+from maskcodec.data.sources._instances import Instances
+from maskcodec.data.sources._records import Records, as_object, fail, joined, text_of
+from maskcodec.errors import SourceError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+_KEPT = "ref_id", "image_id", "ann_id", "split", "no_target"
+
+
+class Refer(Records):
+    """The expressions of a folder with ``refs(*.p)`` and ``instances.json``, one object each.
+
+    A record is a sentence of a ref. The refs are a pickle, of which only plain data is read: no
+    code of it runs, see `maskcodec.data._pickle`. Of ``instances.json`` only the places of the
+    annotations are kept that the refs of the split name. Its entries without an id come as broken
+    records behind all others.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    split
+        Which refs: ``"train"``, ``"val"``, ``"testA"``, ..., several with commas between them, or
+        ``"all"``.
+    split_by
+        Who split them, which is in the brackets of the file's name: ``"unc"``, ``"google"``,
+        ``"umd"``, ``"berkeley"``. It may be left out where there is one such file.
+    images
+        What to put before the images' names, which are those of ``instances.json``.
+    name
+        What keys begin with: ``"refcoco:17:42"``, behind it the ids of ref and sentence. If left
+        out, the folder's name.
+
+    Raises
+    ------
+    SourceError
+        The folder has no such files, they cannot be read, the pickle holds anything but plain
+        data, or no ref is of the split.
+    """
+
+    _FILE = "refs({}).p"
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        split: str = "train",
+        split_by: str = "",
+        images: str | os.PathLike[str] = "",
+        name: str = "",
+    ) -> None:
+        folder = Path(path)
+        self.path = self._find(folder, split_by)
+        self.name = name or folder.resolve().name
+        self.images = images
+        self._chosen = _of_split(self._read(self.path), split, self.path)
+        self._records: list[tuple[int, int]] = []  # a ref, and a sentence or -1 for no list of them
+        self._repeated: dict[int, int] = {}  # refs whose id is that of a ref before
+        self._again: set[tuple[int, int]] = set()  # sentences whose id is that of one before
+        self._last: tuple[int, list[tuple[Any, bool]]] = -1, []  # a ref and its masks
+        seen: dict[str, int] = {}
+        wanted: set[str] = set()
+        for number, ref in self._chosen.items():
+            self._list(number, ref.get("sentences") if isinstance(ref, dict) else None)
+            if isinstance(ref, dict):
+                wanted.update(ids_of(ref.get("ann_id")) or ())
+                key = id_of(ref, "ref_id")
+                if key is not None and seen.setdefault(key, number) != number:
+                    self._repeated[number] = seen[key]
+        self._instances = Instances(folder / "instances.json", wanted)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_last": (-1, [])}
+
+    def _list(self, number: int, sentences: Any) -> None:
+        """Make a record of each sentence of a ref, or one to say that there is none."""
+        if not isinstance(sentences, list) or not sentences:
+            self._records.append((number, -1))
+            return
+        seen: set[str] = set()
+        for k, sentence in enumerate(sentences):
+            self._records.append((number, k))
+            key = id_of(sentence, "sent_id") if isinstance(sentence, dict) else None
+            if key in seen:
+                self._again.add((number, k))
+            seen.add(str(key))
+
+    def _find(self, folder: Path, split_by: str) -> Path:
+        """The file of the refs."""
+        found = sorted(path.name for path in folder.glob(self._FILE.format("*")))
+        if not found:
+            raise SourceError(
+                f"{folder} has no {self._FILE.format('*')}; expected is the folder with that and "
+                "instances.json"
+            )
+        if split_by and self._FILE.format(split_by) in found:
+            return folder / self._FILE.format(split_by)
+        if split_by or len(found) > 1:
+            wrong = f"no {self._FILE.format(split_by)}" if split_by else "several of them"
+            raise SourceError(
+                f"{folder} has {wrong}; split_by= chooses one by what is in its brackets: "
+                f"{', '.join(found)}"
+            )
+        return folder / found[0]
+
+    def _read(self, path: Path) -> Iterable[Any]:
+        """All refs."""
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+        refs = read_pickle(data, str(path))
+        if not isinstance(refs, list):
+            raise SourceError(f"{path} must hold a list of refs, but it holds {shown(refs)}")
+        return refs
+
+    def _targets(self, ref: dict[str, Any], where: str) -> list[str]:
+        """The ids of the annotations that a ref names."""
+        key = id_of(ref, "ann_id")
+        if key is None:
+            fail(where, f'its "ann_id" is {shown(ref.get("ann_id"))}, which is no id')
+        return [key]
+
+    def _count(self) -> int:
+        return len(self._records) + len(self._instances.broken)
+
+    def _record(self, index: int) -> Sample:
+        if index >= len(self._records):
+            fail(*self._instances.broken[index - len(self._records)])
+        number, sentence = self._records[index]
+        where = f"{self.path}: ref {number}"
+        ref = as_object(self._chosen[number], where)
+        if not isinstance(ref.get("split"), str):
+            fail(where, f'its "split" is {shown(ref.get("split"))}, which is no name')
+        key, image = self._id(ref, "ref_id", where), self._id(ref, "image_id", where)
+        if number in self._repeated:
+            fail(where, f'its "ref_id" {key:.60} is that of ref {self._repeated[number]}')
+        if sentence < 0:
+            found = shown(ref.get("sentences"))
+            fail(where, f'its "sentences" must be a list that is not empty, got {found}')
+        targets = self._targets(ref, where)
+        where = f"{where}, sentence {sentence}"
+        spoken = as_object(ref["sentences"][sentence], where)
+        own, expression = self._id(spoken, "sent_id", where), text_of(spoken, "sent", where)
+        if (number, sentence) in self._again:
+            fail(where, f'its "sent_id" {own:.60} is that of a sentence before it')
+        file, shape = self._instances.image(image, where)
+        if self._last[0] != number:  # its other sentences come next
+            masks = [self._instances.annotation(target, image, where) for target in targets]
+            self._last = number, masks
+        return Sample(
+            key=f"{self.name}:{key}:{own}",
+            image=joined(self.images, file),
+            shape=shape,
+            task="expression",
+            instances=tuple(
+                Instance(label=expression, segmentation=segmentation, crowd=crowd)
+                for segmentation, crowd in self._last[1]
+            ),
+            query=expression,
+        )
+
+    @staticmethod
+    def _id(entry: dict[str, Any], key: str, where: str) -> str:
+        found = id_of(entry, key)
+        if found is None:
+            fail(where, f'its "{key}" is {shown(entry.get(key))}, which is no id')
+        return found
+
+
+def ids_of(value: Any) -> list[str] | None:
+    """One id or several; None where that is neither."""
+    found = [id_of({"id": one}, "id") for one in (value if isinstance(value, list) else [value])]
+    return None if None in found else [str(one) for one in found]
+
+
+def _of_split(refs: Iterable[Any], split: str, path: Path) -> dict[int, Any]:
+    """By their numbers the refs of some splits, and those of which it cannot be said."""
+    wanted = {part.strip() for part in split.split(",")}
+    there: Counter[str] = Counter()
+    chosen: dict[int, Any] = {}
+    for number, ref in enumerate(refs):
+        own = ref.get("split") if isinstance(ref, dict) else None
+        if isinstance(own, str):
+            there[own] += 1
+        if not isinstance(own, str) or wanted & {own, "all"}:
+            chosen[number] = _trimmed(ref)
+    missing = sorted(wanted - {*there, "all"})
+    if missing:
+        known = ", ".join(f"{name} ({count})" for name, count in there.items()) or "none"
+        raise SourceError(f"{path} has no ref of the split {missing[0]!r}; it has {known}")
+    return chosen
+
+
+def _trimmed(ref: Any) -> Any:
+    """What a sample is made of."""
+    if not isinstance(ref, dict):
+        return ref
+    kept = {key: ref[key] for key in _KEPT if key in ref}
+    spoken = ref.get("sentences")
+    if isinstance(spoken, list):
+        spoken = [
+            {key: one[key] for key in ("sent_id", "sent") if key in one}
+            if isinstance(one, dict)
+            else one
+            for one in spoken
+        ]
+    return kept | {"sentences": spoken}
