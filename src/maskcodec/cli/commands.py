@@ -10,8 +10,10 @@ from rich.text import Text
 
 from maskcodec import BSD, __version__
 from maskcodec.cli import coco, options, read, say, settings
+from maskcodec.cli.build import build
 from maskcodec.cli.codecs import cells_of, compared_codecs, decode_any, iou, naming, round_trip
 from maskcodec.cli.encode import encode
+from maskcodec.cli.evaluate import evaluate
 from maskcodec.cli.tokens import tokens
 from maskcodec.demo import scene
 from maskcodec.figure import draw_cells, overlay, panels, plain
@@ -271,3 +273,5 @@ def show(
 
 
 app.command()(tokens)
+app.command()(build)
+app.command("eval")(evaluate)

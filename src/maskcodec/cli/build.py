@@ -1,0 +1,253 @@
+"""`maskcodec build`: datasets as rows that trainers read."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from maskcodec.cli import options, say, settings
+from maskcodec.cli.read import InputError
+from maskcodec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from maskcodec.data.build import Report
+
+
+class FormatChoice(StrEnum):
+    """`maskcodec.data.formats.FormatName` for Typer."""
+
+    MS_SWIFT = "ms-swift"
+    LLAMA_FACTORY = "llama-factory"
+    TRL = "trl"
+    LLAVA = "llava"
+
+
+class StorageChoice(StrEnum):
+    """`maskcodec.data.formats.Storage` for Typer."""
+
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+class EngineChoice(StrEnum):
+    """`maskcodec.data.build.EngineName` for Typer."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+class PlaceholderChoice(StrEnum):
+    """`maskcodec.data.labels.Placeholders` for Typer."""
+
+    REFUSE = "refuse"
+    CLEAN = "clean"
+
+
+_ROWS, _RUN = "Rows", "Run"
+_SHOWN = 3  # broken records that are named
+
+
+def _row(*names: str, text: str, **more: Any) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=_ROWS, **more)
+
+
+def _run(*names: str, text: str, **more: Any) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=_RUN, **more)
+
+
+@say.reported
+def build(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Datasets, name:path or name:path,option=value,... The names and their options "
+            "are in docs/datasets.md.",
+            metavar="SOURCE...",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.", metavar="DIR")],
+    format_: Annotated[
+        FormatChoice, typer.Option("--format", "-f", help="The trainer that reads the rows.")
+    ] = FormatChoice.MS_SWIFT,
+    storage: Annotated[
+        StorageChoice, typer.Option("--storage", help="The kind of files.")
+    ] = StorageChoice.JSONL,
+    val_fraction: Annotated[
+        float, typer.Option("--val-fraction", help="The share of images for validation.", min=0)
+    ] = 0.0,
+    turns: Annotated[
+        int,
+        _row(
+            "--turns", text="The most expressions of one image that become one conversation.", min=1
+        ),
+    ] = 1,
+    seed: Annotated[int, _row("--seed", text="Draws wordings and kinds of questions anew.")] = 0,
+    boxes: Annotated[
+        float, _row("--boxes", text="The share of questions for boxes only, 0 to 1.")
+    ] = 0.0,
+    absent: Annotated[
+        float, _row("--absent", text="The share of questions by class that ask for an absent one.")
+    ] = 0.1,
+    whole: Annotated[
+        float, _row("--whole", text="The share of samples by class that ask for all classes.")
+    ] = 0.5,
+    placeholders: Annotated[
+        PlaceholderChoice,
+        _row(
+            "--placeholders",
+            text="Words that hold <image>, a tag or a brick are broken, or cleaned of it.",
+        ),
+    ] = PlaceholderChoice.REFUSE,
+    lost: Annotated[
+        options.LostName,
+        _row("--lost", text="An object too small for any cell breaks its record, or is left out."),
+    ] = options.LostName.DROP,
+    tokenizer: Annotated[
+        str | None,
+        _run(
+            "--tokenizer",
+            "-t",
+            text="Count tokens: qwen, mistral, tekken, or a tokenizer.json or its folder.",
+            metavar="NAME",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, _run("--strict", text="Stop at a broken record. Default: list it, and go on.")
+    ] = False,
+    workers: Annotated[
+        int | None, _run("--workers", "-w", text="Processes. Default: as many as cores.", min=1)
+    ] = None,
+    shard_size: Annotated[
+        int, _run("--shard-size", text="Conversations a file, and lost when killed.", min=1)
+    ] = 1000,
+    engine: Annotated[
+        EngineChoice, _run("--engine", text="This machine, or Ray Data for many.")
+    ] = EngineChoice.LOCAL,
+    address: Annotated[
+        str | None,
+        _run(
+            "--address",
+            text="Of the Ray cluster. Default: a Ray of this machine.",
+            metavar="ADDRESS",
+        ),
+    ] = None,
+    codec: options.CodecOption = None,
+    grid: options.GridOption = None,
+    sampling: options.SamplingOption = None,
+    frame: options.FrameOption = None,
+    bins: options.BinsOption = None,
+    repeats: options.RepeatsOption = None,
+    bricks: options.BricksOption = None,
+    row_separator: options.SeparatorOption = None,
+    dialect: options.DialectOption = None,
+    background: options.BackgroundOption = None,
+    config: options.ConfigOption = None,
+) -> None:
+    """Turn datasets into the rows that trainers read.
+
+    A run that was killed goes on where it was when it is started again in the same way.
+
+    \b
+    Examples:
+      maskcodec build coco:instances_val2017.json,images=val2017 --out rows
+      maskcodec build refer:refcoco,images=train2014 --turns 4 --format trl --out rows
+      maskcodec build coco:instances_val2017.json --codec r-rle --format llava --out rows
+    """
+    from maskcodec.data.build import build as run
+    from maskcodec.data.origins import Joined, Origin
+    from maskcodec.data.rows import RowMaker
+
+    chosen = settings.chosen_codec(
+        name=codec,
+        config=config,
+        grid=grid,
+        sampling=sampling,
+        frame=frame,
+        bins=bins,
+        repeats=repeats,
+        bricks=bricks,
+        row_separator=row_separator,
+        dialect=dialect,
+        background=background,
+    )
+    if val_fraction >= 1:
+        raise typer.BadParameter(
+            f"it is a share below 1, got {val_fraction}", param_hint="--val-fraction"
+        )
+    if address is not None and engine != "ray":
+        raise typer.BadParameter("it is for --engine ray", param_hint="--address")
+    try:
+        origins = [Origin.parsed(source) for source in sources]
+        maker = RowMaker(
+            codec=chosen,
+            seed=seed,
+            placeholders=placeholders.value,
+            lost=lost.value,
+            boxes=boxes,
+            absent=absent,
+            whole=whole,
+        )
+    except ConfigError as error:
+        raise typer.BadParameter(say.spoken(str(error))) from None
+    try:
+        with say.wait("Reading"):
+            opened = Joined(tuple(origin.open() for origin in origins))
+        count = -(-len(opened) // shard_size)
+        report = run(
+            opened,
+            out,
+            rows=maker,
+            format=format_.value,
+            storage=storage.value,
+            val_fraction=val_fraction,
+            turns=turns,
+            shard_size=shard_size,
+            tokenizer=tokenizer,
+            engine=engine.value,
+            workers=workers or _cores(),
+            address=address,
+            strict=strict,
+            origin={"sources": [origin.identity() for origin in origins]},
+            watch=lambda shards: say.steps(shards, "Building", count),
+        )
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"this needs the package {error.name}, which is missing: pip install 'maskcodec[data]'"
+        ) from error
+    _print(report)
+
+
+def _cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # pragma: no cover, not on Linux
+
+
+def _print(report: "Report") -> None:
+    """What was made, and what was not."""
+    counts = report.counts
+    table = say.new_table("Rows", "split", "rows")
+    for split, number in sorted(counts.rows.items()):
+        table.add_row(split, f"{number:,}")
+    say.out.print(table)
+    if lengths := report.token_lengths():
+        shown = ", ".join(f"{name} {value:,.0f}" for name, value in lengths.items())
+        say.out.print(f"Tokens a conversation, without image and chat template: {shown}")
+    for number, what in (
+        (counts.lost, "instances are lost: no cell is left of them; --sampling keep keeps them"),
+        (counts.left_out, "samples are left out: nothing of their answer would have been right"),
+        (counts.cleaned, "placeholders were taken out of labels and questions"),
+        (len(counts.broken), f"broken records are left out, see {report.out / 'broken.jsonl'}"),
+    ):
+        if number:
+            say.note(f"{number:,} {what}")
+    for broken in counts.broken[:_SHOWN]:
+        say.note(f"{broken.where}: {broken.message}")
+    what = f"{counts.samples:,} samples; {report.made:,} rows in {report.seconds:.1f} s"
+    what += f", {report.rows_per_second:,.0f} a second"
+    if report.resumed:
+        what += f", after {report.resumed:,} shards of an earlier run"
+    say.wrote(report.out, what)

@@ -1,0 +1,236 @@
+"""Samples to a folder of rows: shard by shard, so that a run that is killed goes on where it was.
+
+Sample -> row (`rows`) -> trainer's row (`formats`) -> shard (`shards`) -> folder (`folder`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from maskcodec import __version__
+from maskcodec.data.folder import Folder
+from maskcodec.data.formats import FormatName, Storage
+from maskcodec.data.shards import Counts, ShardMaker, batches, gathered, numbered
+from maskcodec.errors import BuildError, ConfigError
+from maskcodec.grid import check_choice
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from maskcodec.data.rows import RowMaker
+    from maskcodec.data.sample import Broken, Sample
+    from maskcodec.data.shards import Batch, Shard
+
+    Engine: TypeAlias = Callable[[Callable[[Batch], Shard], Iterable[Batch]], Iterator[Shard]]
+
+EngineName: TypeAlias = Literal["local", "ray"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a run made.
+
+    Attributes
+    ----------
+    out
+        The folder.
+    counts
+        Of all shards, those of earlier runs among them.
+    made
+        Rows of this run.
+    resumed
+        Shards of earlier runs.
+    seconds
+        How long this run took.
+    """
+
+    out: Path
+    counts: Counts
+    made: int
+    resumed: int
+    seconds: float
+
+    @property
+    def rows_per_second(self) -> float:
+        """Rows of this run by its seconds."""
+        return self.made / self.seconds if self.seconds else 0.0
+
+    def token_lengths(self) -> dict[str, float]:
+        """Mean, p95 and max of the rows' tokens; nothing where none were counted."""
+        tokens = self.counts.tokens
+        total = tokens.total()
+        if not total:
+            return {}
+        lengths = sorted(tokens)
+        reached = accumulate(tokens[length] for length in lengths)
+        p95 = lengths[sum(count < 0.95 * total for count in reached)]
+        mean = sum(length * count for length, count in tokens.items()) / total
+        return {"mean": mean, "p95": p95, "max": lengths[-1]}
+
+    def plain(self) -> dict[str, Any]:
+        """The report for JSON; the broken records are counted."""
+        counts = self.counts.plain()
+        return {**counts, "broken": len(self.counts.broken), "tokens": self.token_lengths()}
+
+
+def build(
+    samples: Iterable[Sample | Broken],
+    out: str | os.PathLike[str],
+    *,
+    rows: RowMaker,
+    format: FormatName = "ms-swift",  # noqa: A002, what everybody calls it
+    storage: Storage = "jsonl",
+    val_fraction: float = 0.0,
+    turns: int = 1,
+    shard_size: int = 1000,
+    tokenizer: str | None = None,
+    engine: EngineName = "local",
+    workers: int = 1,
+    address: str | None = None,
+    strict: bool = False,
+    origin: Mapping[str, Any] | None = None,
+    watch: Callable[[Iterator[Shard]], Iterable[Shard]] = iter,
+) -> Report:
+    """Make rows of samples and write them into a folder.
+
+    Parameters
+    ----------
+    samples
+        Read once, and again by a run that goes on. If it has a length and records by their
+        numbers, as sources and lists have, and `turns` is 1, workers read their records themselves.
+    out
+        The folder, which must not be there or be empty.
+    rows
+        Makes the rows.
+    format
+        Whose rows they are: ``"ms-swift"``, ``"llama-factory"``, ``"trl"``, ``"llava"``.
+    storage
+        ``"jsonl"``, or ``"parquet"``, which needs pyarrow. LLaVA's JSON lines become one JSON list
+        a split, as its scripts read it.
+    val_fraction
+        The share of images whose rows are for validation, 0 up to 1.
+    turns
+        The most expressions or questions of one image that become one conversation, at least 1.
+    shard_size
+        Conversations a file. Another one makes the same rows.
+    tokenizer
+        What counts the rows' tokens, as `maskcodec.vocabularies.load_tokenizer` takes it.
+    engine, workers
+        ``"local"`` with that many processes, 1 meaning this one, or ``"ray"``.
+    address
+        For Ray, the cluster's; None for a Ray of this machine.
+    strict
+        Whether a broken record ends the run. Otherwise they stand in ``broken.jsonl``.
+    origin
+        Plain data that says which samples these are. A run goes on only where it is equal.
+    watch
+        Gets the shards as they come and gives them on, as a progress bar does.
+
+    Returns
+    -------
+    What was made. Equal samples and settings make equal rows in the same order, whatever the
+    engine, the number of workers, and the number of times that a run was killed.
+
+    Raises
+    ------
+    BuildError
+        There is something in the folder, an unfinished run had other settings, a record is broken
+        and the run is strict, there is no row, or a worker died.
+    ConfigError
+        A setting is not one of those above.
+    SourceError
+        A source cannot be read.
+    """
+    check_choice(format, FormatName, "format")
+    check_choice(storage, Storage, "storage")
+    check_choice(engine, EngineName, "engine")
+    for name, number in (("turns", turns), ("shard_size", shard_size), ("workers", workers)):
+        if type(number) is not int or number < 1:
+            raise ConfigError(f"{name} must be a whole number of at least 1, got {number!r}")
+    if not 0 <= val_fraction < 1:
+        raise ConfigError(f"val_fraction must be 0 up to 1, 1 excluded, got {val_fraction!r}")
+    # By their numbers, workers read records themselves; those of one image must be found first.
+    source: Any = samples if turns == 1 and hasattr(samples, "__getitem__") else None
+    make = ShardMaker(
+        rows=rows,
+        format=format,
+        storage=storage,
+        val_fraction=val_fraction,
+        tokenizer=tokenizer,
+        source=source,
+    )
+    settings = _settings(make, turns, shard_size, origin or {})
+    folder = Folder(Path(out), format, storage)
+    done = folder.begin(settings)
+    total = Counts()
+    for number in sorted(done):
+        total.add(done[number])
+    _check_strict(total, strict)
+    began, made = time.perf_counter(), 0
+    if source is None:
+        todo = batches(gathered(samples, turns), shard_size, done.__contains__)
+    else:
+        todo = numbered(len(source), shard_size, done.__contains__)
+    for shard in watch(_engine(engine, workers, address)(make, todo)):
+        _check_strict(shard.counts, strict)
+        folder.write(shard)
+        made += shard.counts.rows.total()
+        total.add(shard.counts)
+    report = Report(
+        out=folder.out,
+        counts=total,
+        made=made,
+        resumed=len(done),
+        seconds=time.perf_counter() - began,
+    )
+    folder.finish(rows.codec, total, report.plain())
+    return report
+
+
+def _engine(name: EngineName, workers: int, address: str | None) -> Engine:
+    if name == "ray":
+        from maskcodec.data.engines import ray
+
+        return partial(ray.run, address=address)
+    from maskcodec.data.engines import local
+
+    return partial(local.run, workers=workers)
+
+
+def _check_strict(counts: Counts, strict: bool) -> None:
+    if strict and counts.broken:
+        where, message = counts.broken[0]
+        raise BuildError(f"{where}: {message}; without strict it would be left out")
+
+
+def _settings(
+    make: ShardMaker, turns: int, shard_size: int, origin: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Everything that the rows depend on, as plain data for JSON."""
+    rows = make.rows
+    templates = repr(asdict(rows.templates)).encode("utf-8", "surrogatepass")
+    return {
+        "maskcodec": __version__,
+        "codec": rows.codec.get_config(),
+        "seed": rows.seed,
+        "templates": hashlib.sha256(templates).hexdigest(),
+        "placeholders": rows.placeholders,
+        "lost": rows.lost,
+        "boxes": rows.boxes,
+        "absent": rows.absent,
+        "whole": rows.whole,
+        "format": make.format,
+        "storage": make.storage,
+        "val_fraction": make.val_fraction,
+        "tokenizer": make.tokenizer,
+        "turns": turns,
+        "shard_size": shard_size,
+        "origin": dict(origin),
+    }

@@ -1,0 +1,120 @@
+"""Instances as the text that an answer shows: one after another, or as one map of labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from maskcodec.bricks import BSD
+from maskcodec.coco import read
+from maskcodec.errors import LabelError, LostMaskError, MaskError
+from maskcodec.labelgrid import LabelGrid, cell_label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maskcodec._labelcodec import LabelCodec
+    from maskcodec.bricks import Lost
+    from maskcodec.codec import Codec
+    from maskcodec.data.sample import Instance
+
+_HINT = 'sampling="keep" keeps it, lost="drop" leaves it out'
+
+
+class Drawing(NamedTuple):
+    """Some instances of an image as text.
+
+    Attributes
+    ----------
+    text
+        All of them.
+    parts
+        For each instance what stands for it inside a sentence: its own text, or on a map, which
+        shows all at once, its label. Empty where it is lost.
+    lost
+        The indices of instances that the text does not show: no cell is left of them.
+    """
+
+    text: str
+    parts: list[str]
+    lost: list[int]
+
+
+def draw(
+    codec: Codec,
+    instances: Sequence[Instance],
+    labels: Sequence[str],
+    shape: tuple[int, int],
+    lost: Lost,
+) -> Drawing:
+    """Instances as a codec's text.
+
+    Parameters
+    ----------
+    codec
+        Of any kind.
+    instances, labels
+        What to draw, and what to call each.
+    shape
+        (height, width) of the image.
+    lost
+        ``"raise"`` or ``"drop"``: what to do with an instance of which no cell is left.
+
+    Raises
+    ------
+    MaskError, LabelError, TypeError
+        As `maskcodec.BSD.encode` has them; the message gives the instance's index.
+    LostMaskError
+        With ``lost="raise"``.
+    """
+    make = _one_by_one if isinstance(codec, BSD) else _map
+    drawing = make(codec, instances, labels, shape)  # type: ignore[arg-type]
+    if drawing.lost and lost == "raise":
+        index = drawing.lost[0]
+        raise LostMaskError(
+            f"instance {index} ({labels[index]!r}): no cell of {codec.cells_name()} is left of "
+            f"it; {_HINT}"
+        )
+    return drawing
+
+
+def _one_by_one(
+    codec: BSD, instances: Sequence[Instance], labels: Sequence[str], shape: tuple[int, int]
+) -> Drawing:
+    parts = []
+    for index, (instance, label) in enumerate(zip(instances, labels, strict=True)):
+        try:
+            arguments = [instance.segmentation], [label]
+            parts.append(codec.encode_many(*arguments, shape=shape, lost="drop", dropped=[]))
+        except (MaskError, LabelError, TypeError) as error:
+            raise type(error)(f"instance {index} ({label!r}): {error}") from error
+    return Drawing("".join(parts), parts, [k for k, part in enumerate(parts) if not part])
+
+
+def _map(
+    codec: LabelCodec, instances: Sequence[Instance], labels: Sequence[str], shape: tuple[int, int]
+) -> Drawing:
+    """Small instances lie upon large ones, so that few are hidden."""
+    names = [codec.background]
+    masks = []
+    for index, (instance, label) in enumerate(zip(instances, labels, strict=True)):
+        try:
+            name = cell_label(label, codec.seg)
+            if name == codec.background:
+                raise LabelError(f"{name!r} is the background's label; give the codec another one")
+            masks.append(read(instance.segmentation, shape))
+        except (MaskError, LabelError, TypeError) as error:
+            raise type(error)(f"instance {index} ({label!r}): {error}") from error
+        names.append(name)
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    cells = np.zeros(codec.canvas, np.int32)
+    drawn = [mask.cells(codec.canvas, codec.sampling) != 0 for mask in masks]
+    for index in sorted(range(len(masks)), key=lambda k: -masks[k].area):
+        cells[drawn[index]] = numbers[names[index + 1]]
+    shown = [
+        bool((cells[own] == numbers[n]).any()) for own, n in zip(drawn, names[1:], strict=True)
+    ]
+    parts = [name if seen else "" for name, seen in zip(names[1:], shown, strict=True)]
+    text = codec.encode_grid(LabelGrid(cells, list(numbers)))
+    return Drawing(text, parts, [index for index, part in enumerate(parts) if not part])

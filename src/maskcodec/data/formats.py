@@ -1,0 +1,132 @@
+"""Rows as trainers read them: ms-swift, LLaMA-Factory, TRL and LLaVA."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from maskcodec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maskcodec.data.rows import Row
+
+FormatName: TypeAlias = Literal["ms-swift", "llama-factory", "trl", "llava"]
+Storage: TypeAlias = Literal["jsonl", "parquet"]
+
+_MARK = "<image>"
+
+
+def trainer_rows(row: Row, name: FormatName) -> list[dict[str, Any]]:
+    """A row as a trainer reads it: one, or for TRL one for each answer.
+
+    Parameters
+    ----------
+    row
+        A conversation.
+    name
+        The trainer.
+
+    Returns
+    -------
+    Plain data for JSON. The image stands once, before the first question.
+
+    Examples
+    --------
+    >>> from maskcodec.data.formats import trainer_rows
+    >>> from maskcodec.data.rows import Message, Row
+    >>> said = Message("user", "Where is the dog?"), Message("assistant", "Nowhere.")
+    >>> trainer_rows(Row("mine:1", "1.jpg", said), "llava")[0]["conversations"][0]
+    {'from': 'human', 'value': '<image>\\nWhere is the dog?'}
+    """
+    if name == "llava":
+        return [_llava(row)]
+    return _trl(row) if name == "trl" else [_messages(row)]
+
+
+def dataset_info(name: str, splits: Sequence[str]) -> dict[str, Any]:
+    """LLaMA-Factory's ``dataset_info.json`` for the folders of some splits."""
+    entry = {
+        "formatting": "sharegpt",
+        "columns": {"messages": "messages", "images": "images"},
+        "tags": {
+            "role_tag": "role",
+            "content_tag": "content",
+            "user_tag": "user",
+            "assistant_tag": "assistant",
+        },
+    }
+    return {f"{name}_{split}": {"file_name": split, **entry} for split in splits}
+
+
+def file_bytes(rows: Sequence[dict[str, Any]], name: FormatName, storage: Storage) -> bytes:
+    """A file of a trainer's rows.
+
+    Raises
+    ------
+    ConfigError
+        Parquet without pyarrow.
+    """
+    if storage == "jsonl":
+        return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ModuleNotFoundError:
+        raise ConfigError(
+            "Parquet needs pyarrow, which is missing: pip install 'maskcodec[data]'"
+        ) from None
+    file = io.BytesIO()
+    parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=_schema(name)), file)
+    return file.getvalue()
+
+
+def _messages(row: Row) -> dict[str, Any]:
+    """What ms-swift and LLaMA-Factory read."""
+    said = [{"role": message.role, "content": message.text} for message in row.messages]
+    if row.image:
+        said[0]["content"] = _MARK + said[0]["content"]
+    return {"messages": said, "images": [row.image] if row.image else []}
+
+
+def _trl(row: Row) -> list[dict[str, Any]]:
+    """TRL learns the last answer only, so each one has a row, with what was said before."""
+    said = [
+        {"role": message.role, "content": [{"type": "text", "text": message.text}]}
+        for message in row.messages
+    ]
+    if row.image:
+        said[0]["content"] = [{"type": "image"}, *said[0]["content"]]
+    images = [row.image] if row.image else []
+    return [
+        {"prompt": said[:answer], "completion": [said[answer]], "images": images}
+        for answer in range(1, len(said), 2)
+    ]
+
+
+def _llava(row: Row) -> dict[str, Any]:
+    names = {"user": "human", "assistant": "gpt"}
+    said = [{"from": names[message.role], "value": message.text} for message in row.messages]
+    if not row.image:
+        return {"id": row.key, "conversations": said}
+    said[0]["value"] = f"{_MARK}\n{said[0]['value']}"
+    return {"id": row.key, "image": row.image, "conversations": said}
+
+
+def _schema(name: FormatName) -> Any:
+    """The columns of a Parquet file, the same ones whatever its rows lack."""
+    import pyarrow as pa
+
+    text = pa.string()
+    if name == "llava":
+        said = pa.list_(pa.struct([("from", text), ("value", text)]))
+        return pa.schema([("id", text), ("image", text), ("conversations", said)])
+    images = ("images", pa.list_(text))
+    if name == "trl":
+        content = pa.list_(pa.struct([("type", text), ("text", text)]))
+        said = pa.list_(pa.struct([("role", text), ("content", content)]))
+        return pa.schema([("prompt", said), ("completion", said), images])
+    said = pa.list_(pa.struct([("role", text), ("content", text)]))
+    return pa.schema([("messages", said), images])

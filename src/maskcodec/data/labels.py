@@ -1,0 +1,102 @@
+"""Words of a dataset that must stay words: no placeholder, tag, brick or separator among them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from maskcodec._arrays import brief
+from maskcodec._reading import shown
+from maskcodec.bricks import BSD
+from maskcodec.errors import LabelError
+
+if TYPE_CHECKING:
+    from maskcodec.codec import Codec
+
+Placeholders: TypeAlias = Literal["refuse", "clean"]
+
+# What trainers put an image, a box or the end of a turn in the place of.
+_TRAINERS = r"<(?:image|video|audio|bbox|ref-object)>|<\|[^<>|\s]{1,40}\|>"
+_SEPARATORS = r"[|*\n]|</?(?:ref|box)>"  # of the image-wise formats
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Reads labels and questions for one codec.
+
+    Parameters
+    ----------
+    codec
+        Whose tags, bricks and separators may not stand in them.
+    placeholders
+        ``"refuse"`` raises, ``"clean"`` puts a space in the place of each.
+    """
+
+    codec: Codec
+    placeholders: Placeholders
+
+    def label(self, text: str, cleaned: list[str]) -> str:
+        """A label in one line, as the codec takes it.
+
+        Parameters
+        ----------
+        text
+            As the dataset has it.
+        cleaned
+            Receives what was taken out.
+
+        Raises
+        ------
+        LabelError
+            It is empty, or holds what is to be refused.
+        TypeError
+            It is no str.
+        """
+        return " ".join(self._checked(text, "label", _patterns(self.codec)[0], cleaned).split())
+
+    def question(self, text: str, cleaned: list[str]) -> str:
+        """An expression or a question in one line; separators do no harm there."""
+        return " ".join(self._checked(text, "question", _patterns(self.codec)[1], cleaned).split())
+
+    def speech(self, text: str, cleaned: list[str]) -> str:
+        """A turn of a conversation, in as many lines as it has."""
+        return self._checked(text, "text", _patterns(self.codec)[1], cleaned).strip()
+
+    def _checked(self, text: str, what: str, bad: re.Pattern[str], cleaned: list[str]) -> str:
+        if not isinstance(text, str):
+            raise TypeError(f"a {what} must be a str, got {brief(text)}")
+        found = bad.findall(text)
+        if not found:
+            return _real(text, what)
+        if self.placeholders == "refuse":
+            raise LabelError(
+                f"{what} {shown(text)} holds {found[0]!r}, which trainers or the codec take for "
+                'something else than words; remove it, or placeholders="clean" does'
+            )
+        cleaned += found
+        return _real(bad.sub(" ", text), what)
+
+
+def _real(text: str, what: str) -> str:
+    """A text that says something and that a file can hold."""
+    if not text.strip():
+        raise LabelError(f"a {what} must not be empty, got {shown(text)}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise LabelError(
+            f"{what} {shown(text)} holds a lone surrogate, which no text file can store; remove it"
+        ) from None
+    return text
+
+
+@lru_cache(maxsize=8)
+def _patterns(codec: Codec) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What may not stand in a label, and what not in other words."""
+    if isinstance(codec, BSD):
+        pattern = re.compile(f"{_TRAINERS}|{codec.words().forbidden.pattern}")
+        return pattern, pattern
+    other = "|".join([_TRAINERS, *map(re.escape, codec.tags())])
+    return re.compile(f"{other}|{_SEPARATORS}"), re.compile(other)

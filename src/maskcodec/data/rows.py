@@ -1,0 +1,148 @@
+"""Samples to rows: questions, and answers that show masks as a codec writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from maskcodec.bricks import BSD, Lost
+from maskcodec.data.labels import Placeholders
+from maskcodec.data.sample import Broken
+from maskcodec.data.templates import Templates
+from maskcodec.data.turns import Message, Turns
+from maskcodec.errors import ConfigError, MaskCodecError
+from maskcodec.grid import check_choice
+
+if TYPE_CHECKING:
+    from maskcodec.codec import Codec
+    from maskcodec.data.sample import Sample
+
+
+class Row(NamedTuple):
+    """One conversation about one image, as no trainer in particular has it.
+
+    Attributes
+    ----------
+    key
+        That of its first sample.
+    image
+        The path of the image; "" for a conversation without one.
+    messages
+        User and assistant by turns.
+    """
+
+    key: str
+    image: str
+    messages: tuple[Message, ...]
+
+
+@dataclass(slots=True)
+class Made:
+    """What became of some samples.
+
+    Attributes
+    ----------
+    rows
+        None, or one.
+    broken
+        The samples that cannot be used, and why.
+    lost
+        Instances of which the codec's cells show nothing.
+    left_out
+        Samples without a turn, since their answer would have missed something.
+    cleaned
+        What was taken out of labels and questions.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)
+    lost: int = 0
+    left_out: int = 0
+    cleaned: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowMaker:
+    r"""Makes rows of samples: the same ones in every process, in whatever order they come.
+
+    Parameters
+    ----------
+    codec
+        How masks are written.
+    seed
+        Draws wordings, classes and kinds of questions anew. What is drawn depends on it and on
+        the sample's key, and on nothing else.
+    templates
+        The wordings.
+    placeholders
+        What to do with labels and questions that hold a trainer's placeholder such as
+        ``<image>``, or the codec's own tags, bricks or separators: ``"refuse"`` them, so that the
+        sample is broken, or ``"clean"`` them.
+    lost
+        What to do with an instance of which no cell is left: ``"raise"``, so that the sample is
+        broken, or ``"drop"``. Dropped, it is left out of answers by class; an expression or a
+        question that it belongs to is left out altogether, since the answer would be wrong.
+    boxes
+        The share of expressions and questions by class that ask for boxes only, 0 .. 1.
+    absent
+        The share of questions by class that also ask for a class that the image does not show.
+    whole
+        The share of samples by class that are asked for all classes. Semantic maps always are.
+
+    Raises
+    ------
+    ConfigError
+        A share is not 0 .. 1, a choice is none, or boxes are asked of a codec that has none.
+
+    Examples
+    --------
+    >>> import maskcodec as mc
+    >>> from maskcodec.data.rows import RowMaker
+    >>> from maskcodec.data.sample import Instance, Sample
+    >>> rle = {"size": [4, 4], "counts": "52203"}
+    >>> sample = Sample(key="mine:1", image="1.jpg", shape=(4, 4), task="expression",
+    ...                 query="the dog", instances=(Instance(label="the dog", segmentation=rle),))
+    >>> (row,) = RowMaker(codec=mc.BSD(grid=4))(sample).rows
+    >>> for message in row.messages:
+    ...     print(message.role, repr(message.text))
+    user 'Please draw the mask of: the dog.'
+    assistant 'Here it is: <ref>the dog</ref><box>[[1 1 2 2]]</box><seg><fg2>\n<fg2></seg>'
+    """
+
+    codec: Codec
+    seed: int = 0
+    templates: Templates = field(default_factory=Templates)
+    placeholders: Placeholders = "refuse"
+    lost: Lost = "drop"
+    boxes: float = 0.0
+    absent: float = 0.1
+    whole: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_choice(self.placeholders, Placeholders, "placeholders")
+        check_choice(self.lost, Lost, "lost")
+        for name in ("boxes", "absent", "whole"):
+            share = getattr(self, name)
+            if not isinstance(share, (int, float)) or not 0 <= share <= 1:
+                raise ConfigError(f"{name} is a share, 0 .. 1, got {share!r}")
+        if self.boxes and not isinstance(self.codec, BSD):
+            raise ConfigError(f"boxes need a codec that has them, b-sd; got {self.codec.codec_id}")
+
+    def __call__(self, *samples: Sample) -> Made:
+        """The row of one sample, or of several of one image as turns of one conversation."""
+        made = Made()
+        messages: list[Message] = []
+        for sample in samples:
+            turns = Turns(self, sample)
+            try:
+                said = turns.messages()
+            except (MaskCodecError, TypeError) as error:
+                made.broken.append(Broken(sample.key, str(error)))
+                continue
+            messages += said
+            made.lost += turns.lost
+            made.left_out += not said
+            made.cleaned += turns.cleaned
+        if messages:
+            made.rows.append(Row(samples[0].key, samples[0].image, tuple(messages)))
+        return made

@@ -1,0 +1,236 @@
+"""Samples to shards: as many as a worker takes at a time, and the files that it makes of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from maskcodec.data.formats import FormatName, Storage, file_bytes, trainer_rows
+from maskcodec.data.sample import Broken
+from maskcodec.data.split import TRAIN, VAL, split_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from maskcodec.codec import Codec
+    from maskcodec.data.rows import Row, RowMaker
+    from maskcodec.data.sample import Sample
+
+Item: TypeAlias = "tuple[Sample, ...] | Broken"
+
+MOST_HELD = 10_000  # samples that wait for others of their image
+
+
+class Batch(NamedTuple):
+    """What a worker gets.
+
+    Attributes
+    ----------
+    number
+        The shard's.
+    items
+        What goes into it, in its order; or the numbers of records, which the worker reads itself.
+    """
+
+    number: int
+    items: list[Item] | range
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was counted, of a shard or of several.
+
+    Attributes
+    ----------
+    rows
+        Rows as the trainer reads them, by split.
+    samples
+        Records of the sources, the broken ones among them.
+    lost, left_out, cleaned
+        As `maskcodec.data.rows.Made` has them, as numbers.
+    broken
+        The records that could not be used.
+    tokens
+        How many rows have how many tokens, where a tokenizer counts.
+    """
+
+    rows: Counter[str] = field(default_factory=Counter)
+    samples: int = 0
+    lost: int = 0
+    left_out: int = 0
+    cleaned: int = 0
+    broken: list[Broken] = field(default_factory=list)
+    tokens: Counter[int] = field(default_factory=Counter)
+
+    def add(self, other: Counts) -> None:
+        """Take in what another shard counted."""
+        self.rows += other.rows
+        self.samples += other.samples
+        self.lost += other.lost
+        self.left_out += other.left_out
+        self.cleaned += other.cleaned
+        self.broken += other.broken
+        self.tokens += other.tokens
+
+    def plain(self) -> dict[str, Any]:
+        """The counts for JSON."""
+        return {
+            "rows": dict(self.rows),
+            "samples": self.samples,
+            "lost": self.lost,
+            "left_out": self.left_out,
+            "cleaned": self.cleaned,
+            "broken": [broken._asdict() for broken in self.broken],
+            "tokens": {str(length): count for length, count in sorted(self.tokens.items())},
+        }
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Counts:
+        """The counts that `plain` wrote."""
+        return cls(
+            rows=Counter(plain["rows"]),
+            samples=plain["samples"],
+            lost=plain["lost"],
+            left_out=plain["left_out"],
+            cleaned=plain["cleaned"],
+            broken=[Broken(**broken) for broken in plain["broken"]],
+            tokens=Counter({int(length): n for length, n in plain["tokens"].items()}),
+        )
+
+
+class Shard(NamedTuple):
+    """What a worker gives back: a file's bytes for each split that has rows, and the counts."""
+
+    number: int
+    files: dict[str, bytes]
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardMaker:
+    """Makes shards of batches, in any process: what it makes depends on the batch alone.
+
+    Parameters
+    ----------
+    rows
+        Makes the rows.
+    format, storage
+        How they are written.
+    val_fraction
+        The share of images whose rows are for validation.
+    tokenizer
+        What counts tokens, as `maskcodec.vocabularies.load_tokenizer` takes it.
+    source
+        Where records are read by their number, if batches have numbers.
+    """
+
+    rows: RowMaker
+    format: FormatName
+    storage: Storage = "jsonl"
+    val_fraction: float = 0.0
+    tokenizer: str | None = None
+    source: Sequence[Sample | Broken] | None = None
+
+    def __call__(self, batch: Batch) -> Shard:
+        """The files and the counts of a shard."""
+        counts = Counts()
+        rows: dict[str, list[dict[str, Any]]] = {TRAIN: [], VAL: []}
+        for item in self._items(batch.items):
+            if isinstance(item, Broken):
+                counts.samples += 1
+                counts.broken.append(item)
+                continue
+            made = self.rows(*item)
+            counts.samples += len(item)
+            counts.lost += made.lost
+            counts.left_out += made.left_out
+            counts.cleaned += len(made.cleaned)
+            counts.broken += made.broken
+            for row in made.rows:
+                split = split_of(row.image, row.key, self.val_fraction)
+                rows[split] += trainer_rows(row, self.format)
+                if self.tokenizer is not None:
+                    counts.tokens[_length(row, self.tokenizer, self.rows.codec)] += 1
+        written = {
+            split: file_bytes(some, self.format, self.storage)
+            for split, some in rows.items()
+            if some
+        }
+        counts.rows = Counter({split: len(rows[split]) for split in written})
+        return Shard(batch.number, written, counts)
+
+    def _items(self, items: list[Item] | range) -> Iterator[Item]:
+        if not isinstance(items, range):
+            yield from items
+            return
+        source = self.source or ()
+        for number in items:
+            record = source[number]
+            yield record if isinstance(record, Broken) else (record,)
+
+
+def gathered(samples: Iterable[Sample | Broken], turns: int) -> Iterator[Item]:
+    """Samples by themselves, or expressions and questions of one image together.
+
+    Parameters
+    ----------
+    samples
+        In the sources' order, which is kept but for what waits for others of its image.
+    turns
+        The most samples that go together.
+    """
+    waiting: dict[str, list[Sample]] = {}
+    held = 0
+    for sample in samples:
+        if isinstance(sample, Broken):
+            yield sample
+        elif turns == 1 or sample.task not in {"expression", "reasoning"}:
+            yield (sample,)
+        else:
+            together = waiting.setdefault(sample.image, [])
+            together.append(sample)
+            held += 1
+            if len(together) == turns or held > MOST_HELD:
+                full = sample.image if len(together) == turns else next(iter(waiting))
+                ready = waiting.pop(full)
+                held -= len(ready)
+                yield tuple(ready)
+    yield from map(tuple, waiting.values())
+
+
+def numbered(count: int, size: int, skip: Callable[[int], bool]) -> Iterator[Batch]:
+    """Records in shards of a size by their numbers alone, as `batches` has them."""
+    for number in range(-(-count // size)):
+        if not skip(number):
+            yield Batch(number, range(number * size, min(count, (number + 1) * size)))
+
+
+def batches(items: Iterable[Item], size: int, skip: Callable[[int], bool]) -> Iterator[Batch]:
+    """Items in shards of a size; those shards that are there already are passed over."""
+    rest = iter(items)
+    number = 0
+    while some := list(islice(rest, size)):
+        if not skip(number):
+            yield Batch(number, some)
+        number += 1
+
+
+def _length(row: Row, tokenizer: str, codec: Codec) -> int:
+    """How many tokens a row's words have, without those of the image and of the chat's template."""
+    counter = _counter(tokenizer, codec)
+    texts = [message.text for message in row.messages]
+    return sum(len(found.ids) for found in counter.encode_batch(texts, add_special_tokens=False))
+
+
+@lru_cache(maxsize=1)
+def _counter(tokenizer: str, codec: Codec) -> Any:
+    """A tokenizer that has the codec's tokens."""
+    from maskcodec.tokenizer import extend_tokenizer
+    from maskcodec.vocabularies import load_tokenizer
+
+    counter = load_tokenizer(tokenizer)
+    extend_tokenizer(counter, codec)
+    return counter

@@ -1,0 +1,250 @@
+"""What is asked about a sample, and what is answered: everything that rows draw lots for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+from maskcodec.bricks import BSD
+from maskcodec.data.drawing import Drawing, draw
+from maskcodec.data.labels import Words
+from maskcodec.data.templates import filled
+from maskcodec.errors import LabelError, MaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from maskcodec.data.rows import RowMaker
+    from maskcodec.data.sample import Instance, Sample
+
+MOST_CLASSES = 3  # that one question asks for, unless it asks for all
+
+_ROI = re.compile(r"\{(roi\d{1,4})\}")
+_IMAGE = re.compile(r"\s*<image>\s*")
+
+
+class Message(NamedTuple):
+    """What one side says: the role is ``"user"`` or ``"assistant"``, the text has no image."""
+
+    role: str
+    text: str
+
+
+@dataclass(slots=True)
+class Turns:
+    """The turns of one sample.
+
+    Attributes
+    ----------
+    maker
+        The settings.
+    sample
+        What they are about.
+    lost
+        How many instances of the answer have no cell left.
+    cleaned
+        What was taken out of labels and questions.
+    """
+
+    maker: RowMaker
+    sample: Sample
+    lost: int = 0
+    cleaned: list[str] = field(default_factory=list)
+
+    def messages(self) -> list[Message]:
+        """Questions and answers; none where the answer would miss what was lost.
+
+        Raises
+        ------
+        MaskCodecError, TypeError
+            The sample cannot be used.
+        """
+        for text in (self.sample.key, self.sample.image):
+            _check_encodable(text)
+        if self.sample.task == "chat":
+            return self._passed_through()
+        if self.sample.task in {"classes", "semantic"}:
+            return self._by_class()
+        return self._asked()
+
+    def _passed_through(self) -> list[Message]:
+        """A conversation, without the place of the image, which each trainer's format knows."""
+        messages = []
+        for number, (role, text) in enumerate(self.sample.turns):
+            if role != ("user", "assistant")[number % 2]:
+                raise LabelError(f"turn {number} is of {role!r}; user and assistant take turns")
+            has_place = self.sample.image != "" and number == 0
+            bare = _IMAGE.sub(" ", text, count=1) if has_place else text
+            messages.append(Message(role, self._words.speech(bare, self.cleaned)))
+        if not messages or len(messages) % 2:
+            raise LabelError(f"a conversation ends with an answer, got {len(messages)} turns")
+        return messages
+
+    def _asked(self) -> list[Message]:
+        """An expression or a question, and what it is about."""
+        sample, templates = self.sample, self.maker.templates
+        what = self._words.question(sample.query, self.cleaned)
+        reasoning = sample.task == "reasoning"
+        what = what if reasoning else what.removesuffix(".")  # wordings bring their own
+        questions = templates.reasoning if reasoning else templates.expression
+        if not sample.instances:
+            denials = templates.unanswered if reasoning else templates.nothing
+            return self._turn(questions, denials, self._told(None), what=what)
+        labels = self._labels()
+        drawing = self._draw(sample.instances, labels)
+        if drawing.lost:
+            return []
+        if not reasoning and self._chance("box") < self.maker.boxes:
+            boxes = self._boxes(drawing)
+            return self._turn(templates.box, templates.box_answers, what=what, masks=boxes)
+        answers = templates.reasoning_answers if reasoning else templates.expression_answers
+        told = self._told(drawing)
+        return self._turn(questions, answers, told, what=what, masks=drawing.text)
+
+    def _by_class(self) -> list[Message]:
+        """Some or all classes of an image."""
+        maker, sample = self.maker, self.sample
+        labels = self._labels()
+        there = list(dict.fromkeys(labels))
+        is_map = sample.task == "semantic" and not self._boxed
+        if there and (is_map or self._chance("whole") < maker.whole):
+            drawing = self._of_classes(there, labels)[0]
+            templates = maker.templates.whole, maker.templates.whole_answers
+            return self._turn(*templates, masks=drawing.text) if drawing.text else []
+        wants = not there or self._chance("absent") < maker.absent
+        absent = self._absent(set(labels)) if wants else []
+        count = 1 + int(self._chance("count") * MOST_CLASSES)
+        alone = bool(absent) and self._chance("alone") < 0.5
+        asked = [] if alone else self._shuffled(there)[:count]
+        return self._of_some(asked, absent, labels)
+
+    def _of_some(self, asked: list[str], absent: list[str], labels: list[str]) -> list[Message]:
+        """A question for classes that are there, and for one that is not."""
+        templates = self.maker.templates
+        drawing, found = self._of_classes(asked, labels)
+        if found and self._chance("box") < self.maker.boxes:
+            what, boxes = ", ".join(found), self._boxes(drawing)
+            return self._turn(templates.box, templates.box_answers, what=what, masks=boxes)
+        said = []
+        if found:
+            answer, what = self._drawn(templates.classes_answers, "answer"), ", ".join(found)
+            said.append(filled(answer, what=what, masks=drawing.text))
+        said += [filled(self._drawn(templates.absent, "denial"), what=name) for name in absent]
+        what = ", ".join(self._shuffled([*found, *absent]))
+        return self._turn(templates.classes, (), " ".join(said), what=what) if said else []
+
+    def _of_classes(self, asked: Sequence[str], labels: list[str]) -> tuple[Drawing, list[str]]:
+        """The instances of some classes, class by class, and the classes of which one is left."""
+        order = [k for name in asked for k, label in enumerate(labels) if label == name]
+        chosen = [labels[k] for k in order]
+        drawing = self._draw([self.sample.instances[k] for k in order], chosen)
+        lost = set(drawing.lost)
+        left = {label for k, label in enumerate(chosen) if k not in lost}
+        if not left:
+            return Drawing("", [], []), []
+        return drawing, [name for name in asked if name in left]
+
+    def _absent(self, there: set[str]) -> list[str]:
+        """One class that the image does not show, if the dataset has one."""
+        names = [name for name in self.sample.names if name not in there]
+        drawn = [self._drawn(names, "absent class")] if names else []
+        return [self._words.label(name, self.cleaned) for name in drawn]
+
+    def _told(self, drawing: Drawing | None) -> str:
+        """The sample's own answer with its regions in their places; "" if it has none."""
+        if not self.sample.answer:
+            return ""
+        drawn = drawing.parts if drawing else []
+        parts: dict[str, str] = {}
+        for instance, part in zip(self.sample.instances, drawn, strict=True):
+            before = parts.get(instance.label, "") if self._boxed else ""
+            parts[instance.label] = before + part
+        pieces = _ROI.split(self.sample.answer)
+        missing = sorted(set(pieces[1::2]) - set(parts))
+        if missing:
+            raise LabelError(
+                f"the answer speaks of {', '.join(missing)}, but the regions are "
+                f"{', '.join(parts) or 'none'}"
+            )
+        told = [
+            parts[piece] if number % 2 else self._spaced(piece)
+            for number, piece in enumerate(pieces)
+        ]
+        if drawing and not self._boxed:
+            rest = drawing.text  # a map shows all regions at once
+        else:
+            rest = "".join(part for name, part in parts.items() if name not in pieces[1::2])
+        return f"{''.join(told).strip()} {rest}".strip()
+
+    def _spaced(self, piece: str) -> str:
+        """Words between two regions, checked, and the white space around them."""
+        words = piece.strip()
+        if not words:
+            return piece
+        before, _, after = piece.partition(words)
+        return f"{before}{self._words.speech(words, self.cleaned)}{after}"
+
+    def _labels(self) -> list[str]:
+        words = self._words
+        return [words.label(instance.label, self.cleaned) for instance in self.sample.instances]
+
+    def _draw(self, instances: Sequence[Instance], labels: Sequence[str]) -> Drawing:
+        if self.sample.shape is None:
+            raise MaskError("the image has no size, which whatever it shows is measured in")
+        drawing = draw(self.maker.codec, instances, labels, self.sample.shape, self.maker.lost)
+        self.lost += len(drawing.lost)
+        return drawing
+
+    def _boxes(self, drawing: Drawing) -> str:
+        """What was drawn without the rows."""
+        seg = self.maker.codec.tags()[4]
+        return "".join(part.partition(seg)[0] for part in drawing.parts)
+
+    def _turn(
+        self, questions: Sequence[str], answers: Sequence[str], told: str = "", **values: str
+    ) -> list[Message]:
+        """A question and an answer: the one told, or one of the wordings."""
+        question = filled(self._drawn(questions, "question"), **values)
+        answer = told or filled(self._drawn(answers, "answer"), **values)
+        return [Message("user", question), Message("assistant", answer)]
+
+    @property
+    def _boxed(self) -> bool:
+        """Whether each instance has a text of its own."""
+        return isinstance(self.maker.codec, BSD)
+
+    @property
+    def _words(self) -> Words:
+        return Words(self.maker.codec, self.maker.placeholders)
+
+    def _chance(self, *what: str) -> float:
+        return chance(self.maker.seed, self.sample.key, *what)
+
+    def _drawn(self, choices: Sequence[str], what: str) -> str:
+        return choices[int(self._chance(what) * len(choices))]
+
+    def _shuffled(self, names: Iterable[str]) -> list[str]:
+        return sorted(names, key=lambda name: self._chance("order", name))
+
+
+def chance(seed: int, *what: str) -> float:
+    """A number from 0 up to 1 that is always the same for the same seed and words.
+
+    Examples
+    --------
+    >>> from maskcodec.data.turns import chance
+    >>> 0 <= chance(7, "refcoco:17:2", "question") == chance(7, "refcoco:17:2", "question") < 1
+    True
+    """
+    words = "\0".join([str(seed), *what]).encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(words, digest_size=6).digest(), "big") / (1 << 48)
+
+
+def _check_encodable(name: str) -> None:
+    """Refuse the name of a file or a record that no file of rows can hold."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise LabelError(f"{name!r} is no UTF-8, which rows are written in; rename it") from None
