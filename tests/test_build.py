@@ -22,7 +22,8 @@ from maskcodec.data import shards
 from maskcodec.data.build import Report, build
 from maskcodec.data.engines import local
 from maskcodec.data.engines import ray as ray_engine
-from maskcodec.data.origins import Joined, Origin
+from maskcodec.data.folder import Folder
+from maskcodec.data.origins import Joined, Origin, stamps
 from maskcodec.data.rows import RowMaker
 from maskcodec.data.sample import Broken, Instance, Sample
 from maskcodec.data.shards import Batch, Counts, Shard, ShardMaker, gathered
@@ -118,6 +119,7 @@ def test_an_image_is_for_training_or_for_validation(whole):
 
 def test_what_is_beside_the_rows(whole):
     assert sorted(path.name for path in whole.iterdir()) == [
+        "README.md",
         "broken.jsonl",
         "maskcodec.json",
         "report.json",
@@ -188,6 +190,7 @@ def test_llava_has_one_list(tmp_path):
     keys = [some.key for some in samples() if not isinstance(some, Broken)]
     assert [row["id"] for row in found] == keys
     assert not any(path.is_dir() for path in (tmp_path / "out").iterdir())
+    assert not (tmp_path / "out" / "README.md").exists()
     made(samples(), tmp_path / "both", format="llava", val_fraction=0.5)
     both = [json.loads((tmp_path / "both" / f"{s}.json").read_text()) for s in ("train", "val")]
     assert sorted(map(str, both[0] + both[1])) == sorted(map(str, found))
@@ -217,6 +220,25 @@ def test_datasets_finds_the_splits(whole, tmp_path):
     loaded = datasets.load_dataset(str(whole), cache_dir=str(tmp_path))
     assert loaded["train"].to_list() == rows(whole)
     assert loaded["validation"].to_list() == rows(whole, "val")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("storage", ["jsonl", "parquet"])
+@pytest.mark.parametrize("name", ["ms-swift", "trl", "llava"])
+@pytest.mark.parametrize("first", [False, True])
+def test_datasets_loads_rows_with_and_without_an_image(name, storage, first, tmp_path):
+    datasets = pytest.importorskip("datasets", reason="datasets is missing: pip install datasets")
+    if (name, storage) == ("llava", "jsonl"):
+        pytest.skip("a list for LLaVA's scripts, which do not use datasets")
+    said = (("user", "Hello"), ("assistant", "Hello"))
+    bare = [Sample(key=f"{k}", image="", shape=None, task="chat", turns=said) for k in range(4)]
+    shown = [sample(k) for k in range(4, 8)]
+    made(bare + shown if first else shown + bare, tmp_path / "out", format=name, storage=storage)
+    loaded = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    column = "image" if name == "llava" else "images"
+    found = [bool(row[column]) for row in loaded["train"]]
+    assert found == ([False] * 4 + [True] * 4 if first else [True] * 4 + [False] * 4)
 
 
 def test_tokens_are_counted(tmp_path):
@@ -315,9 +337,9 @@ def test_what_a_killed_run_left_half_written_is_gone(whole, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         made(Stopping(13), tmp_path / "out", val_fraction=0.3)
     partial = tmp_path / "out.partial"
-    (partial / "train" / ".00003.jsonl.17").write_text('{"mess')
+    (partial / "rows" / "train" / ".00003.jsonl.17").write_text('{"mess')
     (partial / "shards" / ".00003.json.17").write_text("{")
-    (partial / "train" / "00003.jsonl").write_text("whole, but not counted")
+    (partial / "rows" / "train" / "00003.jsonl").write_text("whole, but not counted")
     made(samples(), tmp_path / "out", val_fraction=0.3)
     assert content(tmp_path / "out") == content(whole)
 
@@ -327,13 +349,108 @@ def test_other_settings_do_not_go_on(tmp_path):
         made(Stopping(13), tmp_path / "out", origin={"file": [1, 2]})
     for settings, message in [
         ({"turns": 2}, "turns 1, this one has 2"),
-        ({"origin": {"file": [1, 3]}}, r'origin {"file": \[1, 2\]}, this one has'),
-        ({"rows": RowMaker(codec=mc.BSD(grid=5))}, "is of a run with codec"),
+        ({"origin": {"file": [1, 3]}}, r"origin.file \[1, 2\], this one has \[1, 3\]"),
+        ({"origin": {}}, r"origin.file \[1, 2\], this one has null"),
+        ({"rows": RowMaker(codec=mc.BSD(grid=5))}, "is of a run with codec.grid"),
         ({"rows": RowMaker(codec=mc.BSD(grid=4), seed=7)}, "seed 0, this one has 7"),
     ]:
         with pytest.raises(mc.BuildError, match=message + ".*: use the same|" + message):
             made(samples(), tmp_path / "out", **{"origin": {"file": [1, 2]}, **settings})
     assert made(samples(), tmp_path / "out", origin={"file": [1, 2]}, workers=1).resumed == 3
+
+
+def test_the_first_difference_of_nested_settings_is_named(tmp_path):
+    origin = {"sources": [{"path": "a"}, {"path": "b", "files": {"b": [1]}}, 3]}
+    with pytest.raises(KeyboardInterrupt):
+        made(Stopping(13), tmp_path / "out", origin=origin)
+    for sources, message in [
+        ([{"path": "a"}, {"path": "b", "files": {"b": [2]}}, 3], r"origin.sources\[1\].files.b "),
+        ([{"path": "a"}, {"path": "b", "files": {"b": [1]}}, 4], r"origin.sources \["),
+        ([{"path": "a"}], r"origin.sources \["),
+    ]:
+        with pytest.raises(mc.BuildError, match="is of a run with " + message):
+            made(samples(), tmp_path / "out", origin={"sources": sources})
+
+
+class Killing:
+    """Steps of the file system, of which one is the last: before it, or just after it."""
+
+    def __init__(self, monkeypatch, after):
+        self.patch, self.after, self.left = monkeypatch, after, None
+        for name in ("replace", "rename", "unlink", "rmdir", "mkdir"):
+            monkeypatch.setattr(os, name, self.step(getattr(os, name)))
+
+    def step(self, real):
+        def take(*args, **kwargs):
+            if self.left is None:
+                return real(*args, **kwargs)
+            self.left -= 1
+            if self.left >= 0:
+                return real(*args, **kwargs)
+            if self.after and self.left == -1:
+                real(*args, **kwargs)
+            raise KeyboardInterrupt
+
+        return take
+
+    def build(self, steps, *args, **settings):
+        """A build that is killed at a step of its end; whether it was."""
+        finish = Folder.finish
+
+        def armed(*some):
+            self.left = steps
+            finish(*some)
+
+        self.patch.setattr(Folder, "finish", armed)
+        try:
+            made(*args, **settings)
+        except KeyboardInterrupt:
+            return True
+        finally:
+            self.left = None
+            self.patch.setattr(Folder, "finish", finish)
+        return False
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("name", ["ms-swift", "llama-factory", "llava"])
+def test_a_run_that_is_killed_at_its_end_goes_on(name, after, monkeypatch, tmp_path):
+    settings = {"format": name, "val_fraction": 0.3, "shard_size": 9}
+    made(samples(), tmp_path / "whole" / "out", **settings)
+    whole = content(tmp_path / "whole" / "out")
+    killing = Killing(monkeypatch, after)
+    for steps in range(99):
+        out = tmp_path / str(steps) / "out"
+        out.mkdir(parents=True)
+        if not killing.build(steps, samples(), out, **settings):
+            break
+        if out.exists() and any(out.iterdir()):  # it is whole; only what is beside it was left
+            assert content(out) == whole
+            with pytest.raises(mc.BuildError, match="out is there already"):
+                made(samples(), out, **settings)
+        else:
+            made(samples(), out, **settings)
+        assert content(out) == whole
+        assert [path.name for path in out.parent.iterdir()] == ["out"]
+    assert steps > 12
+    assert content(out) == whole
+
+
+def test_a_run_whose_shards_have_holes_counts_in_order(whole, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        made(Stopping(20), tmp_path / "out", val_fraction=0.3)
+    (tmp_path / "out.partial" / "shards" / "00000.json").unlink()
+    made(samples(), tmp_path / "out", val_fraction=0.3)
+    assert content(tmp_path / "out") == content(whole)
+
+
+def test_what_is_not_of_a_run_stays(whole, tmp_path):
+    (tmp_path / "out.partial").mkdir()
+    (tmp_path / "out.partial" / "mine").write_text("mine")
+    (tmp_path / "out.partial" / ".settings.json.17").write_text("{")
+    made(samples(), tmp_path / "out", val_fraction=0.3)
+    assert content(tmp_path / "out") == content(whole)
+    assert list(content(tmp_path / "out.partial")) == ["mine"]
 
 
 SLOW = """
@@ -423,6 +540,34 @@ def test_workers_keep_the_order_and_read_little_ahead():
 def test_a_worker_that_dies_is_an_error():
     with pytest.raises(mc.BuildError, match=r"a worker process died, .* run the same again"):
         list(local.run(dead, numbers(3), workers=2))
+
+
+class Numbered:
+    """Records by their numbers, with no length."""
+
+    def __iter__(self):
+        return iter(samples())
+
+    def __getitem__(self, number):
+        return samples()[number]
+
+
+def test_numbers_without_a_length_are_not_enough(whole, tmp_path):
+    made(Numbered(), tmp_path / "out", val_fraction=0.3)
+    assert content(tmp_path / "out") == content(whole)
+
+
+def gone(batch):
+    if batch.number == 1:
+        raise FileNotFoundError(2, "No such file", "1.png")
+    return empty(batch)
+
+
+@pytest.mark.parametrize(("workers", "count"), [(1, 3), (2, 2), (2, 9)])
+def test_an_error_of_the_system_names_its_shard(workers, count):
+    message = r"^shard 1 could not be made: .*No such file: '1.png'$"
+    with pytest.raises(mc.BuildError, match=message):
+        list(local.run(gone, numbers(count), workers=workers))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -526,6 +671,71 @@ def test_numbers_of_a_source_are_numbers(tmp_path):
         Origin.parsed(f"{typed},colour=red").open()
 
 
+def test_a_change_in_a_folder_is_seen(tmp_path, monkeypatch):
+    deep = tmp_path / "refcoco" / "deep"
+    deep.mkdir(parents=True)
+    (deep / "1.json").write_text("{}")
+    (deep / "1.jpg").write_text("a picture")
+    (deep / "back").symlink_to(tmp_path / "refcoco")
+    (deep / "nothing.json").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "refcoco" / "more.json").mkdir()
+    origin = Origin.parsed(f"refer:{tmp_path / 'refcoco'},split=val,images={deep}")
+    before = origin.identity()["files"]
+    assert before[str(tmp_path / "refcoco")][0] == 1
+    assert list(before) == [str(tmp_path / "refcoco")]
+    (deep / "1.jpg").write_text("another picture")
+    (deep / "out").mkdir()
+    (deep / "out" / "report.json").write_text("{}")
+    assert origin.identity(deep / "out", deep / "out.partial")["files"] == before
+    for change in (
+        lambda: os.utime(deep / "1.json", ns=(1, 1)),
+        lambda: (deep / "2.PNG").write_bytes(b""),
+        lambda: (deep / "2.PNG").rename(deep / "3.PNG"),
+        lambda: (deep / "3.PNG").write_bytes(b"longer"),
+    ):
+        before = origin.identity(deep / "out")["files"]
+        change()
+        assert origin.identity(deep / "out")["files"] != before
+    scandir = os.scandir
+
+    def shut(folder):
+        if Path(folder).name == "deep":
+            raise PermissionError
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", shut)
+    assert origin.identity()["files"][str(tmp_path / "refcoco")][0] == 0
+
+
+def test_masks_of_a_panoptic_file_are_stamped(tmp_path):
+    (tmp_path / "val").mkdir()
+    (tmp_path / "val" / "1.png").write_bytes(b"")
+    (tmp_path / "val.json").write_text("{}")
+    files = Origin.parsed(f"panoptic:{tmp_path / 'val.json'}").identity()["files"]
+    assert {name: found[0] for name, found in files.items()} == {
+        str(tmp_path / "val"): 1,
+        str(tmp_path / "val.json"): 2,
+    }
+
+
+def test_what_is_no_path_has_no_stamp(tmp_path):
+    assert stamps("x" * 5000) == stamps("\0") == {}
+    os.mkfifo(tmp_path / "pipe")
+    assert stamps(str(tmp_path / "pipe")) == {}
+
+
+@pytest.mark.parametrize("name", ["words", "words/tokenizer.json"])
+def test_another_tokenizer_does_not_go_on(name, tmp_path):
+    save_tokenizer(tmp_path / "words")
+    settings = {"tokenizer": str(tmp_path / name)}
+    with pytest.raises(KeyboardInterrupt):
+        made(Stopping(13), tmp_path / "out", **settings)
+    (tmp_path / "words" / "else.json").write_text("{}")
+    os.utime(tmp_path / "words" / "tokenizer.json", ns=(1, 1))
+    with pytest.raises(mc.BuildError, match=r"with tokenizer_files\..*/words/tokenizer.json \["):
+        made(samples(), tmp_path / "out", **settings)
+
+
 # The command line
 
 
@@ -616,6 +826,17 @@ def test_a_command_goes_on(instances):
     result = run(instances, "--out", "rows", "--workers", 1, "--shard-size", 4, "--strict", code=1)
     result = run(instances, "--out", "rows", "--workers", 1, "--shard-size", 4)
     assert "after 2 shards of an earlier run" in words(result.stderr)
+
+
+def test_a_command_goes_on_in_the_folder_of_a_dataset(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("names.txt").write_text("dog\ncat\n")
+    for number in range(4):
+        Image.new("L", (4, 4), 1).save(f"{number}.png")
+    Path("2.png").write_bytes(b"no picture")
+    args = ["index:.,names=names.txt,first=1", "--out", "rows", "--workers", 1, "--shard-size", 1]
+    run(*args, "--strict", code=1)
+    assert "after 2 shards of an earlier run" in words(run(*args).stderr)
 
 
 @pytest.mark.parametrize(

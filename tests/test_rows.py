@@ -1,6 +1,7 @@
 """Samples to rows: what is asked, what is answered, and that lots fall the same way everywhere."""
 
 import dataclasses
+import itertools
 import pickle
 import re
 import subprocess
@@ -171,6 +172,25 @@ def test_an_image_without_objects_is_asked_for_absent_ones():
         assert "no dog" in answer or "no cat" in answer
     made = maker()(sample("classes"))
     assert (made.rows, made.broken, made.left_out) == ([], [], 1)
+    made = maker(absent=0.0)(empty)
+    assert (made.rows, made.broken, made.left_out) == ([], [], 1)
+
+
+def test_what_is_there_is_not_denied_however_it_is_spelled():
+    scene = sample("classes", ("hot  dog", LEFT), names=("hot dog", " hot\tdog", "cow", "cow "))
+    for _, answer in many(maker(absent=1.0, whole=0.0), scene):
+        assert "no hot" not in answer
+        assert "no cow" in answer
+    scene = sample("classes", ("dog|pup", LEFT), names=("dog|pup", "dog  pup", "cow|ox"))
+    for _, answer in many(maker(RRLE, absent=1.0, whole=0.0, placeholders="clean"), scene):
+        assert "no dog" not in answer
+        assert "no cow ox" in answer
+
+
+def test_names_that_are_one_are_drawn_as_often_as_one():
+    empty = sample("classes", names=("cow", *[" " * k + "cow" for k in range(1, 20)], "ox"))
+    answers = [answer for _, answer in many(maker(), empty, 100)]
+    assert 30 < sum("no ox" in answer for answer in answers) < 70
 
 
 def test_boxes_of_classes():
@@ -179,6 +199,24 @@ def test_boxes_of_classes():
         assert "<seg>" not in answer
         assert "<box>" in answer
         assert all(label in question for label in re.findall("<ref>(.*?)</ref>", answer))
+
+
+def crowded(some, index):
+    """The sample with one of its instances standing for a group."""
+    shown = list(some.instances)
+    shown[index] = dataclasses.replace(shown[index], crowd=True)
+    return dataclasses.replace(some, instances=tuple(shown))
+
+
+def test_a_crowd_is_shown_by_its_mask():
+    dogs = sample("expression", ("dogs", RIGHT), ("dogs", LEFT), query="dogs")
+    for _, answer in many(maker(boxes=1.0), crowded(dogs, 1), 10):
+        assert labels(answer) == ["dogs", "dogs"]
+    masks = {True: 0, False: 0}
+    for _, answer in many(maker(whole=0.0, absent=0.0, boxes=1.0), crowded(SCENE, 2)):
+        assert ("<seg>" in answer) == ("<ref>dog</ref>" in answer)
+        masks["<seg>" in answer] += 1
+    assert min(masks.values()) > 5
 
 
 def test_a_question_is_answered_by_its_regions():
@@ -334,6 +372,19 @@ def test_boxes_need_a_codec_that_has_them():
         (BSD, "a <ref-object> b", "<ref-object>"),
         (BSD, "a <video> b", "<video>"),
         (BSD, "a <|im_end|> b", "<|im_end|>"),
+        (BSD, "a <image_1> b", "<image_1>"),
+        (BSD, "a <video-12> b", "<video-12>"),
+        (BSD, "a <image3> b", "<image3>"),
+        (BSD, "a <s> b", "<s>"),
+        (BSD, "a </s> b", "</s>"),
+        (BSD, "a <img> b", "<img>"),
+        (RRLE, "a </img> b", "</img>"),
+        (BSD, "a <IMG_CONTEXT> b", "<IMG_CONTEXT>"),
+        (BSD, "a <start_of_turn> b", "<start_of_turn>"),
+        (RRLE, "a <end_of_turn> b", "<end_of_turn>"),
+        (BSD, "a <start_of_image> b", "<start_of_image>"),
+        (BSD, "a [INST] b", "[INST]"),
+        (RRLE, "a [/INST] b", "[/INST]"),
         (BSD, "a </ref> b", "</ref>"),
         (BSD, "a <fg63> b", "<fg63>"),
         (mc.BSD(grid=8, repeats=True), "a <rep2> b", "<rep2>"),
@@ -373,8 +424,26 @@ def test_a_separator_does_no_harm_in_a_question():
 
 
 def test_absent_classes_are_looked_at_as_well():
-    some = sample("classes", names=("<image>",))
-    assert broken(maker()(some)).startswith("label '<image>' holds '<image>'")
+    some = sample("classes", names=("<image>", "", 7, ["cow"], "a\ud800"))
+    made = maker()(some)
+    assert (made.rows, made.broken, made.left_out, made.cleaned) == ([], [], 1, [])
+    some = dataclasses.replace(some, names=("<image>", "cow", "<fg1>"))
+    assert all("no cow" in answer for _, answer in many(maker(), some))
+    made = maker(placeholders="clean")(sample("classes", names=("a<image>b",)))
+    assert "no a b" in said(made)[1]
+    assert made.cleaned == ["<image>"]
+
+
+@pytest.mark.parametrize("query", [".", " . ", "..", ". ."])
+def test_a_full_stop_is_no_expression(query):
+    shown = " ".join(query.split())
+    message = f"an expression must have words, got {shown!r}; name what it stands for"
+    assert broken(maker()(sample("expression", ("dog", LEFT), query=query))) == message
+    assert broken(maker()(sample("expression", query=query))) == message
+
+
+def test_a_full_stop_goes_with_the_space_before_it():
+    assert all("dog ." not in question for question, _ in many(maker(), expression("dog ."), 20))
 
 
 def test_what_is_left_of_words_must_be_some():
@@ -439,6 +508,31 @@ def test_classes_go_on_without_what_is_lost():
             assert "cat" not in question
             assert labels(answer, COARSE) == ["dog"]
     assert whole(sample("classes", ("cat", DOT))).left_out == 1
+
+
+@pytest.mark.parametrize("codec", [COARSE, mc.RRLE(grid=2)])
+def test_what_is_lost_breaks_a_sample_whatever_is_asked(codec):
+    scene = sample("classes", ("dog", ALL), ("cat", DOT), names=("dog", "cat", "cow"))
+    make = maker(codec, lost="raise", whole=0.0, absent=0.5)
+    for k in range(20):
+        made = make(dataclasses.replace(scene, key=f"mine:{k}"))
+        assert (made.rows, made.lost, made.left_out) == ([], 0, 0)
+        (found,) = made.broken
+        assert found.message.startswith("instance 1 ('cat'): no cell of ")
+    fine = sample("classes", ("dog", ALL), ("cat", box(0, 0, 4, 4)))
+    assert len(many(make, fine, 20)) == 20
+
+
+def test_the_order_of_instances_hides_none_on_a_map():
+    narrow, wide = box(0, 0, 4, 4), box(2, 0, 4, 8)  # as large as each other, one cell or two
+    codec = mc.RRLE(grid=2, sampling="keep")
+    both = [("a", narrow), ("b", wide), ("c", narrow)]
+    for order in itertools.permutations(both):
+        made = maker(codec, whole=1.0)(sample("semantic", *order))
+        assert made.lost == 1
+        grid = codec.decode(said(made)[1])
+        shown = [[grid.names[number] for number in row] for row in grid.cells]
+        assert shown == [["c", "b"], ["others", "others"]]
 
 
 @pytest.mark.parametrize(

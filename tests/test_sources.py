@@ -706,7 +706,9 @@ def test_real_label_maps(real_data):
     with (folder / "objectInfo150.csv").open() as file:
         names = {int(row["Idx"]): row["Name"].split(";")[0] for row in csv.DictReader(file)}
     assert found[0].names[:3] == ("wall", "building", "sky")
-    assert len(found[0].names) == len(set(names.values()))
+    assert len(found[0].names) == len(set(found[0].names)) == len(names) == 150
+    assert {"chest of drawers", "traffic light", "screen door", "television"} < set(found[0].names)
+    assert [name for name in found[0].names if ";" in name] == []
     for one in found:
         with Image.open(folder / one.image.replace(".jpg", ".png")) as picture:
             values = np.asarray(picture)
@@ -782,6 +784,16 @@ NAMES = [
     ("a.json", '{"7": "wall", "0": " sky "}', {7: "wall", 0: "sky"}),
     ("a.txt", "\ufeffwall\r\n\r\nsky, blue", {1: "wall", 3: "sky, blue"}),
     ("a.csv", 'Name,Idx\n"wall",5\n\n"sky;air",6\n', {5: "wall", 6: "sky"}),
+    (
+        "a.csv",
+        "Idx,Name\n45,chest;of;drawers;chest\n57,pool;table\n58,pool;tables\n110,swimming;pool\n",
+        {45: "chest of drawers", 57: "pool table", 58: "pool", 110: "swimming pool"},
+    ),
+    (
+        "a.csv",
+        "Idx,Name\n1,screen;monitor\n2,screen;silver;screen\n3,wall\n",
+        {1: "screen;monitor", 2: "screen;silver;screen", 3: "wall"},
+    ),
     (
         "a.txt",
         "Idx\tRatio\tName\n1\t0.1\twall\n2\t0.2\tbuilding, edifice\n",
@@ -942,6 +954,16 @@ def test_gseval_names_lines_that_are_none(tmp_path):
     path.write_bytes(b"\n")
     with pytest.raises(SourceError, match="is empty; expected is a JSON object a line"):
         open_source("gseval", path)
+
+
+@pytest.mark.parametrize("name", ["../1.jpg", "a/../../1.jpg", "/etc/1.jpg", "\\\\host\\1.jpg"])
+def test_an_image_lies_below_its_folder(tmp_path, name):
+    rows = [{**datasets.gseval()[0], "image_path": name}]
+    path = write(tmp_path / "a.jsonl", rows)
+    (found,) = broken(open_source("gseval", path, images="photos"))
+    assert found == ("record 0", f"{name!r} is no name of an image below photos")
+    (sample,) = open_source("gseval", path)
+    assert sample.image == name
 
 
 def test_real_expressions(real_data):

@@ -156,6 +156,7 @@ def build(
       maskcodec build coco:instances_val2017.json --codec r-rle --format llava --out rows
     """
     from maskcodec.data.build import build as run
+    from maskcodec.data.folder import partial_of
     from maskcodec.data.origins import Joined, Origin
     from maskcodec.data.rows import RowMaker
 
@@ -194,6 +195,7 @@ def build(
     try:
         with say.wait("Reading"):
             opened = Joined(tuple(origin.open() for origin in origins))
+        written = out, partial_of(out)  # may be in a dataset's folder
         count = -(-len(opened) // shard_size)
         report = run(
             opened,
@@ -209,7 +211,7 @@ def build(
             workers=workers or _cores(),
             address=address,
             strict=strict,
-            origin={"sources": [origin.identity() for origin in origins]},
+            origin={"sources": [origin.identity(*written) for origin in origins]},
             watch=lambda shards: say.steps(shards, "Building", count),
         )
     except ModuleNotFoundError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from maskcodec._arrays import brief
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SYNONYMS = re.compile("[;,]")
+# Where objectInfo150.csv writes ";" for the spaces of a name as well, as its objectInfo150.txt
+# does not: the names of several words that come first.
+_SPACED = (
+    *("arcade machine", "bulletin board", "chest of drawers", "coffee table", "conveyer belt"),
+    *("crt screen", "dirt track", "kitchen island", "pool table", "screen door", "swimming pool"),
+    *("swivel chair", "trade name", "traffic light"),
+)
 _VALUES = "idx", "index", "id", "value"
 
 
@@ -25,9 +33,9 @@ def read_names(path: Path, first: int) -> dict[int, str]:
     ----------
     path
         ``.json``: ``{"1": "wall"}``, or a list, null or "" where a value has none. ``.csv``, or
-        ``.txt`` with tabs: a table with a column ``Name``, of whose synonyms,
-        ``building;edifice``, the first one counts, and one of values, ``Idx``, ``Index``, ``Id``
-        or ``Value``. Any other file: a name a line.
+        ``.txt`` with tabs: a table with a column of values, ``Idx``, ``Index``, ``Id`` or
+        ``Value``, and a column ``Name``, of whose synonyms, ``building;edifice``, the first one
+        counts, or all where another value's is the same. Any other file: a name a line.
     first
         The value of the first name of a list.
 
@@ -93,8 +101,17 @@ def _from_table(lines: list[str], path: Path) -> list[tuple[int, str]]:
             if row:
                 raise SourceError(f"{path}: line {number} has {len(row)} columns, not {len(head)}")
             continue
-        found.append((_value(row[key], path), _SYNONYMS.split(row[name])[0]))
-    return found
+        found.append((_value(row[key], path), row[name]))
+    called = Counter(map(_first, dict(found).values()))
+    return [(value, _first(all_) if called[_first(all_)] == 1 else all_) for value, all_ in found]
+
+
+def _first(synonyms: str) -> str:
+    """The first of several names."""
+    for name in _SPACED:
+        if f"{synonyms};".startswith(f"{name.replace(' ', ';')};"):
+            return name
+    return _SYNONYMS.split(synonyms)[0].strip()
 
 
 def _value(text: str, path: Path) -> int:

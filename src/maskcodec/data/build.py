@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from maskcodec import __version__
 from maskcodec.data.folder import Folder
 from maskcodec.data.formats import FormatName, Storage
+from maskcodec.data.origins import stamps
 from maskcodec.data.shards import Counts, ShardMaker, batches, gathered, numbered
 from maskcodec.errors import BuildError, ConfigError
 from maskcodec.grid import check_choice
@@ -157,7 +158,8 @@ def build(
     if not 0 <= val_fraction < 1:
         raise ConfigError(f"val_fraction must be 0 up to 1, 1 excluded, got {val_fraction!r}")
     # By their numbers, workers read records themselves; those of one image must be found first.
-    source: Any = samples if turns == 1 and hasattr(samples, "__getitem__") else None
+    has_numbers = hasattr(samples, "__getitem__") and hasattr(samples, "__len__")
+    source: Any = samples if turns == 1 and has_numbers else None
     make = ShardMaker(
         rows=rows,
         format=format,
@@ -169,25 +171,27 @@ def build(
     settings = _settings(make, turns, shard_size, origin or {})
     folder = Folder(Path(out), format, storage)
     done = folder.begin(settings)
-    total = Counts()
+    resumed = len(done)
     for number in sorted(done):
-        total.add(done[number])
-    _check_strict(total, strict)
+        _check_strict(done[number], strict)
     began, made = time.perf_counter(), 0
     if source is None:
-        todo = batches(gathered(samples, turns), shard_size, done.__contains__)
+        todo = batches(gathered(samples, turns), shard_size, frozenset(done).__contains__)
     else:
-        todo = numbered(len(source), shard_size, done.__contains__)
+        todo = numbered(len(source), shard_size, frozenset(done).__contains__)
     for shard in watch(_engine(engine, workers, address)(make, todo)):
         _check_strict(shard.counts, strict)
         folder.write(shard)
         made += shard.counts.rows.total()
-        total.add(shard.counts)
+        done[shard.number] = shard.counts
+    total = Counts()
+    for number in sorted(done):  # those of an earlier run need not be the first ones
+        total.add(done[number])
     report = Report(
         out=folder.out,
         counts=total,
         made=made,
-        resumed=len(done),
+        resumed=resumed,
         seconds=time.perf_counter() - began,
     )
     folder.finish(rows.codec, total, report.plain())
@@ -210,6 +214,13 @@ def _check_strict(counts: Counts, strict: bool) -> None:
         raise BuildError(f"{where}: {message}; without strict it would be left out")
 
 
+def _tokenizer_files(name: str | None) -> dict[str, list[Any]]:
+    """The file of a tokenizer that is none of the named ones; of its folder no other counts."""
+    if name is None:
+        return {}
+    return stamps(str(Path(name) / "tokenizer.json")) or stamps(name)
+
+
 def _settings(
     make: ShardMaker, turns: int, shard_size: int, origin: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -230,6 +241,7 @@ def _settings(
         "storage": make.storage,
         "val_fraction": make.val_fraction,
         "tokenizer": make.tokenizer,
+        "tokenizer_files": _tokenizer_files(make.tokenizer),
         "turns": turns,
         "shard_size": shard_size,
         "origin": dict(origin),

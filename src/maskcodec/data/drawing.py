@@ -110,7 +110,9 @@ def _map(
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     cells = np.zeros(codec.canvas, np.int32)
     drawn = [mask.cells(codec.canvas, codec.sampling) != 0 for mask in masks]
-    for index in sorted(range(len(masks)), key=lambda k: -masks[k].area):
+    sizes = [(-mask.area, -int(own.sum())) for mask, own in zip(masks, drawn, strict=True)]
+    upwards = sorted(range(len(masks)), key=lambda k: (sizes[k], names[k + 1]))
+    for index in upwards:  # the same, whatever the order in which the instances came
         cells[drawn[index]] = numbers[names[index + 1]]
     shown = [
         bool((cells[own] == numbers[n]).any()) for own, n in zip(drawn, names[1:], strict=True)

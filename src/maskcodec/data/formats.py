@@ -61,6 +61,26 @@ def dataset_info(name: str, splits: Sequence[str]) -> dict[str, Any]:
     return {f"{name}_{split}": {"file_name": split, **entry} for split in splits}
 
 
+def dataset_card(name: FormatName) -> str:
+    """A ``README.md`` by which ``datasets.load_dataset(FOLDER)`` knows the columns' types.
+
+    Otherwise it takes them from the first rows: ``"images": []`` has none, so that a file whose
+    rows have no image would make those refused that have one.
+    """
+    text = {"dtype": "string"}
+    said = {"messages": _two("role", text, "content", text)}
+    if name == "trl":
+        parts = _two("role", text, "content", _two("type", text, "text", text))
+        said = {"prompt": parts, "completion": parts}
+    columns: dict[str, Any] = {**said, "images": {"sequence": "string"}}
+    if name == "llava":
+        columns = {"id": text, "image": text, "conversations": _two("from", text, "value", text)}
+    features = [{"name": column, **kind} for column, kind in columns.items()]
+    # JSON is YAML, too.
+    info = json.dumps({"dataset_info": {"features": features}}, indent=1)
+    return f"---\n{info}\n---\nRows made by maskcodec; `maskcodec.json` is their codec.\n"
+
+
 def file_bytes(rows: Sequence[dict[str, Any]], name: FormatName, storage: Storage) -> bytes:
     """A file of a trainer's rows.
 
@@ -81,6 +101,11 @@ def file_bytes(rows: Sequence[dict[str, Any]], name: FormatName, storage: Storag
     file = io.BytesIO()
     parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=_schema(name)), file)
     return file.getvalue()
+
+
+def _two(first: str, kind: dict[str, Any], second: str, other: dict[str, Any]) -> dict[str, Any]:
+    """A list of pairs, as a dataset's card says it."""
+    return {"list": [{"name": first, **kind}, {"name": second, **other}]}
 
 
 def _messages(row: Row) -> dict[str, Any]:

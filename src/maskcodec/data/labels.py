@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -17,8 +18,16 @@ if TYPE_CHECKING:
 
 Placeholders: TypeAlias = Literal["refuse", "clean"]
 
-# What trainers put an image, a box or the end of a turn in the place of.
-_TRAINERS = r"<(?:image|video|audio|bbox|ref-object)>|<\|[^<>|\s]{1,40}\|>"
+# What trainers put an image or a box in the place of, and what chat templates mark turns with.
+_TRAINERS = "|".join(
+    [
+        r"<(?:image|video|audio|bbox|ref-object)(?:[_-]?\d+)?>",
+        r"<\|[^<>|\s]{1,40}\|>",  # Qwen, Llama 3, Phi
+        r"</?(?:s|img)>|<IMG_CONTEXT>",  # Llama 2, InternVL
+        r"<(?:start|end)_of_(?:turn|image)>",  # Gemma
+        r"\[/?INST\]",  # Mistral
+    ]
+)
 _SEPARATORS = r"[|*\n]|</?(?:ref|box)>"  # of the image-wise formats
 
 
@@ -77,6 +86,35 @@ class Words:
             )
         cleaned += found
         return _real(bad.sub(" ", text), what)
+
+
+@lru_cache(maxsize=8)
+def usable(words: Words, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The names of a dataset that can be labels; one that cannot is left out.
+
+    Parameters
+    ----------
+    words
+        Reads them.
+    names
+        As the dataset has them.
+
+    Returns
+    -------
+    (label, name) for each label that the names give, with the first name that gives it.
+
+    Examples
+    --------
+    >>> import maskcodec as mc
+    >>> from maskcodec.data.labels import Words, usable
+    >>> usable(Words(mc.BSD(), "refuse"), ("hot  dog", "hot dog", "<image>"))
+    (('hot dog', 'hot  dog'),)
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        with suppress(LabelError):
+            found.setdefault(words.label(name, []), name)
+    return tuple(found.items())
 
 
 def _real(text: str, what: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.data.sources import SOURCES, open_source
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
     from maskcodec.data.sample import Broken, Sample
     from maskcodec.data.sources import Source
 
+# What annotations are written in. A folder may hold a hundred thousand pictures beside them.
+_KINDS = ".csv", ".json", ".jsonl", ".p", ".png", ".txt"
+_PICTURES = "images"  # the option of every source that names a folder of pictures
 _OPTION = re.compile(r",(?=[a-z_]+=)")  # a comma of a path has no option behind it
 
 
@@ -83,19 +90,22 @@ class Origin:
         }
         return open_source(self.name, self.path, **options)
 
-    def identity(self) -> dict[str, Any]:
-        """What was typed, and the size and the time of each file that it names."""
-        found: dict[str, Any] = {
-            "name": self.name,
-            "path": self.path,
-            "options": dict(self.options),
-        }
-        for text in (self.path, *(value for _, value in self.options)):
-            path = Path(text)
-            if path.is_file():
-                status = path.stat()
-                found.setdefault("files", {})[text] = [status.st_size, status.st_mtime_ns]
-        return found
+    def identity(self, *besides: Path) -> dict[str, Any]:
+        """What was typed, and what `stamps` says of each file and folder that it names.
+
+        Parameters
+        ----------
+        *besides
+            Folders that do not count, as they are written meanwhile.
+        """
+        options = dict(self.options)
+        named = [self.path, *(value for key, value in options.items() if key != _PICTURES)]
+        # COCO panoptic has its masks in a folder of the file's name.
+        named.append(self.path.removesuffix(Path(self.path).suffix))
+        files: dict[str, list[Any]] = {}
+        for text in dict.fromkeys(named):
+            files |= stamps(text, *besides)
+        return {"name": self.name, "path": self.path, "options": options, "files": files}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +134,67 @@ class Joined:
 
     def __iter__(self) -> Iterator[Sample | Broken]:
         return chain.from_iterable(self.sources)
+
+
+def stamps(text: str, *besides: Path) -> dict[str, list[Any]]:
+    """What tells a file or a folder from another that had the same path before.
+
+    Parameters
+    ----------
+    text
+        A path, or not.
+    *besides
+        Folders in it that do not count.
+
+    Returns
+    -------
+    By the path: of a file its size and its time; of a folder how many files of annotations it has,
+    at any depth, and a digest of their names, sizes and times. Nothing where there is neither.
+
+    Examples
+    --------
+    >>> from maskcodec.data.origins import stamps
+    >>> stamps("nowhere")
+    {}
+    """
+    path = Path(text)
+    try:
+        status = path.stat()
+    except (OSError, ValueError):  # not there, too long for a path, or with a null character
+        return {}
+    if S_ISREG(status.st_mode):
+        return {text: _stamp(status)}
+    if not S_ISDIR(status.st_mode):
+        return {}
+    found = sorted(_files(path, besides))
+    return {text: [len(found), hashlib.sha256(repr(found).encode()).hexdigest()]}
+
+
+def _files(folder: Path, besides: tuple[Path, ...]) -> Iterator[tuple[bytes, list[int]]]:
+    """Names and stamps of a folder's annotations. Nothing is read, and a folder only once."""
+    seen = {_place(path.stat()) for path in besides if path.exists()}
+    waiting = [folder]
+    while waiting:
+        inside = waiting.pop()
+        place = _place(inside.stat())
+        if place in seen:  # also a link that leads back
+            continue
+        seen.add(place)
+        with suppress(PermissionError), os.scandir(inside) as entries:
+            for entry in entries:
+                if entry.name.lower().endswith(_KINDS) and entry.is_file():
+                    name = os.path.relpath(entry.path, folder)
+                    yield os.fsencode(name), _stamp(entry.stat())
+                elif entry.is_dir():
+                    waiting.append(Path(entry.path))
+
+
+def _stamp(status: os.stat_result) -> list[int]:
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _place(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _typed(key: str, value: str, default: Any) -> Any:

@@ -47,7 +47,8 @@ class Made:
     broken
         The samples that cannot be used, and why.
     lost
-        Instances of which the codec's cells show nothing.
+        Instances of which the codec's cells show nothing, among those that were drawn: a class
+        that lots do not ask for is not looked at.
     left_out
         Samples without a turn, since their answer would have missed something.
     cleaned
@@ -80,12 +81,15 @@ class RowMaker:
         sample is broken, or ``"clean"`` them.
     lost
         What to do with an instance of which no cell is left: ``"raise"``, so that the sample is
-        broken, or ``"drop"``. Dropped, it is left out of answers by class; an expression or a
-        question that it belongs to is left out altogether, since the answer would be wrong.
+        broken, whichever classes lots ask for, or ``"drop"``. Dropped, it is left out of answers
+        by class; an expression or a question that it belongs to is left out altogether, since the
+        answer would be wrong.
     boxes
-        The share of expressions and questions by class that ask for boxes only, 0 .. 1.
+        The share of expressions and questions by class that ask for boxes only, 0 .. 1. What has
+        a crowd among its instances is answered with masks all the same.
     absent
         The share of questions by class that also ask for a class that the image does not show.
+        An image without instances is always asked for one; with 0 nothing is, and it has no row.
     whole
         The share of samples by class that are asked for all classes. Semantic maps always are.
 

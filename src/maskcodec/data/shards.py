@@ -194,6 +194,7 @@ def gathered(samples: Iterable[Sample | Broken], turns: int) -> Iterator[Item]:
             together.append(sample)
             held += 1
             if len(together) == turns or held > MOST_HELD:
+                # When too many wait, the image that has waited longest goes first.
                 full = sample.image if len(together) == turns else next(iter(waiting))
                 ready = waiting.pop(full)
                 held -= len(ready)

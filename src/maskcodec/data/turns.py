@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from maskcodec.bricks import BSD
 from maskcodec.data.drawing import Drawing, draw
-from maskcodec.data.labels import Words
+from maskcodec.data.labels import Words, usable
 from maskcodec.data.templates import filled
 from maskcodec.errors import LabelError, MaskError
+from maskcodec.spelling import SEG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +44,7 @@ class Turns:
     sample
         What they are about.
     lost
-        How many instances of the answer have no cell left.
+        How many of the instances that were drawn have no cell left.
     cleaned
         What was taken out of labels and questions.
     """
@@ -87,7 +88,7 @@ class Turns:
         sample, templates = self.sample, self.maker.templates
         what = self._words.question(sample.query, self.cleaned)
         reasoning = sample.task == "reasoning"
-        what = what if reasoning else what.removesuffix(".")  # wordings bring their own
+        what = what if reasoning else _without_stop(what)  # wordings bring their own
         questions = templates.reasoning if reasoning else templates.expression
         if not sample.instances:
             denials = templates.unanswered if reasoning else templates.nothing
@@ -96,7 +97,7 @@ class Turns:
         drawing = self._draw(sample.instances, labels)
         if drawing.lost:
             return []
-        if not reasoning and self._chance("box") < self.maker.boxes:
+        if not reasoning and self._wants_boxes(sample.instances):
             boxes = self._boxes(drawing)
             return self._turn(templates.box, templates.box_answers, what=what, masks=boxes)
         answers = templates.reasoning_answers if reasoning else templates.expression_answers
@@ -108,12 +109,14 @@ class Turns:
         maker, sample = self.maker, self.sample
         labels = self._labels()
         there = list(dict.fromkeys(labels))
+        if there and maker.lost == "raise":
+            self._draw(sample.instances, labels)  # whether one is lost is no matter of lots
         is_map = sample.task == "semantic" and not self._boxed
         if there and (is_map or self._chance("whole") < maker.whole):
             drawing = self._of_classes(there, labels)[0]
             templates = maker.templates.whole, maker.templates.whole_answers
             return self._turn(*templates, masks=drawing.text) if drawing.text else []
-        wants = not there or self._chance("absent") < maker.absent
+        wants = maker.absent > 0 and (not there or self._chance("absent") < maker.absent)
         absent = self._absent(set(labels)) if wants else []
         count = 1 + int(self._chance("count") * MOST_CLASSES)
         alone = bool(absent) and self._chance("alone") < 0.5
@@ -124,7 +127,9 @@ class Turns:
         """A question for classes that are there, and for one that is not."""
         templates = self.maker.templates
         drawing, found = self._of_classes(asked, labels)
-        if found and self._chance("box") < self.maker.boxes:
+        pairs = zip(self.sample.instances, labels, strict=True)
+        shown = [instance for instance, label in pairs if label in found]
+        if found and self._wants_boxes(shown):
             what, boxes = ", ".join(found), self._boxes(drawing)
             return self._turn(templates.box, templates.box_answers, what=what, masks=boxes)
         said = []
@@ -147,8 +152,9 @@ class Turns:
         return drawing, [name for name in asked if name in left]
 
     def _absent(self, there: set[str]) -> list[str]:
-        """One class that the image does not show, if the dataset has one."""
-        names = [name for name in self.sample.names if name not in there]
+        """One class that the image does not show, if the dataset has one that can be asked for."""
+        given = tuple(name for name in self.sample.names if isinstance(name, str))
+        names = [name for label, name in usable(self._words, given) if label not in there]
         drawn = [self._drawn(names, "absent class")] if names else []
         return [self._words.label(name, self.cleaned) for name in drawn]
 
@@ -197,9 +203,14 @@ class Turns:
         self.lost += len(drawing.lost)
         return drawing
 
+    def _wants_boxes(self, instances: Iterable[Instance]) -> bool:
+        """Whether lots ask for boxes; never for that of a crowd, which is no object's."""
+        drawn = self._chance("box") < self.maker.boxes
+        return drawn and not any(instance.crowd for instance in instances)
+
     def _boxes(self, drawing: Drawing) -> str:
         """What was drawn without the rows."""
-        seg = self.maker.codec.tags()[4]
+        seg = self.maker.codec.tags()[SEG]
         return "".join(part.partition(seg)[0] for part in drawing.parts)
 
     def _turn(
@@ -240,6 +251,13 @@ def chance(seed: int, *what: str) -> float:
     """
     words = "\0".join([str(seed), *what]).encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(words, digest_size=6).digest(), "big") / (1 << 48)
+
+
+def _without_stop(what: str) -> str:
+    """An expression without the full stop at its end."""
+    if not what.strip(". "):
+        raise LabelError(f"an expression must have words, got {what!r}; name what it stands for")
+    return what.removesuffix(".").rstrip()
 
 
 def _check_encodable(name: str) -> None:

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import TYPE_CHECKING
 
 from maskcodec.errors import BuildError
@@ -40,22 +41,25 @@ def run(
     Raises
     ------
     BuildError
-        A worker died.
+        A worker died, or met an error of the system, such as a file that is gone.
     """
     if workers == 1:
-        yield from map(work, batches)
+        for batch in batches:
+            yield _reached(batch.number, partial(work, batch))
         return
     # Forked processes inherit threads' locks, of the compiler and of tokenizers: spawned ones none.
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, spawn, initializer=_begin, initargs=(work,))
-    waiting: deque[Future[Shard]] = deque()
+    waiting: deque[tuple[int, Future[Shard]]] = deque()
     try:
         for batch in batches:
-            waiting.append(pool.submit(_make, batch))
+            waiting.append((batch.number, pool.submit(_make, batch)))
             if len(waiting) >= workers * AHEAD:
-                yield waiting.popleft().result()
+                number, future = waiting.popleft()
+                yield _reached(number, future.result)
         while waiting:
-            yield waiting.popleft().result()
+            number, future = waiting.popleft()
+            yield _reached(number, future.result)
     except BrokenProcessPool:
         raise BuildError(
             "a worker process died, as it does when memory runs out; run the same again to go on "
@@ -63,6 +67,14 @@ def run(
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _reached(number: int, get: Callable[[], Shard]) -> Shard:
+    """A shard; an error of the system says which one it ended."""
+    try:
+        return get()
+    except OSError as error:
+        raise BuildError(f"shard {number} could not be made: {error}") from error
 
 
 def _begin(work: Callable[[Batch], Shard]) -> None:  # pragma: no cover, in another process

@@ -202,15 +202,28 @@ def segmentation_of(entry: dict[str, Any], where: str) -> Any:
     return found
 
 
-def joined(folder: str | os.PathLike[str], name: str) -> str:
-    """The path of an image as rows have it: its name in the file, behind a folder or an address."""
+def joined(folder: str | os.PathLike[str], name: str, where: str) -> str:
+    """The path of an image as rows have it: its name in the file, behind a folder or an address.
+
+    Where there is a folder, the name may not lead out of it.
+    """
     start = str(folder)
-    return f"{start.rstrip('/')}/{name}" if start else name
+    if not start:
+        return name
+    if leads_out(name):
+        fail(where, f"{brief(name)} is no name of an image below {start}")
+    return f"{start.rstrip('/')}/{name}"
+
+
+def leads_out(name: str) -> bool:
+    """Whether a name is that of no file below a folder."""
+    parts = PurePosixPath(name).parts
+    outside = ".." in parts or Path(name).is_absolute() or name.startswith(("/", "\\"))
+    return not parts or outside
 
 
 def inside(folder: Path, name: str, where: str) -> Path:
     """A file of a folder, by a name that a dataset gives: it may not lead out of the folder."""
-    parts = PurePosixPath(name).parts
-    if not parts or ".." in parts or Path(name).is_absolute() or name.startswith(("/", "\\")):
+    if leads_out(name):
         fail(where, f"{brief(name)} is no name of a file below {folder}")
-    return folder.joinpath(*parts)
+    return folder.joinpath(*PurePosixPath(name).parts)

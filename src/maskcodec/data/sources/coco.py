@@ -131,7 +131,7 @@ class Coco(Records):
         return self._sample(
             Sample(
                 key=f"{self.name}:{key}",
-                image=joined(self.images, file),
+                image=joined(self.images, file, where),
                 shape=shape,
                 task="classes",
                 instances=instances,

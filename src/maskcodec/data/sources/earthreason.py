@@ -91,7 +91,7 @@ class EarthReason(Records):
                 fail(where, f"question and answer must be strings, got {shown(text)}")
         return Sample(
             key=f"{self.name}:{stem}:{number}",
-            image=joined(self.images, picture),
+            image=joined(self.images, picture, where),
             shape=mask.shape,
             task="reasoning",
             instances=(Instance(label="roi0", segmentation=mask),) if mask.any() else (),

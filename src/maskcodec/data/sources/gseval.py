@@ -87,7 +87,7 @@ class GSEval(Records):
             fail(where, 'its segmentation must be run lengths with a "size"')
         return Sample(
             key=f"{self.name}:{key}",
-            image=joined(self.images, text_of(entry, "image_path", where)),
+            image=joined(self.images, text_of(entry, "image_path", where), where),
             shape=size_of({"height": size[0], "width": size[1]}, where),
             task="expression",
             instances=(Instance(label=caption, segmentation=segmentation),),

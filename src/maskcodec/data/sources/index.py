@@ -92,7 +92,7 @@ class IndexMaps(Records):
         height, width = values.shape
         return Sample(
             key=f"{self.name}:{stem}",
-            image=joined(self.images, stem + self.suffix),
+            image=joined(self.images, stem + self.suffix, where),
             shape=(height, width),
             task="semantic",
             instances=tuple(instances),

@@ -61,7 +61,7 @@ class Llava(Records):
         entry = as_object(entry, where)
         image = entry.get("image")
         if image is not None:
-            image = joined(self.images, text_of(entry, "image", where))
+            image = joined(self.images, text_of(entry, "image", where), where)
         return Sample(
             key=f"{self.name}:{index}",
             image=image or "",

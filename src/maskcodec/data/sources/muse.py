@@ -97,7 +97,7 @@ class Muse(Records):
             fail(where, f"its answer must be a list of targets, got {shown(targets)}")
         return Sample(
             key=f"{self.name}:{number}:{question}",
-            image=joined(self.images, file),
+            image=joined(self.images, file, where),
             shape=shape,
             task="reasoning",
             instances=tuple(

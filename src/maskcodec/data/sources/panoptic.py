@@ -126,7 +126,7 @@ class Panoptic(Records):
         masks = segment_masks(self.masks, entry, where, shape)
         return Sample(
             key=f"{self.name}:{key}",
-            image=joined(self.images, text_of(image, "file_name", where)),
+            image=joined(self.images, text_of(image, "file_name", where), where),
             shape=shape,
             task=self.task,
             instances=tuple(self._instances(segments, masks, where)),

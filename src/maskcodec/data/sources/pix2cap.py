@@ -100,7 +100,7 @@ class Pix2Cap(Records):
         photo = PurePosixPath(text_of(entry, "file_name", where)).with_suffix(".jpg")
         return Sample(
             key=f"{self.name}:{image}:{key}",
-            image=joined(self.images, str(photo)),
+            image=joined(self.images, str(photo), where),
             shape=masks[key].shape,
             task="expression",
             instances=(Instance(label=caption, segmentation=masks[key]),),

@@ -101,7 +101,7 @@ class ReasonSeg(Records):
         task: Task = "reasoning" if content["is_sentence"] else "expression"
         return Sample(
             key=f"{self.name}:{stem}:{number}",
-            image=joined(self.images, picture),
+            image=joined(self.images, picture, where),
             shape=mask.shape,
             task=task,
             instances=(Instance(label="roi0", segmentation=mask),),

@@ -163,7 +163,7 @@ class Refer(Records):
             self._last = number, masks
         return Sample(
             key=f"{self.name}:{key}:{own}",
-            image=joined(self.images, file),
+            image=joined(self.images, file, where),
             shape=shape,
             task="expression",
             instances=tuple(
