@@ -78,6 +78,12 @@ def figures(*args):
     return report
 
 
+def answers(**counts):
+    """The counts of a report, 0 where they are not named."""
+    names = "valid", "broken", "recovered", "empty", "empty_broken"
+    return {name: counts.get(name, 0) for name in names}
+
+
 def fails(*args, code=1):
     result = run(*args, code=code)
     message = " ".join(re.sub(r"[─━│╭╮╰╯]|\x1b\[[0-9;]*m", " ", result.stderr).split())
@@ -106,7 +112,7 @@ def test_figures_by_hand():
         "T-acc": 1.0,
     }
     assert (report["samples"], report["with_target"]) == (3, 2)
-    assert report["answers"] == {"valid": 2, "recovered": 0, "empty": 1, "broken": 0}
+    assert report["answers"] == answers(valid=3, empty=1)
     assert (report["missing"], report["unknown"]) == (0, 0)
     assert mc.from_config(report["codec"]) == CODEC
     lines(
@@ -116,7 +122,7 @@ def test_figures_by_hand():
         {"id": 3, "text": said(RIGHT)},
     )
     report = figures("p.jsonl", "targets.jsonl")
-    assert report["answers"] == {"valid": 1, "recovered": 1, "empty": 1, "broken": 2}
+    assert report["answers"] == answers(valid=1, broken=2, recovered=1, empty=1, empty_broken=1)
     kept = CODEC.recover(broken).regions[0].mask(SHAPE).sum()
     assert 0 < kept < LEFT.sum()
     assert report["figures"] == {
@@ -135,8 +141,14 @@ def test_tables_say_what_was_counted():
     )
     result = run("p.jsonl", "targets.jsonl", "--allow-missing")
     assert "Answers as b-sd/1" in result.stdout
-    for words in ("valid", "recovered", "empty", "broken"):
-        assert re.search(rf"{words}.* +[03] +[0-9.]+%", result.stdout), words
+    rows = re.findall(r"^\W*(\w.*?)  +([0-9]+) +[0-9.]+%", result.stdout, re.MULTILINE)
+    assert rows == [
+        ("valid, as the format has it", "3"),
+        ("broken", "0"),
+        ("of these recovered in part", "0"),
+        ("empty, valid or broken: nothing is shown", "0"),
+        ("of these broken", "0"),
+    ]
     assert "1 answers have no target, and were left out" in result.stderr
 
 
@@ -146,6 +158,69 @@ def test_a_figure_of_no_sample_is_null():
     found = figures("p.jsonl", "t.jsonl")["figures"]
     assert [name for name in found if found[name] is None] == ["cIoU", "mIoU", "T-acc"]
     assert found["gIoU"] == found["Acc@0.5"] == found["N-acc"] == 1.0
+
+
+@pytest.mark.parametrize("codec", ["r-rle", "i-rle", "i-sd", "b-sd"])
+@pytest.mark.parametrize(
+    "text", ["There is no dog in the image.", "", "**No** dog:\n* 3 cats\n* a tree"]
+)
+def test_words_alone_are_valid_and_show_nothing(codec, text):
+    lines("p.jsonl", *({"id": name, "text": text} for name in (1, "b", 3)))
+    report = figures("p.jsonl", "targets.jsonl", "--codec", codec)
+    assert report["answers"] == answers(valid=3, empty=3)
+    assert report["figures"]["gIoU"] == report["figures"]["Acc@0.5"] == 1 / 3
+    assert report["figures"]["N-acc"] == 1.0
+
+
+@pytest.mark.parametrize("codec", [mc.RRLE(grid=16), mc.IRLE(grid=16), mc.ISD(grid=16)])
+def test_descriptors_without_tags_are_no_words(codec):
+    text = codec.encode(LEFT, "dog").removeprefix("<seg>").removesuffix("</seg>")
+    spaced = mc.RRLE(grid=16, dialect="text4seg").encode(LEFT, "dog").removeprefix("<seg>")
+    cut = (spaced if codec.codec_id == "r-rle/1" else text)[: len(text) * 2 // 3]
+    lines("p.jsonl", *({"id": n, "text": t} for n, t in ((1, text), ("b", cut), (3, text[:9]))))
+    report = figures("p.jsonl", "targets.jsonl", "--codec", codec.codec_id.split("/")[0])
+    assert report["answers"] == answers(valid=1, broken=2, recovered=1, empty=1, empty_broken=1)
+    assert report["figures"]["N-acc"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<ref>dog</ref><box>[[10 10 20 20]]</box>",
+        "<ref>dog</ref><box>[[10 10 20 20]]</box><seg><fg",
+        "<ref>dog</ref><box>[[1 1 2 2]]</box><seg>",
+        "<seg>garbage",
+        "<ref>dog</ref>",
+    ],
+)
+def test_what_cannot_be_read_is_no_right_nothing(text):
+    lines(
+        "p.jsonl", {"id": 1, "text": said(LEFT)}, {"id": "b", "text": ""}, {"id": 3, "text": text}
+    )
+    report = figures("p.jsonl", "targets.jsonl")
+    assert report["answers"] == answers(valid=2, broken=1, empty=2, empty_broken=1)
+    assert report["figures"] == {
+        "cIoU": 0.5,
+        "gIoU": 1 / 3,
+        "mIoU": 0.5,
+        "Acc@0.5": 1 / 3,
+        "N-acc": 0.0,
+        "T-acc": 0.5,
+    }
+
+
+def test_a_box_without_a_cell_is_no_right_nothing():
+    text = "<ref>dog</ref><box>[[1 1 2 2]]</box><seg><bg2>\n<bg2></seg>"
+    lines("t.jsonl", {"id": 3, "segmentation": None, "size": SHAPE})
+    lines("p.jsonl", {"id": 3, "text": text})
+    report = figures("p.jsonl", "t.jsonl")
+    assert report["answers"] == answers(valid=1, empty=1)
+    found = report["figures"]
+    assert found["cIoU"] is None
+    assert found["gIoU"] == found["N-acc"] == found["Acc@0.5"] == 0.0
+    grid = mc.RRLE(grid=16).encode(np.zeros(SHAPE, np.uint8), "dog")
+    lines("p.jsonl", {"id": 3, "text": grid})  # background everywhere says that there is nothing
+    assert figures("p.jsonl", "t.jsonl", "--codec", "r-rle")["figures"]["N-acc"] == 1.0
 
 
 def test_masks_may_stand_for_texts():
@@ -158,7 +233,7 @@ def test_masks_may_stand_for_texts():
     report = figures("p.jsonl", "targets.jsonl")
     assert report["figures"]["gIoU"] == (1 + 0.5 + 1) / 3
     assert report["figures"]["Acc@0.5"] == 2 / 3
-    assert report["answers"] == {"valid": 2, "recovered": 0, "empty": 1, "broken": 0}
+    assert report["answers"] == answers(valid=3, empty=1)
     said = run("p.jsonl", "targets.jsonl").stderr
     assert '3 answers have no "text", so that their "segmentation" was read' in said
 
@@ -237,20 +312,20 @@ def test_real_targets_encoded_and_damaged(real_data):
     codec = mc.BSD(frame="box")
     with (real_data / "gseval_dev.jsonl").open(encoding="utf-8") as file:
         rows = [json.loads(line) for _, line in zip(range(8), file, strict=False)]
-    answers = [codec.encode(row["segmentation"], row["label"]) for row in rows]
-    answers[3] = answers[3][: len(answers[3]) // 2]
-    answers[4] = answers[4].replace("<fg", "<fog", 1)
-    answers[5] = "It is not there."
+    texts = [codec.encode(row["segmentation"], row["label"]) for row in rows]
+    texts[3] = texts[3][: len(texts[3]) // 2]
+    texts[4] = texts[4].replace("<fg", "<fog", 1)
+    texts[5] = "It is not there."
     lines(
         "p.jsonl",
-        *({"idx": row["idx"], "text": text} for row, text in zip(rows, answers, strict=True)),
+        *({"idx": row["idx"], "text": text} for row, text in zip(rows, texts, strict=True)),
     )
     lines("t.jsonl", *rows)
     options = ["--frame", "box", "--method", "nearest", "--json", "f.json"]
     result = RUNNER.invoke(commands.app, ["eval", "p.jsonl", "t.jsonl", *options])
     assert result.exit_code == 0, result.output
     report = json.loads(Path("f.json").read_text())
-    assert report["answers"] == {"valid": 5, "recovered": 2, "empty": 1, "broken": 2}
+    assert report["answers"] == answers(valid=6, broken=2, recovered=2, empty=1)
     assert report["figures"]["T-acc"] == 7 / 8
     assert 0.6 < report["figures"]["gIoU"] < 0.95
 

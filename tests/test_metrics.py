@@ -114,6 +114,31 @@ def test_the_figures_of_grefcoco_by_hand():
     assert counted(TAcc, *samples).compute() == 1 / 2
 
 
+def test_a_claim_without_pixels_is_no_right_nothing():
+    expected = {
+        CIoU: (math.nan, 0.0, 0.5),
+        GIoU: (0.0, 0.0, 0.5),
+        MIoU: (math.nan, 0.0, 0.5),
+        NAcc: (0.0, math.nan, math.nan),
+        TAcc: (math.nan, 0.0, 1.0),
+        BoxAccuracy: (0.0, 0.0, 1.0),
+    }
+    half = array("1100", "1100"), array("1100", "0000")
+    samples = (None, array("00")), ([], array("10")), half
+    for kind, figures in expected.items():
+        for (prediction, target), figure in zip(samples, figures, strict=True):
+            metric, merged = kind(), kind()
+            metric.update(prediction, target, claimed=True)
+            merged.merge(metric)
+            assert repr(merged.compute()) == repr(figure), kind
+            if np.any(target):
+                assert metric == counted(kind, (prediction, target))
+        for prediction, target in (array("1"), None), (array("1"), array("0")):
+            metric = kind()
+            metric.update(prediction, target, claimed=True)  # pixels claim anyway
+            assert metric == counted(kind, (prediction, target))
+
+
 def test_counts_are_whole_numbers_of_python():
     metric = counted(CIoU, (array("11"), array("10")))
     assert (metric.intersection, metric.union) == (1, 2)

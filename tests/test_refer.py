@@ -278,11 +278,11 @@ def gref(number, text, ann_id, **more):
 
 def test_no_object_one_or_several(tmp_path):
     refs = [
-        gref(1, "two dogs", [7, 8], no_target=False),
+        gref(1, "two dogs", [7, 8, 7], no_target=False),
         gref(2, "a dog", [7]),
         gref(3, "a dog too", 8),
         gref(4, "no such thing", [-1], no_target=True),
-        gref(5, "nor this", [], no_target=1),
+        gref(5, "nor this", [], no_target=0),
     ]
     write(tmp_path, refs, file="grefs(unc).json")
     source = open_source("grefer", tmp_path, name="g")
@@ -305,14 +305,9 @@ def test_no_object_one_or_several(tmp_path):
         (gref(1, "x", None), 'its "ann_id" must be a list of ids, got null'),
         (gref(1, "x", [[7]]), 'its "ann_id" must be a list of ids, got a list'),
         (gref(1, "x", [7, -1]), 'its "ann_id" has -1, which is no object, among 2 ids'),
-        (gref(1, "x", [7, 8, 7]), 'its "ann_id" lists an id twice: 7, 8, 7'),
         (
             gref(1, "x", [7], no_target=True),
             'its "no_target" is true, but its "ann_id" names 1 object',
-        ),
-        (
-            gref(1, "x", [-1], no_target=False),
-            'its "no_target" is false, but its "ann_id" names 0 objects',
         ),
         (gref(1, "x", [7, 99]), "it names annotation 99, which instances.json does not have"),
     ],

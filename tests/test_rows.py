@@ -187,6 +187,44 @@ def test_what_is_there_is_not_denied_however_it_is_spelled():
         assert "no cow ox" in answer
 
 
+@pytest.mark.parametrize(
+    ("there", "name"),
+    [
+        ("wall-brick", "wall"),
+        ("Wall-brick", "wall"),
+        ("dining table", "table"),
+        ("table", "Dining Table"),
+        ("baseball_bat", "bat"),
+        ("window (blind)", "blind window"),
+    ],
+)
+def test_what_is_there_under_a_longer_or_a_shorter_name_is_not_denied(there, name):
+    scene = sample("classes", (there, LEFT), names=(name, "cow"))
+    for _, answer in many(maker(absent=1.0, whole=0.0), scene):
+        assert "no cow" in answer
+    made = maker(absent=1.0, whole=0.0)(dataclasses.replace(scene, names=(name,)))
+    assert labels(said(made)[1]) == [there]
+
+
+@pytest.mark.parametrize(
+    ("there", "name"), [("wallet", "wall"), ("other wall", "wall-brick"), ("+", "wall"), ("a", "-")]
+)
+def test_a_class_of_other_words_is_denied(there, name):
+    scene = sample("classes", (there, LEFT), names=(name,))
+    for _, answer in many(maker(absent=1.0, whole=0.0), scene, 20):
+        assert f"no {name}" in answer
+
+
+@pytest.mark.parametrize("codec", [BSD, RRLE])
+def test_what_is_not_complete_is_not_asked_for_all(codec):
+    part = dataclasses.replace(SCENE, complete=False)
+    for question, _ in many(maker(codec, whole=1.0), part):
+        assert question not in Templates().whole
+    assert said(maker(codec, whole=1.0)(SCENE))[0] in Templates().whole
+    map_ = dataclasses.replace(part, task="semantic")
+    assert said(maker(RRLE, whole=0.0)(map_))[0] in Templates().whole
+
+
 def test_names_that_are_one_are_drawn_as_often_as_one():
     empty = sample("classes", names=("cow", *[" " * k + "cow" for k in range(1, 20)], "ox"))
     answers = [answer for _, answer in many(maker(), empty, 100)]

@@ -163,6 +163,7 @@ def test_coco_gives_the_instances_of_an_image_together(opened, coco):
     first, second, third = opened(coco)
     assert (first.key, first.image, first.shape) == ("coco:7", "000000000007.jpg", SHAPE)
     assert (first.task, first.names) == ("classes", ("person", "dog"))
+    assert first.complete
     square = block(1, 1, 3, 3)
     assert painted(first) == [
         ("dog", pixels(square)),
@@ -343,6 +344,38 @@ def test_labels_are_plain_where_they_stay_apart(opened, coco):
     assert opened(coco, labels="file")[0].names[2:] == tuple(names)
 
 
+def test_what_others_leave_is_called_other_and_not_asked_for(opened, coco):
+    names = {
+        "wall-brick": "wall",
+        "wall-other-merged": "wall",
+        "water-other": "water",
+        "sea": "water",
+        "sky-other-merged": "sky",
+        "other fruit": "food",
+        "fruit-other": "food",
+        "mother-otherwise": "food",
+        "door-other": ["door"],
+    }
+    coco["categories"] += [
+        {"id": 200 + k, "name": name, "supercategory": kind}
+        for k, (name, kind) in enumerate(names.items())
+    ]
+    coco["annotations"] += [
+        {**coco["annotations"][0], "id": 300 + k, "category_id": 200 + k} for k in range(len(names))
+    ]
+    found = opened(coco)[1]
+    assert [one.label for one in found.instances][2:] == [
+        *("wall-brick", "other wall", "other water", "sea", "sky"),
+        *("other fruit", "fruit-other", "mother-otherwise", "door"),
+    ]
+    assert found.names[2:] == (
+        *("wall-brick", "sea", "sky", "other fruit", "mother-otherwise", "door"),
+    )
+    found = opened(coco, labels="file")[1]
+    assert [one.label for one in found.instances][2:] == list(names)
+    assert found.names[2:] == tuple(names)
+
+
 def test_lvis_has_names_of_its_own(opened):
     content = datasets.lvis()
     content["images"][0]["neg_category_ids"] = [3, 1]
@@ -358,6 +391,7 @@ def test_lvis_has_names_of_its_own(opened):
     kept = opened(content, "lvis", partial="keep", labels="file")[1]
     assert [one.label for one in kept.instances] == ["bow_(weapon)", "baseball_bat"]
     assert kept.key == "lvis:8"
+    assert [one.complete for one in (first, second, third, kept)] == [False] * 4
 
 
 LVIS_FAULTS = [
@@ -492,6 +526,20 @@ def test_real_panoptic_segments_are_their_run_length_twins(real_data):
             assert one.segmentation.area == twin["area"]
             assert list(one.segmentation.bbox) == twin["bbox"]
             assert one.crowd == bool(twin["iscrowd"])
+
+
+def test_real_panoptic_classes_that_others_leave(real_data):
+    folder = real_data / "panoptic"
+    path = folder / "panoptic_examples.json"
+    found = list(open_source("panoptic", path, masks=folder))
+    listed = {entry["name"] for entry in json.loads(path.read_text("utf-8"))["categories"]}
+    rests = {f"{kind}-other" for kind in ("building", "floor", "food", "wall", "water", "window")}
+    names = {name.removesuffix("-merged") for name in listed} - rests
+    assert set(found[0].names) == {
+        name.removesuffix("-other").removesuffix("-stuff") for name in names
+    }
+    filed = open_source("panoptic", path, masks=folder, labels="file")
+    assert set(filed[0].names) == listed
 
 
 def segment(index, **fields):

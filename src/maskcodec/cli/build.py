@@ -88,10 +88,20 @@ def build(
         float, _row("--boxes", text="The share of questions for boxes only, 0 to 1.")
     ] = 0.0,
     absent: Annotated[
-        float, _row("--absent", text="The share of questions by class that ask for an absent one.")
+        float,
+        _row(
+            "--absent",
+            text="The share of questions by class that ask for an absent one; "
+            "never for a wall where a wall-brick is.",
+        ),
     ] = 0.1,
     whole: Annotated[
-        float, _row("--whole", text="The share of samples by class that ask for all classes.")
+        float,
+        _row(
+            "--whole",
+            text="The share of samples by class that ask for all classes; "
+            "never those of LVIS, where not all are marked.",
+        ),
     ] = 0.5,
     placeholders: Annotated[
         PlaceholderChoice,

@@ -81,7 +81,8 @@ def evaluate(
     """Score a model's answers: cIoU, gIoU, mIoU, Acc@0.5, N-acc and T-acc.
 
     Answers are decoded strictly; of those that break, what can be recovered counts. All regions of
-    an answer are united. Figures are 0 .. 1; a right nothing counts 1, a wrong one 0.
+    an answer are united. Figures are 0 .. 1; a right nothing counts 1, a wrong one 0, and so does
+    an answer that cannot be read where there is no target.
 
     \b
     Examples:
@@ -142,10 +143,11 @@ def evaluate(
 
 
 _KINDS = {
-    "valid": "valid",
-    "recovered": "recovered from a broken text",
-    "empty": "empty, nothing is shown",
-    "broken": "broken texts, recovered or empty",
+    "valid": "valid, as the format has it",
+    "broken": "broken",
+    "recovered": "  of these recovered in part",
+    "empty": "empty, valid or broken: nothing is shown",
+    "empty_broken": "  of these broken",
 }
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec import coco
+from maskcodec.bricks import BSD
 from maskcodec.cli.coco import CocoFile, checked_claim
 from maskcodec.cli.codecs import decode_any
 from maskcodec.cli.jsonfile import id_of, no_id, opened, shown, whole
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _KEYS = "id", "idx"  # what an id is called, where nobody says it
 _MASK = "segmentation"
+_RUN = re.compile(r"[^\s*|][ \t]*\*[ \t]*[0-9]+[ \t]*(?:[|\r\n]|$)")  # label*count, not **words**
 
 
 class Row(NamedTuple):
@@ -145,8 +148,9 @@ class Scores:
     figures
         The accumulators, by the names of their figures.
     counts
-        Of answers: ``"valid"``, ``"recovered"``, ``"empty"``, which are all of them; ``"broken"``,
-        which did not decode, and ``"masks"``, which are none of the codec's.
+        Of answers: ``"valid"``, which decode strictly or are words alone, and ``"broken"``, all
+        others; ``"recovered"``, the broken ones that show something; ``"empty"``, which show
+        nothing, and ``"empty_broken"``, the broken ones of these; ``"masks"``, which are no texts.
     """
 
     def __init__(self, codec: AnyCodec, answer: str | None, method: Method | None) -> None:
@@ -186,13 +190,17 @@ class Scores:
             regions, broken = self._decoded(row, name)
             mask = self._painted(row, regions, target)
         overlap = measure(mask, target.mask)
+        claimed = broken or bool(regions)  # what cannot be read is no right nothing, nor is a box
         for metric in (self.cumulative, self.mean, self.targeted, self.nothing, self.something):
-            metric.add(overlap)
+            metric.add(overlap, claimed=claimed)
         said = mask if regions is None else regions
-        self.boxes.update(said, target.mask, shape=target.shape)
-        self.counts["broken"] += broken
-        kind = "recovered" if broken else "valid"
-        self.counts[kind if overlap.prediction else "empty"] += 1
+        self.boxes.update(said, target.mask, shape=target.shape, claimed=claimed)
+        self.counts["broken" if broken else "valid"] += 1
+        if not overlap.prediction:
+            self.counts["empty"] += 1
+            self.counts["empty_broken"] += broken
+        elif broken:
+            self.counts["recovered"] += 1
 
     def _decoded(self, row: Row, name: str) -> tuple[list[Region], bool]:
         """The regions of an answer, and whether it had to be recovered."""
@@ -207,6 +215,8 @@ class Scores:
         try:
             return decode_any(self._codec, text)[0], False
         except DecodeError:
+            if _is_words(self._codec, text):
+                return [], False
             return decode_any(self._codec, text, recover=True)[0], True
 
     def _painted(self, row: Row, regions: list[Region], target: Target) -> RunMask | None:
@@ -222,6 +232,17 @@ class Scores:
             return united([region.runs(shape, method=self._method) for region in regions])
         except MaskError as error:
             raise InputError(f"{target.where}: {error}") from error
+
+
+def _is_words(codec: AnyCodec, text: str) -> bool:
+    """Whether a text that does not decode is words alone, as a denial is.
+
+    Image-wise formats read descriptors without tags as well, so that none of those may begin in it;
+    B-SD has no such thing, and passes words over.
+    """
+    if isinstance(codec, BSD) or any(tag in text for tag in codec.tags()):
+        return False
+    return not _RUN.search(text) if codec.counted else "|" not in text
 
 
 def _rows(path: Path, key: str | None, what: str | None = None) -> Iterator[tuple[int, int, Row]]:

@@ -28,6 +28,7 @@ _TRAINERS = "|".join(
         r"\[/?INST\]",  # Mistral
     ]
 )
+_WORD = re.compile(r"[^\W_]+")  # "baseball_bat" has two
 _SEPARATORS = r"[|*\n]|</?(?:ref|box)>"  # of the image-wise formats
 
 
@@ -115,6 +116,25 @@ def usable(words: Words, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         with suppress(LabelError):
             found.setdefault(words.label(name, []), name)
     return tuple(found.items())
+
+
+def alike(label: str, other: str) -> bool:
+    """Whether all words of one label are among the other's: who denies one may deny the other.
+
+    Examples
+    --------
+    >>> from maskcodec.data.labels import alike
+    >>> [alike("wall", other) for other in ("Wall-brick", "wallet", "wall")]
+    [True, False, True]
+    """
+    one, two = _word_set(label), _word_set(other)
+    return one <= two or two <= one
+
+
+@lru_cache(maxsize=4096)
+def _word_set(label: str) -> frozenset[str]:
+    """The words of a label in lower case; itself if it has none, such as ``"+"``."""
+    return frozenset(_WORD.findall(label.lower()) or [label])
 
 
 def _real(text: str, what: str) -> str:

@@ -88,10 +88,13 @@ class RowMaker:
         The share of expressions and questions by class that ask for boxes only, 0 .. 1. What has
         a crowd among its instances is answered with masks all the same.
     absent
-        The share of questions by class that also ask for a class that the image does not show.
-        An image without instances is always asked for one; with 0 nothing is, and it has no row.
+        The share of questions by class that also ask for a class that the image does not show:
+        never one whose words are all among those of a class that is there, or the other way
+        round. An image without instances is always asked for one; with 0 nothing is, and it has
+        no row.
     whole
-        The share of samples by class that are asked for all classes. Semantic maps always are.
+        The share of samples by class that are asked for all classes. Semantic maps always are;
+        never those that are not `Sample.complete`.
 
     Raises
     ------

@@ -53,7 +53,11 @@ class Sample:
     answer
         The words of the answer, with ``{roi0}`` where a region belongs; or nothing.
     names
-        All classes that the dataset has, for questions about those that are absent.
+        Classes that a question may ask for where they are absent; those that are there may be
+        among them.
+    complete
+        Whether the instances are all that the dataset's classes have in the image. Otherwise
+        samples by class are never asked for all classes.
     turns
         (role, text) of a conversation, role ``"user"`` or ``"assistant"``.
     """
@@ -66,6 +70,7 @@ class Sample:
     query: str = ""
     answer: str = ""
     names: tuple[str, ...] = ()
+    complete: bool = True
     turns: tuple[tuple[str, str], ...] = ()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from maskcodec.bricks import BSD
 from maskcodec.data.drawing import Drawing, draw
-from maskcodec.data.labels import Words, usable
+from maskcodec.data.labels import Words, alike, usable
 from maskcodec.data.templates import filled
 from maskcodec.errors import LabelError, MaskError
 from maskcodec.spelling import SEG
@@ -112,7 +112,7 @@ class Turns:
         if there and maker.lost == "raise":
             self._draw(sample.instances, labels)  # whether one is lost is no matter of lots
         is_map = sample.task == "semantic" and not self._boxed
-        if there and (is_map or self._chance("whole") < maker.whole):
+        if there and (is_map or (sample.complete and self._chance("whole") < maker.whole)):
             drawing = self._of_classes(there, labels)[0]
             templates = maker.templates.whole, maker.templates.whole_answers
             return self._turn(*templates, masks=drawing.text) if drawing.text else []
@@ -152,9 +152,16 @@ class Turns:
         return drawing, [name for name in asked if name in left]
 
     def _absent(self, there: set[str]) -> list[str]:
-        """One class that the image does not show, if the dataset has one that can be asked for."""
+        """One class that the image does not show, if the dataset has one that can be asked for.
+
+        None that is `alike` one that is there: where a wall-brick is, so is a wall.
+        """
         given = tuple(name for name in self.sample.names if isinstance(name, str))
-        names = [name for label, name in usable(self._words, given) if label not in there]
+        names = [
+            name
+            for label, name in usable(self._words, given)
+            if not any(alike(label, other) for other in there)
+        ]
         drawn = [self._drawn(names, "absent class")] if names else []
         return [self._words.label(name, self.cleaned) for name in drawn]
 

@@ -26,8 +26,8 @@ Box: TypeAlias = tuple[float, float, float, float]  # x1, y1, x2, y2, edges in p
 class BoxAccuracy(Metric):
     """Acc@0.5: how many samples' boxes have an IoU of at least a threshold.
 
-    Where there is no target, a right nothing is a hit, and any box a miss. As RefCOCO's papers
-    report it for referring comprehension, where every sample has one box.
+    Where there is no target, a right nothing is a hit, any box or other claim a miss. As
+    RefCOCO's papers report it for referring comprehension, where every sample has one box.
 
     Parameters
     ----------
@@ -65,7 +65,13 @@ class BoxAccuracy(Metric):
             )
 
     def update(
-        self, prediction: Any, target: Any, /, *, shape: tuple[int, int] | None = None
+        self,
+        prediction: Any,
+        target: Any,
+        /,
+        *,
+        shape: tuple[int, int] | None = None,
+        claimed: bool = False,
     ) -> None:
         """Count one sample.
 
@@ -79,6 +85,9 @@ class BoxAccuracy(Metric):
             or an empty mask for nothing.
         shape
             (height, width) of the image in pixels, which regions and polygons need.
+        claimed
+            Whether the prediction claims something though it has no box, as an answer does that
+            cannot be read: where there is no target it is a miss. Boxes always claim.
 
         Raises
         ------
@@ -89,7 +98,8 @@ class BoxAccuracy(Metric):
         """
         size = None if shape is None else as_image_size(shape, "shape")
         boxes = _read_box(prediction, size, "prediction"), _read_box(target, size, "target")
-        self.right += box_iou(*boxes) >= self.threshold
+        unread = claimed and boxes == (None, None)
+        self.right += not unread and box_iou(*boxes) >= self.threshold
         self.samples += 1
 
     def compute(self) -> float:

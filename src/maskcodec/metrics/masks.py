@@ -20,7 +20,7 @@ class MaskMetric(Metric):
     """An accumulator of what masks have in common.
 
     A sample has *no target* where no pixel of its target is set, and is answered by *nothing* where
-    none of its prediction is.
+    none of its prediction is, unless it is said to claim something all the same.
     """
 
     def update(
@@ -31,13 +31,24 @@ class MaskMetric(Metric):
         *,
         shape: tuple[int, int] | None = None,
         method: Method | None = None,
+        claimed: bool = False,
     ) -> None:
-        """Count one sample; all parameters are those of `maskcodec.metrics.measure`."""
-        self.add(measure(prediction, target, shape=shape, method=method))
+        """Count one sample; `claimed` as `add` has it, the others are `measure`'s parameters."""
+        self.add(measure(prediction, target, shape=shape, method=method), claimed=claimed)
 
     @abstractmethod
-    def add(self, overlap: Overlap, /) -> None:
-        """Count one sample that was measured, as it is once for several figures."""
+    def add(self, overlap: Overlap, /, *, claimed: bool = False) -> None:
+        """Count one sample that was measured, as it is once for several figures.
+
+        Parameters
+        ----------
+        overlap
+            What `maskcodec.metrics.measure` found.
+        claimed
+            Whether the prediction claims something though none of its pixels is set, as an answer
+            does that cannot be read: it is no right nothing for `GIoU` and `NAcc`. The other
+            figures ask the pixels alone. Pixels always claim.
+        """
 
 
 @dataclass(slots=True)
@@ -67,8 +78,8 @@ class CIoU(MaskMetric):
     intersection: int = field(default=0, init=False)
     union: int = field(default=0, init=False)
 
-    def add(self, overlap: Overlap, /) -> None:
-        """Count one sample that was measured."""
+    def add(self, overlap: Overlap, /, *, claimed: bool = False) -> None:  # noqa: ARG002 (pixels)
+        """Count one sample that was measured; a claim without pixels adds nothing."""
         self.intersection += overlap.intersection
         self.union += overlap.union
 
@@ -82,10 +93,11 @@ class _MeanIoU(MaskMetric):
     samples: int = field(default=0, init=False)
     _sum: int = field(default=0, init=False)  # of IoUs, each rounded to a whole number of 2**-64
 
-    def add(self, overlap: Overlap, /) -> None:
-        """Count one sample that was measured."""
+    def add(self, overlap: Overlap, /, *, claimed: bool = False) -> None:
+        """Count one sample that was measured; 0 for a claim where no pixel is set at all."""
         part, whole = overlap.intersection, overlap.union
-        self._sum += (2 * part * _ONE + whole) // (2 * whole) if whole else _ONE
+        nothing = 0 if claimed else _ONE
+        self._sum += (2 * part * _ONE + whole) // (2 * whole) if whole else nothing
         self.samples += 1
 
     def compute(self) -> float:
@@ -97,8 +109,8 @@ class _MeanIoU(MaskMetric):
 class GIoU(_MeanIoU):
     """The mean of the samples' IoUs; where there is no target, a right nothing counts 1.
 
-    A wrong nothing counts 0, as any IoU without an intersection. It has nothing to do with the
-    *generalized IoU* of boxes.
+    A wrong nothing counts 0, as any IoU without an intersection, and so does a claim without
+    pixels. It has nothing to do with the *generalized IoU* of boxes.
 
     As gRefCOCO has it (GRES, arXiv 2306.00968, section 5), and ReasonSeg (LISA, arXiv 2308.00692).
 
@@ -141,10 +153,10 @@ class MIoU(_MeanIoU):
     (0.5, 1)
     """
 
-    def add(self, overlap: Overlap, /) -> None:
+    def add(self, overlap: Overlap, /, *, claimed: bool = False) -> None:
         """Count one sample that was measured, if it has a target."""
         if overlap.target:
-            _MeanIoU.add(self, overlap)
+            _MeanIoU.add(self, overlap, claimed=claimed)
 
 
 @dataclass(slots=True)
@@ -177,12 +189,15 @@ class NAcc(_Accuracy):
     >>> metric.update([[1, 0]], [[1, 0]])  # has a target, so it does not count
     >>> metric.compute()
     0.5
+    >>> metric.update(None, None, claimed=True)  # an answer that could not be read
+    >>> metric.right, metric.samples
+    (1, 3)
     """
 
-    def add(self, overlap: Overlap, /) -> None:
+    def add(self, overlap: Overlap, /, *, claimed: bool = False) -> None:
         """Count one sample that was measured, if it has no target."""
         if not overlap.target:
-            self.right += not overlap.prediction
+            self.right += not (overlap.prediction or claimed)
             self.samples += 1
 
 
@@ -190,8 +205,8 @@ class NAcc(_Accuracy):
 class TAcc(_Accuracy):
     """Target accuracy: of the samples with a target, how many were answered by something.
 
-    By anything at all, wherever it lies: it says how much a good `NAcc` costs. As gRefCOCO has it
-    (GRES, arXiv 2306.00968, section 5).
+    By any pixel at all, wherever it lies: it says how much a good `NAcc` costs. A claim without
+    pixels is no answer. As gRefCOCO has it (GRES, arXiv 2306.00968, section 5).
 
     Attributes
     ----------
@@ -208,7 +223,7 @@ class TAcc(_Accuracy):
     0.5
     """
 
-    def add(self, overlap: Overlap, /) -> None:
+    def add(self, overlap: Overlap, /, *, claimed: bool = False) -> None:  # noqa: ARG002 (pixels)
         """Count one sample that was measured, if it has a target."""
         if overlap.target:
             self.right += overlap.prediction > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Labels: TypeAlias = Literal["plain", "file"]
 
+_REST = re.compile(r".+-other(-merged)?", re.DOTALL)  # what the others of its kind leave
 _ENDINGS = "-merged", "-other", "-stuff"  # COCO's stuff: "sky-other-merged"
 
 
@@ -103,8 +105,9 @@ class Categories:
     path
         The file, for messages.
     labels
-        ``"plain"``: as `plain_name` writes them, except two that would be the same then;
-        ``"file"``: as they stand there.
+        ``"plain"``: as `plain_name` writes them, except two that would be the same then, and
+        with "other" before those that are the rest of their supercategory, such as
+        ``wall-other-merged`` beside ``wall-brick``; ``"file"``: as they stand there.
     """
 
     def __init__(self, path: Path, labels: Labels) -> None:
@@ -112,6 +115,7 @@ class Categories:
         self._path = path
         self._labels = labels
         self._names: dict[str, str] = {}
+        self._kinds: dict[str, str] = {}  # supercategories
 
     def add(self, entry: Any) -> None:
         """Take in an entry of the file.
@@ -131,14 +135,36 @@ class Categories:
         known = self._names.setdefault(key, name.strip())
         if known != name.strip():
             raise SourceError(f"{where} is listed twice: as {shown(known)} and as {shown(name)}")
+        if isinstance(kind := entry.get("supercategory"), str):
+            self._kinds.setdefault(key, kind)
 
-    def done(self) -> dict[str, str]:
-        """The label of each category by its id, in the file's order."""
-        if self._labels == "file":
-            return self._names
-        plain = {key: plain_name(name) for key, name in self._names.items()}
-        used = Counter(plain.values())
-        return {key: name if used[name] == 1 else self._names[key] for key, name in plain.items()}
+    def done(self) -> tuple[dict[str, str], tuple[str, ...]]:
+        """What categories are called, in the file's order.
+
+        Returns
+        -------
+        The label of each by its id, and the labels that may be asked for where they are absent:
+        with ``"plain"`` not those of a rest, since "no other wall" says little without the walls
+        that are meant.
+        """
+        labels, rests = self._names, set[str]()
+        if self._labels == "plain":
+            rests = self._rests()
+            plain = {key: plain_name(name) for key, name in self._names.items()}
+            plain |= {key: f"other {plain[key]}" for key in rests}
+            used = Counter(plain.values())
+            labels = {k: name if used[name] == 1 else self._names[k] for k, name in plain.items()}
+        names = dict.fromkeys(label for key, label in labels.items() if key not in rests)
+        return labels, tuple(names)
+
+    def _rests(self) -> set[str]:
+        """The ids of categories for what the others of their supercategory leave."""
+        sizes = Counter(self._kinds.values())
+        return {
+            key
+            for key, kind in self._kinds.items()
+            if sizes[kind] > 1 and _REST.fullmatch(self._names[key])
+        }
 
 
 def fail(where: str, message: str) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -52,7 +53,7 @@ class Coco(Records):
     name
         What keys begin with: ``"coco:139"``.
     labels
-        How categories are called: ``"plain"``, see `plain_name`, or as the ``"file"`` has it.
+        How categories are called: ``"plain"``, see `Categories`, or as the ``"file"`` has it.
 
     Raises
     ------
@@ -91,8 +92,7 @@ class Coco(Records):
                 self._annotations.append(self._stored.add(start, stop))
                 targets.append(number)
                 own.add(entry)
-        self._labels = categories.done()
-        self._names = tuple(dict.fromkeys(self._labels.values()))
+        self._labels, self._names = categories.done()
         self._group(np.array(owners, np.int64), np.array(targets, np.int64), len(numbers))
         self._repeated = own.repeated()
 
@@ -181,7 +181,7 @@ class Lvis(Coco):
     As `Coco`, with what LVIS has of its own (https://www.lvisdataset.org/dataset): the file's name
     is the end of the image's ``coco_url``, ``train2017/000000391895.jpg``. Not every class was
     looked for in every image: `Sample.names` are those of which an image says that they are there
-    or not.
+    or not, and no sample is `Sample.complete`.
 
     Parameters
     ----------
@@ -216,14 +216,8 @@ class Lvis(Coco):
         left_out = set(partial if self.partial == "drop" else ())
         instances = tuple(one for one in sample.instances if one.label not in left_out)
         present = [one.label for one in instances]
-        return Sample(
-            key=sample.key,
-            image=sample.image,
-            shape=sample.shape,
-            task=sample.task,
-            instances=instances,
-            names=tuple(dict.fromkeys([*present, *absent])),
-        )
+        names = tuple(dict.fromkeys([*present, *absent]))
+        return replace(sample, instances=instances, names=names, complete=False)
 
     def _classes(self, image: dict[str, Any], key: str, where: str) -> list[str]:
         """The labels of some categories that an image lists by their ids."""

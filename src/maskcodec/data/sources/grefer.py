@@ -35,10 +35,8 @@ class GRefer(Refer):
         found = [] if ids == _NONE else ids
         if "-1" in found:
             fail(where, f'its "ann_id" has -1, which is no object, among {len(ids)} ids')
-        if len(set(found)) < len(found):
-            fail(where, f'its "ann_id" lists an id twice: {", ".join(found):.60}')
-        none = ref.get("no_target")
-        if none not in (None, not found):
+        if ref.get("no_target") and found:
             count = f"{len(found)} object{'s' * (len(found) != 1)}"
-            fail(where, f'its "no_target" is {shown(none)}, but its "ann_id" names {count}')
-        return found
+            none = shown(ref["no_target"])
+            fail(where, f'its "no_target" is {none}, but its "ann_id" names {count}')
+        return list(dict.fromkeys(found))

@@ -54,7 +54,7 @@ class Panoptic(Records):
     task
         ``"classes"``, or ``"semantic"`` for samples that cover the image.
     labels
-        How categories are called: ``"plain"``, see `plain_name`, or as the ``"file"`` has it.
+        How categories are called: ``"plain"``, see `Categories`, or as the ``"file"`` has it.
 
     Raises
     ------
@@ -100,8 +100,7 @@ class Panoptic(Records):
                     seen.add(image)
             elif image is not None and self._pictures.setdefault(image, number) != number:
                 self._twice.add(image)
-        self._labels = categories.done()
-        self._names = tuple(dict.fromkeys(self._labels.values()))
+        self._labels, self._names = categories.done()
         if not self.masks.is_dir():
             raise SourceError(f"{self.masks} is no folder; masks= names that of the PNGs")
 

@@ -138,7 +138,7 @@ class ReasonSeg(Records):
 
 
 def _shape(entry: Any, shape: tuple[int, int], where: str) -> _Shape | None:
-    """A polygon; None where its label is a flag."""
+    """A polygon; None where its label is a flag, or where it has fewer than three points."""
     label = as_object(entry, where).get("label")
     if not isinstance(label, str):
         fail(where, f'its "label" must be "target", "ignore" or "flag", got {shown(label)}')
@@ -151,8 +151,10 @@ def _shape(entry: Any, shape: tuple[int, int], where: str) -> _Shape | None:
     pairs = isinstance(points, list) and all(
         isinstance(point, list) and len(point) == 2 for point in points
     )
-    if not pairs or not points:
+    if not pairs:
         fail(where, f'its "points" must be a list of [x, y], got {shown(points)}')
+    if len(points) < 3:
+        return None
     try:
         mask = read([[number for point in points for number in point]], shape, "its polygon")
     except (MaskError, TypeError) as error:
