@@ -1442,13 +1442,14 @@ def test_only_the_labels_that_are_listed_may_come():
 # ---------------------------------------------------------------- cost
 
 
-def quickest(run, attempts=6):
-    """The least of some medians, in microseconds: other programs only ever add to it."""
+def quickest(run, enough=20):
+    """The least of some medians, in microseconds: other programs add to it, but not always."""
     least = float("inf")
-    for _ in range(attempts):
+    for _ in range(40):
         least = min(least, float(np.median(run())) * 1e6)
-        if least < 10:
+        if least < enough:
             break
+        time.sleep(0.25)
     return least
 
 
