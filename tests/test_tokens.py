@@ -1068,7 +1068,7 @@ def test_kernels_of_ids_are_compiled_once():
             codec.encode_batch(masks, ["dog", "sky"])
             codec.encode(masks[0], "dog")
     used = _kernels.write_ids, _kernels.read_instance, _kernels.scan_ids
-    for kernel in (*used, _kernels.sample_boxes, _kernels.sample_box_runs):
+    for kernel in (*used, _kernels.write_boxes, _kernels.sample_boxes, _kernels.sample_box_runs):
         assert len(kernel.signatures) == 1
 
 

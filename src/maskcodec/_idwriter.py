@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from maskcodec import _kernels as k
-from maskcodec._arrays import is_plain
+from maskcodec._arrays import as_bytes, is_plain
 from maskcodec._brickids import bounds
 from maskcodec.grid import Sampling, every_cell, nearest_pixels, sample_mask, sampled
 from maskcodec.spelling import REF, REF_END, instance_label
 from maskcodec.vocab import label_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from maskcodec._anytokenizer import AnyTokenizer
     from maskcodec._arrays import Index, IntegerArray, Mask
@@ -56,32 +56,35 @@ class BrickWriter:
         """The ids of one mask; none where no cell of it is left."""
         name = self.label(label)
         if self._frame is not None:
-            masks = mask[None] if isinstance(mask, np.ndarray) else [mask]
-            return self._write_boxes(self._frame, masks, name)[0]
+            masks = as_bytes(mask)[None] if isinstance(mask, np.ndarray) else [mask]
+            return self._write_framed(self._frame, masks, name)[0]
         pixels, ys, xs = sampled(mask, self._canvas, cast("Sampling", self._sampling))
-        return self._write(pixels[None], ys, xs, name)[0]
+        return self._write_cells(pixels[None], ys, xs, name)[0]
 
     def many(self, masks: Any, labels: Sequence[str]) -> tuple[Index, Index]:
         """The ids of masks, one after another, and where each one's begin and end.
 
         ``masks`` is an array (N, height, width), or a list of what `sample_mask` takes.
         """
-        canvas, sampling = self._canvas, cast("Sampling", self._sampling)
-        plain = isinstance(masks, np.ndarray) and is_plain(masks)
-        if plain and sampling == "nearest" and self._frame is None:
-            indices = nearest_pixels(canvas, masks.shape[1:], None)
-            return self._write(masks.view(np.uint8), *indices, self._labels(labels))
+        canvas, frame = self._canvas, self._frame
+        if isinstance(masks, np.ndarray) and is_plain(masks):
+            masks = masks.view(np.uint8)
+            if frame is not None and self._sampling != "best":
+                return self._write_framed(frame, masks, self._labels(labels))
+            if frame is None and self._sampling == "nearest":
+                indices = nearest_pixels(canvas, masks.shape[1:], None)
+                return self._write_cells(masks, *indices, self._labels(labels))
         parts, counts = [np.empty(0, np.int64)], [np.zeros(1, np.int64)]
         for first in range(0, len(masks), _CHUNK):
-            chunk = masks[first : first + _CHUNK]
+            chunk = list(masks[first : first + _CHUNK])
             names = self._labels(labels[first : first + _CHUNK])
-            if self._frame is not None:
-                ids, edges = self._write_boxes(self._frame, chunk, names)
+            if frame is not None:
+                ids, edges = self._write_framed(frame, chunk, names)
             else:
                 cells = np.empty((len(chunk), *canvas), np.uint8)
                 for index, mask in enumerate(chunk):
-                    cells[index] = sample_mask(mask, canvas, sampling)
-                ids, edges = self._write(cells, *every_cell(canvas), names)
+                    cells[index] = sample_mask(mask, canvas, cast("Sampling", self._sampling))
+                ids, edges = self._write_cells(cells, *every_cell(canvas), names)
             parts.append(ids)
             counts.append(np.diff(edges))
         return np.concatenate(parts), np.cumsum(np.concatenate(counts))
@@ -110,20 +113,33 @@ class BrickWriter:
         ids = label_ids(self._tokenizer, self._vocab, name, tags[REF], tags[REF_END])
         return np.array([2, 2 + len(ids), *ids], np.int64)
 
-    def _write_boxes(self, frame: BoxFrame, masks: Any, labels: Index) -> tuple[Index, Index]:
-        """The ids of a few masks whose cells belong to their boxes, and where each one's begin."""
-        places, cells = frame.sample_all(masks, cast("BoxSampling", self._sampling))
-        return self._write(cells[:, None], *every_cell(frame.most), labels, places)
+    def _write_framed(self, frame: BoxFrame, masks: Any, labels: Index) -> tuple[Index, Index]:
+        """The ids of masks whose cells belong to their boxes, and where each one's begin and end.
 
-    def _write(
+        ``masks`` is uint8 (N, height, width), or a list.
+        """
+        if isinstance(masks, np.ndarray) and self._sampling != "best":
+            how = k.SAMPLINGS.index(self._sampling)
+            source = masks, frame.table, how, frame.scratch(masks.shape[2])
+            return self._write(k.write_boxes, source, labels)
+        places, cells = frame.sample_all(masks, cast("BoxSampling", self._sampling))
+        return self._write_cells(cells[:, None], *every_cell(frame.most), labels, places)
+
+    def _write_cells(
         self, masks: Mask, ys: Index, xs: Index, labels: Index, places: Index = _NO_PLACES
     ) -> tuple[Index, Index]:
-        longest, count = int(self._tables[0]), len(masks)
-        work = places, np.empty(self._scratch, np.int64)
+        source = masks, ys, xs, places, np.empty(self._scratch, np.int64)
+        return self._write(k.write_ids, source, labels)
+
+    def _write(
+        self, kernel: Callable[..., int], source: tuple[Any, ...], labels: Index
+    ) -> tuple[Index, Index]:
+        """What a kernel writes of masks, the first of its source, with room for it."""
+        longest, count = int(self._tables[0]), len(source[0])
         offsets = np.zeros(count + 1, np.int64)
         ids = np.empty(longest + len(labels) + (count - 1) * min(_USUAL, longest), np.int64)
-        done = k.write_ids(masks, ys, xs, labels, self._tables, 0, *work, ids, offsets)
+        done = kernel(*source, labels, self._tables, 0, ids, offsets)
         while done < count:
             ids = np.concatenate([ids, np.empty(len(ids) + longest, np.int64)])
-            done = k.write_ids(masks, ys, xs, labels, self._tables, done, *work, ids, offsets)
+            done = kernel(*source, labels, self._tables, done, ids, offsets)
         return ids[: offsets[-1]].copy(), offsets

@@ -106,6 +106,10 @@ class BoxFrame(NamedTuple):
                 _improve(mask, place, own)
         return places, cells
 
+    def scratch(self, width: int) -> Index:
+        """What `_kernels.write_boxes` takes of it for images so wide."""
+        return np.empty(2 * width + _room(self), np.int64)
+
     def _sample_pixels(self, masks: Mask, how: int, places: Index, cells: Mask) -> None:
         width = masks.shape[2]
         rows, columns = self.most
@@ -140,6 +144,13 @@ def box_pixels(box: Box, bins: tuple[int, int], shape: tuple[int, int]) -> Box:
 @lru_cache(maxsize=64)
 def _table(frame: BoxFrame) -> Index:
     return np.array([frame.bins, *frame.most, isinstance(frame.grid, int)], np.int64)
+
+
+@lru_cache(maxsize=64)
+def _room(frame: BoxFrame) -> int:
+    """The scratch for everything but rows of pixels."""
+    rows, columns = frame.most
+    return 10 + max(rows, columns) + 3 * rows * columns + max(2 + 2 * columns, 3 * rows) + 2
 
 
 def _points(pixels: int, usual: int) -> int:
