@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,9 @@ METHODS = "nearest", "smooth", "contour"
 OF_RUNS, OF_PIXELS = "RLE to ids", "pixels to ids"
 ONE, TOGETHER = "one by one", "encode_batch"
 COUNT = 200  # masks of pixels: 61 MB, more than a cache holds
+COPIES = 8  # one after another: the rows alone that the canvas looks at are 8 MB of each
+FEW = 20  # masks that stay in one
+CACHED = "pixels in the cache to ids"
 
 
 @dataclass
@@ -86,7 +90,8 @@ def all_tasks(setups: Setups, batches: list[Batch]) -> list[Group]:
         ),
         _to_ids(setups, OF_PIXELS, "an animal, 480 x 640", [one], [LABEL]),
         *(_to_ids(setups, OF_PIXELS, title, *stack) for title, stack in stacks.items()),
-        *(_batch_to_ids(setups, OF_PIXELS, title, *stack) for title, stack in stacks.items()),
+        *(_stack_to_ids(setups, OF_PIXELS, title, *stack) for title, stack in stacks.items()),
+        *(_stack_to_ids(setups, CACHED, title, *stack, FEW) for title, stack in stacks.items()),
         *(_to_regions(setups, batch) for batch in batches),
         *(_to_pixels(setups, batch) for batch in batches),
     ]
@@ -109,6 +114,25 @@ def _batch_to_ids(
     for name, setup in setups.items():
         rows = [setup.ids(*pair) for pair in zip(masks, labels, strict=True)]
         call = partial(setup.tokens.encode_batch, masks, labels)
+        calls.append(Call(name, call, _first_is(np.concatenate(rows))))
+    return Group(f"{kind}, {TOGETHER}: {title}", calls, len(labels))
+
+
+def _stack_to_ids(
+    setups: Setups, kind: str, title: str, masks: Any, labels: Sequence[str], few: int = 0
+) -> Group:
+    """A few masks again and again, or all of them, each time a copy that was not seen lately."""
+    if few:
+        masks, labels = masks[:few].copy(), labels[:few]
+        title = title.replace(str(COUNT), str(few), 1)
+    copies = cycle([masks] if few else [masks, *(masks.copy() for _ in range(COPIES - 1))])
+    calls = []
+    for name, setup in setups.items():
+        rows = [setup.ids(*pair) for pair in zip(masks, labels, strict=True)]
+
+        def call(encode: Any = setup.tokens.encode_batch) -> Any:
+            return encode(next(copies), labels)
+
         calls.append(Call(name, call, _first_is(np.concatenate(rows))))
     return Group(f"{kind}, {TOGETHER}: {title}", calls, len(labels))
 

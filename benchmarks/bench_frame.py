@@ -22,7 +22,9 @@ from _frametasks import (
     BEST,
     BOX,
     CODECS,
+    COPIES,
     COUNT,
+    FEW,
     OF_PIXELS,
     OF_RUNS,
     WITHIN_LIMIT,
@@ -93,9 +95,11 @@ def page(abouts: list[str], turns: int, tables: list[Table], count: int) -> str:
         `BSD(frame="box")`: 11 x 63 cells at most, sampled by `keep`. Ids are those of Qwen's
         vocabulary with bricks and repeats."""
     pixels = f"""
-        The canvas looks at 4,096 pixels and the box at all of them, since it must find the mask
-        first. "An animal" is one mask, which stays in the cache; {COUNT} masks are 61 MB, which
-        come from memory."""
+        The canvas looks at 64 rows of pixels and the box at all of them, since it must find the
+        mask first. "An animal" is one mask, which stays in the cache. {COUNT} masks are 61 MB; a
+        batch of them is another copy each time, of {COPIES}, so that for both all comes from
+        memory. A batch of {FEW} that was just there is the canvas's best case, for which no limit
+        is set: to read all pixels alone takes about as long as the canvas takes for everything."""
     search = f"""
         `best` is a search, and takes longer the more cells there are and the more of them are
         worth a change. Of {count:,} masks, from compressed RLE to ids; a mask's time is the median
