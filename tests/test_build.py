@@ -9,10 +9,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
+import multiprocess
 import pytest
+from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -20,14 +24,14 @@ import maskcodec as mc
 from maskcodec.cli import commands
 from maskcodec.data import shards
 from maskcodec.data.build import Report, build
-from maskcodec.data.engines import local
+from maskcodec.data.engines import huggingface
 from maskcodec.data.engines import ray as ray_engine
 from maskcodec.data.folder import Folder
 from maskcodec.data.origins import Joined, Origin, stamps
 from maskcodec.data.rows import RowMaker
 from maskcodec.data.sample import Broken, Instance, Sample
 from maskcodec.data.shards import Batch, Counts, Shard, ShardMaker, gathered
-from tests.conftest import ROOT
+from tests.conftest import PURE, ROOT
 
 RLE = {"size": [4, 4], "counts": [5, 2, 2, 2, 5]}
 MAKER = RowMaker(codec=mc.BSD(grid=4))
@@ -523,23 +527,178 @@ def dead(_batch):
     os._exit(1)
 
 
-def test_workers_keep_the_order_and_read_little_ahead():
+def test_workers_keep_the_order_and_read_little_ahead(monkeypatch):
+    monkeypatch.setattr(huggingface, "SAMPLES", 3)
     read = []
 
     def watched():
-        for batch in numbers(9):
-            read.append(batch.number)
-            yield batch
+        for number in range(9):
+            read.append(number)
+            yield Batch(number, range(3))
 
-    found = local.run(empty, watched(), workers=2)
+    found = huggingface.run(empty, watched(), workers=2)
     assert next(found).number == 0
-    assert len(read) <= 2 * local.AHEAD
+    assert len(read) <= 2 * 2  # a round, and the next
     assert [shard.number for shard in found] == list(range(1, 9))
+
+
+def test_workers_stop_reading_when_nobody_wants_more(monkeypatch):
+    monkeypatch.setattr(huggingface, "SAMPLES", 1)
+    monkeypatch.setattr(huggingface, "_round", lambda _work, some, _workers: map(empty, some))
+    read = []
+
+    def endless():
+        while True:
+            time.sleep(0.01)
+            read.append(len(read))
+            yield Batch(read[-1], range(1 if len(read) <= 2 else 0))
+
+    found = huggingface.run(empty, endless(), workers=2)
+    assert next(found).number == 0
+    found.close()
+    count = len(read)
+    time.sleep(0.1)
+    assert len(read) == count
 
 
 def test_a_worker_that_dies_is_an_error():
     with pytest.raises(mc.BuildError, match=r"a worker process died, .* run the same again"):
-        list(local.run(dead, numbers(3), workers=2))
+        list(huggingface.run(dead, numbers(3), workers=2))
+
+
+def test_workers_need_datasets(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    message = r"^several workers need datasets, which is missing: pip install 'maskcodec\[data\]'"
+    with pytest.raises(mc.BuildError, match=message):
+        made(samples(), tmp_path / "out", workers=2)
+    made(samples(), tmp_path / "out")
+
+
+@pytest.mark.parametrize("parallel", [None, "true"])
+def test_workers_leave_this_process_as_it_was(parallel, monkeypatch, capfd):
+    if parallel is None:
+        monkeypatch.delenv("TOKENIZERS_PARALLELISM", raising=False)
+    else:
+        monkeypatch.setenv("TOKENIZERS_PARALLELISM", parallel)
+    environ, before, method = os.environ, dict(os.environ), multiprocess.get_start_method()
+    assert not are_progress_bars_disabled()
+    list(huggingface.run(empty, numbers(3), workers=2))
+    assert os.environ is environ
+    assert dict(os.environ) == before
+    assert multiprocess.get_start_method() == method
+    assert not are_progress_bars_disabled()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_bars_that_were_hidden_stay_hidden():
+    disable_progress_bars()
+    try:
+        list(huggingface.run(empty, numbers(1), workers=2))
+        assert are_progress_bars_disabled()
+    finally:
+        enable_progress_bars()
+
+
+def raised(*errors):
+    """A map that ends as datasets' does: an error while the one before it is at work."""
+
+    def fail(*_, **__):
+        try:
+            raise errors[0]
+        finally:
+            for error in errors[1:]:
+                raise error
+
+    return fail
+
+
+def test_errors_of_a_map(monkeypatch):
+    for errors, expected in (
+        ((KeyboardInterrupt(), multiprocess.TimeoutError()), KeyboardInterrupt),
+        ((KeyboardInterrupt(),), KeyboardInterrupt),
+        ((RuntimeError("another"),), RuntimeError),
+    ):
+        monkeypatch.setattr("datasets.Dataset.map", raised(*errors))
+        with pytest.raises(expected):
+            list(huggingface.run(empty, numbers(1), workers=2))
+
+
+def test_children_that_a_map_leaves_are_ended(monkeypatch):
+    spawn = multiprocess.get_context("spawn")
+    other, left = (spawn.Process(target=time.sleep, args=(60,)) for _ in range(2))
+
+    def interrupted(*_, **__):
+        left.start()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("datasets.Dataset.map", interrupted)
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(huggingface.run(empty, numbers(1), workers=2))
+        left.join(30)
+        assert left.exitcode == -signal.SIGTERM
+        assert other.is_alive()
+    finally:
+        other.terminate()
+        other.join()
+
+
+BUSY = """
+import os, sys, time
+from maskcodec.data.engines import huggingface
+from maskcodec.data.shards import Batch
+from tests.test_build import empty
+def work(batch):
+    os.write(1, b"begun\\n")
+    time.sleep(1)
+    return empty(batch)
+if __name__ == "__main__":
+    list(huggingface.run(work, (Batch(number, []) for number in range(200)), workers=2))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="children are looked up in /proc")
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
+def test_workers_end_with_the_run(how, tmp_path):
+    (tmp_path / "busy.py").write_text(BUSY)
+    path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
+    env = {**os.environ, "PYTHONPATH": path, "HF_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-W", "error", str(tmp_path / "busy.py")]
+    with (
+        (tmp_path / "said").open("w") as said,
+        subprocess.Popen(
+            command, env=env, stdout=subprocess.PIPE, stderr=said, start_new_session=True
+        ) as process,
+    ):
+        for _ in range(2):
+            assert process.stdout.readline() == b"begun\n"
+        group = members(process.pid)
+        assert len(group) >= 5  # this one, two workers, what they come from, what they write to
+        if how == "SIGINT":  # as a terminal sends it: to all of them
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.kill()
+        ended = time.monotonic() + 60
+        while members(process.pid) and time.monotonic() < ended:
+            process.poll()
+            time.sleep(0.05)
+        assert members(process.pid) == set()
+    said = (tmp_path / "said").read_text()
+    assert said.count("Traceback") == (how == "SIGINT")
+    assert "Warning" not in said
+    assert not (tmp_path / "cache" / "datasets").exists()
+
+
+def members(group):
+    """The processes of a group that have not ended."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _parent, number = path.read_text().rpartition(")")[2].split()[:3]
+            if int(number) == group and state != "Z":
+                found.add(int(path.parent.name))
+    return found
 
 
 class Numbered:
@@ -567,19 +726,33 @@ def gone(batch):
 def test_an_error_of_the_system_names_its_shard(workers, count):
     message = r"^shard 1 could not be made: .*No such file: '1.png'$"
     with pytest.raises(mc.BuildError, match=message):
-        list(local.run(gone, numbers(count), workers=workers))
+        list(huggingface.run(gone, numbers(count), workers=workers))
 
 
+@pytest.mark.skipif(
+    PURE or os.environ.get("MASKCODEC_PROFILE") == "checked",
+    reason="a cluster takes long to begin, and is the same in each run",
+)
 @pytest.mark.filterwarnings("ignore")
-def test_ray_makes_the_same(whole, tmp_path):
+def test_ray_makes_the_same(whole, tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     ray = pytest.importorskip("ray", reason="Ray is missing: pip install 'maskcodec[ray]'")
     path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
-    ray.init(num_cpus=2, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": path}})
-    try:
-        made(samples(), tmp_path / "out", val_fraction=0.3, engine="ray")
-        assert ray.is_initialized()
-    finally:
-        ray.shutdown()
+    with TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:  # a short name
+        ray.init(
+            num_cpus=2,
+            object_store_memory=100 * 2**20,
+            include_dashboard=False,
+            log_to_driver=False,
+            runtime_env={"env_vars": {"PYTHONPATH": path}},
+            _node_ip_address="127.0.0.1",
+            _temp_dir=folder,
+        )
+        try:
+            made(samples(), tmp_path / "out", val_fraction=0.3, engine="ray")
+            assert ray.is_initialized()
+        finally:
+            ray.shutdown()
     assert content(tmp_path / "out") == content(whole)
 
 
@@ -837,6 +1010,42 @@ def test_a_command_goes_on_in_the_folder_of_a_dataset(tmp_path, monkeypatch):
     args = ["index:.,names=names.txt,first=1", "--out", "rows", "--workers", 1, "--shard-size", 1]
     run(*args, "--strict", code=1)
     assert "after 2 shards of an earlier run" in words(run(*args).stderr)
+
+
+def test_wordings_come_from_a_file(instances):
+    wordings = {
+        "classes": ["Wo ist {what}?"],
+        "whole": ["Was ist das?"],
+        "absent": ["Kein {what}."],
+    }
+    Path("german.json").write_text(json.dumps(wordings))
+    run(instances, "--out", "rows", "--workers", 1, "--templates", "german.json", "--absent", 0.5)
+    asked = {row["messages"][0]["content"] for row in rows("rows")}
+    assert {"<image>Wo ist dog?", "<image>Was ist das?"} <= asked
+    assert all(text.startswith(("<image>Wo ist ", "<image>Was ist das?")) for text in asked)
+    run(instances, "--out", "rows2", "--workers", 1, "--shard-size", 4, "--strict", code=1)
+    said = run(instances, "--out", "rows2", "--workers", 1, "--templates", "german.json", code=1)
+    assert "rows2.partial is of a run with" in words(said.stderr)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("{", "wordings.json is not JSON that can be read: "),
+        ("[]", "wordings.json must hold an object with lists of wordings, got a list"),
+        ('{"class": []}', "wordings.json: there is no kind 'class'; there are expression, "),
+        ('{"box": "{what}"}', 'wordings.json: box must be a list of wordings, got "{what}"'),
+        ('{"box": [1]}', "wordings.json: box must be a list of wordings, got a list"),
+        ('{"box": ["\\ud800"]}', 'wordings.json: box has half of a character: "\\ud800"'),
+        ('{"box": []}', "wordings.json: templates: box must be one or several wordings, got []"),
+        ('{"box": ["x"]}', "wordings.json: templates: box must have {what} once"),
+    ],
+)
+def test_wordings_that_are_none(written, message, instances):
+    Path("wordings.json").write_text(written)
+    said = run(instances, "--out", "rows", "--templates", "wordings.json", code=1)
+    assert f"error: {message}" in words(said.stderr)
+    assert not Path("rows.partial").exists()
 
 
 @pytest.mark.parametrize(

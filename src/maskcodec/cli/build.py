@@ -1,6 +1,7 @@
 """`maskcodec build`: datasets as rows that trainers read."""
 
 import os
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from maskcodec.cli import options, say, settings
-from maskcodec.cli.read import InputError
+from maskcodec.cli.read import InputError, read_json
+from maskcodec.data._jsonfile import is_written, shown
 from maskcodec.errors import ConfigError
 
 if TYPE_CHECKING:
     from maskcodec.data.build import Report
+    from maskcodec.data.templates import Templates
 
 
 class FormatChoice(StrEnum):
@@ -34,7 +37,7 @@ class StorageChoice(StrEnum):
 class EngineChoice(StrEnum):
     """`maskcodec.data.build.EngineName` for Typer."""
 
-    LOCAL = "local"
+    DATASETS = "datasets"
     RAY = "ray"
 
 
@@ -114,6 +117,15 @@ def build(
         options.LostName,
         _row("--lost", text="An object too small for any cell breaks its record, or is left out."),
     ] = options.LostName.DROP,
+    templates: Annotated[
+        Path | None,
+        _row(
+            "--templates",
+            text='Other wordings: JSON, {"expression": ["Segment {what}.", ...], ...}; '
+            "kinds that it does not name keep theirs.",
+            metavar="FILE",
+        ),
+    ] = None,
     tokenizer: Annotated[
         str | None,
         _run(
@@ -133,8 +145,9 @@ def build(
         int, _run("--shard-size", text="Conversations a file, and lost when killed.", min=1)
     ] = 1000,
     engine: Annotated[
-        EngineChoice, _run("--engine", text="This machine, or Ray Data for many.")
-    ] = EngineChoice.LOCAL,
+        EngineChoice,
+        _run("--engine", text="Hugging Face datasets on this machine, or Ray Data on many."),
+    ] = EngineChoice.DATASETS,
     address: Annotated[
         str | None,
         _run(
@@ -199,6 +212,7 @@ def build(
             boxes=boxes,
             absent=absent,
             whole=whole,
+            templates=_templates(templates),
         )
     except ConfigError as error:
         raise typer.BadParameter(say.spoken(str(error))) from None
@@ -229,6 +243,30 @@ def build(
             f"this needs the package {error.name}, which is missing: pip install 'maskcodec[data]'"
         ) from error
     _print(report)
+
+
+def _templates(path: Path | None) -> "Templates":
+    """The wordings of a file, and this project's of the kinds that it does not name."""
+    from maskcodec.data.templates import Templates
+
+    if path is None:
+        return Templates()
+    found = read_json(path)
+    kinds = [field.name for field in fields(Templates)]
+    if not isinstance(found, dict):
+        raise InputError(f"{path} must hold an object with lists of wordings, got {shown(found)}")
+    for kind, wordings in found.items():
+        if kind not in kinds:
+            raise InputError(f"{path}: there is no kind {kind!r}; there are {', '.join(kinds)}")
+        if not isinstance(wordings, list) or not all(isinstance(one, str) for one in wordings):
+            raise InputError(f"{path}: {kind} must be a list of wordings, got {shown(wordings)}")
+        for wording in wordings:
+            if not is_written(wording):
+                raise InputError(f"{path}: {kind} has half of a character: {shown(wording)}")
+    try:
+        return Templates(**found)
+    except ConfigError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _cores() -> int:

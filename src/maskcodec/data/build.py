@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import asdict, dataclass
-from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -29,9 +28,7 @@ if TYPE_CHECKING:
     from maskcodec.data.sample import Broken, Sample
     from maskcodec.data.shards import Batch, Shard
 
-    Engine: TypeAlias = Callable[[Callable[[Batch], Shard], Iterable[Batch]], Iterator[Shard]]
-
-EngineName: TypeAlias = Literal["local", "ray"]
+EngineName: TypeAlias = Literal["datasets", "ray"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +89,7 @@ def build(
     turns: int = 1,
     shard_size: int = 1000,
     tokenizer: str | None = None,
-    engine: EngineName = "local",
+    engine: EngineName = "datasets",
     workers: int = 1,
     address: str | None = None,
     strict: bool = False,
@@ -124,7 +121,7 @@ def build(
     tokenizer
         What counts the rows' tokens, as `maskcodec.vocabularies.load_tokenizer` takes it.
     engine, workers
-        ``"local"`` with that many processes, 1 meaning this one, or ``"ray"``.
+        ``"datasets"`` with that many processes, 1 meaning this one, or ``"ray"``.
     address
         For Ray, the cluster's; None for a Ray of this machine.
     strict
@@ -174,14 +171,22 @@ def build(
     resumed = len(done)
     for number in sorted(done):
         _check_strict(done[number], strict)
+    keep = _Keeper(folder=folder, strict=strict)
     began, made = time.perf_counter(), 0
     if source is None:
         todo = batches(gathered(samples, turns), shard_size, frozenset(done).__contains__)
     else:
         todo = numbered(len(source), shard_size, frozenset(done).__contains__)
-    for shard in watch(_engine(engine, workers, address)(make, todo)):
-        _check_strict(shard.counts, strict)
-        folder.write(shard)
+    shards: Iterator[Shard]
+    if engine == "ray":  # other machines may not see the folder
+        from maskcodec.data.engines import ray
+
+        shards = map(keep, ray.run(make, todo, address=address))
+    else:
+        from maskcodec.data.engines import huggingface
+
+        shards = huggingface.run(_MakeAndKeep(make=make, keep=keep), todo, workers=workers)
+    for shard in watch(shards):
         made += shard.counts.rows.total()
         done[shard.number] = shard.counts
     total = Counts()
@@ -198,14 +203,28 @@ def build(
     return report
 
 
-def _engine(name: EngineName, workers: int, address: str | None) -> Engine:
-    if name == "ray":
-        from maskcodec.data.engines import ray
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Keeper:
+    """Writes shards, in any process, and gives on what they counted."""
 
-        return partial(ray.run, address=address)
-    from maskcodec.data.engines import local
+    folder: Folder
+    strict: bool
 
-    return partial(local.run, workers=workers)
+    def __call__(self, shard: Shard) -> Shard:
+        _check_strict(shard.counts, self.strict)
+        self.folder.write(shard)
+        return shard._replace(files={})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _MakeAndKeep:
+    """A worker's work where workers see the folder: what it made is there, whatever comes then."""
+
+    make: ShardMaker
+    keep: _Keeper
+
+    def __call__(self, batch: Batch) -> Shard:
+        return self.keep(self.make(batch))
 
 
 def _check_strict(counts: Counts, strict: bool) -> None:
