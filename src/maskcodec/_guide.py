@@ -53,6 +53,11 @@ class Guide(ABC):
     def __reduce__(self) -> tuple[Callable[..., Guide], tuple[Any, ...]]:
         return _made_again, self.made_by
 
+    @property
+    def after(self) -> Index:
+        """The ids that may come behind an answer that has ended: int64, sorted, read-only."""
+        return self._after
+
     def start(self) -> State:
         """The state before the first id."""
         return self._begin

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,7 @@ class TokenReader:
         instances: int | None = None,
         labels: Iterable[str] | None = None,
         start: Any = (),
+        ends: Iterable[int] = (),
     ) -> Guide:
         """An automaton that says which ids may come next, so that the answer decodes strictly.
 
@@ -157,6 +159,9 @@ class TokenReader:
         start
             Ids of the answer that are there already, such as those of ``<ref>dog</ref>``; what
             `Guide.allowed` is asked for comes behind them.
+        ends
+            Further ids that end an answer, besides the tokenizer's own: those in the
+            ``eos_token_id`` of a model's generation config.
 
         Raises
         ------
@@ -180,6 +185,7 @@ class TokenReader:
             "instances": instances,
             "labels": chosen,
             "start": begun,
+            "ends": [operator.index(number) for number in ends],
         }
         guide = make_guide(self.codec, self._any, self._vocab, **options)
         guide.made_by = self, options

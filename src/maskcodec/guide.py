@@ -34,6 +34,7 @@ def make_guide(
     instances: int | None,
     labels: list[str] | None,
     start: Any,
+    ends: list[int],
 ) -> Guide:
     """The guide of a codec; parameters and errors are those of `TokenCodec.guide`."""
     check_choice(colours, Colours, "colours")
@@ -49,14 +50,18 @@ def make_guide(
     if grid and instances is not None:
         raise ConfigError(f"{codec.codec_id} has no instances to count; leave instances out")
     everything, added, continuing = spelled_tokens(tokenizer)
+    words, end = vocab.words, tokenizer.end()
+    wrong = [word for word, number in words.items() if number in ends]
+    if wrong:
+        raise ConfigError(f"ends holds the id of {wrong[0]!r}, which is a part of answers")
+    stops = {*ends, *(() if end is None else (end,))}
     # What readers pass over may stand between instances, and is nothing inside them.
-    pieces = {n: spelled for n, spelled in everything.items() if n not in vocab.ignored}
-    end = tokenizer.end()
-    ends = set() if end is None else {end}
-    words = vocab.words
-    others = {n: spelled for n, spelled in added.items() if n not in {*words.values(), *ends}}
-    text = PlainText({**everything, **others}, list(words))
-    around = {"ends": ends, "always": vocab.ignored, "start": start}
+    around = {"ends": stops, "always": vocab.ignored, "start": start}
+    others = {n: spelled for n, spelled in added.items() if n not in vocab.word_ids}
+    free = {n: spelled for n, spelled in {**everything, **others}.items() if n not in stops}
+    text = PlainText(free, list(words))
+    never = vocab.ignored | stops
+    pieces = {n: spelled for n, spelled in everything.items() if n not in never}
     if isinstance(codec, LabelCodec):
         names = [codec.background, *(cell_label(label, codec.seg) for label in labels or ())]
         unique = list(dict.fromkeys(names))
