@@ -83,6 +83,53 @@ def test_metrics_need_only_the_core():
         assert imports(SOURCE / "metrics" / f"{name}.py") <= allowed, name
 
 
+def test_models_need_only_the_core():
+    order = [
+        {"_rows", "_prompts", "_images", "answer", "constrain", "processing"},
+        {"_conversation", "_samimage", "_likelihood"},
+        {"_answers"},
+        {"_ask", "collate"},
+        {"_job"},
+        {"generation", "refining", "prepare", "lora"},
+        {"__init__"},
+    ]
+    assert {path.stem for path in (SOURCE / "hf").glob("*.py")} == set().union(*order)
+    allowed = set().union(*LAYERS)
+    for names in order:
+        for name in names:
+            assert imports(SOURCE / "hf" / f"{name}.py") <= allowed, name
+        allowed |= {f"hf.{name}" for name in names}
+
+
+def test_names_for_models_are_imported_when_they_are_asked_for():
+    code = """
+import sys, json, maskcodec.hf as hf
+print(json.dumps([hf.__all__ == sorted(hf._HOMES), "torch" in sys.modules]))
+"""
+    assert fresh(code) == [True, False]
+
+
+def test_models_say_what_is_missing():
+    code = """
+import sys, json
+sys.modules["peft"] = sys.modules["torch"] = None
+import maskcodec.hf as hf
+try:
+    hf.lora_config
+except ImportError as error:
+    print(json.dumps(str(error)))
+"""
+    assert fresh(code) == "maskcodec.hf needs torch, which is missing: pip install 'maskcodec[hf]'"
+    code = """
+import json, maskcodec.hf as hf
+try:
+    hf.nothing
+except AttributeError as error:
+    print(json.dumps(str(error)))
+"""
+    assert fresh(code) == "module 'maskcodec.hf' has no attribute 'nothing'"
+
+
 def test_metrics_load_no_compiler():
     code = """
 import sys, json, maskcodec.metrics

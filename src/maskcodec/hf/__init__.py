@@ -1,0 +1,60 @@
+"""Models of Hugging Face transformers that draw masks: preparing, training, answering, refining."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from maskcodec.hf.answer import Answer
+    from maskcodec.hf.collate import Collator
+    from maskcodec.hf.constrain import MaskLogitsProcessor
+    from maskcodec.hf.generation import Progress, generate, stream
+    from maskcodec.hf.lora import deepspeed_config, lora_config, training_arguments
+    from maskcodec.hf.prepare import prepare_model
+    from maskcodec.hf.processing import ImageOnlyProcessor
+    from maskcodec.hf.refining import Refined, refine
+
+__all__ = [
+    "Answer",
+    "Collator",
+    "ImageOnlyProcessor",
+    "MaskLogitsProcessor",
+    "Progress",
+    "Refined",
+    "deepspeed_config",
+    "generate",
+    "lora_config",
+    "prepare_model",
+    "refine",
+    "stream",
+    "training_arguments",
+]
+
+_HOMES = {  # each is imported when it is asked for: whoever refines masks needs no peft
+    "Answer": "answer",
+    "Collator": "collate",
+    "ImageOnlyProcessor": "processing",
+    "MaskLogitsProcessor": "constrain",
+    "Progress": "generation",
+    "Refined": "refining",
+    "deepspeed_config": "lora",
+    "generate": "generation",
+    "lora_config": "lora",
+    "prepare_model": "prepare",
+    "refine": "refining",
+    "stream": "generation",
+    "training_arguments": "lora",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        module = import_module(f"{__name__}.{_HOMES[name]}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("maskcodec"):
+            raise
+        raise ImportError(
+            f"maskcodec.hf needs {error.name}, which is missing: pip install 'maskcodec[hf]'"
+        ) from error
+    return getattr(module, name)

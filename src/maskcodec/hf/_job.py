@@ -1,0 +1,163 @@
+"""One run of a model's `generate` for some questions, and its answers."""
+
+from __future__ import annotations
+
+import copy
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from maskcodec._guide import Guide
+from maskcodec.errors import ConfigError
+from maskcodec.hf._ask import check_tokenizer, model_inputs
+from maskcodec.hf._likelihood import Likelihood, Watch
+from maskcodec.hf.answer import Answer, read_answer
+from maskcodec.hf.constrain import MaskLogitsProcessor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from maskcodec._guide import Colours
+    from maskcodec.tokens import TokenCodec
+
+# What generation does unless it is told otherwise. Many checkpoints ask for a penalty on repeating,
+# which would bend the rows of a mask; and 20 new ids, the usual default, are no mask.
+_DEFAULTS = {"max_new_tokens": 1024, "do_sample": False, "repetition_penalty": 1.0}
+_OURS = "return_dict_in_generate", "output_scores", "output_logits"
+
+
+class Job:
+    """Prompts, and all that a model needs to answer them.
+
+    Parameters
+    ----------
+    model, processor, tokens
+        As `generate` has them.
+    images, questions
+        Equally many.
+    chosen
+        Its ``constrain``, ``labels``, ``instances`` and ``colours``.
+    options
+        Its other options.
+
+    Attributes
+    ----------
+    beams
+        Whether there are several for a question.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        images: Sequence[Any],
+        questions: Sequence[str],
+        tokens: TokenCodec,
+        chosen: tuple[bool | Guide, Iterable[str] | None, int | None, Colours],
+        options: dict[str, Any],
+    ) -> None:
+        check_tokenizer(processor, model, tokens)
+        self._model = model
+        given = options.get("generation_config")
+        config: Any = copy.deepcopy(given or model.generation_config)
+        settings: dict[str, Any] = {} if given else dict(_DEFAULTS)
+        if options.get("max_length"):
+            settings["max_new_tokens"] = None
+        settings |= {name: value for name, value in options.items() if name != "generation_config"}
+        _check({**config.to_dict(), **settings})
+        self._options = config.update(**settings)  # what belongs to no configuration
+        self._tell_ends(config, processor.tokenizer)
+        self._config = config
+        self.beams = (config.num_beams or 1) > 1
+        self._guide = _guide(tokens, self._ends, *chosen)
+        self._tokens = tokens
+        self._count = len(questions)
+        inputs = model_inputs(processor, images, questions)
+        self._inputs = inputs.to(model.device, model.dtype)
+
+    def _tell_ends(self, config: Any, tokenizer: Any) -> None:
+        """Settle which ids end an answer, the tokenizer's own among them, and which one pads."""
+        usual = self._model.generation_config
+        ends = usual.eos_token_id if config.eos_token_id is None else config.eos_token_id
+        listed = ends if isinstance(ends, (list, tuple)) else [ends]
+        self._ends = sorted({n for n in (*listed, tokenizer.eos_token_id) if n is not None})
+        pads = config.pad_token_id, usual.pad_token_id, tokenizer.pad_token_id, *self._ends
+        self._pad = next((pad for pad in pads if pad is not None), None)
+        config.eos_token_id, config.pad_token_id = self._ends or None, self._pad
+
+    def run(
+        self, push: Callable[[int], Any] = int, stopped: Callable[[], bool] = bool
+    ) -> list[Answer]:
+        """The answers. Each id of the first is pushed, and all end once they are to be stopped."""
+        model, options = self._model, dict(self._options)
+        likelihood = Likelihood(self._count)
+        options["logits_processor"] = [
+            likelihood,
+            *(options.get("logits_processor") or ()),
+            *([MaskLogitsProcessor(self._guide, inplace=True)] if self._guide else ()),
+        ]
+        options["stopping_criteria"] = [
+            Watch(likelihood, push, stopped),
+            *(options.get("stopping_criteria") or ()),
+        ]
+        training = model.training
+        model.eval()
+        try:
+            rows = model.generate(**self._inputs, generation_config=self._config, **options)
+        finally:
+            model.train(training)
+        prompt = self._inputs["input_ids"].shape[1]
+        return [
+            self._read(row, likelihood, group)
+            for group, row in enumerate(rows[:, prompt:].tolist())
+        ]
+
+    def _read(self, ids: list[int], likelihood: Likelihood, group: int) -> Answer:
+        stop = next((at for at, number in enumerate(ids) if number in self._ends), None)
+        ids = ids[:stop]
+        while stop is None and ids and ids[-1] == self._pad:  # another criterion ended it
+            ids.pop()
+        logs = likelihood.logs(group, ids)
+        return read_answer(self._tokens, ids, logs, stop is not None)
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Refuse what changes what is returned."""
+    asked = [name for name in _OURS if options.get(name)]
+    if (options.get("num_return_sequences") or 1) > 1:
+        asked.append("num_return_sequences")
+    if asked:
+        raise ConfigError(f"generate returns one Answer for each question; leave {asked[0]} out")
+
+
+def _guide(
+    tokens: TokenCodec,
+    ends: Sequence[int],
+    constrain: bool | Guide,
+    labels: Iterable[str] | None,
+    instances: int | None,
+    colours: Colours,
+) -> Guide | None:
+    if isinstance(constrain, Guide) or not constrain:
+        if (labels, instances, colours) != (None, None, "any"):
+            raise ConfigError(
+                "labels, instances and colours belong to constrain=True; a guide of one's own has "
+                "them already, and without one nothing is constrained"
+            )
+        return constrain or None
+    if isinstance(labels, str):
+        raise TypeError(f"labels must be several str, got one: {labels!r}")
+    names = None if labels is None else tuple(labels)
+    words = set(tokens.words.values())
+    others = tuple(number for number in ends if number not in words)
+    return _made(tokens, names, instances, colours, others)
+
+
+@lru_cache(maxsize=4)
+def _made(
+    tokens: TokenCodec,
+    labels: tuple[str, ...] | None,
+    instances: int | None,
+    colours: Colours,
+    ends: tuple[int, ...],
+) -> Guide:
+    return tokens.guide(labels=labels, instances=instances, colours=colours, ends=ends)

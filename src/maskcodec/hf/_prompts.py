@@ -1,0 +1,162 @@
+"""What SAM is asked: points, boxes and coarse masks, in the square that it sees an image in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from scipy.ndimage import distance_transform_edt  # exact, and in compiled code
+from torch.nn import functional as F  # noqa: N812
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Bools: TypeAlias = npt.NDArray[np.bool_]
+    Floats: TypeAlias = npt.NDArray[np.float32]
+
+POINTS = 20  # Text4Seg: half of them inside, half outside
+LOGIT = float(np.log(0.999 / 0.001))  # Text4Seg: how sure SAM is told that the coarse mask is
+STRENGTH = 30.0  # SAMRefiner: the same, at the peak and outside
+GAMMA = 4.0  # SAMRefiner: how steeply that falls from the peak to the object's border
+_TINY = 1e-6  # of a cell: less is rounding
+
+
+class Prompt(NamedTuple):
+    """What SAM is asked about one object.
+
+    Attributes
+    ----------
+    points
+        float32 (n, 2): x and y in pixels of the square, n at least 1.
+    labels
+        int64 (n,): 1 inside the object, 0 outside.
+    box
+        float32 (4,): x1, y1, x2, y2 in pixels of the square, or None.
+    mask
+        float32 (low, low): logits.
+    """
+
+    points: torch.Tensor
+    labels: torch.Tensor
+    box: torch.Tensor | None
+    mask: torch.Tensor
+
+
+class Square:
+    """The square that SAM sees, with an image in its upper left corner and padding around.
+
+    Parameters
+    ----------
+    shape
+        (height, width) of the image.
+    inner
+        (height, width) of what it becomes in the square; the longer is `side`.
+    side
+        Pixels of the square's side, 1024 for released checkpoints.
+    low
+        Cells of a mask's side as SAM takes and makes them, 256 for released checkpoints; they
+        cover the whole square, padding included.
+    """
+
+    def __init__(self, shape: tuple[int, int], inner: tuple[int, int], side: int, low: int) -> None:
+        self.shape, self.inner, self.side, self.low = shape, inner, side, low
+        # Areas, since torch's interpolation with antialias loses an image that becomes 1 wide.
+        self._rows, self._columns = self._weights(0), self._weights(1)
+        self._covered = torch.outer(self._rows.sum(1), self._columns.sum(1))
+
+    def points(self, ys: npt.ArrayLike, xs: npt.ArrayLike) -> torch.Tensor:
+        """Places in the image, (row, column) of its pixels' edges, as SAM wants them: x and y.
+
+        SAM adds half a pixel to what it gets, so it is taken away here.
+        """
+        (height, width), (inner_height, inner_width) = self.shape, self.inner
+        x = np.asarray(xs, np.float64) * inner_width / width - 0.5
+        y = np.asarray(ys, np.float64) * inner_height / height - 0.5
+        return torch.from_numpy(np.stack([x, y], -1).astype(np.float32))
+
+    def shares(self, values: npt.NDArray[np.bool_] | Floats) -> torch.Tensor:
+        """The mean of an image's values in each cell that it covers, float32 (low, low), else 0."""
+        sums = self._rows @ torch.from_numpy(values.astype(np.float32)) @ self._columns.T
+        return sums / self._covered.clamp(min=_TINY)
+
+    @property
+    def covered(self) -> torch.Tensor:
+        """The cells that have some of the image: bool (low, low)."""
+        return self._covered > _TINY
+
+    def painted(self, logits: torch.Tensor) -> Bools:
+        """The mask that logits (low, low) mean in the image: bool (height, width)."""
+        side, (inner_height, inner_width) = self.side, self.inner
+        large = F.interpolate(logits[None, None], (side, side), mode="bilinear")
+        large = large[..., :inner_height, :inner_width]
+        found = F.interpolate(large, self.shape, mode="bilinear")[0, 0] > 0
+        return found.cpu().numpy()
+
+    def _weights(self, axis: int) -> torch.Tensor:
+        """How much of each cell each row or column of the image covers: (low, pixels)."""
+        size = self.shape[axis]
+        scale = self.inner[axis] / size * self.low / self.side  # cells that a pixel covers
+        edges, cells = np.arange(size + 1) * scale, np.arange(self.low)[:, None]
+        ends, starts = np.minimum(edges[1:], cells + 1), np.maximum(edges[:-1], cells)
+        return torch.from_numpy(np.maximum(ends - starts, 0).astype(np.float32))
+
+
+def scattered(mask: Bools, square: Square, seed: int) -> Prompt:
+    """What Text4Seg asks: points anywhere in- and outside, and the mask.
+
+    Fewer points where the object, or what is around it, has fewer pixels. The padding gets logits
+    of 0, as in the released script.
+    """
+    rng = np.random.default_rng(seed)
+    inside, outside = (
+        rng.choice(pixels, min(POINTS // 2, len(pixels)), replace=False)
+        for pixels in (np.flatnonzero(mask), np.flatnonzero(~mask))
+    )
+    ys, xs = np.divmod(np.concatenate([inside, outside]), mask.shape[1])
+    labels = torch.arange(len(ys)) < len(inside)
+    logits = (2 * square.shares(mask) - 1) * LOGIT * square.covered
+    return Prompt(square.points(ys + 0.5, xs + 0.5), labels.long(), None, logits)
+
+
+def central(mask: Bools, square: Square) -> Prompt:
+    """What SAMRefiner asks: the pixel deepest inside, the one farthest outside in the box, the
+    box, and the mask with logits that fall from the first pixel to the object's border.
+
+    No point outside where the object fills its box.
+    """  # noqa: D205
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
+    box = mask[top:bottom, left:right]
+    inside, outside = _depths(mask, (top, left, bottom, right)), distance_transform_edt(~box)
+    peaks = [np.unravel_index(np.argmax(inside), box.shape)]
+    if outside.any():
+        peaks.append(np.unravel_index(np.argmax(outside), box.shape))
+    ys, xs = np.transpose(peaks)
+    points = square.points(top + ys + 0.5, left + xs + 0.5)
+    corners = square.points([top, bottom], [left, right]).flatten()
+    # A Gaussian of the depth, not of the place, as in the released script.
+    falling = np.zeros(mask.shape, np.float32)
+    steepness = min(GAMMA / box.sum(), 1.0)
+    falling[top:bottom, left:right] = box * np.exp(-((inside - inside.max()) ** 2) * steepness)
+    shares = square.shares(mask)
+    # An object smaller than half a cell has the cells that it fills best.
+    within = square.covered & (shares >= shares.max().clamp(max=0.5))
+    logits = torch.where(within, square.shares(falling) / shares.clamp(min=_TINY), -1.0)
+    labels = torch.tensor([1, 0][: len(peaks)])
+    return Prompt(points, labels, corners, STRENGTH * logits)
+
+
+def _depths(mask: Bools, box: tuple[int, int, int, int]) -> npt.NDArray[np.float64]:
+    """How far each pixel of a mask's tight box is from what is not set, in pixels.
+
+    What lies beyond the image is not known and does not count, unless nothing else is there. One
+    pixel around the box is enough: whatever is farther out is farther away.
+    """
+    top, left, bottom, right = box
+    above, before = min(top, 1), min(left, 1)
+    part = mask[top - above : bottom + 1, left - before : right + 1]
+    if part.all():
+        part, above, before = np.pad(part, 1), above + 1, before + 1
+    depths: npt.NDArray[np.float64] = distance_transform_edt(part)
+    return depths[above : above + bottom - top, before : before + right - left]

@@ -1,0 +1,119 @@
+"""What the embedding rows of new tokens begin with: the rows of words that say what they mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from maskcodec.bricks import BSD
+from maskcodec.spelling import MAX_RUN, REPEATS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from maskcodec._anytokenizer import AnyTokenizer
+    from maskcodec.codec import Codec
+
+_PAIRS = "reference", "box", "segmentation"  # an image-wise codec has the last one only
+_SPREAD = 0.05  # of what rows differ by anyway: enough for bfloat16 to keep them apart
+_CHUNK = 8192  # rows; a matrix of 150,000 in float32 would be gigabytes
+_NOTHING = 1e-12  # what a padding row may hold that is zero but for rounding
+
+
+def word_shares(
+    codec: Codec, tokenizer: AnyTokenizer, usable: set[int]
+) -> dict[str, dict[int, float]]:
+    """For each tag and brick, the ids whose rows it is made of, and their shares, which sum to 1.
+
+    A brick is made of "foreground", "background" or "repeat" and its number, a digit before another
+    one counting twice, so that 12 and 21 differ. No ids where the tokenizer has none in `usable`.
+    """
+    tags = codec.tags()
+    pairs = zip(tags[::2], tags[1::2], _PAIRS[-len(tags) // 2 :], strict=True)
+    said: dict[str, tuple[str, int | None]] = {}
+    for opening, closing, name in pairs:
+        said[opening] = f"start of {name}", None
+        said[closing] = f"end of {name}", None
+    if isinstance(codec, BSD) and codec.bricks:
+        spelling = codec.words()
+        for run in spelling.runs():
+            length = run - MAX_RUN if run in REPEATS else abs(run)
+            kind = "repeat" if run in REPEATS else "foreground" if run > 0 else "background"
+            said[spelling.brick(run)] = kind, length
+    pieces: dict[str, list[int]] = {}
+
+    def ids(text: str) -> list[int]:
+        if text not in pieces:
+            found = (i for i in tokenizer.encode(text) if i in usable)
+            pieces[text] = [i for i in found if _is_piece(tokenizer.decode([i]), text)]
+        return pieces[text]
+
+    shares = {}
+    for word, (text, number) in said.items():
+        weighed = [(i, 1.0) for i in ids(" " + text)]
+        digits = [] if number is None else ids(str(number))
+        weighed += [(i, 2.0 ** (len(digits) - place)) for place, i in enumerate(digits, 1)]
+        total = sum(weight for _, weight in weighed)
+        shares[word] = {i: 0.0 for i, _ in weighed}
+        for i, weight in weighed:
+            shares[word][i] += weight / total
+    return shares
+
+
+def _is_piece(piece: str, text: str) -> bool:
+    """Whether a token spells a part of a text, not only a space and not an unknown word."""
+    bare = piece.strip().removeprefix("##")  # as WordPiece continues a word
+    return bool(bare) and bare in text
+
+
+def untouched(weight: torch.Tensor, ids: Iterable[int], unnamed: list[int]) -> set[int]:
+    """Those of the ids whose rows nobody trained: zero, or bit for bit that of an unnamed id."""
+    rest = weight.detach()[unnamed]
+    found = set()
+    for i in ids:
+        row = weight.detach()[i]
+        if row.abs().max() <= _NOTHING or bool((rest == row).all(1).any()):
+            found.add(i)
+    return found
+
+
+def set_rows(layer: Any, shares: dict[int, dict[int, float]], trained: list[int]) -> None:
+    """Set rows of an embedding or of a head, in place, and the head's biases of the same ids.
+
+    Parameters
+    ----------
+    layer
+        Its ``weight`` is (rows, width), of any floating-point type, on any device.
+    shares
+        For each id whose row is set, the ids that its row is the weighed mean of; none for the mean
+        of all `trained`. Small random numbers are added to each, the same on every machine.
+    trained
+        Ids whose rows have been trained.
+    """
+    if not shares:
+        return
+    weight, bias = layer.weight, getattr(layer, "bias", None)
+    mean, deviation = _moments(weight, trained)
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(len(shares), weight.shape[1], generator=generator).to(weight.device)
+    with torch.no_grad():
+        for (i, parts), random in zip(shares.items(), noise, strict=True):
+            of, share = list(parts), torch.tensor(list(parts.values()), device=weight.device)
+            row = share @ weight[of].float() if parts else mean
+            weight[i] = (row + _SPREAD * deviation * random).to(weight.dtype)
+            if bias is not None:
+                offset = share @ bias[of].float() if parts else bias[trained].float().mean()
+                bias[i] = offset.to(bias.dtype)
+
+
+def _moments(weight: torch.Tensor, ids: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation of rows, each (width,) in float32."""
+    total = torch.zeros(weight.shape[1], device=weight.device)
+    squares = torch.zeros_like(total)
+    for start in range(0, len(ids), _CHUNK):
+        rows = weight.detach()[ids[start : start + _CHUNK]].float()
+        total += rows.sum(0)
+        squares += rows.square().sum(0)
+    mean = total / len(ids)
+    return mean, (squares / len(ids) - mean.square()).clamp(min=0).sqrt()

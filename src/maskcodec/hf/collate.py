@@ -1,0 +1,217 @@
+"""Rows to batches: conversations about images as tensors, with a loss on the answers only."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import torch
+
+from maskcodec.errors import ConfigError, SourceError
+from maskcodec.grid import check_choice
+from maskcodec.hf._answers import adds_special, encoded, marked_spans, render, token_spans
+from maskcodec.hf._conversation import Pictures, read_row
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from PIL import Image
+
+    from maskcodec.hf._answers import Rendered
+    from maskcodec.hf._conversation import Conversation
+
+TooLong: TypeAlias = Literal["raise", "cut"]
+Side: TypeAlias = Literal["left", "right"]
+
+_IGNORED = -100  # torch's cross_entropy passes over it
+
+
+@dataclass(frozen=True, slots=True)
+class Collator:
+    """Makes tensors of rows, for any trainer on transformers: its ``data_collator``.
+
+    Rows are those that ``maskcodec build`` writes, in any format, which is known by their fields:
+    ``messages`` and ``images`` (ms-swift, LLaMA-Factory), ``prompt``, ``completion`` and ``images``
+    (TRL), ``conversations`` and ``image`` (LLaVA). The trainer must hand them over whole:
+    ``TrainingArguments(remove_unused_columns=False)``.
+
+    The loss is on what the assistant says, in all turns, and on the special token that ends each:
+    no template's header, question or image. With TRL's rows it is on the completion. Where a
+    template ends no answer, as LLaVA-1.5's, the tokenizer's ``eos_token`` is put there.
+
+    Parameters
+    ----------
+    processor
+        With a chat template, a tokenizer and an image processor, for example from
+        ``transformers.AutoProcessor`` or `ImageOnlyProcessor`.
+    max_length
+        The most tokens of a row, those of the image included; None for any number.
+    too_long
+        What to do with a row that has more: ``"raise"``, since a mask that is cut off teaches to
+        draw half of it, or ``"cut"`` its end, which never cuts an image: where an image would be
+        cut, or nothing be left to learn, this raises, too.
+    folder
+        What the images' relative paths begin at.
+    padding_side
+        Where shorter rows are filled up. Images, loss and positions are the same on either.
+
+    Raises
+    ------
+    ConfigError
+        The processor lacks something, or a setting does not exist.
+
+    Examples
+    --------
+    >>> from maskcodec.hf import Collator
+    >>> Collator(None)
+    Traceback (most recent call last):
+      ...
+    maskcodec.errors.ConfigError: a processor has apply_chat_template, tokenizer and \
+image_processor; got NoneType without apply_chat_template
+    """
+
+    processor: Any
+    _: KW_ONLY
+    max_length: int | None = None
+    too_long: TooLong = "raise"
+    folder: str | Path = "."
+    padding_side: Side = "right"
+
+    def __post_init__(self) -> None:
+        for name in ("apply_chat_template", "tokenizer", "image_processor"):
+            if getattr(self.processor, name, None) is None:
+                raise ConfigError(
+                    "a processor has apply_chat_template, tokenizer and image_processor; got "
+                    f"{type(self.processor).__name__} without {name}"
+                )
+        if self.processor.tokenizer.pad_token is None:
+            raise ConfigError(
+                "the tokenizer has no token to fill rows up with; set tokenizer.pad_token, for "
+                "example to tokenizer.eos_token"
+            )
+        if self.max_length is not None and self.max_length < 1:
+            raise ConfigError(f"max_length must be at least 1, or None, got {self.max_length}")
+        check_choice(self.too_long, TooLong, "too_long")
+        check_choice(self.padding_side, Side, "padding_side")
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """A batch.
+
+        Parameters
+        ----------
+        rows
+            One or more; N of them.
+
+        Returns
+        -------
+        What the processor gives, ``input_ids`` and ``attention_mask`` of int64 (N, length),
+        ``pixel_values`` and others, and ``labels`` of int64 (N, length): the ids that are learned,
+        -100 elsewhere.
+
+        Raises
+        ------
+        TypeError
+            A row, or an image, is of no kind that is known.
+        SourceError
+            A row has no known layout, an image is missing or none, or a row is too long.
+        ConfigError
+            The chat template does not allow to tell where answers are.
+        """
+        if not rows:
+            raise SourceError("a batch needs at least one row, got none")
+        names = [f"row {k} of the batch" for k in range(len(rows))]
+        pictures = Pictures(Path(self.folder))
+        said = [read_row(row, name) for row, name in zip(rows, names, strict=True)]
+        images = [
+            [pictures.load(image, name) for image in one.images]
+            for one, name in zip(said, names, strict=True)
+        ]
+        texts = [render(self.processor, one, name) for one, name in zip(said, names, strict=True)]
+        batch = self._processed([text.text for text in texts], images)
+        ids = batch["input_ids"]
+        labels = torch.full_like(ids, _IGNORED)
+        lengths = batch["attention_mask"].sum(1).tolist()
+        for k, length in enumerate(lengths):
+            row = ids[k, :length].tolist()
+            spans = self._spans(said[k], texts[k], images[k], row, names[k])
+            for start, stop in spans:
+                labels[k, start:stop] = ids[k, start:stop]
+            lengths[k] = self._cut(row, texts[k].text, spans, bool(images[k]), names[k])
+        batch["labels"] = labels
+        return self._placed(batch, lengths)
+
+    def _processed(self, texts: list[str], images: list[list[Image.Image]]) -> dict[str, Any]:
+        """What the processor makes of texts and images, filled up on the right."""
+        nested: Any = images
+        if not all(images):  # not every processor takes empty lists
+            nested = [image for own in images for image in own]
+        return dict(
+            self.processor(
+                text=texts,
+                **({"images": nested} if nested else {}),
+                padding=True,
+                padding_side="right",
+                return_tensors="pt",
+                add_special_tokens=adds_special(self.processor.tokenizer, texts[0]),
+            )
+        )
+
+    def _spans(
+        self,
+        said: Conversation,
+        text: Rendered,
+        images: list[Image.Image],
+        ids: list[int],
+        where: str,
+    ) -> list[tuple[int, int]]:
+        """Where the ids are that are learned."""
+        if text.spans is None:
+            return marked_spans(self.processor, said, images, ids, where)
+
+        def length(beginning: str, count: int) -> int:
+            made = self._processed([beginning], [images[:count]])
+            return int(made["input_ids"].shape[1])
+
+        return token_spans(self.processor, text, ids, length, where)
+
+    def _cut(
+        self, ids: list[int], text: str, spans: list[tuple[int, int]], has_image: bool, where: str
+    ) -> int:
+        """How many of a row's ids stay."""
+        most = self.max_length
+        if most is None or len(ids) <= most:
+            return len(ids)
+        says = f"{where} has {len(ids)} tokens, but max_length is {most}"
+        advice = "raise max_length, or have the image processor make fewer pixels of an image"
+        if self.too_long == "raise":
+            raise SourceError(
+                f"{says}; {advice}, or leave the row out (too_long='cut' would cut its answer)"
+            )
+        # Behind the last image, the ids are the text's: so many from the end.
+        tokens = encoded(self.processor.tokenizer, text)
+        same = 0
+        while same < min(len(tokens), len(ids)) and tokens[-1 - same] == ids[-1 - same]:
+            same += 1
+        if has_image and most <= len(ids) - same:
+            raise SourceError(f"{says}, which would cut an image; {advice}")
+        if most <= spans[0][0]:
+            raise SourceError(f"{says}, which would leave nothing of the answer; {advice}")
+        return most
+
+    def _placed(self, batch: dict[str, Any], lengths: list[int]) -> dict[str, Any]:
+        """The batch with rows of so many ids, filled up on the side that is asked for."""
+        ids = batch["input_ids"]
+        width = max(lengths)
+        fill = {"input_ids": self.processor.tokenizer.pad_token_id, "labels": _IGNORED}
+        of_images = self.processor.image_processor.model_input_names
+        for name, value in batch.items():
+            if name in of_images or getattr(value, "shape", ())[:2] != ids.shape:
+                continue
+            value = value[:, :width].clone()  # noqa: PLW2901
+            for row, length in zip(value, lengths, strict=True):
+                row[length:] = fill.get(name, 0)
+                if self.padding_side == "left":
+                    row[:] = row.roll(width - length, 0)
+            batch[name] = value
+        return batch

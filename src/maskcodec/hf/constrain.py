@@ -1,0 +1,261 @@
+"""Keeping a model's answer to what decodes: a guide over the scores of `generate`'s steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import transformers
+
+from maskcodec._guide import END, Guide
+from maskcodec.errors import ConfigError, DecodeError, VocabError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from maskcodec._arrays import Index
+    from maskcodec._guide import State
+
+    Ids = npt.NDArray[np.int64]
+
+_PLAIN = torch.contiguous_format
+_REMEMBERED = 64  # lists of ids that may not come, each as long as a vocabulary at most
+
+
+class MaskLogitsProcessor(transformers.LogitsProcessor):
+    """Sets the scores of all ids to minus infinity that would keep an answer from decoding.
+
+    For ``model.generate(..., logits_processor=[MaskLogitsProcessor(guide)])`` and for loops of
+    one's own that add one id to each row before each call: greedy, sampled or with beams, whose
+    rows change places and are found again by their ids. Not for assisted decoding, which takes
+    several ids at once.
+
+    What the first call has is the prompt, padding and all. Rows that have ended may go on with
+    what ends an answer or stands around it, and with nothing else. Columns beyond the vocabulary,
+    which padded embeddings have, are never allowed.
+
+    The next generation is recognised by its ids, so that one processor serves many, one after
+    another. Where it cannot be, because a prompt begins with the last one, call `reset` first.
+
+    Parameters
+    ----------
+    guide
+        What `TokenCodec.guide` returns, made with ``ends=`` where the model's answers end with
+        other ids than the tokenizer's. It may be used by several processors at a time.
+    inplace
+        Whether to spare the time for tensors of the size of a batch of vocabularies: the scores
+        that come in may be written to, and what is returned is overwritten by the next call. Not
+        for ``generate(output_scores=True)`` or ``output_logits=True``, which keep them.
+
+    Raises
+    ------
+    TypeError
+        It is no guide.
+
+    Examples
+    --------
+    >>> import maskcodec as mc, torch
+    >>> from maskcodec.hf import MaskLogitsProcessor
+    >>> from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    >>> letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    >>> tokenizer = Tokenizer(models.BPE({letter: k for k, letter in enumerate(letters)}, []))
+    >>> tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    >>> tokenizer.decoder = decoders.ByteLevel()
+    >>> codec = mc.BSD(grid=4)
+    >>> rows = mc.extend_tokenizer(tokenizer, codec).rows
+    >>> processor = MaskLogitsProcessor(mc.TokenCodec(codec, tokenizer).guide())
+    >>> ids = tokenizer.encode("Where is the dog?").ids  # the prompt
+    >>> answer = tokenizer.encode("<ref>dog</ref><box>[[1").ids
+    >>> for number in answer:
+    ...     scores = processor(torch.tensor([ids]), torch.zeros(1, rows))
+    ...     assert scores[0, number] == 0  # allowed
+    ...     ids.append(number)
+    >>> scores = processor(torch.tensor([ids]), torch.zeros(1, rows))
+    >>> tokenizer.decode(scores[0].isfinite().nonzero()[:, 0].tolist())  # the only id
+    ' '
+    """
+
+    supports_continuous_batching = False
+
+    def __init__(self, guide: Guide, *, inplace: bool = False) -> None:
+        if not isinstance(guide, Guide):
+            raise TypeError(
+                f"guide must be what TokenCodec.guide() returns, got {type(guide).__name__}"
+            )
+        self.guide = guide
+        self._inplace = inplace
+        self._own: torch.Tensor | None = None
+        self._written: tuple[torch.Tensor, list[int]] = torch.empty(0), []
+        self._forbidden: dict[tuple[int, int], tuple[Index, Ids]] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what came so far: the next call has the prompt of another generation."""
+        self._prompt: Ids | None = None
+        self._seen: Ids = np.empty((0, 0), np.int64)
+        self._states: list[State] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """The scores of what may come next, and minus infinity for the rest.
+
+        Parameters
+        ----------
+        input_ids
+            (rows, n), integer, on any device: the prompts, and the ids that were chosen since.
+        scores
+            (rows, columns), floating point, on any device; at least as many columns as ids.
+
+        Returns
+        -------
+        A tensor of the same shape, type and device; a new one, unless ``inplace``.
+
+        Raises
+        ------
+        DecodeError
+            A row goes on with an id that was not allowed (reason ``"not-allowed"``); ``position``
+            counts from the end of the prompt.
+        ConfigError
+            The rows begin with the prompts of the last call, but are not one id longer.
+        VocabError
+            There are fewer columns than ids, or the shapes do not fit each other.
+        """
+        if input_ids.ndim != 2 or scores.ndim != 2 or len(input_ids) != len(scores):
+            raise VocabError(
+                "input_ids must be (rows, n) and scores (rows, columns), got "
+                f"{tuple(input_ids.shape)} and {tuple(scores.shape)}"
+            )
+        ids = as_rows(input_ids)
+        origins = None if self._prompt is None else parents(self._seen, ids)
+        if origins is None:
+            self._begin(ids)
+        else:
+            last = ids[:, -1].tolist()
+            self._states = [
+                self._after(self._states[origin], number, row)
+                for row, (origin, number) in enumerate(zip(origins, last, strict=True))
+            ]
+        self._seen = ids
+        return self._masked(scores, [self.guide.options(state) for state in self._states])
+
+    def _begin(self, ids: Ids) -> None:
+        prompt = self._prompt
+        if prompt is not None and ids.shape[1] > prompt.shape[1]:
+            before = {row.tobytes() for row in prompt}
+            if all(row.tobytes() in before for row in ids[:, : prompt.shape[1]]):
+                raise ConfigError(
+                    f"the rows have {ids.shape[1]} ids and begin with the prompts of "
+                    f"{prompt.shape[1]} ids that the generation so far began with, but they are "
+                    f"not those of the last call, {self._seen.shape[1]} ids, and one more; call "
+                    "reset() before another generation, and add one id a call to a row"
+                )
+        self._prompt = ids
+        self._states = [self.guide.start()] * len(ids)
+
+    def _after(self, state: State, number: int, row: int) -> State:
+        if state[0] == END:
+            return state  # whatever a framework fills the row up with
+        try:
+            return self.guide.step(state, number)
+        except DecodeError as error:
+            if number in self.guide.after:  # something else stopped the row
+                return (END,)
+            assert self._prompt is not None
+            position = self._seen.shape[1] - self._prompt.shape[1]
+            raise DecodeError(
+                f"row {row}: {error.message}", position, error.reason, error.unit
+            ) from None
+
+    def _masked(self, scores: torch.Tensor, options: Sequence[Index]) -> torch.Tensor:
+        columns = scores.shape[1]
+        few, many, allowed, denied = [], [], [], []
+        for row, ids in enumerate(options):
+            if ids[-1] >= columns:
+                raise VocabError(
+                    f"scores have {columns} columns, but id {ids[-1]} may come: the model has too "
+                    "few rows for the tokenizer; prepare_model, or model.resize_token_embeddings, "
+                    "adds them"
+                )
+            if 2 * len(ids) <= columns:
+                few.append(row)
+                allowed.append(ids + row * columns)
+            else:
+                many.append(row)
+                denied.append(self._others(ids, columns))
+        if few:
+            masked = self._blank(scores)
+            where = _on(np.concatenate(allowed), scores)
+            masked.view(-1).index_copy_(0, where, scores.reshape(-1).index_select(0, where))
+            for row in many:
+                masked[row] = scores[row]
+            self._written = where, many
+        else:
+            own = self._inplace and scores.is_contiguous()
+            masked = scores if own else scores.clone(memory_format=_PLAIN)
+            if all(others is denied[0] for others in denied):  # the usual case in free text
+                return masked.index_fill_(1, _on(denied[0], scores), -torch.inf)
+        if many:
+            flat = [others + row * columns for row, others in zip(many, denied, strict=True)]
+            masked.view(-1).index_fill_(0, _on(np.concatenate(flat), scores), -torch.inf)
+        return masked
+
+    def _blank(self, like: torch.Tensor) -> torch.Tensor:
+        """Scores that are all minus infinity: new ones, or the last call's once more."""
+        blank = self._own
+        if blank is None or _kind(blank) != _kind(like):
+            blank = like.new_full(like.shape, -torch.inf)
+        else:
+            where, rows = self._written
+            blank.view(-1).index_fill_(0, where, -torch.inf)
+            for row in rows:
+                blank[row] = -torch.inf
+        self._own = blank if self._inplace else None
+        return blank
+
+    def _others(self, ids: Index, columns: int) -> Ids:
+        """The columns that are not among the ids, which are most of them."""
+        key = id(ids), columns
+        known = self._forbidden.get(key)
+        if known is None or known[0] is not ids:
+            mask = np.ones(columns, np.bool_)
+            mask[ids] = False
+            if len(self._forbidden) >= _REMEMBERED:
+                self._forbidden.clear()
+            known = self._forbidden[key] = ids, np.flatnonzero(mask)
+        return known[1]
+
+
+def as_rows(ids: torch.Tensor) -> Ids:
+    """Ids on any device as an array of one's own, int64 (rows, n), C-contiguous."""
+    return np.array(ids.detach().cpu().numpy(), np.int64, order="C")
+
+
+def parents(before: Ids, after: Ids, groups: int = 1) -> list[int] | None:
+    """Which rows have gone on by one id to become the present ones; None where some have not.
+
+    Parameters
+    ----------
+    before, after
+        (rows, n) and (rows, n + 1); the rows may be more or fewer, and in another order.
+    groups
+        Rows come in so many groups of equal size, one after another; a row stays in its group.
+    """
+    if after.shape[1] != before.shape[1] + 1:
+        return None
+    stems = after[:, :-1]
+    if stems.shape == before.shape and np.array_equal(stems, before):
+        return list(range(len(after)))
+    each = max(len(before) // groups, 1), max(len(after) // groups, 1)
+    known = {(row // each[0], stem.tobytes()): row for row, stem in enumerate(before)}
+    found = [known.get((row // each[1], stem.tobytes())) for row, stem in enumerate(stems)]
+    return None if None in found else [origin for origin in found if origin is not None]
+
+
+def _kind(scores: torch.Tensor) -> tuple[Any, ...]:
+    return scores.shape, scores.dtype, scores.device
+
+
+def _on(numbers: npt.NDArray[np.int64], like: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(numbers).to(like.device)

@@ -1,0 +1,196 @@
+"""Asking a model for masks: whole answers, or regions while they are being written."""
+
+from __future__ import annotations
+
+import queue
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+
+from maskcodec.errors import ConfigError
+from maskcodec.hf._ask import as_pairs
+from maskcodec.hf._job import Job
+from maskcodec.hf.answer import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from maskcodec._arrays import Cells
+    from maskcodec._guide import Colours, Guide
+    from maskcodec.region import Region
+    from maskcodec.stream import MaskStream
+    from maskcodec.tokens import TokenCodec
+
+__all__ = ["Answer", "Progress", "generate", "stream"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """An answer while it is being written.
+
+    Attributes
+    ----------
+    canvas
+        int32 (rows, columns), read-only: 1 + the index of the region on top, or 0, as
+        `MaskStream.canvas` has it. In the box frame it has the bins of the image's sides.
+    regions
+        The regions so far, the last of which may still grow.
+    answer
+        The whole answer, in the last one only.
+    """
+
+    canvas: Cells
+    regions: list[Region]
+    answer: Answer | None = None
+
+
+def generate(
+    model: Any,
+    processor: Any,
+    image: Any,
+    question: Any,
+    tokens: TokenCodec,
+    *,
+    constrain: bool | Guide = True,
+    labels: Iterable[str] | None = None,
+    instances: int | None = None,
+    colours: Colours = "any",
+    **options: Any,
+) -> Any:
+    """Ask a model about an image, and read the masks of its answer.
+
+    Parameters
+    ----------
+    model
+        Of transformers, or wrapped by peft; on any device. It generates in evaluation mode.
+    processor
+        The model's, with the tokenizer of `tokens` and a chat template.
+    image
+        A Pillow image, a uint8 array (height, width, 3) or (height, width), or a file's path; or a
+        list of them.
+    question
+        What is asked, without the image's own token; or a list of questions. One question about
+        several images, or several about one, will do; they are one batch.
+    tokens
+        The codec that the model has learned, and its tokenizer.
+    constrain
+        Whether only ids may come that decode. A guide, for other options than those below; made
+        once with ``ends=`` where the model's answers end with other ids than the tokenizer's.
+    labels, instances, colours
+        As `TokenCodec.guide` has them, which R-RLE and I-RLE need labels for. The guides of the
+        last four sets of options are kept.
+    **options
+        What ``model.generate`` takes, such as ``num_beams``, ``do_sample``, ``temperature`` or
+        ``generation_config``. Without that, at most 1,024 new ids, greedily, and no penalty on
+        repeating, which rows of a mask do.
+
+    Returns
+    -------
+    An `Answer`, or where a list was given a list of them.
+
+    Raises
+    ------
+    ConfigError
+        An option asks for something that this function does itself, or there is no such guide.
+    VocabError
+        The processor's tokenizer or the model lacks the codec's tokens; the question holds the
+        token of an image.
+    MaskError, TypeError, OSError
+        An image is none, or images and questions do not fit each other.
+    """
+    images, questions, several = as_pairs(image, question)
+    chosen = constrain, labels, instances, colours
+    job = Job(model, processor, images, questions, tokens, chosen, options)
+    answers = job.run()
+    return answers if several else answers[0]
+
+
+def stream(
+    model: Any,
+    processor: Any,
+    image: Any,
+    question: str,
+    tokens: TokenCodec,
+    *,
+    constrain: bool | Guide = True,
+    labels: Iterable[str] | None = None,
+    instances: int | None = None,
+    colours: Colours = "any",
+    **options: Any,
+) -> Iterator[Progress]:
+    """Ask a model about an image, and see each row of a mask when it is written.
+
+    The model runs in a thread, which ends with the iterator: when that is exhausted, closed, or
+    nobody has it any more. What goes wrong in the thread is raised here.
+
+    Parameters
+    ----------
+    model, processor, image, question, tokens, constrain, labels, instances, colours, **options
+        As `generate` has them; one image and one question.
+
+    Yields
+    ------
+    A `Progress` whenever a row or a region has ended, and a last one with the whole answer.
+
+    Raises
+    ------
+    ConfigError
+        The codec is not B-SD with bricks; there are several questions, or beams, whose answers
+        change until their end.
+    Others
+        As `generate`.
+
+    Examples
+    --------
+    ::
+
+        for shown in stream(model, processor, "photo.jpg", "Segment the dog.", tokens):
+            draw(shown.canvas)
+        print(shown.answer.regions)
+    """
+    images, questions, several = as_pairs(image, question)
+    if several:
+        raise ConfigError("stream takes one image and one question; generate takes lists of them")
+    chosen = constrain, labels, instances, colours
+    job = Job(model, processor, images, questions, tokens, chosen, options)
+    return _shown(job, tokens.stream())
+
+
+def _shown(job: Job, words: MaskStream) -> Iterator[Progress]:
+    """Run a job in a thread, and say what comes of it."""
+    if job.beams:
+        raise ConfigError("stream cannot show beams, whose answers change until their end")
+    events: queue.SimpleQueue[int | list[Answer] | BaseException] = queue.SimpleQueue()
+    stop = Event()
+
+    def work() -> None:
+        try:
+            events.put(job.run(events.put, stop.is_set))
+        except BaseException as error:  # whatever it is, it is not this thread's
+            events.put(error)
+
+    def follow() -> Iterator[Progress]:
+        thread = Thread(target=work, name="maskcodec.hf.stream", daemon=True)
+        thread.start()
+        try:
+            while True:
+                event = events.get()
+                if isinstance(event, BaseException):
+                    raise event
+                if isinstance(event, list):
+                    canvas = _frozen(words)
+                    yield Progress(canvas, event[0].regions, event[0])
+                    return
+                if words.push(event).row_ended:
+                    yield Progress(_frozen(words), words.regions)
+        finally:
+            stop.set()
+            thread.join()
+
+    return follow()
+
+
+def _frozen(words: MaskStream) -> Cells:
+    canvas = words.canvas.copy()
+    canvas.flags.writeable = False
+    return canvas

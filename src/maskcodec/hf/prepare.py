@@ -1,0 +1,213 @@
+"""A model and a tokenizer that have never seen a mask, made ready to learn a codec."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from maskcodec._anytokenizer import AnyTokenizer
+from maskcodec.errors import ConfigError, VocabError
+from maskcodec.grid import check_choice
+from maskcodec.hf._rows import set_rows, untouched, word_shares
+from maskcodec.tokenizer import extend_tokenizer
+from maskcodec.tokens import TokenCodec
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from maskcodec.codec import Codec
+
+Init = Literal["semantic", "mean"]
+
+_MARK = "maskcodec_rows"  # in the model's config: which words have rows, so that none is set twice
+
+
+def prepare_model(
+    model: Any,
+    tokenizer: Any,
+    codec: Codec,
+    *,
+    init: Init = "semantic",
+    out: str | os.PathLike[str] | None = None,
+    processor: Any = None,
+) -> TokenCodec:
+    """Extend a tokenizer by a codec's tags and bricks and give them rows in the model, in place.
+
+    The matrices grow only where rows are missing, and never shrink: padding rows that the new ids
+    fall on are used. Rows of both matrices are set by id; tied ones stay tied. Tokens that were
+    there before keep their rows, unless these are padding: zero, or equal to a row of no token.
+    Words that got their rows from this function are noted in the model's config, so that doing it
+    again, also after training, changes nothing.
+
+    Parameters
+    ----------
+    model
+        Of transformers, with a language model's head, in any floating-point type, on any device,
+        before peft or a trainer wraps it.
+    tokenizer
+        The model's own; a bare ``tokenizers.Tokenizer`` will do.
+    codec
+        Whose tags and bricks; each codec can be learned.
+    init
+        What new rows begin with. ``"semantic"``: the mean of the pieces of "foreground" or
+        "background" and of their number for bricks, of "start of box" and the like for tags.
+        ``"mean"``: the mean of all rows. Small random numbers, always the same, are added.
+    out
+        A folder to write a checkpoint to that other programs load: codec, tokenizer, model and
+        generation config, and the processor if there is one. Not there yet, or empty. It appears
+        under its name when it is whole. The model gets this name, so that adapters refer to it.
+    processor
+        The model's processor; its tokenizer must be `tokenizer`. Only written.
+
+    Returns
+    -------
+    Codec and tokenizer, for training and for reading answers.
+
+    Raises
+    ------
+    TypeError
+        The model, the tokenizer or the codec is none.
+    ConfigError
+        The model has no head, is wrapped by peft, or holds no numbers that can be set; the
+        processor has another tokenizer; the folder is not empty.
+    VocabError
+        The codec and the tokenizer do not fit together, or the rows belong to other ids.
+
+    Examples
+    --------
+    ::
+
+        model = AutoModelForImageTextToText.from_pretrained("Qwen/Qwen2.5-VL-7B-Instruct")
+        processor = AutoProcessor.from_pretrained("Qwen/Qwen2.5-VL-7B-Instruct")
+        tokens = prepare_model(
+            model, processor.tokenizer, mc.BSD(), out="prepared", processor=processor
+        )
+    """
+    check_choice(init, Init, "init")
+    heads = _matrices(model)
+    if processor is not None and getattr(processor, "tokenizer", None) is not tokenizer:
+        raise ConfigError(
+            "the processor has another tokenizer, which would lack the codec's tokens; pass "
+            "tokenizer=processor.tokenizer"
+        )
+    folder = None if out is None else _free_folder(out)
+    had = [head.weight.shape[0] for head in heads]
+    before = set(AnyTokenizer(tokenizer).vocabulary().values())
+    extension = extend_tokenizer(tokenizer, codec, embedding_rows=max(had))
+    tokens = TokenCodec(codec, tokenizer)
+    prepared = _prepared(model, tokens.words)
+    if min(had) < extension.rows:
+        model.resize_token_embeddings(extension.rows, mean_resizing=False)  # rows are set below
+    _tell_size(model, extension.rows)
+    new = {i: w for w, i in tokens.words.items() if w not in prepared or i >= min(had)}
+    kept: set[str] = set()
+    for head, rows in zip(_matrices(model), had, strict=True):
+        kept |= _initialise(head, rows, tokens, new, before, init)
+    bricks = kept.difference(codec.tags())
+    if bricks:
+        logging.getLogger("maskcodec").warning(
+            "the tokenizer had %d of the codec's bricks before, whose rows look trained and were "
+            "kept; if they never were, start from the model's own tokenizer",
+            len(bricks),
+        )
+    setattr(model.config, _MARK, {**prepared, **tokens.words})
+    if folder is not None:
+        _write(folder, model, tokens, processor)
+    return tokens
+
+
+def _matrices(model: Any) -> list[Any]:
+    """The layers that embed ids and that score them: one where they are tied, else two."""
+    if not hasattr(model, "get_input_embeddings") or not hasattr(model, "config"):
+        raise TypeError(f"model must be one of transformers, got {type(model).__name__}")
+    if hasattr(model, "peft_config"):
+        raise ConfigError(
+            "the model has an adapter already; prepare the model first, then add the adapter"
+        )
+    layers = model.get_input_embeddings(), model.get_output_embeddings()
+    if layers[1] is None:
+        raise ConfigError(
+            f"{type(model).__name__} has no language model's head, so it cannot write; load it as "
+            "AutoModelForImageTextToText or AutoModelForCausalLM"
+        )
+    for layer in layers:
+        if layer.weight.device.type == "meta" or not layer.weight.is_floating_point():
+            raise ConfigError(
+                f"the embedding weights are {layer.weight.dtype} on {layer.weight.device}, whose "
+                "rows cannot be set; load the model whole and unquantised, and quantise afterwards"
+            )
+    return list(layers[:1] if layers[0].weight is layers[1].weight else layers)
+
+
+def _prepared(model: Any, words: Mapping[str, int]) -> dict[str, int]:
+    """The words that have got their rows already, by the model's config."""
+    prepared: dict[str, int] = dict(getattr(model.config, _MARK, None) or {})
+    by_id = {i: word for word, i in prepared.items()}
+    for word, i in words.items():
+        if prepared.get(word, i) != i or by_id.get(i, word) != word:
+            there = word if word in prepared else by_id[i]
+            raise VocabError(
+                f"the model was prepared with {there!r} at id {prepared[there]}, where this "
+                f"tokenizer has {word!r} at id {i}; load the tokenizer that was written with it"
+            )
+    return prepared
+
+
+def _initialise(
+    head: Any, rows: int, tokens: TokenCodec, new: dict[int, str], before: set[int], init: Init
+) -> set[str]:
+    """Set what is missing in one matrix that had so many rows; returns the words that it keeps."""
+    size = head.weight.shape[0]
+    named = before.intersection(range(rows))
+    unnamed = [i for i in range(rows) if i not in before and i not in new]
+    there = [i for i in new if i in named]
+    blank = untouched(head.weight, there, unnamed)
+    fresh = [i for i in new if i not in named or i in blank]
+    trained = sorted(named.difference(fresh))
+    shares: dict[int, dict[int, float]] = {i: {} for i in range(rows, size)}
+    shares |= {i: {} for i in fresh}
+    if init == "semantic":
+        made_of = word_shares(tokens.codec, AnyTokenizer(tokens.tokenizer), set(trained))
+        shares |= {i: made_of[new[i]] for i in fresh}
+    set_rows(head, dict(sorted(shares.items())), trained)
+    return {new[i] for i in there if i not in blank}
+
+
+def _tell_size(model: Any, rows: int) -> None:
+    """Write the number of rows wherever a config says it."""
+    for config in model.config, model.config.get_text_config():
+        if hasattr(config, "vocab_size"):
+            config.vocab_size = rows
+
+
+def _free_folder(out: str | os.PathLike[str]) -> Path:
+    folder = Path(out)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(
+            f"{folder} is there already, and a checkpoint is not written over anything; delete it "
+            "or choose another folder"
+        )
+    return folder
+
+
+def _write(folder: Path, model: Any, tokens: TokenCodec, processor: Any) -> None:
+    """Write all beside the folder, and give it its name at the end."""
+    parent = folder.absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent, prefix=f".{folder.name}-") as work:
+        made = Path(work) / folder.name
+        made.mkdir()
+        model.save_pretrained(made)
+        if processor is not None:
+            processor.save_pretrained(made)
+            images = getattr(processor, "image_processor", None)
+            if images is not None:  # transformers 5 writes it into processor_config.json only
+                images.save_pretrained(made)
+        tokens.save(made)
+        if folder.is_dir():
+            folder.rmdir()
+        made.rename(folder)
+    model.name_or_path = model.config._name_or_path = str(folder)

@@ -1,0 +1,619 @@
+"""Coarse masks made finer by SAM: what it is asked, and what is made of its answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch", reason="needs torch")
+transformers = pytest.importorskip("transformers", reason="needs transformers")
+pytest.importorskip("scipy", reason="needs scipy")
+
+import maskcodec as mc  # noqa: E402
+from maskcodec.hf import refine  # noqa: E402
+from maskcodec.hf._prompts import Square, central, scattered  # noqa: E402
+
+LOGIT = np.log(999)
+
+
+def tiny_sam(side=128):
+    """A SAM of a few thousand random weights."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    vision = {
+        "hidden_size": 16,
+        "output_channels": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "image_size": side,
+        "window_size": 4,
+        "global_attn_indexes": [],
+        "num_pos_feats": 8,
+        "mlp_dim": 16,
+    }
+    prompt = {"hidden_size": 16, "image_size": side, "mask_input_channels": 4}
+    decoder = {
+        "hidden_size": 16,
+        "mlp_dim": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "iou_head_hidden_dim": 8,
+        "iou_head_depth": 2,
+    }
+    config = transformers.SamConfig(
+        vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder
+    )
+    model = transformers.SamModel(config).eval()
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.normal_(0, 0.02 if "vision" in name else 1)  # or every mask is empty, or full
+    return model
+
+
+@pytest.fixture(scope="module")
+def sam():
+    return tiny_sam()
+
+
+@pytest.fixture
+def asked(sam):
+    """What each call of SAM's two halves was given."""
+    calls = {"images": [], "prompts": []}
+    hooks = [
+        sam.vision_encoder.register_forward_pre_hook(
+            lambda _, args, kwargs: calls["images"].append((*args, *kwargs.values())[0]),
+            with_kwargs=True,
+        ),
+        sam.prompt_encoder.register_forward_pre_hook(
+            lambda _, _args, kwargs: calls["prompts"].append(kwargs), with_kwargs=True
+        ),
+    ]
+    answers = []
+    hooks.append(
+        sam.mask_decoder.register_forward_hook(lambda _, _args, output: answers.append(output))
+    )
+    yield calls | {"answers": answers}
+    for hook in hooks:
+        hook.remove()
+
+
+def obedient_sam(side=128):
+    """A SAM that draws its mask prompt, as one of three masks or as the only one."""
+    sam, told = tiny_sam(side), []
+
+    def drawn(_, _args, output):
+        masks = told[-1]
+        expected = 0.5 + masks.mean((2, 3)) / 100  # below that of no other mask
+        several = output[1].shape[2] > 1
+        if not several:
+            return masks[:, None], expected[:, None]
+        at = torch.arange(len(masks)) % 3 if len(masks) > 1 else torch.tensor([2])
+        logits, scores = -torch.ones_like(output[0]), torch.zeros_like(output[1])
+        for i, k in enumerate(at):
+            logits[i, 0, k], scores[i, 0, k] = masks[i, 0], expected[i, 0]
+        return logits, scores
+
+    sam.prompt_encoder.register_forward_pre_hook(
+        lambda _, _args, kwargs: told.append(kwargs["input_masks"]), with_kwargs=True
+    )
+    sam.mask_decoder.register_forward_hook(drawn)
+    return sam
+
+
+def picture(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def disc(height, width, y=0.5, x=0.5, radius=0.25):
+    ys, xs = np.mgrid[:height, :width]
+    far = (ys + 0.5 - y * height) ** 2 + (xs + 0.5 - x * width) ** 2
+    return far <= (radius * min(height, width)) ** 2
+
+
+def square_of(shape, side=1024):
+    inner = tuple(max(1, int(length * side / max(shape) + 0.5)) for length in shape)
+    return Square(shape, inner, side, side // 4)
+
+
+def cell_shares(mask, square, fine=8):
+    """What `Square.shares` has, looked up at 8 x 8 points of each cell."""
+    places = (np.arange(square.low * fine) + 0.5) / fine * square.side / square.low
+    pixels = [
+        np.floor(places * size / inner).astype(int)
+        for size, inner in zip(mask.shape, square.inner, strict=True)
+    ]
+    inside = [index < size for index, size in zip(pixels, mask.shape, strict=True)]
+    ys, xs = (index.clip(0, size - 1) for index, size in zip(pixels, mask.shape, strict=True))
+    set_ = (mask[ys][:, xs] & inside[0][:, None] & inside[1]).reshape(square.low, fine, -1, fine)
+    seen = np.outer(*(one.reshape(-1, fine).sum(1) for one in inside))
+    return set_.sum((1, 3)) / np.maximum(seen, 1), seen > 0
+
+
+SHAPES = [
+    (480, 640),
+    (640, 480),
+    (1024, 1024),
+    (50, 50),
+    (820, 1230),
+    (37, 1000),
+    (1000, 37),
+    (3, 5),
+    (1, 1),
+    (1, 4000),
+    (4000, 2),
+]
+
+
+# ------------------------------------------------------------------------------- where things lie
+
+
+def bar(height, width):
+    """A rectangle off the middle, of a pixel at least."""
+    mask = np.zeros((height, width), bool)
+    mask[
+        height // 5 : height // 5 + max(1, height // 2), width // 2 : width // 2 + width // 4 + 1
+    ] = 1
+    return mask
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_mask_lies_where_the_images_pixels_lie(shape):
+    square = square_of(shape)
+    for mask in disc(*shape, 0.3, 0.6), bar(*shape), np.ones(shape, bool):
+        shares, covered = cell_shares(mask, square)
+        found = square.shares(mask).numpy()
+        assert found.shape == (256, 256)
+        assert (square.covered.numpy() == covered).all()
+        assert (found[~covered] == 0).all()
+        assert found.min() >= 0
+        assert found.max() <= 1 + 1e-5
+        apart = np.abs(found - shares)[covered]
+        assert apart.max() < 0.1
+        if mask.any() and min(shape) > 30:
+            for steps in np.mgrid[:256, :256]:
+                middles = [(steps * values).sum() / values.sum() for values in (found, shares)]
+                assert abs(middles[0] - middles[1]) < 0.1
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_prompt_of_a_mask_is_drawn_as_that_mask(shape):
+    square = square_of(shape)
+    mask = disc(*shape, 0.4, 0.6, 0.4)
+    mask[shape[0] // 2, shape[1] // 2] = True
+    for prompt in scattered(mask, square, 0), central(mask, square):
+        drawn = square.painted(prompt.mask)
+        assert drawn.shape == shape
+        assert drawn.dtype == bool
+        if min(shape) > 30:
+            assert (drawn & mask).sum() / (drawn | mask).sum() > 0.8
+        else:
+            assert (drawn == mask).mean() > 0.8
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_points_are_the_middles_of_pixels_and_boxes_their_edges(shape):
+    square = square_of(shape)
+    (height, width), (inner_height, inner_width) = shape, square.inner
+    corners = square.points([0, height], [0, width]).numpy() + 0.5  # as SAM adds it
+    assert np.allclose(corners, [[0, 0], [inner_width, inner_height]])
+    mask = np.zeros(shape, bool)
+    y, x = height // 3, 2 * width // 3
+    mask[y, x] = True
+    prompt = central(mask, square)
+    point = np.array([(x + 0.5) * inner_width / width, (y + 0.5) * inner_height / height])
+    assert np.allclose(prompt.points + 0.5, [point], atol=1e-3)
+    assert prompt.labels.tolist() == [1]
+    box = np.array([x, y, x + 1, y + 1]) * ([inner_width / width, inner_height / height] * 2)
+    assert np.allclose(prompt.box + 0.5, box, atol=1e-3)
+
+
+def test_text4segs_logits_are_6_9_and_0_in_the_padding():
+    mask = disc(480, 640)
+    logits = scattered(mask, square_of(mask.shape), 0).mask.numpy()
+    assert np.isclose(logits[96, 128], LOGIT)
+    assert np.isclose(logits[0, 0], -LOGIT)
+    assert np.isclose(logits[191, 255], -LOGIT)
+    assert (logits[192:] == 0).all()
+    assert logits.dtype == np.float32
+
+
+def test_samrefiners_logits_fall_from_the_peak_and_are_minus_30_outside():
+    mask = disc(480, 640)
+    prompt = central(mask, square_of(mask.shape))
+    logits = prompt.mask.numpy()
+    x, y = ((prompt.points[0].numpy() + 0.5) / 4).astype(int)
+    assert 29 < logits[y, x] <= 30
+    assert (logits[192:] == -30).all()
+    assert logits[0, 0] == -30
+    inside = logits[y, x : x + 46]  # the radius is 120 pixels, 48 cells
+    assert (np.diff(inside) <= 0).all()
+    assert inside[0] - inside[-1] > 18
+    # depth 1 at the border, about 120 at the peak; a quarter of the area is 11,300
+    assert abs(inside[-1] - 30 * np.exp(-(115**2) * 4 / mask.sum())) < 1
+
+
+def test_text4segs_points_are_twenty_pixels_in_and_outside():
+    mask = disc(48, 64, 0.3, 0.7, 0.2)
+    square = square_of(mask.shape, 128)
+    prompt = scattered(mask, square, 5)
+    xs, ys = ((prompt.points.numpy() + 0.5) / 2).T  # 128 / 64
+    assert prompt.labels.tolist() == [1] * 10 + [0] * 10
+    assert (mask[ys.astype(int), xs.astype(int)] == prompt.labels.numpy()).all()
+    assert np.allclose(ys % 1, 0.5)
+    assert np.allclose(xs % 1, 0.5)
+    assert len(set(zip(xs, ys, strict=True))) == 20
+    assert torch.equal(prompt.points, scattered(mask, square, 5).points)
+    assert not torch.equal(prompt.points, scattered(mask, square, 6).points)
+    assert prompt.box is None
+
+
+@pytest.mark.parametrize(
+    ("filled", "inside", "outside"), [(1, 1, 10), (7, 7, 10), (93, 10, 7), (100, 10, 0)]
+)
+def test_text4seg_has_no_more_points_than_there_are_pixels(filled, inside, outside):
+    mask = (np.arange(100) < filled).reshape(10, 10)
+    prompt = scattered(mask, square_of(mask.shape), 0)
+    assert prompt.labels.tolist() == [1] * inside + [0] * outside
+
+
+def naive_depths(mask):
+    """How far each pixel is from one that is not set, if there is one."""
+    free = np.argwhere(~mask)
+    depths = np.zeros(mask.shape)
+    for y, x in np.argwhere(mask):
+        depths[y, x] = np.sqrt(((free - (y, x)) ** 2).sum(1).min())
+    return depths
+
+
+def test_samrefiners_points_are_the_peaks_of_the_distances():
+    rng = np.random.default_rng(0)
+    for _ in range(25):
+        shape = tuple(rng.integers(1, 14, 2))
+        mask = rng.random(shape) < rng.choice([0.1, 0.5, 0.9])
+        mask[tuple(rng.integers(0, shape))] = True
+        if mask.all():
+            continue
+        prompt = central(mask, square_of(shape))
+        scale = np.array(square_of(shape).inner) / shape
+        found = np.floor((prompt.points.numpy()[:, ::-1] + 0.5) / scale + 1e-4).astype(int)
+        depths = naive_depths(mask)
+        assert depths[tuple(found[0])] == depths.max()
+        ys, xs = np.where(mask)
+        outside = np.zeros(shape)
+        box = np.s_[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
+        outside[box] = naive_depths(~mask)[box]
+        if outside.any():
+            assert outside[tuple(found[1])] == outside.max()
+        assert prompt.labels.tolist() == ([1, 0] if outside.any() else [1])
+
+
+def test_the_peak_of_a_full_mask_is_its_middle():
+    prompt = central(np.ones((5, 7), bool), square_of((5, 7)))
+    # Pixels (2, 2), (2, 3) and (2, 4) are as deep: the first of them.
+    assert np.allclose(prompt.points + 0.5, [[2.5 * 1024 / 7, 2.5 * 731 / 5]], atol=1e-2)
+    assert 29.9 < prompt.mask.max() <= 30
+
+
+def test_an_object_smaller_than_a_cell_has_the_one_that_it_fills_best():
+    mask = np.zeros((4000, 4000), bool)
+    mask[2001, 1003] = True
+    logits = central(mask, square_of(mask.shape)).mask
+    assert (logits > 0).nonzero().tolist() == [[128, 64]]
+
+
+# --------------------------------------------------------------------------------- what SAM is told
+
+
+def test_text4seg_asks_three_times_and_feeds_logits_back(sam, asked):
+    masks = [disc(48, 64), disc(48, 64, 0.3, 0.2), disc(48, 64, 0.7, 0.8, 0.1)]
+    found = refine(picture(48, 64), masks, sam)
+    assert len(asked["images"]) == 1
+    assert len(asked["prompts"]) == len(asked["answers"]) == 3
+    for prompt, (logits, scores) in zip(asked["prompts"], asked["answers"], strict=True):
+        assert prompt["input_masks"].shape == (3, 1, 32, 32)
+        assert prompt["input_points"].shape == (3, 1, 20, 2)
+        assert prompt["input_boxes"] is None
+        assert logits.shape == (3, 1, 1, 32, 32)
+        assert scores.shape == (3, 1, 1)
+        assert torch.equal(prompt["input_points"], asked["prompts"][0]["input_points"])
+    for earlier, later in zip(asked["answers"], asked["prompts"][1:], strict=False):
+        assert torch.equal(earlier[0][:, 0], later["input_masks"])
+    square = square_of((48, 64), 128)
+    for i, one in enumerate(found):
+        assert (one.mask == square.painted(asked["answers"][-1][0][i, 0, 0])).all()
+        assert one.score == asked["answers"][-1][1][i].item()
+
+
+def test_samrefiner_asks_five_times_and_takes_the_best_of_three(sam, asked):
+    mask = disc(48, 64)
+    (found,) = refine(picture(48, 64), [mask], sam, how="samrefiner")
+    assert len(asked["images"]) == 1
+    assert len(asked["prompts"]) == 5
+    square = square_of((48, 64), 128)
+    for prompt, (logits, scores) in zip(asked["prompts"], asked["answers"], strict=True):
+        expected = central(mask, square)
+        assert torch.equal(prompt["input_points"][0, 0], expected.points)
+        assert torch.equal(prompt["input_labels"][0, 0], expected.labels)
+        assert torch.equal(prompt["input_boxes"][0, 0], expected.box)
+        assert torch.equal(prompt["input_masks"][0, 0], expected.mask)
+        assert scores.shape == (1, 1, 3)
+        mask = square.painted(logits[0, 0, scores[0, 0].argmax()])
+        score = scores.max().item()
+    assert (found.mask == mask).all()
+    assert found.score == score
+
+
+@pytest.mark.parametrize(("how", "rounds", "calls"), [("text4seg", 0, 1), ("samrefiner", 1, 1)])
+def test_rounds_are_counted(sam, asked, how, rounds, calls):
+    refine(picture(9, 9), [np.eye(9, dtype=bool)], sam, how=how, rounds=rounds)
+    assert len(asked["prompts"]) == calls
+
+
+@pytest.mark.parametrize("how", ["text4seg", "samrefiner"])
+def test_several_objects_are_as_one_by_one(sam, asked, how):
+    rng = np.random.default_rng(0)
+    masks = [disc(60, 40, *rng.random(2), rng.uniform(0.05, 0.6)) for _ in range(7)]
+    full, line = np.ones((60, 40), bool), np.zeros((60, 40), bool)
+    line[3, 4:9] = True  # fewer points than the others
+    masks += [full, line, np.zeros((60, 40), bool)]
+    image = picture(60, 40)
+    together = refine(image, masks, sam, how=how, batch_size=3)
+    assert max(len(prompt["input_points"]) for prompt in asked["prompts"]) <= 3
+    alone = [refine(image, [mask], sam, how=how)[0] for mask in masks]
+    for one, other in zip(together, alone, strict=True):
+        assert (one.mask == other.mask).mean() > 0.99  # sums of another order
+        assert one.score == pytest.approx(other.score, abs=1e-3)
+    assert all(one.score != 0 for one in together[:-1])
+
+
+@pytest.mark.parametrize("how", ["text4seg", "samrefiner"])
+@pytest.mark.parametrize("shape", [(60, 40), (40, 60), (300, 200), (128, 128), (90, 400)])
+def test_each_object_gets_its_own_answer(how, shape):
+    rng = np.random.default_rng(0)
+    masks = [disc(*shape, *rng.random(2), rng.uniform(0.2, 0.6)) for _ in range(7)]
+    masks.insert(3, np.ones(shape, bool))
+    masks.insert(5, np.zeros(shape, bool))
+    masks.insert(6, bar(*shape))
+    found = refine(picture(*shape), masks, obedient_sam(), how=how, batch_size=2, rounds=1)
+    for one, mask in zip(found, masks, strict=True):
+        ious = [(one.mask & other).sum() / max((one.mask | other).sum(), 1) for other in masks]
+        assert max(ious) > 0.6 or not mask.any()
+        assert (masks[int(np.argmax(ious))] == mask).all() or not mask.any()
+    assert not found[5].mask.any()
+    assert len({one.score for one in found}) > 7
+
+
+def test_without_a_processor_the_image_is_what_the_processor_makes_of_it(sam, asked):
+    transformers_processor = getattr(transformers, "SamImageProcessorPil", None)
+    if transformers_processor is None:
+        pytest.skip("this transformers has no SamImageProcessorPil")
+    processor = transformers_processor(
+        size={"longest_edge": 128}, pad_size={"height": 128, "width": 128}
+    )
+    masks = [disc(75, 100)]
+    image = np.asarray(Image.fromarray(picture(6, 8)).resize((100, 75)))
+    (own,) = refine(image, masks, sam)
+    (theirs,) = refine(image, masks, sam, processor=processor)
+    assert asked["images"][0].shape == (1, 3, 128, 128)
+    assert torch.allclose(asked["images"][0], asked["images"][1], atol=1e-5)
+    assert (own.mask == theirs.mask).mean() > 0.99
+    narrow = picture(1, 4000)
+    assert refine(narrow, [np.ones((1, 4000), bool)], sam)[0].mask.shape == (1, 4000)
+    with pytest.raises(mc.ConfigError, match=r"cannot take an image of 1 x 4000 pixels: .*=None"):
+        refine(narrow, [np.ones((1, 4000), bool)], sam, processor=processor)
+    with pytest.raises(mc.ConfigError, match=r"makes images of shape \(1, 3, 1024, 1024\), but"):
+        refine(image, masks, sam, processor=transformers_processor())
+
+
+def test_at_the_real_size(asked):
+    sam = tiny_sam(1024)
+    masks = [disc(90, 120), disc(90, 120, 0.2, 0.9)]
+    prompts = []
+    sam.prompt_encoder.register_forward_pre_hook(
+        lambda _, _args, kwargs: prompts.append(kwargs["input_masks"].shape), with_kwargs=True
+    )
+    for how in "text4seg", "samrefiner":
+        found = refine(picture(90, 120), masks, sam, how=how, rounds=1)
+        assert [one.mask.shape for one in found] == [(90, 120)] * 2
+    assert set(prompts) == {(2, 1, 256, 256)}
+    assert not asked["images"]
+
+
+@pytest.mark.parametrize("how", ["text4seg", "samrefiner"])
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16", "float16"])
+def test_any_float_type(how, dtype):
+    sam = tiny_sam().to(getattr(torch, dtype))
+    found = refine(picture(30, 20), [disc(30, 20)], sam, how=how, rounds=1)
+    assert found[0].mask.dtype == bool
+    assert isinstance(found[0].score, float)
+    assert np.isfinite(found[0].score)
+
+
+def test_it_leaves_the_model_as_it_was(sam):
+    before = {name: weight.clone() for name, weight in sam.state_dict().items()}
+    refine(picture(9, 9), [np.eye(9, dtype=bool)], sam)
+    assert not sam.training
+    assert all(torch.equal(before[name], weight) for name, weight in sam.state_dict().items())
+    assert all(weight.grad is None for weight in sam.parameters())
+
+
+# ---------------------------------------------------------------------------- what comes in and out
+
+
+@pytest.mark.parametrize("how", ["text4seg", "samrefiner"])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (1, 900), (900, 1), (300, 2)])
+def test_tiny_and_oblong_images(sam, how, shape):
+    corner = np.zeros(shape, bool)
+    corner[-1, -1] = True
+    masks = [np.ones(shape, bool), corner, np.zeros(shape, bool)]
+    found = refine(picture(*shape), masks, sam, how=how)
+    for one, mask in zip(found, masks, strict=True):
+        assert one.mask.shape == shape
+        assert one.mask.any() == mask.any()
+    assert found[2].score == 0
+
+
+def test_regions_and_every_kind_of_mask(sam):
+    mask = np.zeros((48, 64), bool)
+    mask[12:36, 16:48] = True
+    region = mc.Region("dog", (1, 1, 2, 2), [[1, 1], [1, 1]], canvas=(4, 4))
+    assert (region.mask((48, 64)) == mask).all()
+    boxed = mc.Region("dog", (1, 1, 2, 2), [[1]], canvas=(4, 4), frame="box")
+    rle = mc.coco.RunMask.from_mask(mask)
+    kinds = [region, boxed, mask, mask.astype(np.uint8) * 255, rle, Image.fromarray(mask)]
+    kinds += [torch.from_numpy(mask), region.coco_rle((48, 64)), mask.tolist()]
+    found = refine(picture(48, 64), kinds, sam, rounds=0)
+    for one in found[1:]:
+        assert (one.mask == found[0].mask).mean() > 0.99
+    assert len(refine(picture(48, 64), np.stack([mask, mask]), sam, rounds=0)) == 2
+    assert refine(picture(48, 64), [], sam) == []
+    assert refine(picture(48, 64), iter([]), sam) == []
+
+
+def test_images_of_every_kind(sam, asked):
+    grey = picture(20, 30)[..., 0]
+    mask = [disc(20, 30)]
+    for image in (
+        grey,
+        Image.fromarray(grey),
+        np.stack([grey] * 3, 2),
+        Image.fromarray(grey).convert("RGBA"),
+        Image.fromarray(grey).convert("P"),
+    ):
+        refine(image, mask, sam, rounds=0)
+    for image in asked["images"][1:]:
+        assert torch.equal(image, asked["images"][0])
+
+
+def test_an_image_is_turned_as_its_exif_says(sam, tmp_path):
+    photo = Image.fromarray(picture(20, 30))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    photo.save(tmp_path / "photo.png", exif=exif)
+    region = mc.Region("dog", (0, 0, 1, 0), [[1, 1]], canvas=(2, 2))
+    (found,) = refine(tmp_path / "photo.png", [region], sam)
+    (same,) = refine(np.rot90(np.asarray(photo), -1), [region], sam)
+    assert found.mask.shape == (30, 20)
+    assert (found.mask == same.mask).all()
+
+
+@pytest.mark.parametrize("how", ["text4seg", "samrefiner"])
+def test_an_object_never_becomes_empty(how):
+    sam = tiny_sam()
+    mask = disc(48, 64)
+    sam.mask_decoder.register_forward_hook(
+        lambda _, _args, output: (-output[0].abs() - 1, output[1])
+    )
+    found = refine(picture(48, 64), [mask, ~mask], sam, how=how)
+    assert (found[0].mask == mask).all()
+    assert (found[1].mask == ~mask).all()
+    assert [one.score for one in found] == [0, 0]
+
+
+def test_an_object_that_a_later_round_loses_keeps_the_earlier_one():
+    sam = tiny_sam()
+    mask, calls = disc(48, 64), []
+
+    def answered(_, _args, output):
+        calls.append(1)
+        return torch.full_like(output[0], 1.0 if len(calls) == 1 else -1.0), output[1]
+
+    sam.mask_decoder.register_forward_hook(answered)
+    (found,) = refine(picture(48, 64), [mask], sam, how="samrefiner")
+    assert len(calls) == 5
+    assert found.mask.all()
+    assert found.score != 0
+
+
+# ---------------------------------------------------------------------------------- what is refused
+
+
+def test_a_wrong_model_is_named(tmp_path):
+    image, masks = picture(9, 9), [np.eye(9, dtype=bool)]
+    with pytest.raises(TypeError, match=r"a transformers.SamModel, got None; SAM 2, .*from_pret"):
+        refine(image, masks, None)
+    with pytest.raises(TypeError, match=r"model must be SAM 1, .* got Linear;"):
+        refine(image, masks, torch.nn.Linear(1, 1))
+    with pytest.raises(TypeError, match=r"got SamVisionModel;"):
+        refine(image, masks, transformers.SamVisionModel(tiny_sam().config.vision_config))
+    with pytest.raises(mc.ConfigError, match=r"model '.*nothing' cannot be loaded: .* Expected is"):
+        refine(image, masks, tmp_path / "nothing")
+    (tmp_path / "config.json").write_text('{"model_type": "sam2"}')
+    with pytest.raises(mc.ConfigError, match=r"is of the kind 'sam2', expected 'sam': SAM 2, SAM"):
+        refine(image, masks, tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "sam"}')
+    with pytest.raises(mc.ConfigError, match=r"cannot be loaded: .* of a checkpoint of SAM 1, or"):
+        refine(image, masks, str(tmp_path))
+
+
+def test_sam_2_and_3_are_named():
+    for name in "Sam2Model", "Sam3Model":
+        if hasattr(transformers, name):
+            model = object.__new__(getattr(transformers, name))
+            with pytest.raises(TypeError, match=f"got {name}; SAM 2, SAM 3 and others take other"):
+                refine(picture(9, 9), [np.eye(9, dtype=bool)], model)
+
+
+def test_a_checkpoint_is_loaded_by_its_folder(sam, tmp_path):
+    sam.save_pretrained(tmp_path)
+    mask = disc(20, 30)
+    (found,) = refine(picture(20, 30), [mask], tmp_path)
+    (again,) = refine(picture(20, 30), [mask], sam)
+    assert (found.mask == again.mask).all()
+    assert found.score == again.score
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"how": "sam"}, mc.ConfigError, "how must be one of 'text4seg', 'samrefiner', got 'sam'"),
+        ({"rounds": -1}, mc.ConfigError, "rounds must be at least 0, got -1"),
+        ({"how": "samrefiner", "rounds": 0}, mc.ConfigError, "rounds must be at least 1, got 0"),
+        ({"rounds": 1.5}, TypeError, "rounds must be an integer, got 1.5"),
+        ({"seed": -1}, mc.ConfigError, "seed must be at least 0, got -1"),
+        ({"batch_size": 0}, mc.ConfigError, "batch_size must be at least 1, got 0"),
+        ({"processor": 5}, TypeError, "processor must be a SamProcessor or .* got int; None, the"),
+        ({"processor": lambda **_: {}}, TypeError, "processor must be a SamProcessor .* function;"),
+    ],
+)
+def test_settings_that_do_not_exist_are_named(sam, settings, error, message):
+    with pytest.raises(error, match=message):
+        refine(picture(9, 9), [np.eye(9, dtype=bool)], sam, **settings)
+
+
+@pytest.mark.parametrize(
+    ("image", "error", "message"),
+    [
+        (None, TypeError, "image must be a Pillow image, a uint8 array or a path, got NoneType"),
+        ("nothing.png", OSError, "nothing.png"),
+        (np.zeros((9, 9, 3)), TypeError, "image must be uint8, 0 .. 255, got float64"),
+        (np.zeros((3, 9, 9), np.uint8), mc.MaskError, r"3\) or .*, got shape \(3, 9, 9\)"),
+        (np.zeros(9, np.uint8), mc.MaskError, r"got shape \(9,\)"),
+        (np.zeros((0, 9, 3), np.uint8), mc.MaskError, r"got shape \(0, 9, 3\)"),
+        (Image.new("RGB", (0, 9)), mc.MaskError, "image must have pixels, got 9 x 0"),
+        (Image.new("I;16", (9, 9)), TypeError, "has the mode I;16, expected 8 bits a channel"),
+        (Image.new("F", (9, 9)), TypeError, "has the mode F"),
+    ],
+)
+def test_what_is_no_image_is_named(sam, image, error, message):
+    with pytest.raises(error, match=message):
+        refine(image, [np.eye(9, dtype=bool)], sam)
+
+
+@pytest.mark.parametrize(
+    ("regions", "error", "message"),
+    [
+        (None, TypeError, "regions must be a list of regions or masks, got None"),
+        ("dog", TypeError, "regions must be a list of regions or masks, got 'dog'"),
+        (mc.Region("dog", (0, 0, 0, 0), [[1]], canvas=(4, 4)), TypeError, "got <Region 'dog'"),
+        (mc.BSD().recover(""), TypeError, "got RecoveredRegions; pass its .regions"),
+        (np.eye(9, dtype=bool), mc.MaskError, r"one mask \(height, width\); .* \[mask\]"),
+        ([np.eye(8, dtype=bool)], mc.MaskError, "region 0 has 8 x 8 pixels, .* the image 9 x 9"),
+        ([np.eye(9)], TypeError, "region 0 must be bool or an integer type, got float64; thresh"),
+        ([np.eye(9, dtype=bool), None], TypeError, "region 1 must be a mask or a segmentation"),
+    ],
+)
+def test_what_is_no_mask_is_named(sam, regions, error, message):
+    with pytest.raises(error, match=message):
+        refine(picture(9, 9), regions, sam)
