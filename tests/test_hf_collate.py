@@ -322,6 +322,13 @@ IMAGE = {"role": "user", "content": "<image>Where?"}
             SourceError,
             "row 0 of the batch: the image in it is not an image that can be read",
         ),
+        (
+            {"messages": [IMAGE, SAID], "images": b"none"},
+            SourceError,
+            "row 0 of the batch: the image in it is not an image that can be read",
+        ),
+        ({"messages": [IMAGE, SAID], "images": 5}, TypeError, "an image is a path or of Pillow"),
+        ({"messages": [{**SAID, "role": ["user"]}]}, SourceError, r"has the role \['user'\]"),
     ],
 )
 def test_rows_that_cannot_be_used(row, error, message, processors, folder):

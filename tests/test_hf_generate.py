@@ -27,7 +27,7 @@ transformers = pytest.importorskip(
 from maskcodec.hf import MaskLogitsProcessor, constrain, generate, stream  # noqa: E402
 from maskcodec.hf._images import as_picture  # noqa: E402
 from maskcodec.hf._likelihood import Likelihood  # noqa: E402
-from maskcodec.hf.answer import Answer, grid_regions, region_spans  # noqa: E402
+from maskcodec.hf.answer import Answer, grid_regions, read_answer, region_spans  # noqa: E402
 
 CODECS = {
     "canvas": (mc.BSD(grid=4), {}),
@@ -366,6 +366,42 @@ def test_ends_of_a_guide():
         bricks.guide(ends=[bricks.words["</ref>"]])
     with pytest.raises(TypeError):
         bricks.guide(ends=["<eos>"])
+    usual = bricks.guide().allowed([]).tolist()
+    assert bricks.guide(ends=None).allowed([]).tolist() == usual
+    assert bricks.guide(ends=plain).allowed([]).tolist() == guide.allowed([]).tolist()
+    with pytest.raises(mc.VocabError, match="ends must be ids, 0 or more, got -1"):
+        bricks.guide(ends=[end, -1])
+
+
+def test_a_beam_that_took_what_may_not_come_has_ended():
+    guide, words = guide_of("qwen2-vl", "r-rle"), tokens_of("qwen2-vl", "r-rle").words
+    start, wrong = words["<seg>"], words["</seg>"]
+    prompt = torch.tensor([[5, 6], [5, 6]])
+    ids = torch.cat([prompt, torch.tensor([[start], [wrong]])], 1)
+    scores = torch.zeros(2, 2000)
+    processor = MaskLogitsProcessor(guide)
+    processor(prompt, scores)
+    with pytest.raises(mc.DecodeError, match=f"row 1: id {wrong} may not come here"):
+        processor(ids, scores)
+    processor = MaskLogitsProcessor(guide, beams=True)
+    processor(prompt, scores)
+    found = processor(ids, scores)
+    assert found[0].isfinite().nonzero()[:, 0].tolist() == guide.allowed([start]).tolist()
+    assert found[1].isfinite().nonzero()[:, 0].tolist() == guide.after.tolist()
+    more = processor(torch.cat([ids, ids[:, -1:]], 1)[1:], scores[:1])  # and goes on anyhow
+    assert more[0].isfinite().nonzero()[:, 0].tolist() == guide.after.tolist()
+
+
+def test_beams_are_sampled_where_few_ids_may_come():
+    kind, name = "qwen2-vl", "i-rle"
+    tokens, model, processor = tokens_of(kind, name), model_of(kind), processor_of(kind)
+    options = {"num_beams": 5, "do_sample": True, "temperature": 0.01, "top_k": 2}
+    torch.manual_seed(5)
+    with Leaning(model, towards(tokens)):
+        answer = generate(
+            model, processor, IMAGE, QUESTION, tokens, labels=["dog"], max_new_tokens=40, **options
+        )
+    assert not answer.finished or not answer.problems
 
 
 # ---------------------------------------------------------------- generate
@@ -528,6 +564,19 @@ def test_bricks_of_pieces():
         generate(model_of("qwen2-vl"), processor_of("qwen2-vl"), IMAGE, QUESTION, tokens)
 
 
+def test_a_label_that_cuts_an_instance_off_leaves_the_scores_in_their_places():
+    tokens = tokens_of("qwen2-vl", "canvas")
+    drawn = "<seg><fg3>\n<fg3>\n<fg3></seg>"
+    text = f"<ref>dog</ref><box>[[0 0 2 2]]<ref></box>{drawn}<ref>cat</ref><box>[[0 0 2 2]]</box>"
+    ids = text_ids(tokens, text + drawn)
+    cut = ids.index(tokens.words["<ref>"], 1)
+    begun = ids.index(tokens.words["<ref>"], cut + 1)
+    answer = read_answer(tokens, ids, [math.log(0.5)] * begun + [0.0] * (len(ids) - begun), True)
+    assert [region.label for region in answer.regions] == ["dog", "cat"]
+    assert answer.scores == pytest.approx([0.5, 1])
+    assert region_spans(tokens, ids) == [(0, cut), (begun, len(ids))]
+
+
 @pytest.mark.parametrize(
     "codec", [mc.BSD(grid=4), mc.BSD(frame="box", grid=(3, 4), bins=12)], ids=str
 )
@@ -615,6 +664,32 @@ def test_other_criteria_end_a_row_alone():
     assert first.ids == second.ids[:1]
 
 
+def test_a_row_ends_alone_where_the_model_pads_with_a_word():
+    kind = "qwen2-vl"
+    tokens, model, processor = tokens_of(kind, "canvas"), model_of(kind), processor_of(kind)
+    script = Script(tokens.encode(MASK, "dog").tolist())
+
+    class First(transformers.StoppingCriteria):
+        def __call__(self, *args, **kwargs):
+            del args, kwargs
+            return torch.tensor([script.at == 9, False])  # in the box
+
+    questions, word = [QUESTION] * 2, text_ids(tokens, "Please")[0]
+    with Leaning(model, script):
+        first, second = generate(
+            model,
+            processor,
+            IMAGE,
+            questions,
+            tokens,
+            max_new_tokens=20,
+            stopping_criteria=[First()],
+            pad_token_id=word,
+        )
+    assert first.ids == second.ids[:9]
+    assert not first.finished
+
+
 def test_the_model_is_asked_in_evaluation_mode():
     kind = "qwen2-vl"
     tokens, model, processor = tokens_of(kind, "canvas"), tiny_model(kind), processor_of(kind)
@@ -622,8 +697,11 @@ def test_the_model_is_asked_in_evaluation_mode():
     modes = []
     model.get_output_embeddings().register_forward_hook(lambda *_: modes.append(model.training))
     model.train()
+    model.model.visual.eval()  # frozen, as for training
     generate(model, processor, IMAGE, QUESTION, tokens, max_new_tokens=2)
     assert model.training
+    assert model.lm_head.training
+    assert not any(module.training for module in model.model.visual.modules())
     assert modes == [False, False]
 
 
@@ -763,6 +841,40 @@ def test_an_abandoned_stream_stops():
         untouched = stream(model, processor, IMAGE, QUESTION, tokens)
         untouched.close()  # before it has begun
         assert script.at == steps
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_stream_that_its_own_thread_collects():
+    kind = "qwen2-vl"
+    tokens, model, processor = tokens_of(kind, "canvas"), model_of(kind), processor_of(kind)
+    ids = tokens.encode(MASK, "dog").tolist()
+    collect, collected = threading.Event(), threading.Event()
+    script = Script(ids * 60)
+
+    def change(logits):
+        if collect.is_set() and not collected.is_set():
+            gc.collect()
+            collected.set()
+        return script(logits)
+
+    gc.disable()
+    try:
+        with Leaning(model, change):
+            shown = stream(
+                model, processor, IMAGE, QUESTION, tokens, constrain=False, max_new_tokens=1500
+            )
+            next(shown)
+            cycle = [shown]
+            cycle.append(cycle)
+            del shown, cycle
+            collect.set()
+            assert collected.wait(20)
+            for thread in threads():
+                thread.join(20)
+            assert threads() == []
+    finally:
+        gc.enable()
+    assert script.at < 1000
 
 
 def test_an_error_in_a_stream_comes_out():

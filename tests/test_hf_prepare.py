@@ -327,6 +327,20 @@ def test_an_occupied_or_a_half_written_folder(
     assert not (tmp_path / "made" / "preprocessor_config.json").exists()
 
 
+def test_an_empty_folder_that_must_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, processor = tiny_model("internvl"), tiny_processor("internvl")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    monkeypatch.chdir(tmp_path / "here")
+    for out in ".", tmp_path / "link":
+        prepare_model(model, processor.tokenizer, CODEC, out=out, processor=processor)
+        assert mc.load(out) == CODEC
+        assert (tmp_path / "here" / out / "model.safetensors").exists()
+    assert (tmp_path / "link").is_symlink()
+    assert {path.name for path in tmp_path.iterdir()} == {"here", "there", "link"}
+
+
 def test_what_is_no_model_that_can_be_prepared() -> None:
     model, tokenizer = tiny_model("qwen2-vl"), tiny_tokenizer("qwen2-vl")
     with pytest.raises(ConfigError, match=r"init must be one of 'semantic', 'mean', got 'zero'"):

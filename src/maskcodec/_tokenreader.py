@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from maskcodec._anytokenizer import AnyTokenizer
@@ -12,12 +13,12 @@ from maskcodec._labelcodec import LabelCodec
 from maskcodec._lazy import idreading
 from maskcodec.bricks import BSD
 from maskcodec.codec import Codec
-from maskcodec.errors import ConfigError
+from maskcodec.errors import ConfigError, VocabError
 from maskcodec.region import RecoveredRegions
 from maskcodec.vocab import BrickVocab, check_rows_end, inside, read_vocab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from maskcodec._arrays import Index
     from maskcodec._guide import Colours, Guide
@@ -139,7 +140,7 @@ class TokenReader:
         instances: int | None = None,
         labels: Iterable[str] | None = None,
         start: Any = (),
-        ends: Iterable[int] = (),
+        ends: int | Iterable[int] | None = None,
     ) -> Guide:
         """An automaton that says which ids may come next, so that the answer decodes strictly.
 
@@ -160,8 +161,8 @@ class TokenReader:
             Ids of the answer that are there already, such as those of ``<ref>dog</ref>``; what
             `Guide.allowed` is asked for comes behind them.
         ends
-            Further ids that end an answer, besides the tokenizer's own: those in the
-            ``eos_token_id`` of a model's generation config.
+            Further ids that end an answer, besides the tokenizer's own: the ``eos_token_id`` of a
+            model's generation config, which is one, several or None.
 
         Raises
         ------
@@ -170,7 +171,7 @@ class TokenReader:
         LabelError
             A label would break the text.
         VocabError
-            The vocabulary cannot spell what may come, or not in a known way.
+            The vocabulary cannot spell what may come, or not in a known way; an end is below 0.
         DecodeError
             `start` is no beginning of an answer.
         """
@@ -180,12 +181,16 @@ class TokenReader:
             raise TypeError(f"labels must be several str, got one: {labels!r}")
         chosen = None if labels is None else list(labels)
         begun = idreading.as_ids(start)
+        several = ends if isinstance(ends, Iterable) else () if ends is None else (ends,)
+        stops = [operator.index(number) for number in several]
+        if min(stops, default=0) < 0:
+            raise VocabError(f"ends must be ids, 0 or more, got {min(stops)}")
         options: dict[str, Any] = {
             "colours": colours,
             "instances": instances,
             "labels": chosen,
             "start": begun,
-            "ends": [operator.index(number) for number in ends],
+            "ends": stops,
         }
         guide = make_guide(self.codec, self._any, self._vocab, **options)
         guide.made_by = self, options

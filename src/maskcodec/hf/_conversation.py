@@ -88,7 +88,8 @@ def read_row(row: Any, where: str) -> Conversation:
             "LLaMA-Factory), prompt and completion (TRL) or conversations (LLaVA)"
         )
     images = given.get("images", given.get("image", []))
-    images = [images] if isinstance(images, (str, Path, Image.Image, Mapping)) else list(images)
+    one = isinstance(images, (str, bytes, Mapping)) or not hasattr(images, "__iter__")
+    images = [images] if one else list(images)
     images = [image for image in images if not (isinstance(image, str) and not image)]
     return _placed(
         [_message(one, f"{where}, message {k}") for k, one in enumerate(said)], first, images, where
@@ -166,7 +167,7 @@ def _message(said: Any, where: str) -> tuple[str, list[dict[str, Any]]]:
     role, content, mark = said.get("role"), said.get("content"), _MARK
     if "from" in said:
         role, content, mark = said["from"], said.get("value"), rf"\n?{_MARK}\n?"
-    if role not in _ROLES:
+    if not isinstance(role, str) or role not in _ROLES:
         raise SourceError(f"{where} has the role {role!r}, expected one of {', '.join(_ROLES)}")
     if isinstance(content, str):
         texts = re.split(mark, content)

@@ -79,8 +79,10 @@ class Job:
         usual = self._model.generation_config
         ends = usual.eos_token_id if config.eos_token_id is None else config.eos_token_id
         listed = ends if isinstance(ends, (list, tuple)) else [ends]
-        self._ends = sorted({n for n in (*listed, tokenizer.eos_token_id) if n is not None})
-        pads = config.pad_token_id, usual.pad_token_id, tokenizer.pad_token_id, *self._ends
+        given = (*listed, tokenizer.eos_token_id)
+        self._ends = sorted({n for n in given if n is not None and n >= 0})  # -1 says none
+        # Cut off again, so best one that no answer has.
+        pads = tokenizer.pad_token_id, config.pad_token_id, usual.pad_token_id, *self._ends
         self._pad = next((pad for pad in pads if pad is not None), None)
         config.eos_token_id, config.pad_token_id = self._ends or None, self._pad
 
@@ -93,23 +95,27 @@ class Job:
         options["logits_processor"] = [
             likelihood,
             *(options.get("logits_processor") or ()),
-            *([MaskLogitsProcessor(self._guide, inplace=True)] if self._guide else ()),
+            *([self._constraint(self._guide)] if self._guide else ()),
         ]
         options["stopping_criteria"] = [
             Watch(likelihood, push, stopped),
             *(options.get("stopping_criteria") or ()),
         ]
-        training = model.training
+        training = [module for module in model.modules() if module.training]
         model.eval()
         try:
             rows = model.generate(**self._inputs, generation_config=self._config, **options)
         finally:
-            model.train(training)
+            for module in training:  # some parts, such as frozen ones, may have been in neither
+                module.training = True
         prompt = self._inputs["input_ids"].shape[1]
         return [
             self._read(row, likelihood, group)
             for group, row in enumerate(rows[:, prompt:].tolist())
         ]
+
+    def _constraint(self, guide: Guide) -> MaskLogitsProcessor:
+        return MaskLogitsProcessor(guide, inplace=True, beams=self.beams)
 
     def _read(self, ids: list[int], likelihood: Likelihood, group: int) -> Answer:
         stop = next((at for at, number in enumerate(ids) if number in self._ends), None)

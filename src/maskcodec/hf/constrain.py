@@ -30,8 +30,8 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
 
     For ``model.generate(..., logits_processor=[MaskLogitsProcessor(guide)])`` and for loops of
     one's own that add one id to each row before each call: greedy, sampled or with beams, whose
-    rows change places and are found again by their ids. Not for assisted decoding, which takes
-    several ids at once.
+    rows change places and are found again by their ids. Where beams are sampled, say ``beams``. Not
+    for assisted decoding, which takes several ids at once.
 
     What the first call has is the prompt, padding and all. Rows that have ended may go on with
     what ends an answer or stands around it, and with nothing else. Columns beyond the vocabulary,
@@ -49,6 +49,10 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
         Whether to spare the time for tensors of the size of a batch of vocabularies: the scores
         that come in may be written to, and what is returned is overwritten by the next call. Not
         for ``generate(output_scores=True)`` or ``output_logits=True``, which keep them.
+    beams
+        Whether a row may go on with an id that was not allowed, and counts as ended: a search for
+        beams fills up with such rows, of no probability, where fewer ids are left than it has
+        beams. Without it that is an error, of a loop that does not use the scores.
 
     Raises
     ------
@@ -80,13 +84,14 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
 
     supports_continuous_batching = False
 
-    def __init__(self, guide: Guide, *, inplace: bool = False) -> None:
+    def __init__(self, guide: Guide, *, inplace: bool = False, beams: bool = False) -> None:
         if not isinstance(guide, Guide):
             raise TypeError(
                 f"guide must be what TokenCodec.guide() returns, got {type(guide).__name__}"
             )
         self.guide = guide
         self._inplace = inplace
+        self._beams = beams
         self._own: torch.Tensor | None = None
         self._written: tuple[torch.Tensor, list[int]] = torch.empty(0), []
         self._forbidden: dict[tuple[int, int], tuple[Index, Ids]] = {}
@@ -115,8 +120,8 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
         Raises
         ------
         DecodeError
-            A row goes on with an id that was not allowed (reason ``"not-allowed"``); ``position``
-            counts from the end of the prompt.
+            A row goes on with an id that was not allowed (reason ``"not-allowed"``), and rows are
+            no beams; ``position`` counts from the end of the prompt.
         ConfigError
             The rows begin with the prompts of the last call, but are not one id longer.
         VocabError
@@ -160,7 +165,7 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
         try:
             return self.guide.step(state, number)
         except DecodeError as error:
-            if number in self.guide.after:  # something else stopped the row
+            if self._beams or number in self.guide.after:  # something else stopped the row
                 return (END,)
             assert self._prompt is not None
             position = self._seen.shape[1] - self._prompt.shape[1]

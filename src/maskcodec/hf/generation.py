@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 from dataclasses import dataclass
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.errors import ConfigError
@@ -185,7 +185,8 @@ def _shown(job: Job, words: MaskStream) -> Iterator[Progress]:
                     yield Progress(_frozen(words), words.regions)
         finally:
             stop.set()
-            thread.join()
+            if thread is not current_thread():  # which may be the one to collect this as garbage
+                thread.join()
 
     return follow()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -198,7 +200,7 @@ def _write(folder: Path, model: Any, tokens: TokenCodec, processor: Any) -> None
     parent = folder.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=parent, prefix=f".{folder.name}-") as work:
-        made = Path(work) / folder.name
+        made = Path(work) / "made"
         made.mkdir()
         model.save_pretrained(made)
         if processor is not None:
@@ -208,6 +210,11 @@ def _write(folder: Path, model: Any, tokens: TokenCodec, processor: Any) -> None
                 images.save_pretrained(made)
         tokens.save(made)
         if folder.is_dir():
-            folder.rmdir()
-        made.rename(folder)
+            with suppress(OSError):  # a link, a mount or the working directory stays, and is filled
+                folder.rmdir()
+        if folder.is_dir():
+            for path in made.iterdir():
+                shutil.move(path, folder / path.name)
+        else:
+            made.rename(folder)
     model.name_or_path = model.config._name_or_path = str(folder)
