@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -566,12 +568,87 @@ def test_a_worker_that_dies_is_an_error():
         list(huggingface.run(dead, numbers(3), workers=2))
 
 
+class OddError(Exception):
+    """It pickles, and cannot be read again."""
+
+    def __init__(self, one, other):
+        super().__init__(f"{one} {other}")
+
+
+def odd(batch):
+    raise OddError("shard", batch.number)
+
+
+def test_an_error_that_cannot_be_sent_is_said():
+    with pytest.raises(mc.BuildError, match=r"^shard 0 could not be made: OddError: shard 0$"):
+        list(huggingface.run(odd, numbers(2), workers=2))
+
+
+def test_workers_in_several_threads(whole, tmp_path):
+    def make(number):
+        made(samples(), tmp_path / f"{number}", val_fraction=0.3, workers=2)
+        return content(tmp_path / f"{number}")
+
+    before, environ = dict(os.environ), os.environ
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(make, range(3))) == [content(whole)] * 3
+    assert os.environ is environ
+    assert dict(os.environ) == before
+
+
+SCRIPT = """
+import maskcodec as mc
+from maskcodec.data.build import build
+from maskcodec.data.rows import RowMaker
+from tests.test_build import samples
+class Mine(list):
+    pass
+made = {made}
+{guard}
+    build(made(samples()), "out", rows=RowMaker(codec=mc.BSD(grid=4)), shard_size=4, workers=2)
+    print("built")
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "mine", "wrong"),
+    [
+        ("guarded", "Mine", ""),
+        ("bare", "list", "BuildError: no worker process can begin"),
+        ("stdin", "list", ""),
+        ("stdin", "Mine", "BuildError: workers cannot load what the rows are made with"),
+    ],
+)
+def test_scripts(how, mine, wrong, tmp_path):
+    guard = 'if __name__ == "__main__":' if how == "guarded" else "if True:"
+    text = SCRIPT.format(made=mine, guard=guard)
+    (tmp_path / "script.py").write_text(text)
+    path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
+    said = subprocess.run(
+        [sys.executable, "-" if how == "stdin" else "script.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        input=text if how == "stdin" else "",
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert wrong in said.stderr
+    assert said.stdout == ("" if wrong else "built\n")
+    assert bool(wrong) == bool(said.stderr)
+
+
 def test_workers_need_datasets(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "datasets", None)
     message = r"^several workers need datasets, which is missing: pip install 'maskcodec\[data\]'"
     with pytest.raises(mc.BuildError, match=message):
         made(samples(), tmp_path / "out", workers=2)
     made(samples(), tmp_path / "out")
+    folder = ModuleSpec("datasets", None)
+    monkeypatch.setattr(huggingface, "find_spec", lambda _name: folder)
+    with pytest.raises(mc.BuildError, match=message):
+        made(samples(), tmp_path / "out2", workers=2)
 
 
 @pytest.mark.parametrize("parallel", [None, "true"])
@@ -580,12 +657,13 @@ def test_workers_leave_this_process_as_it_was(parallel, monkeypatch, capfd):
         monkeypatch.delenv("TOKENIZERS_PARALLELISM", raising=False)
     else:
         monkeypatch.setenv("TOKENIZERS_PARALLELISM", parallel)
-    environ, before, method = os.environ, dict(os.environ), multiprocess.get_start_method()
+    multiprocess.set_start_method(None, force=True)
+    environ, before = os.environ, dict(os.environ)
     assert not are_progress_bars_disabled()
     list(huggingface.run(empty, numbers(3), workers=2))
     assert os.environ is environ
     assert dict(os.environ) == before
-    assert multiprocess.get_start_method() == method
+    assert multiprocess.get_start_method(allow_none=True) is None
     assert not are_progress_bars_disabled()
     assert capfd.readouterr() == ("", "")
 
@@ -751,6 +829,9 @@ def test_ray_makes_the_same(whole, tmp_path, monkeypatch):
         try:
             made(samples(), tmp_path / "out", val_fraction=0.3, engine="ray")
             assert ray.is_initialized()
+            assert ray.data.DataContext.get_current().enable_progress_bars
+            with pytest.raises(mc.BuildError, match=r"^shard 1 could not be made: .*'1.png'$"):
+                list(ray_engine.run(gone, numbers(2)))
         finally:
             ray.shutdown()
     assert content(tmp_path / "out") == content(whole)
@@ -1038,6 +1119,7 @@ def test_wordings_come_from_a_file(instances):
         ('{"box": [1]}', "wordings.json: box must be a list of wordings, got a list"),
         ('{"box": ["\\ud800"]}', 'wordings.json: box has half of a character: "\\ud800"'),
         ('{"box": []}', "wordings.json: templates: box must be one or several wordings, got []"),
+        ('{"whole": [" "]}', "wordings.json: templates: whole must say something, got ' '"),
         ('{"box": ["x"]}', "wordings.json: templates: box must have {what} once"),
     ],
 )

@@ -144,7 +144,9 @@ def filled(template: str, **values: str) -> str:
 
 
 def _check(kind: str, wording: str) -> None:
-    """Refuse a wording that lacks a place, or has one that nothing is there for."""
+    """Refuse a wording that is blank, lacks a place, or has one that nothing is there for."""
+    if not wording.strip():
+        raise ConfigError(f"templates: {kind} must say something, got {wording!r}")
     bare = kind.startswith(_BARE)
     needed = {"masks"} if kind.endswith("_answers") else set() if bare else {"what"}
     places = _PLACE.findall(wording)

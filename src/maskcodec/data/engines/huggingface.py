@@ -20,7 +20,7 @@ from functools import lru_cache, partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from maskcodec.data.engines import _server
+from maskcodec.data.engines import _server, made
 from maskcodec.errors import BuildError
 
 if TYPE_CHECKING:
@@ -48,14 +48,15 @@ def run(
     Raises
     ------
     BuildError
-        datasets is missing, a worker died, or it met an error of the system, such as a file that
-        is gone.
+        datasets is missing, no worker can begin, one died, or it met an error of the system, such
+        as a file that is gone.
     """
     if workers == 1:
         for batch in batches:
-            yield _made(work, batch)
+            yield made(work, batch)
         return
-    if find_spec("datasets") is None:
+    spec = find_spec("datasets")
+    if spec is None or spec.origin is None:  # the latter is a folder that happens to be here
         raise BuildError(
             "several workers need datasets, which is missing: pip install 'maskcodec[data]', or "
             "take one worker"
@@ -67,6 +68,7 @@ def run(
     with ThreadPoolExecutor(1) as reader:
         try:
             following = reader.submit(next, rounds, None)
+            _server.check()
             while some := following.result():
                 following = reader.submit(next, rounds, None)
                 yield from _round(sent, some, workers)
@@ -99,11 +101,11 @@ def _round(work: bytes, batches: list[Batch], workers: int) -> list[Shard]:
 
     pickled = [pickle.dumps(batch) for batch in batches]
     table = pyarrow.table({"batch": pyarrow.array(pickled, pyarrow.large_binary())})
-    others = active_children()
-    with _borrowed():
+    with _server.used(), _borrowed():
+        others = active_children()
         try:
             # With fingerprints of its own, nothing is hashed; in memory, nothing is left behind.
-            made = Dataset(table, fingerprint="batches").map(
+            shards = Dataset(table, fingerprint="batches").map(
                 partial(_make, work),
                 input_columns="batch",
                 remove_columns="batch",
@@ -125,31 +127,46 @@ def _round(work: bytes, batches: list[Batch], workers: int) -> list[Shard]:
                     "to go on from here, with fewer workers or smaller shards"
                 ) from None
             raise
-    return [pickle.loads(row["shard"]) for row in made]
+    return [pickle.loads(row["shard"]) for row in shards]
 
 
-def _made(work: Callable[[Batch], Shard], batch: Batch) -> Shard:
-    """A shard; an error of the system says which one it ended."""
-    try:
-        return work(batch)
-    except OSError as error:
-        raise BuildError(f"shard {batch.number} could not be made: {error}") from error
-
-
-def _make(work: bytes, batch: bytes) -> dict[str, bytes]:  # pragma: no cover, in another process
+def _make(work: bytes, sent: bytes) -> dict[str, bytes]:  # pragma: no cover, in another process
     """A row of datasets: a shard of a batch."""
-    return {"shard": pickle.dumps(_made(_loaded(work), pickle.loads(batch)))}
+    batch: Batch = pickle.loads(sent)
+    try:
+        return {"shard": pickle.dumps(made(_loaded(work), batch))}
+    except Exception as error:
+        if _is_sendable(error):
+            raise
+        what = f"{type(error).__name__}: {error}"
+        raise BuildError(f"shard {batch.number} could not be made: {what}") from error
+
+
+def _is_sendable(error: Exception) -> bool:
+    """Whether an error arrives where workers come from: they would be waited for forever."""
+    from multiprocess.reduction import ForkingPickler
+
+    try:
+        ForkingPickler.loads(ForkingPickler.dumps(error))
+    except Exception:
+        return False
+    return True
 
 
 @lru_cache(maxsize=1)
 def _loaded(work: bytes) -> Any:  # pragma: no cover, in another process
-    return pickle.loads(work)
+    try:
+        return pickle.loads(work)
+    except AttributeError as error:  # of a notebook, or of a script from standard input
+        raise BuildError(
+            f"workers cannot load what the rows are made with ({error}): put it into a module "
+            "that they can import, or take one worker"
+        ) from error
 
 
 @contextmanager
 def _borrowed() -> Iterator[None]:
-    """What is this whole process's, set for one map and then put back."""
-    import multiprocess
+    """What datasets sets for this whole process, put back after a map."""
     from datasets.utils import (
         are_progress_bars_disabled,
         disable_progress_bars,
@@ -158,17 +175,14 @@ def _borrowed() -> Iterator[None]:
 
     name = "TOKENIZERS_PARALLELISM"
     environ, parallel = os.environ, os.environ.get(name)
-    method = multiprocess.get_start_method(allow_none=True)
     hidden = are_progress_bars_disabled()
     environ[name] = "false"  # as datasets does, and says so if it was another
-    multiprocess.set_start_method(_server.method(), force=True)
     disable_progress_bars()
     try:
         yield
     finally:
         if not hidden:
             enable_progress_bars()
-        multiprocess.set_start_method(method, force=True)
         os.environ = environ  # noqa: B003, datasets has put a copy in its place
         environ.pop(name)
         if parallel is not None:

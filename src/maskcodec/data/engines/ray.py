@@ -7,7 +7,8 @@ import pickle
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from maskcodec.errors import BuildError
+from maskcodec.data.engines import made
+from maskcodec.errors import BuildError, MaskCodecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -35,7 +36,8 @@ def run(
     Raises
     ------
     BuildError
-        Ray is missing, or there is no cluster at the address.
+        Ray is missing, there is no cluster at the address, or a worker met an error of the system,
+        such as a file that is gone.
     """
     try:
         import ray
@@ -49,14 +51,18 @@ def run(
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError) as error:
             raise BuildError(f"there is no Ray cluster at {address!r}: {error}") from error
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    context, logger = ray.data.DataContext.get_current(), logging.getLogger("ray.data")
+    shows, level = context.enable_progress_bars, logger.level
+    context.enable_progress_bars = False
+    logger.setLevel(logging.ERROR)
     try:
         waiting = iter(batches)
         count = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         while some := list(islice(waiting, count)):
             yield from _round(work, some)
     finally:
+        context.enable_progress_bars = shows
+        logger.setLevel(level)
         if ours:
             ray.shutdown()
 
@@ -66,10 +72,18 @@ def _round(work: Callable[[Batch], Shard], batches: list[Batch]) -> Iterator[Sha
     import ray
 
     def make(row: dict[str, Any]) -> dict[str, Any]:
-        shard = work(pickle.loads(row["batch"]))
-        return {"number": shard.number, "shard": pickle.dumps(shard)}
+        batch: Batch = pickle.loads(row["batch"])
+        shard: Shard | MaskCodecError
+        try:
+            shard = made(work, batch)
+        except MaskCodecError as error:  # another one gets Ray's words around it
+            shard = error
+        return {"number": batch.number, "shard": pickle.dumps(shard)}
 
     rows = [{"batch": pickle.dumps(batch)} for batch in batches]
-    made = ray.data.from_items(rows, override_num_blocks=len(rows)).map(make).take_all()
-    for row in sorted(made, key=lambda row: row["number"]):
-        yield pickle.loads(row["shard"])
+    found = ray.data.from_items(rows, override_num_blocks=len(rows)).map(make).take_all()
+    for row in sorted(found, key=lambda row: row["number"]):
+        shard: Shard | MaskCodecError = pickle.loads(row["shard"])
+        if isinstance(shard, MaskCodecError):
+            raise shard
+        yield shard
