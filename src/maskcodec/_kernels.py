@@ -1407,9 +1407,9 @@ def write_boxes(
 ) -> int:
     """Sample masks (N, height, width) as `sample_boxes` does, and write them as `write_ids` does.
 
-    In one call, which is a sixth of a single mask's time. ``scratch`` has room for a place, the
-    numbers of rows or columns, a row of pixels and all cells, shares of a row, and what comes
-    first, `sample_box`, or then, `mask_runs`, needs: see `BoxFrame.scratch`.
+    In one call: a second one would be an eighth of a single mask's time. ``scratch`` has room for a
+    place, the numbers of rows or columns, a row of pixels and all cells, shares of a row, and what
+    comes first, `sample_box`, or then, `mask_runs`, needs: see `BoxFrame.scratch`.
     """
     width = masks.shape[2]
     most, room = max(frame[1], frame[2]), frame[1] * frame[2]
