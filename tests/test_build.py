@@ -723,7 +723,7 @@ def test_children_that_a_map_leaves_are_ended(monkeypatch):
 
 
 BUSY = """
-import os, sys, time
+import os, signal, sys, time
 from maskcodec.data.engines import huggingface
 from maskcodec.data.shards import Batch
 from tests.test_build import empty
@@ -732,6 +732,7 @@ def work(batch):
     time.sleep(1)
     return empty(batch)
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     list(huggingface.run(work, (Batch(number, []) for number in range(200)), workers=2))
 """
 

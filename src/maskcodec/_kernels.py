@@ -1373,7 +1373,7 @@ def write_ids(
     ``offsets[i + 1]`` becomes the number of ids up to and with mask i; a mask of which no cell
     is left has none. A mask is begun only where the longest would fit.
     """
-    place = scratch  # of no meaning without places
+    place = scratch[:0]
     size = offsets[first]
     for i in range(first, len(masks)):
         label = labels[labels[i] : labels[i + 1]]
@@ -1386,9 +1386,7 @@ def write_ids(
             mask = mask[0, : rows * columns].reshape((rows, columns))
         if rows > 0:
             own = ys[:rows], xs[:columns]
-            size = _write_instance(
-                mask, *own, len(places) > 0, place, label, tables, scratch, ids, size
-            )
+            size = _write_instance(mask, *own, place, label, tables, scratch, ids, size)
         offsets[i + 1] = size
     return len(masks)
 
@@ -1430,9 +1428,8 @@ def write_boxes(
         rows, columns = place[8], place[9]
         if rows > 0:
             own = cells[: rows * columns].reshape((rows, columns))
-            size = _write_instance(
-                own, every[:rows], every[:columns], True, place, label, tables, rest, ids, size
-            )
+            numbered = every[:rows], every[:columns]
+            size = _write_instance(own, *numbered, place, label, tables, rest, ids, size)
         offsets[i + 1] = size
     return len(masks)
 
@@ -1442,7 +1439,6 @@ def _write_instance(
     mask: Mask,
     ys: Index,
     xs: Index,
-    framed: bool,
     place: Index,
     label: Index,
     tables: Index,
@@ -1452,9 +1448,10 @@ def _write_instance(
 ) -> int:
     """Write the ids of one mask behind ``size`` others; return how many there are then.
 
-    The box is that of the place where it is framed, and else that of the cells set.
+    The box is that of the place, and where that is empty that of the cells set.
     """
     rows, columns = len(ys), len(xs)
+    framed = len(place) > 0
     edges, runs = scratch[: rows * (columns + 2)], scratch[rows * (columns + 2) :]
     separator, separator_end, repeats = tables[7], tables[8], tables[9] != 0
     side = tables[_NUMBERS - 1]
