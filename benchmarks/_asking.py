@@ -102,10 +102,8 @@ class Figures(NamedTuple):
     exact
         How many masks are what the right answer draws, to the pixel.
     valid
-        How many answers were ended by the model, and decode strictly to a mask.
-    kept
-        How many were at least not wrong: valid, words alone, or cut off before they ended. With
-        the constraint these are all.
+        How many answers were ended by the model, and decode strictly to a mask or a label grid.
+        With the constraint these are all, unless there was less room than `longest`.
     asked
         Of so many.
     ids
@@ -120,14 +118,18 @@ class Figures(NamedTuple):
     best: float
     exact: int
     valid: int
-    kept: int
     asked: int
     ids: float
     seconds: float
 
 
 def evaluate(
-    learner: Learner, asked: Sequence[Question], *, constrain: bool, batch: int = 64, room: int = 6
+    learner: Learner,
+    asked: Sequence[Question],
+    *,
+    constrain: bool,
+    batch: int = 64,
+    room: int | None = None,
 ) -> tuple[Figures, list[Answer]]:
     """Ask, read the answers, and compare them with what is meant.
 
@@ -142,14 +144,18 @@ def evaluate(
     batch
         Questions at a time.
     room
-        How many times as long as the longest right answer one may be.
+        How many times as long as the longest right answer one may be. By default six times, and
+        with the constraint as long as it allows.
     """
     codec = learner.tokens.codec
     grid = not hasattr(codec, "bricks")
     options: dict[str, Any] = {"constrain": constrain}
     if constrain:  # it knows what may be asked for, not what is
-        options |= {"labels": EXPRESSIONS} | ({} if grid else {"instances": 1})
-    options["max_new_tokens"] = room * max(one.ids for one in asked)
+        options |= {"labels": EXPRESSIONS, "free_text": False}
+        options |= {} if grid else {"instances": 1}
+    whole = constrain and room is None
+    right = max(one.ids for one in asked)
+    options["max_new_tokens"] = longest(codec) if whole else (room or 6) * right
     answers: list[Answer] = []
     began = time.perf_counter()
     for start in range(0, len(asked), batch):
@@ -159,7 +165,7 @@ def evaluate(
         answers += found
     seconds = (time.perf_counter() - began) / len(asked)
     ciou, giou, best, accuracy = CIoU(), GIoU(), GIoU(), BoxAccuracy()
-    exact = valid = kept = 0
+    exact = valid = 0
     for one, answer in zip(asked, answers, strict=True):
         overlap = measure(answer.regions, one.target, shape=SHAPE)
         ciou.add(overlap)
@@ -167,9 +173,8 @@ def evaluate(
         best.update(one.drawn, one.target)
         accuracy.update(answer.regions, one.target, shape=SHAPE)
         exact += measure(answer.regions, one.drawn, shape=SHAPE).iou == 1
-        valid += answer.finished and not answer.problems and bool(answer.regions)
-        wrong = [problem.reason for problem in answer.problems]
-        kept += not wrong or (wrong == ["truncated"] and not answer.finished)
+        shown = bool(answer.regions) or answer.grid is not None
+        valid += answer.finished and not answer.problems and shown
     figures = Figures(
         ciou=ciou.compute(),
         giou=giou.compute(),
@@ -177,12 +182,20 @@ def evaluate(
         best=best.compute(),
         exact=exact,
         valid=valid,
-        kept=kept,
         asked=len(asked),
         ids=float(np.mean([len(answer.ids) for answer in answers])),
         seconds=seconds,
     )
     return figures, answers
+
+
+def longest(codec: Any) -> int:
+    """More ids than an answer may have that is kept to one mask, of one of the expressions."""
+    if not hasattr(codec, "bricks"):  # each cell's label, count and mark, a byte to an id at worst
+        rows, columns = codec.canvas
+        return rows * columns * (max(len(one.encode()) for one in EXPRESSIONS) + len("*1|")) + 8
+    rows, columns = codec.most_cells
+    return rows * (columns + len(codec.row_separator)) + 64  # label, box and tags are short
 
 
 def can_constrain(codec: Any) -> bool:

@@ -933,6 +933,64 @@ def test_one_instance_begun_already_counts():
         assert np.array_equal(guide.allowed(ids[end:]), tokens.guide(instances=1).allowed(ids))
 
 
+def silent_walk(guide, seed):
+    """An answer chosen at random, its end included, and a look behind that."""
+    rng, state, ids = np.random.default_rng(seed), guide.start(), []
+    while state[0] != "end":
+        ids.append(int(rng.choice(guide.options(state))))
+        state = guide.step(state, ids[-1])
+    return ids
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("codec", [((5, 12), 0), ((5, 7), 3), ((3, 4), 6)])
+@share(30)
+@given(seed=seeds, instances=st.sampled_from([1, 3]))
+def test_without_free_text_an_answer_is_its_masks_and_ends(name, codec, seed, instances):
+    (rows, columns), spelling = codec
+    if spelling == 6 and name not in KEEP_NEWLINES:
+        return
+    tokens = bricks(name, (rows, columns), wrapped=True, spelling=spelling)
+    ref, *_, seg_end = tags(tokens)
+    guide = guide_of(tokens, free_text=False, instances=instances, labels=LABELS)
+    assert guide.allowed([]).tolist() == [ref]
+    *ids, end = silent_walk(guide, seed)
+    assert end == tokens.tokenizer.eos_token_id
+    regions = agree(tokens, ids)
+    assert 1 <= len(regions) == ids.count(ref) <= instances
+    starts = [at for at, number in enumerate(ids) if number == ref]
+    assert starts == [0, *(at + 1 for at, number in enumerate(ids[:-1]) if number == seg_end)]
+    separators = rows * len(tokens._vocab.separator)
+    assert len(ids) <= len(regions) * (rows * columns + separators + 64)
+    with pytest.raises(mc.DecodeError, match="may not come here"):
+        guide.step(guide.start(), plain(tokens))
+    passed = [n for n in guide.after.tolist() if n != end]  # stands around masks elsewhere
+    for number in [*passed, end]:
+        with pytest.raises(mc.DecodeError, match="may not come here, where 1 others may"):
+            guide.step(guide.start(), number)
+
+
+@given(seed=seeds)
+def test_without_free_text_an_answer_of_labels_is_its_cells(seed):
+    tokens = cells("byte-level", mc.RRLE(grid=(2, 3)), wrapped=True)
+    guide = guide_of(tokens, labels=("dog", "cat"), free_text=False)
+    assert guide.allowed([]).tolist() == [tokens.words["<seg>"]]
+    *ids, end = silent_walk(guide, seed)
+    assert (ids[-1], end) == (tokens.words["</seg>"], tokens.tokenizer.eos_token_id)
+    assert guide.allowed(ids).tolist() == [end]
+    assert tokens.decode(ids).cells.shape == (2, 3)
+
+
+def test_without_free_text_something_must_come_and_end():
+    with pytest.raises(mc.ConfigError, match="instances must not be 0"):
+        bricks("byte-level", (3, 4), wrapped=True).guide(free_text=False, instances=0)
+    bare = bricks("byte-level", (3, 4))
+    with pytest.raises(mc.ConfigError, match=r"no token that ends an answer.*give ends="):
+        bare.guide(free_text=False)
+    end = max(vocab_of(bare).values())  # any will do
+    assert silent_walk(bare.guide(free_text=False, labels=["dog"], ends=end), 0)[-1] == end
+
+
 def test_a_beginning_that_is_none_is_refused():
     tokens = bricks("byte-level", (3, 4))
     ref, _, box = tags(tokens)[:3]

@@ -27,6 +27,7 @@ transformers = pytest.importorskip(
 from maskcodec.hf import MaskLogitsProcessor, constrain, generate, stream  # noqa: E402
 from maskcodec.hf._images import as_picture  # noqa: E402
 from maskcodec.hf._likelihood import Likelihood  # noqa: E402
+from maskcodec.hf._rowmatch import RowMatch  # noqa: E402
 from maskcodec.hf.answer import Answer, grid_regions, read_answer, region_spans  # noqa: E402
 
 CODECS = {
@@ -200,6 +201,34 @@ def test_rows_may_change_places(name, seed):
     assert ended.sum() == 0
 
 
+@given(groups=st.integers(1, 3), each=st.integers(1, 3), changed=st.booleans(), seed=seeds)
+@few(1)
+def test_rows_are_found_by_what_they_are(groups, each, changed, seed):
+    """As by comparing all ids, for which a row's number stands; many rows are the same here."""
+    rng, rows = np.random.default_rng(seed), groups * each
+    before = rng.integers(0, 2, (rows, 2))
+    picked = [row // each * each + int(rng.integers(each)) for row in range(rows)]
+    after = np.hstack([before[picked], rng.integers(0, 4, (rows, 1))])
+    if changed:
+        after[rng.integers(rows), rng.integers(3)] ^= 1
+    match = RowMatch(groups)
+    old, new = match.read(before), match.read(after)
+    naive = []
+    for row, ids in enumerate(after.tolist()):
+        group = range(row // each * each, (row // each + 1) * each)
+        naive.append({at for at in group if before[at].tolist() == ids[:-1]})
+    found = match.parents(new, old)
+    assert (found is None) == (set() in naive)
+    assert found is None or all(at in ways for at, ways in zip(found, naive, strict=True))
+    assert new.last == after[:, -1].tolist()
+    assert match.same(new, match.read(after.copy())) == list(range(rows))
+    longer = match.read(np.hstack([after, np.zeros((rows, 1), np.int64)]))
+    assert match.same(longer, new) is None
+    assert match.parents(longer, new) is not None
+    assert match.parents(longer, old) is None
+    assert match.read(before[:, :0]).length == 0
+
+
 def test_a_batch_is_its_rows():
     tokens, guide = tokens_of("qwen2-vl", "canvas"), guide_of("qwen2-vl", "canvas")
     answer = tokens.encode(MASK, "dog").tolist()
@@ -238,23 +267,24 @@ def test_scores_of_any_kind(dtype, inplace):
         assert inplace or torch.equal(scores, before)
 
 
-def test_in_place_nothing_of_the_last_call_is_left():
+@pytest.mark.parametrize("rows", [3, 7])
+def test_in_place_nothing_of_the_last_call_is_left(rows):
     tokens, guide = tokens_of("qwen2-vl", "canvas"), guide_of("qwen2-vl", "canvas")
     answer, columns = tokens.encode(MASK, "dog").tolist(), len(tokens.tokenizer) + 3
     new, own = MaskLogitsProcessor(guide), MaskLogitsProcessor(guide, inplace=True)
-    grown = [[1], [1], [1]]
+    grown = [[1] for _ in range(rows)]
     returned = set()
     for step in range(len(answer)):
-        scores = torch.randn(3, columns)
+        scores = torch.randn(rows, columns)
         expected = new(torch.tensor(grown), scores)
         found = own(torch.tensor(grown), scores.clone())
         assert torch.equal(found, expected)
         returned.add(found.data_ptr())
-        for row in range(3):
+        for row in range(rows):
             grown[row].append(answer[step - 2 * row] if step >= 2 * row else answer[1])
             if grown[row][1] == answer[1] and step < 2 * row:
                 grown[row][-1] = text_ids(tokens, "sky")[0]
-    wide = torch.randn(3, columns + 1)
+    wide = torch.randn(rows, columns + 1)
     assert own(torch.tensor(grown), wide).shape == wide.shape  # another size: another tensor
     assert len(returned) < len(answer)
 

@@ -99,7 +99,9 @@ class BrickGuide(Guide):
         if phase == FREE:
             more = self._instances is None or state[1] < self._instances
             also = (self._tags[REF],) if more else ()
-            return self._text.options(state[2], (*also, *sorted(self._ends)))
+            if state[1] or not self._text.silent:
+                also = (*also, *sorted(self._ends))
+            return self._text.options(state[2], also)
         if phase == _LABEL:
             also = (self._tags[REF_END],) if state[2] is None else ()
             return self._label_text.options(state[3], also)

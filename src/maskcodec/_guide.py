@@ -151,8 +151,8 @@ class Guide(ABC):
     def _step_text(self, state: State, number: int) -> State | None:
         """A step in free text: (FREE, how many instances, the end of the text)."""
         if number in self._ends:
-            return (END,)
-        if number in self._always:
+            return (END,) if state[1] or not self._text.silent else None
+        if number in self._always and not self._text.silent:
             return state  # a decoder passes over it, so it does not part what stands around it
         end = self._text.step(state[2], number)
         return None if end is None else (FREE, state[1], end)

@@ -129,10 +129,16 @@ class PlainText:
         The tokens and their bytes.
     words
         What must not be spelled.
+
+    Attributes
+    ----------
+    silent
+        Whether there are no tokens, so that nothing can be written.
     """
 
     def __init__(self, pieces: dict[int, bytes], words: list[str]) -> None:
         spelled = [word.encode() for word in words]
+        self.silent = not pieces
         self._pieces = pieces
         self._words = re.compile(b"|".join(map(re.escape, sorted(spelled, key=len, reverse=True))))
         self._beginnings = {word[:n] for word in spelled for n in range(1, len(word))}

@@ -141,11 +141,15 @@ class TokenReader:
         labels: Iterable[str] | None = None,
         start: Any = (),
         ends: int | Iterable[int] | None = None,
+        free_text: bool = True,
     ) -> Guide:
         """An automaton that says which ids may come next, so that the answer decodes strictly.
 
         Free text goes on until an instance begins; in one, only what the format has. Made in
         about half a second for a vocabulary of 150,000: make it once and use it for all answers.
+
+        It holds an answer to what decodes, not to an end: text goes on as long as a model likes.
+        With ``instances``, ``labels`` and no free text it must end after so many ids at most.
 
         Parameters
         ----------
@@ -163,11 +167,15 @@ class TokenReader:
         ends
             Further ids that end an answer, besides the tokenizer's own: the ``eos_token_id`` of a
             model's generation config, which is one, several or None.
+        free_text
+            Whether words may stand around masks. Without them an answer is its masks, one behind
+            the other and at least one, and then its end.
 
         Raises
         ------
         ConfigError
-            The codec is neither B-SD with bricks nor R-RLE or I-RLE, or an option does not fit it.
+            The codec is neither B-SD with bricks nor R-RLE or I-RLE, or an option does not fit it;
+            there is no free text, and no id that ends an answer.
         LabelError
             A label would break the text.
         VocabError
@@ -191,6 +199,7 @@ class TokenReader:
             "labels": chosen,
             "start": begun,
             "ends": stops,
+            "free_text": free_text,
         }
         guide = make_guide(self.codec, self._any, self._vocab, **options)
         guide.made_by = self, options

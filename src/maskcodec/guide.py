@@ -35,6 +35,7 @@ def make_guide(
     labels: list[str] | None,
     start: Any,
     ends: list[int],
+    free_text: bool,
 ) -> Guide:
     """The guide of a codec; parameters and errors are those of `TokenCodec.guide`."""
     check_choice(colours, Colours, "colours")
@@ -55,11 +56,18 @@ def make_guide(
     if wrong:
         raise ConfigError(f"ends holds the id of {wrong[0]!r}, which is a part of answers")
     stops = {*ends, *(() if end is None else (end,))}
+    if not free_text and instances == 0:
+        raise ConfigError("without free text an answer is its instances; instances must not be 0")
+    if not free_text and not stops:
+        raise ConfigError(
+            "the tokenizer has no token that ends an answer, so that without free text nothing "
+            "could come behind its masks; give ends=, such as a model's eos_token_id"
+        )
     # What readers pass over may stand between instances, and is nothing inside them.
     around = {"ends": stops, "always": vocab.ignored, "start": start}
     others = {n: spelled for n, spelled in added.items() if n not in vocab.word_ids}
     free = {n: spelled for n, spelled in {**everything, **others}.items() if n not in stops}
-    text = PlainText(free, list(words))
+    text = PlainText(free if free_text else {}, list(words))
     never = vocab.ignored | stops
     pieces = {n: spelled for n, spelled in everything.items() if n not in never}
     if isinstance(codec, LabelCodec):

@@ -35,7 +35,7 @@ class Job:
     images, questions
         Equally many.
     chosen
-        Its ``constrain``, ``labels``, ``instances`` and ``colours``.
+        Its ``constrain``, ``labels``, ``instances``, ``colours`` and ``free_text``.
     options
         Its other options.
 
@@ -52,7 +52,7 @@ class Job:
         images: Sequence[Any],
         questions: Sequence[str],
         tokens: TokenCodec,
-        chosen: tuple[bool | Guide, Iterable[str] | None, int | None, Colours],
+        chosen: tuple[bool | Guide, Iterable[str] | None, int | None, Colours, bool],
         options: dict[str, Any],
     ) -> None:
         check_tokenizer(processor, model, tokens)
@@ -142,12 +142,13 @@ def _guide(
     labels: Iterable[str] | None,
     instances: int | None,
     colours: Colours,
+    free_text: bool,
 ) -> Guide | None:
     if isinstance(constrain, Guide) or not constrain:
-        if (labels, instances, colours) != (None, None, "any"):
+        if (labels, instances, colours, free_text) != (None, None, "any", True):
             raise ConfigError(
-                "labels, instances and colours belong to constrain=True; a guide of one's own has "
-                "them already, and without one nothing is constrained"
+                "labels, instances, colours and free_text belong to constrain=True; a guide of "
+                "one's own has them already, and without one nothing is constrained"
             )
         return constrain or None
     if isinstance(labels, str):
@@ -155,7 +156,7 @@ def _guide(
     names = None if labels is None else tuple(labels)
     words = set(tokens.words.values())
     others = tuple(number for number in ends if number not in words)
-    return _made(tokens, names, instances, colours, others)
+    return _made(tokens, names, instances, colours, free_text, others)
 
 
 @lru_cache(maxsize=4)
@@ -164,6 +165,9 @@ def _made(
     labels: tuple[str, ...] | None,
     instances: int | None,
     colours: Colours,
+    free_text: bool,
     ends: tuple[int, ...],
 ) -> Guide:
-    return tokens.guide(labels=labels, instances=instances, colours=colours, ends=ends)
+    return tokens.guide(
+        labels=labels, instances=instances, colours=colours, free_text=free_text, ends=ends
+    )

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 import transformers
 
 from maskcodec.errors import ConfigError
-from maskcodec.hf.constrain import as_rows, parents
+from maskcodec.hf._rowmatch import RowMatch, as_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from maskcodec.hf.constrain import Ids
+    from maskcodec.hf._rowmatch import Rows
 
 
 class Likelihood(transformers.LogitsProcessor):
@@ -33,44 +32,42 @@ class Likelihood(transformers.LogitsProcessor):
     supports_continuous_batching = False
 
     def __init__(self, groups: int) -> None:
-        self._groups = groups
+        self._match = RowMatch(groups)
+        self._rows: Rows | None = None
         self._logs = [0.0] * groups  # of each node; the first ones are where the answers begin
         self._next: dict[tuple[int, int], int] = {}
-        self._chosen: dict[tuple[int, bytes], int] | None = None
-        self._seen: tuple[Ids, list[int]] = np.empty((0, 0), np.int64), []
+        self._nodes: list[int] = []  # where the rows are
         self._thought = torch.empty(0, 0)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Note what the model thinks of the next ids; the scores stay as they are."""
-        ids = as_rows(input_ids)
-        if self._chosen is None:
-            nodes = [self._group(row, len(ids)) for row in range(len(ids))]
+        rows = self._match.read(as_rows(input_ids))
+        if self._rows is None:
+            self._nodes = [self._match.group(row, len(input_ids)) for row in range(len(input_ids))]
         else:
-            found = [self._chosen.get(key) for key in self._keys(ids)]
-            nodes = [node for node in found if node is not None]
-            if len(nodes) < len(ids):
+            origins = self._match.same(rows, self._rows)
+            if origins is None:
                 raise _several()
-        self._seen = ids, nodes
+            self._nodes = [self._nodes[origin] for origin in origins]
+        self._rows = rows
         self._thought = scores.log_softmax(-1, dtype=torch.float32)
         return scores
 
     def choose(self, input_ids: torch.Tensor) -> None:
         """Note what was chosen: the rows of the last call and one id more, in any order."""
-        ids = as_rows(input_ids)
-        before, nodes = self._seen
-        origins = parents(before, ids, self._groups)
+        rows = self._match.read(as_rows(input_ids))
+        origins = None if self._rows is None else self._match.parents(rows, self._rows)
         if origins is None:
             raise _several()
-        last = ids[:, -1].tolist()
-        logs = self._thought[origins, last].tolist()
+        logs = self._thought[origins, rows.last].tolist()
         after = []
-        for origin, number, log in zip(origins, last, logs, strict=True):
-            key = nodes[origin], number
+        for origin, number, log in zip(origins, rows.last, logs, strict=True):
+            key = self._nodes[origin], number
             if key not in self._next:
                 self._next[key] = len(self._logs)
                 self._logs.append(log)
             after.append(self._next[key])
-        self._chosen = dict(zip(self._keys(ids), after, strict=True))
+        self._rows, self._nodes = rows, after
 
     def logs(self, group: int, ids: Iterable[int]) -> list[float]:
         """The natural logarithms of the probabilities of an answer's ids, to a prompt."""
@@ -79,12 +76,6 @@ class Likelihood(transformers.LogitsProcessor):
             node = self._next[node, number]
             found.append(self._logs[node])
         return found
-
-    def _group(self, row: int, rows: int) -> int:
-        return row * self._groups // rows
-
-    def _keys(self, ids: Ids) -> list[tuple[int, bytes]]:
-        return [(self._group(row, len(ids)), one.tobytes()) for row, one in enumerate(ids)]
 
 
 class Watch(transformers.StoppingCriteria):

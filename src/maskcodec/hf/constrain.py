@@ -10,6 +10,7 @@ import transformers
 
 from maskcodec._guide import END, Guide
 from maskcodec.errors import ConfigError, DecodeError, VocabError
+from maskcodec.hf._rowmatch import RowMatch, as_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 
     from maskcodec._arrays import Index
     from maskcodec._guide import State
+    from maskcodec.hf._rowmatch import Rows
 
     Ids = npt.NDArray[np.int64]
 
 _PLAIN = torch.contiguous_format
+_DEARER = 2  # times what a row costs to copy and to blank again, of what it costs to blank it
 _REMEMBERED = 64  # lists of ids that may not come, each as long as a vocabulary at most
 
 
@@ -94,13 +97,14 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
         self._beams = beams
         self._own: torch.Tensor | None = None
         self._written: tuple[torch.Tensor, list[int]] = torch.empty(0), []
-        self._forbidden: dict[tuple[int, int], tuple[Index, Ids]] = {}
+        self._forbidden: dict[tuple[int, int, torch.device], tuple[Index, torch.Tensor]] = {}
         self.reset()
 
     def reset(self) -> None:
         """Forget what came so far: the next call has the prompt of another generation."""
         self._prompt: Ids | None = None
-        self._seen: Ids = np.empty((0, 0), np.int64)
+        self._match = RowMatch()
+        self._rows: Rows | None = None
         self._states: list[State] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -133,30 +137,30 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
                 f"{tuple(input_ids.shape)} and {tuple(scores.shape)}"
             )
         ids = as_rows(input_ids)
-        origins = None if self._prompt is None else parents(self._seen, ids)
+        rows = self._match.read(ids)
+        origins = None if self._rows is None else self._match.parents(rows, self._rows)
         if origins is None:
             self._begin(ids)
         else:
-            last = ids[:, -1].tolist()
             self._states = [
                 self._after(self._states[origin], number, row)
-                for row, (origin, number) in enumerate(zip(origins, last, strict=True))
+                for row, (origin, number) in enumerate(zip(origins, rows.last, strict=True))
             ]
-        self._seen = ids
+        self._rows = rows
         return self._masked(scores, [self.guide.options(state) for state in self._states])
 
     def _begin(self, ids: Ids) -> None:
-        prompt = self._prompt
-        if prompt is not None and ids.shape[1] > prompt.shape[1]:
+        prompt, rows = self._prompt, self._rows
+        if prompt is not None and rows is not None and ids.shape[1] > prompt.shape[1]:
             before = {row.tobytes() for row in prompt}
             if all(row.tobytes() in before for row in ids[:, : prompt.shape[1]]):
                 raise ConfigError(
                     f"the rows have {ids.shape[1]} ids and begin with the prompts of "
                     f"{prompt.shape[1]} ids that the generation so far began with, but they are "
-                    f"not those of the last call, {self._seen.shape[1]} ids, and one more; call "
-                    "reset() before another generation, and add one id a call to a row"
+                    f"not those of the last call, {rows.length} ids, and one more; call reset() "
+                    "before another generation, and add one id a call to a row"
                 )
-        self._prompt = ids
+        self._prompt = ids.copy()
         self._states = [self.guide.start()] * len(ids)
 
     def _after(self, state: State, number: int, row: int) -> State:
@@ -168,98 +172,85 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
             if self._beams or number in self.guide.after:  # something else stopped the row
                 return (END,)
             assert self._prompt is not None
-            position = self._seen.shape[1] - self._prompt.shape[1]
+            assert self._rows is not None
+            position = self._rows.length - self._prompt.shape[1]
             raise DecodeError(
                 f"row {row}: {error.message}", position, error.reason, error.unit
             ) from None
 
     def _masked(self, scores: torch.Tensor, options: Sequence[Index]) -> torch.Tensor:
         columns = scores.shape[1]
-        few, many, allowed, denied = [], [], [], []
+        largest = max((ids[-1] for ids in options), default=-1)
+        if largest >= columns:
+            raise VocabError(
+                f"scores have {columns} columns, but id {largest} may come: the model has too few "
+                "rows for the tokenizer; prepare_model, or model.resize_token_embeddings, adds them"
+            )
+        few: list[int] = []
+        many: list[int] = []
         for row, ids in enumerate(options):
-            if ids[-1] >= columns:
-                raise VocabError(
-                    f"scores have {columns} columns, but id {ids[-1]} may come: the model has too "
-                    "few rows for the tokenizer; prepare_model, or model.resize_token_embeddings, "
-                    "adds them"
-                )
-            if 2 * len(ids) <= columns:
-                few.append(row)
-                allowed.append(ids + row * columns)
-            else:
-                many.append(row)
-                denied.append(self._others(ids, columns))
-        if few:
-            masked = self._blank(scores)
-            where = _on(np.concatenate(allowed), scores)
-            masked.view(-1).index_copy_(0, where, scores.reshape(-1).index_select(0, where))
+            (few if 2 * len(ids) <= columns else many).append(row)
+        blank = len(few) > _DEARER * len(many)
+        where = _on(_flat([options[row] for row in few], few, columns), scores)
+        kept = scores.reshape(-1).index_select(0, where)
+        if blank:
+            masked = self._blank(scores, where, many)
             for row in many:
                 masked[row] = scores[row]
-            self._written = where, many
         else:
             own = self._inplace and scores.is_contiguous()
             masked = scores if own else scores.clone(memory_format=_PLAIN)
-            if all(others is denied[0] for others in denied):  # the usual case in free text
-                return masked.index_fill_(1, _on(denied[0], scores), -torch.inf)
-        if many:
-            flat = [others + row * columns for row, others in zip(many, denied, strict=True)]
-            masked.view(-1).index_fill_(0, _on(np.concatenate(flat), scores), -torch.inf)
+            for row in few:
+                masked[row].fill_(-torch.inf)
+        masked.view(-1).index_copy_(0, where, kept)
+        denied = [self._others(options[row], scores) for row in many]
+        if len(many) == len(options) > 0 and all(others is denied[0] for others in denied):
+            return masked.index_fill_(1, denied[0], -torch.inf)  # the usual case in free text
+        for row, others in zip(many, denied, strict=True):
+            masked[row].index_fill_(0, others, -torch.inf)
         return masked
 
-    def _blank(self, like: torch.Tensor) -> torch.Tensor:
-        """Scores that are all minus infinity: new ones, or the last call's once more."""
+    def _blank(self, like: torch.Tensor, where: torch.Tensor, rows: list[int]) -> torch.Tensor:
+        """Scores that are all minus infinity: new ones, or those of the call before once more.
+
+        What is to be written to them is noted, to be taken back by the next call: numbers of
+        single scores, and whole rows.
+        """
         blank = self._own
         if blank is None or _kind(blank) != _kind(like):
             blank = like.new_full(like.shape, -torch.inf)
         else:
-            where, rows = self._written
-            blank.view(-1).index_fill_(0, where, -torch.inf)
-            for row in rows:
-                blank[row] = -torch.inf
+            before, whole = self._written
+            blank.view(-1).index_fill_(0, before, -torch.inf)
+            for row in whole:
+                blank[row].fill_(-torch.inf)
+        self._written = where, rows
         self._own = blank if self._inplace else None
         return blank
 
-    def _others(self, ids: Index, columns: int) -> Ids:
+    def _others(self, ids: Index, like: torch.Tensor) -> torch.Tensor:
         """The columns that are not among the ids, which are most of them."""
-        key = id(ids), columns
+        key = id(ids), like.shape[1], like.device
         known = self._forbidden.get(key)
         if known is None or known[0] is not ids:
-            mask = np.ones(columns, np.bool_)
+            mask = np.ones(like.shape[1], np.bool_)
             mask[ids] = False
             if len(self._forbidden) >= _REMEMBERED:
                 self._forbidden.clear()
-            known = self._forbidden[key] = ids, np.flatnonzero(mask)
+            known = self._forbidden[key] = ids, _on(np.flatnonzero(mask), like)
         return known[1]
-
-
-def as_rows(ids: torch.Tensor) -> Ids:
-    """Ids on any device as an array of one's own, int64 (rows, n), C-contiguous."""
-    return np.array(ids.detach().cpu().numpy(), np.int64, order="C")
-
-
-def parents(before: Ids, after: Ids, groups: int = 1) -> list[int] | None:
-    """Which rows have gone on by one id to become the present ones; None where some have not.
-
-    Parameters
-    ----------
-    before, after
-        (rows, n) and (rows, n + 1); the rows may be more or fewer, and in another order.
-    groups
-        Rows come in so many groups of equal size, one after another; a row stays in its group.
-    """
-    if after.shape[1] != before.shape[1] + 1:
-        return None
-    stems = after[:, :-1]
-    if stems.shape == before.shape and np.array_equal(stems, before):
-        return list(range(len(after)))
-    each = max(len(before) // groups, 1), max(len(after) // groups, 1)
-    known = {(row // each[0], stem.tobytes()): row for row, stem in enumerate(before)}
-    found = [known.get((row // each[1], stem.tobytes())) for row, stem in enumerate(stems)]
-    return None if None in found else [origin for origin in found if origin is not None]
 
 
 def _kind(scores: torch.Tensor) -> tuple[Any, ...]:
     return scores.shape, scores.dtype, scores.device
+
+
+def _flat(options: Sequence[Index], rows: list[int], columns: int) -> Ids:
+    """Ids in some rows as numbers of scores, in one array."""
+    if not rows:
+        return np.empty(0, np.int64)
+    starts = np.array(rows, np.int64) * columns
+    return np.concatenate(options) + np.repeat(starts, [len(ids) for ids in options])
 
 
 def _on(numbers: npt.NDArray[np.int64], like: torch.Tensor) -> torch.Tensor:

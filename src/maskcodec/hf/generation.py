@@ -55,6 +55,7 @@ def generate(
     labels: Iterable[str] | None = None,
     instances: int | None = None,
     colours: Colours = "any",
+    free_text: bool = True,
     **options: Any,
 ) -> Any:
     """Ask a model about an image, and read the masks of its answer.
@@ -76,7 +77,7 @@ def generate(
     constrain
         Whether only ids may come that decode. A guide, for other options than those below; made
         once with ``ends=`` where the model's answers end with other ids than the tokenizer's.
-    labels, instances, colours
+    labels, instances, colours, free_text
         As `TokenCodec.guide` has them, which R-RLE and I-RLE need labels for. The guides of the
         last four sets of options are kept.
     **options
@@ -99,7 +100,7 @@ def generate(
         An image is none, or images and questions do not fit each other.
     """
     images, questions, several = as_pairs(image, question)
-    chosen = constrain, labels, instances, colours
+    chosen = constrain, labels, instances, colours, free_text
     job = Job(model, processor, images, questions, tokens, chosen, options)
     answers = job.run()
     return answers if several else answers[0]
@@ -116,6 +117,7 @@ def stream(
     labels: Iterable[str] | None = None,
     instances: int | None = None,
     colours: Colours = "any",
+    free_text: bool = True,
     **options: Any,
 ) -> Iterator[Progress]:
     """Ask a model about an image, and see each row of a mask when it is written.
@@ -125,8 +127,10 @@ def stream(
 
     Parameters
     ----------
-    model, processor, image, question, tokens, constrain, labels, instances, colours, **options
+    model, processor, image, question, tokens
         As `generate` has them; one image and one question.
+    constrain, labels, instances, colours, free_text, **options
+        As `generate` has them.
 
     Yields
     ------
@@ -151,7 +155,7 @@ def stream(
     images, questions, several = as_pairs(image, question)
     if several:
         raise ConfigError("stream takes one image and one question; generate takes lists of them")
-    chosen = constrain, labels, instances, colours
+    chosen = constrain, labels, instances, colours, free_text
     job = Job(model, processor, images, questions, tokens, chosen, options)
     return _shown(job, tokens.stream())
 
