@@ -82,7 +82,7 @@ class Size(NamedTuple):
 
 SIZES = {
     "ci": Size(tuple(CI), 1, 8, 8, 100, 4, 0),
-    "small": Size(("b-sd-32",), 1, 64, 32, 270, 16, 0),
+    "small": Size(("b-sd-32",), 1, 64, 32, 250, 16, 0),
     "gpu": Size(tuple(SETTINGS), 2, 0, 256, 6000, 64, 8),
 }
 

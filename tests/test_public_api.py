@@ -85,8 +85,8 @@ def test_metrics_need_only_the_core():
 
 def test_models_need_only_the_core():
     order = [
-        {"_rows", "_prompts", "_images", "answer", "constrain", "processing"},
-        {"_conversation", "_samimage", "_likelihood"},
+        {"_rows", "_rowmatch", "_prompts", "_images", "answer", "processing"},
+        {"_conversation", "_samimage", "_likelihood", "constrain"},
         {"_answers"},
         {"_ask", "collate"},
         {"_job"},

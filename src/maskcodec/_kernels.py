@@ -173,10 +173,11 @@ def coverage(
             total += own[x]
         sums[width] = sums[width + 1] = total
         before = _NIL
+        cells = out[r]
         for k in range(columns):
-            end = ends[k]
-            now = columns * sums[end] + parts[k] * (sums[end + 1] - sums[end])
-            out[r, k] = now - before
+            end = np.uint64(ends[k])  # an index that may not be negative takes less time
+            now = columns * sums[end] + parts[k] * (sums[end + np.uint64(1)] - sums[end])
+            cells[k] = now - before
             before = now
 
 
@@ -384,12 +385,7 @@ def pixel_box(mask: Mask, line: Mask) -> tuple[int, int, int, int]:
         top += 1
     while not _any_set(mask[end - 1]):
         end -= 1
-    x1, x2 = _NIL, width - 1
-    while line[x1] == 0:
-        x1 += 1
-    while line[x2] == 0:
-        x2 -= 1
-    return top, x1, end - 1, x2
+    return top, _first_set(line), end - 1, _last_set(line)
 
 
 @kernel
@@ -399,6 +395,33 @@ def _any_set(pixels: Mask) -> bool:
     for i in range(len(pixels)):
         seen = np.uint8(seen | pixels[i])  # anything wider would not be vectorised
     return bool(seen != 0)
+
+
+@kernel
+def _first_set(line: Mask) -> int:
+    """The index of the first that is not zero, which there must be."""
+    words = line[: len(line) // 8 * 8].view(np.uint64)  # eight at a time
+    word = _NIL
+    while word < len(words) and words[word] == 0:
+        word += 1
+    x = 8 * word
+    while line[x] == 0:
+        x += 1
+    return x
+
+
+@kernel
+def _last_set(line: Mask) -> int:
+    """The index of the last that is not zero, which there must be."""
+    head = len(line) % 8
+    words = line[head:].view(np.uint64)
+    word = len(words)
+    while word > 0 and words[word - 1] == 0:
+        word -= 1
+    x = head + 8 * word - 1
+    while line[x] == 0:
+        x -= 1
+    return x
 
 
 @kernel
