@@ -42,6 +42,7 @@ ALONE = "of it, the guides and which row is which"
 SCORES = "log-probabilities of the ids chosen, for scores"
 SOFTMAX = "for comparison: softmax of the scores"
 PARTS = {
+    "all steps": bool,
     "all rows draw": lambda kinds: kinds == {"rows"},
     "some rows draw": lambda kinds: "rows" in kinds and len(kinds) > 1,
     "no row draws": lambda kinds: "rows" not in kinds,

@@ -329,6 +329,11 @@ IMAGE = {"role": "user", "content": "<image>Where?"}
         ),
         ({"messages": [IMAGE, SAID], "images": 5}, TypeError, "an image is a path or of Pillow"),
         ({"messages": [{**SAID, "role": ["user"]}]}, SourceError, r"has the role \['user'\]"),
+        (
+            {"messages": [{**USER, "content": "the <|image_pad|> there"}, SAID]},
+            SourceError,
+            r"row 0 of the batch, message 0: the text holds '<\|image_pad\|>', which stands for",
+        ),
     ],
 )
 def test_rows_that_cannot_be_used(row, error, message, processors, folder):

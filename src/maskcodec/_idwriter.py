@@ -42,6 +42,7 @@ class BrickWriter:
 
     def __init__(self, codec: BSD, tokenizer: AnyTokenizer, vocab: BrickVocab) -> None:
         self._canvas, self._frame = codec.canvas, codec.box_frame
+        self._table = np.empty(0, np.int64) if self._frame is None else self._frame.table
         self._sampling = codec.sampling
         self._tokenizer = tokenizer
         self._vocab = vocab
@@ -120,7 +121,7 @@ class BrickWriter:
         """
         if isinstance(masks, np.ndarray) and self._sampling != "best":
             how = k.SAMPLINGS.index(self._sampling)
-            source = masks, frame.table, how, frame.scratch(masks.shape[2])
+            source = masks, self._table, how, frame.scratch(masks.shape[2])
             return self._write(k.write_boxes, source, labels)
         places, cells = frame.sample_all(masks, cast("BoxSampling", self._sampling))
         return self._write_cells(cells[:, None], *every_cell(frame.most), labels, places)

@@ -114,7 +114,8 @@ image_processor; got NoneType without apply_chat_template
         TypeError
             A row, or an image, is of no kind that is known.
         SourceError
-            A row has no known layout, an image is missing or none, or a row is too long.
+            A row has no known layout, an image is missing or none, a text holds what stands for an
+            image, or a row is too long.
         ConfigError
             The chat template does not allow to tell where answers are.
         """
@@ -123,6 +124,8 @@ image_processor; got NoneType without apply_chat_template
         names = [f"row {k} of the batch" for k in range(len(rows))]
         pictures = Pictures(Path(self.folder))
         said = [read_row(row, name) for row, name in zip(rows, names, strict=True)]
+        for one, name in zip(said, names, strict=True):
+            self._check_texts(one, name)
         images = [
             [pictures.load(image, name) for image in one.images]
             for one, name in zip(said, names, strict=True)
@@ -140,6 +143,16 @@ image_processor; got NoneType without apply_chat_template
             lengths[k] = self._cut(row, texts[k].text, spans, bool(images[k]), names[k])
         batch["labels"] = labels
         return self._placed(batch, lengths)
+
+    def _check_texts(self, said: Conversation, where: str) -> None:
+        """Refuse what the processor would take for another image."""
+        mark = getattr(self.processor, "image_token", None)
+        for k, message in enumerate(said.messages):
+            if mark and any(mark in part.get("text", "") for part in message["content"]):
+                raise SourceError(
+                    f"{where}, message {k}: the text holds {mark!r}, which stands for an image in "
+                    "this model's prompts; remove it"
+                )
 
     def _processed(self, texts: list[str], images: list[list[Image.Image]]) -> dict[str, Any]:
         """What the processor makes of texts and images, filled up on the right."""

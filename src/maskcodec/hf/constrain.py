@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _PLAIN = torch.contiguous_format
 _DEARER = 2  # times what a row costs to copy and to blank again, of what it costs to blank it
 _REMEMBERED = 64  # lists of ids that may not come, each as long as a vocabulary at most
+# By guide: what its options leave out, which takes a while to find out and stays the same.
+_FORBIDDEN: WeakKeyDictionary[Guide, dict[Any, tuple[Index, torch.Tensor]]] = WeakKeyDictionary()
 
 
 class MaskLogitsProcessor(transformers.LogitsProcessor):
@@ -97,7 +100,6 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
         self._beams = beams
         self._own: torch.Tensor | None = None
         self._written: tuple[torch.Tensor, list[int]] = torch.empty(0), []
-        self._forbidden: dict[tuple[int, int, torch.device], tuple[Index, torch.Tensor]] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -230,14 +232,15 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
 
     def _others(self, ids: Index, like: torch.Tensor) -> torch.Tensor:
         """The columns that are not among the ids, which are most of them."""
+        forbidden = _FORBIDDEN.setdefault(self.guide, {})
         key = id(ids), like.shape[1], like.device
-        known = self._forbidden.get(key)
+        known = forbidden.get(key)
         if known is None or known[0] is not ids:
             mask = np.ones(like.shape[1], np.bool_)
             mask[ids] = False
-            if len(self._forbidden) >= _REMEMBERED:
-                self._forbidden.clear()
-            known = self._forbidden[key] = ids, _on(np.flatnonzero(mask), like)
+            if len(forbidden) >= _REMEMBERED:
+                forbidden.clear()
+            known = forbidden[key] = ids, _on(np.flatnonzero(mask), like)
         return known[1]
 
 
