@@ -167,16 +167,20 @@ def coverage(
                 line[x] += whole * np.int32(counts[x])
         for x in range(some):
             line[x] += head * np.int32(above[x] != 0) + tail * np.int32(below[x] != 0)
+        cells = out[r]
+        if columns == width:  # as in small objects
+            for k in range(columns):
+                cells[k] = columns * own[k]
+            continue
         total = _NIL
         for x in range(width):
             sums[x] = total
             total += own[x]
         sums[width] = sums[width + 1] = total
         before = _NIL
-        cells = out[r]
         for k in range(columns):
-            end = np.uint64(ends[k])  # an index that may not be negative takes less time
-            now = columns * sums[end] + parts[k] * (sums[end + np.uint64(1)] - sums[end])
+            at = np.uint64(ends[k])  # an index that may not be negative takes less time
+            now = columns * sums[at] + parts[k] * (sums[at + np.uint64(1)] - sums[at])
             cells[k] = now - before
             before = now
 
