@@ -96,7 +96,7 @@ def make_config(tokenizer: Any) -> transformers.Qwen2VLConfig:
         "num_hidden_layers": 4,
         "num_attention_heads": 6,
         "num_key_value_heads": 6,
-        "max_position_embeddings": 4096,
+        "max_position_embeddings": 16384,
         "bos_token_id": None,
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,

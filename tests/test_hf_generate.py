@@ -229,6 +229,63 @@ def test_rows_are_found_by_what_they_are(groups, each, changed, seed):
     assert match.read(before[:, :0]).length == 0
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_learned_may_come_without_free_text(kind):
+    """Also the space with which LLaVA's tokenizer begins what stands behind a prompt."""
+    tokens, processor = tokens_of(kind, "canvas"), processor_of(kind)
+    content = [{"type": "image"}, {"type": "text", "text": QUESTION}]
+    chat = [{"role": "user", "content": content}]
+    prompt = processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+    answer = tokens.codec.encode(MASK, "dog")
+    space = " " if kind == "llava-1.5" else ""
+    before, whole = (
+        tokens.tokenizer(text, add_special_tokens=False)["input_ids"]
+        for text in (prompt, f"{prompt}{space}{answer}")
+    )
+    assert whole[: len(before)] == before
+    guide = tokens.guide(free_text=False, instances=1)
+    state = guide.start()
+    for number in whole[len(before) :]:
+        state = guide.step(state, number)
+    assert guide.options(state).tolist() == [tokens.tokenizer.eos_token_id]
+
+
+def test_without_free_text_there_is_a_mask():
+    tokens, model = tokens_of("qwen2-vl", "canvas"), model_of("qwen2-vl")
+    processor = processor_of("qwen2-vl")
+    for beams in (1, 3):
+        answer = generate(
+            model,
+            processor,
+            IMAGE,
+            QUESTION,
+            tokens,
+            labels=["dog", "red circle"],
+            instances=1,
+            free_text=False,
+            num_beams=beams,
+            max_new_tokens=400,
+        )
+        assert answer.finished
+        assert len(answer.regions) == 1
+        assert answer.regions == tokens.decode(answer.ids)
+    *_, last = stream(model, processor, IMAGE, QUESTION, tokens, free_text=False, max_new_tokens=9)
+    assert tokens.text(last.answer.ids).startswith("<ref>")
+    with pytest.raises(mc.ConfigError, match="free_text belong to constrain=True"):
+        generate(model, processor, IMAGE, "?", tokens, constrain=False, free_text=False)
+
+
+def test_what_a_guide_leaves_out_is_remembered_for_gradients_too():
+    tokens = tokens_of("qwen2-vl", "canvas")
+    guide, columns = tokens.guide(labels=["dog"]), len(tokens.tokenizer)
+    with torch.inference_mode():
+        MaskLogitsProcessor(guide)(torch.tensor([[1]]), torch.zeros(1, columns))
+    scores = torch.zeros(1, columns, requires_grad=True)
+    masked = MaskLogitsProcessor(guide)(torch.tensor([[1]]), scores)
+    masked[masked.isfinite()].sum().backward()
+    assert scores.grad.sum() == len(guide.allowed([]))
+
+
 def test_a_batch_is_its_rows():
     tokens, guide = tokens_of("qwen2-vl", "canvas"), guide_of("qwen2-vl", "canvas")
     answer = tokens.encode(MASK, "dog").tolist()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from maskcodec._arrays import Index
     from maskcodec._guide import Colours
-    from maskcodec._spelled import PlainText
+    from maskcodec._spelled import NoText, PlainText
     from maskcodec.bricks import BSD
     from maskcodec.vocab import BrickVocab
 
@@ -69,7 +69,7 @@ class BrickGuide(Guide):
         vocab: BrickVocab,
         pieces: dict[int, bytes],
         continuing: frozenset[int],
-        texts: tuple[PlainText, PlainText],
+        texts: tuple[PlainText | NoText, PlainText],
         *,
         labels: Sequence[Sequence[int]] | None,
         colours: Colours,
@@ -125,7 +125,7 @@ class BrickGuide(Guide):
             if following is not None:
                 after = _ROWS, count, following
             elif self._rows.ends(state[2], number):
-                after = FREE, count + 1, b""
+                after = FREE, count + 1, self._text.behind
         elif phase == FREE:
             if number != self._tags[REF]:
                 after = self._step_text(state, number)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from maskcodec._arrays import Index
     from maskcodec._guide import Colours
     from maskcodec._labelcodec import LabelCodec
-    from maskcodec._spelled import PlainText
+    from maskcodec._spelled import NoText, PlainText
     from maskcodec.vocab import Vocab
 
 _CELLS = "cells"
@@ -82,7 +82,7 @@ class GridGuide(Guide):
         codec: LabelCodec,
         vocab: Vocab,
         pieces: dict[int, bytes],
-        text: PlainText,
+        text: PlainText | NoText,
         *,
         labels: Sequence[str],
         colours: Colours,
@@ -175,7 +175,7 @@ class GridGuide(Guide):
             return state if number in self._after else None
         run: RunState | None = state[1]
         if number == self._seg_end:
-            return (FREE, 1, b"") if self._ends_here(state[1]) else None
+            return (FREE, 1, self._text.behind) if self._ends_here(state[1]) else None
         for byte in self._pieces.get(number, b""):
             run = None if run is None else self._byte(run, byte)
         return None if run is None or number not in self._pieces else (_CELLS, run)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from maskcodec._idreading import as_ids
-from maskcodec._spelled import PlainText, frozen
+from maskcodec._spelled import NoText, PlainText, frozen
 from maskcodec.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Guide(ABC):
     made_by: tuple[Any, ...] = ()  # the `TokenCodec` and its options
 
     def __init__(
-        self, text: PlainText, ends: Iterable[int], always: Iterable[int], start: Any
+        self, text: PlainText | NoText, ends: Iterable[int], always: Iterable[int], start: Any
     ) -> None:
         self._text = text
         self._ends = frozenset(ends)

@@ -129,16 +129,13 @@ class PlainText:
         The tokens and their bytes.
     words
         What must not be spelled.
-
-    Attributes
-    ----------
-    silent
-        Whether there are no tokens, so that nothing can be written.
     """
+
+    silent = False
+    behind = b""  # a mask: how far the text has come there
 
     def __init__(self, pieces: dict[int, bytes], words: list[str]) -> None:
         spelled = [word.encode() for word in words]
-        self.silent = not pieces
         self._pieces = pieces
         self._words = re.compile(b"|".join(map(re.escape, sorted(spelled, key=len, reverse=True))))
         self._beginnings = {word[:n] for word in spelled for n in range(1, len(word))}
@@ -172,7 +169,8 @@ class PlainText:
         ids = self._all
         if end:
             ids = np.delete(ids, np.searchsorted(ids, sorted(self._completing(end))))
-        more = np.array([number for number in also if number not in self._pieces], np.int64)
+        others = sorted(number for number in also if number not in self._pieces)
+        more = np.array(others, np.int64)
         return frozen(np.insert(ids, np.searchsorted(ids, more), more))
 
     def _completing(self, end: bytes) -> set[int]:
@@ -190,6 +188,32 @@ class PlainText:
                 found.add(self._sorted[at][1])
                 at += 1
         return found - self._whole
+
+
+class NoText:
+    """No text, where a guide has masks alone: but one space, with which some tokenizers begin.
+
+    Parameters
+    ----------
+    pieces
+        The tokens and their bytes.
+    """
+
+    silent = True
+    behind = b" "
+
+    def __init__(self, pieces: dict[int, bytes]) -> None:
+        self._spaces = frozenset(n for n, piece in pieces.items() if piece == b" ")
+        self.options = lru_cache(_LIVE_ENDS)(self._options)
+
+    def step(self, end: bytes, number: int) -> bytes | None:
+        """The end of the text after a token; None where it may not come."""
+        return self.behind if number in self._spaces and not end else None
+
+    def _options(self, end: bytes, also: tuple[int, ...]) -> Index:
+        """The tokens that may come after an end, and some others, sorted; read-only."""
+        spaces = () if end else self._spaces
+        return frozen(np.array(sorted({*spaces, *also}), np.int64))
 
 
 def frozen(ids: Index) -> Index:

@@ -149,7 +149,7 @@ class TokenReader:
         about half a second for a vocabulary of 150,000: make it once and use it for all answers.
 
         It holds an answer to what decodes, not to an end: text goes on as long as a model likes.
-        With ``instances``, ``labels`` and no free text it must end after so many ids at most.
+        With ``labels`` and no free text, and for B-SD with ``instances``, its length has a bound.
 
         Parameters
         ----------
@@ -169,7 +169,7 @@ class TokenReader:
             model's generation config, which is one, several or None.
         free_text
             Whether words may stand around masks. Without them an answer is its masks, one behind
-            the other and at least one, and then its end.
+            the other and at least one, and then its end; before them, at most a space.
 
         Raises
         ------

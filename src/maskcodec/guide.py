@@ -9,7 +9,7 @@ from maskcodec._brickguide import BrickGuide
 from maskcodec._gridguide import GridGuide
 from maskcodec._guide import Colours, Guide
 from maskcodec._labelcodec import LabelCodec
-from maskcodec._spelled import PlainText, spelled_tokens
+from maskcodec._spelled import NoText, PlainText, spelled_tokens
 from maskcodec.bricks import BSD
 from maskcodec.errors import ConfigError
 from maskcodec.grid import check_choice
@@ -67,7 +67,7 @@ def make_guide(
     around = {"ends": stops, "always": vocab.ignored, "start": start}
     others = {n: spelled for n, spelled in added.items() if n not in vocab.word_ids}
     free = {n: spelled for n, spelled in {**everything, **others}.items() if n not in stops}
-    text = PlainText(free if free_text else {}, list(words))
+    text = PlainText(free, list(words)) if free_text else NoText(everything)
     never = vocab.ignored | stops
     pieces = {n: spelled for n, spelled in everything.items() if n not in never}
     if isinstance(codec, LabelCodec):

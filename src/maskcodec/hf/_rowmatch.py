@@ -36,7 +36,7 @@ class RowMatch:
     """Tells a batch's rows apart without keeping their ids, which are many: by sums of products.
 
     Each place of a row has a random number of 64 bits. Two rows that differ, of ids below 2**k,
-    have the same sum with a probability below 2**(k - 64).
+    have the same sum with a probability of at most 2**(k - 64).
 
     Parameters
     ----------

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.int64]
 
 _PLAIN = torch.contiguous_format
-_DEARER = 2  # times what a row costs to copy and to blank again, of what it costs to blank it
-_REMEMBERED = 64  # lists of ids that may not come, each as long as a vocabulary at most
+_DEARER = 2  # to copy a row and blank it later takes so many times as long as to blank it
+_REMEMBERED = 8  # lists of ids that may not come, each as long as a vocabulary at most
 # By guide: what its options leave out, which takes a while to find out and stays the same.
 _FORBIDDEN: WeakKeyDictionary[Guide, dict[Any, tuple[Index, torch.Tensor]]] = WeakKeyDictionary()
 
@@ -240,7 +240,8 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
             mask[ids] = False
             if len(forbidden) >= _REMEMBERED:
                 forbidden.clear()
-            known = forbidden[key] = ids, _on(np.flatnonzero(mask), like)
+            with torch.inference_mode(False):  # it may be used outside of it, too
+                known = forbidden[key] = ids, _on(np.flatnonzero(mask), like)
         return known[1]
 
 
