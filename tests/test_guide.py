@@ -978,10 +978,10 @@ def test_without_free_text_an_answer_is_its_masks_and_ends(name, codec, seed, in
 
 def test_options_are_sorted_where_the_end_is_the_id_before_a_tag():
     tokenizer, codec = fresh("byte-level"), mc.BSD(grid=2)
-    tokenizer.add_special_tokens(["<eos>"])
+    tokenizer.add_special_tokens(["<|done|>"])
     mc.extend_tokenizer(tokenizer, codec)
     tokens = mc.TokenCodec(codec, tokenizer)
-    end = vocab_of(tokens)["<eos>"]
+    end = vocab_of(tokens)["<|done|>"]
     assert tags(tokens)[0] == end + 1
     for free_text in (False, True):
         guide = tokens.guide(ends=end, free_text=free_text)
