@@ -106,14 +106,15 @@ def page(abouts: list[str], turns: int, tables: list[Table], count: int, share: 
         pixels of the mask; the canvas does so with `sampling="keep"`. Ids are those of Qwen's
         vocabulary with bricks and repeats."""
     pixels = f"""
-        The canvas looks at 64 rows of pixels and the box at all of them, since it must find the
-        mask first. "An animal" is one mask, which stays in the cache. {COUNT} masks are 61 MB; a
-        batch of them is another copy each time, of {COPIES}, so that for both all comes from
-        memory. A batch of {FEW} that was just there is the canvas's best case."""
+        Microseconds are for one mask; of many, the mean. The canvas looks at 64 rows of pixels and
+        the box at all of them, since it must find the mask first. "An animal" is one mask, which
+        stays in the cache. {COUNT} masks are 61 MB; a batch of them is another copy each time, of
+        {COPIES}, so that for both all comes from memory. A batch of {FEW} that was just there is
+        the canvas's best case."""
     floor = f"""
         What a tight box takes, and the canvas does not, is to read every pixel. Of a batch in the
-        cache that alone, as the C library's `memchr` does it, takes {share} times what the canvas
-        takes for all of its work (the last line of those tasks below)."""
+        cache that alone, as the C library's `memchr` does it to find nothing, takes {share} times
+        what the canvas takes for all of its work (the last line of those tasks below)."""
     search = f"""
         `best` is a search, and takes longer the more cells there are and the more of them are
         worth a change. Of {count:,} masks, from compressed RLE to ids; a mask's time is the median
@@ -148,7 +149,7 @@ says, or the mask that `Region.runs` has.
 
 ### Everything that was timed
 
-Microseconds are for one mask; of many, the mean. {paragraph(pixels)}
+{paragraph(pixels)}
 
 {speeds}
 """
