@@ -42,13 +42,14 @@ class Look:
 
 
 _ABOVE, _BELOW, _LEFT, _RIGHT = (-6.0, 7.0), (9.0, -12.0), (-12.0, -3.0), (11.0, -5.0)
+_UNDER = -4.0, -15.0
 # The last ones are drawn on top.
 LOOKS = {
     "R-RLE, nearest": Look("R-RLE", "#8a8a8a", "s", {"16": _RIGHT}),
     "I-RLE, nearest": Look("I-RLE", "#8a8a8a", "v", {"16": _RIGHT, "32": _RIGHT}),
-    RLE: Look("COCO RLE as text", "#8B5E3C", "D", {}),
+    RLE: Look("COCO RLE as text", "#8B5E3C", "D", {"64": _RIGHT, "128": _RIGHT}),
     POLYGON: Look("polygon, digits", "#222222", "^", {"8": _RIGHT, "16": _RIGHT}),
-    LOCATED: Look(LOCATED, "#56B4E9", "^", {"8": _RIGHT, "16": _LEFT, "32": _ABOVE}),
+    LOCATED: Look(LOCATED, "#56B4E9", "^", {"8": _RIGHT, "16": _LEFT, "32": _ABOVE, "64": _RIGHT}),
     SQUARES: Look("B-SD box, square, keep, repeats", "#E69F00", "s", {"32": _BELOW}),
     CANVAS: Look(
         "B-SD on the canvas, nearest",
@@ -58,11 +59,9 @@ LOOKS = {
         wide=True,
     ),
     KEEP: Look(
-        "B-SD box, keep", "#D55E00", "o", {"5": _BELOW, "11": _BELOW, "24": _BELOW}, wide=True
+        "B-SD box, keep", "#D55E00", "o", {"5": _BELOW, "11": _UNDER, "24": _BELOW}, wide=True
     ),
-    BEST: Look(
-        "B-SD box, best", "#0047AB", "o", {"5": _LEFT, "11": _ABOVE, "24": _ABOVE}, wide=True
-    ),
+    BEST: Look("B-SD box, best", "#0047AB", "o", {"5": _LEFT, "11": _ABOVE}, wide=True),
 }
 
 

@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 COMMAND = "python benchmarks/rate_distortion.py ANNOTATIONS.json..."
 PACKAGES = "maskcodec", "numpy", "opencv-python-headless", "contourpy", "pycocotools", "tokenizers"
 PICTURE = PAGE.parent / "images" / "rate_distortion.png"
+PICTURES = ".png", ".svg", ".pdf"
 MARK, OTHER_MARK = "x", "o"
+MARKS = (
+    f"On the front, marked `{MARK}`, is what no other with as few tokens beats in IoU; "
+    f"`{OTHER_MARK}` is what would be on it without location tokens."
+)
 FRAMED = "B-SD box"  # how the names of its families begin
 
 
@@ -147,6 +152,15 @@ def _front(result: Result, chosen: str, without: Sequence[str]) -> str:
     return "; ".join(f"{family} ({', '.join(numbers)})" for family, numbers in parts) or "none"
 
 
+def fronts(result: Result) -> dict[str, str]:
+    """Who is on the front, in words: of all and of the RefCOCO-sized, with all rivals and less."""
+    return {
+        f"{chosen}{suffix}": _front(result, chosen, without)
+        for without, suffix in (([], ""), ([LOCATED], ", without location tokens"))
+        for chosen in (ALL, REFCOCO)
+    }
+
+
 def _doubt(result: Result) -> str:
     """How sure the difference is that the fewest masks stand for."""
     here, there = (
@@ -198,15 +212,11 @@ def page(about: str, result: Result, vocabulary: str, asked: Sequence[Limit]) ->
         are instances of which no cell or no pixel is left: they count with an IoU and an F of 0,
         and with the tokens that were written, mostly none, so that what loses many looks cheap.
         Small is below 32 x 32 pixels, medium below 96 x 96, by the mask's area. RefCOCO-sized means
-        no crowd, at least 5 % of the image, another of its class in the image. On the front,
-        marked `{MARK}`, is what no other with as few tokens beats in IoU; `{OTHER_MARK}` is what
-        would be on it without location tokens."""
-    fronts = [
-        f"- **{chosen}{suffix}**: {_front(result, chosen, without)}"
-        for without, suffix in (([], ""), ([LOCATED], ", without location tokens"))
-        for chosen in (ALL, REFCOCO)
-    ]
-    listed = "\n".join(textwrap.fill(line, 99, subsequent_indent="  ") for line in fronts)
+        no crowd, at least 5 % of the image, another of its class in the image. {MARKS}"""
+    listed = "\n".join(
+        textwrap.fill(f"- **{which}**: {who}", 99, subsequent_indent="  ")
+        for which, who in fronts(result).items()
+    )
     return f"""\
 ## Tokens against fidelity
 
@@ -260,12 +270,18 @@ def main() -> int:
         metavar="NAME",
         help="qwen, mistral, tekken or a path (default: %(default)s)",
     )
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the picture as well")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw the curve: .png, .svg, .pdf"
+    )
     parser.add_argument("--limit", type=int, help="stop after that many instances of each file")
     parser.add_argument("--write", action="store_true", help="refresh docs/benchmarks.md as well")
     options = parser.parse_args()
     if options.limit is not None and options.limit < 1:
         parser.error("--limit must be at least 1")
+    if options.plot is not None and options.plot.suffix.lower() not in PICTURES:
+        parser.error(f"--plot must end in {', '.join(PICTURES)}, got {str(options.plot)!r}")
+    if options.plot is not None and not options.plot.parent.is_dir():
+        parser.error(f"--plot: there is no folder {str(options.plot.parent)!r}")
 
     try:
         by_file = [(path.name, read(path, options.limit)) for path in options.files]
@@ -288,6 +304,9 @@ def main() -> int:
     print(about)
     for table in (in_short(result), by_size(result), limits_table(asked)):
         table.show()
+    print(MARKS.replace("`", ""))
+    for which, who in fronts(result).items():
+        print(textwrap.fill(f"{which}: {who}", 99, initial_indent="  ", subsequent_indent="    "))
     pictures = [options.plot] * (options.plot is not None) + [PICTURE] * options.write
     for path in pictures:
         plot(result, path, vocabulary=options.tokenizer)

@@ -402,7 +402,9 @@ def test_an_empty_mask_is_mentioned():
         ("mask.png -l dog --sampling best -c i-sd", "--sampling: sampling must be one of 'nearest"),
         ("mask.png -l dog --bins 9", "--bins: bins are for --frame box, got bins=9 on the canvas"),
         ("mask.png -l dog --frame box --bins 0", "--bins: bins must be a whole number, 1 .. 1024"),
-        ("mask.png -l dog --frame box --bins x", "valid integer"),
+        ("mask.png -l dog --frame box --bins -1", "a whole number, 1 .. 1024, got -1"),
+        ("mask.png -l dog --frame box --bins x", "--bins: expected 1000, or 1 .. 1024, got 'x'"),
+        ("mask.png -l dog --frame box --bins 1e3", "or 1 .. 1024, got '1e3'"),
         ("mask.png -l dog --frame box --grid 64", "--grid: grid must be 1 .. 63 cells a side, got"),
         (
             "mask.png -l dog -c b-sd-box --row-separator none",
@@ -995,11 +997,45 @@ def test_a_truncated_text_of_a_box():
 
 def test_repeats_that_the_codec_does_not_have_are_refused():
     text = mc.BSD(repeats=True).encode(MASK, "black dog")
-    assert "'<rep19>' in row 2 of 20 of 'black dog' is no brick" in fails(
-        "decode", text, "-s", "128x192"
-    )
+    message = fails("decode", text, "-s", "128x192")
+    assert "'<rep19>' in row 2 of 20 of 'black dog' is no brick" in message
+    assert message.endswith("; all of it can be read with --repeats")
     run("decode", text, "-s", "128x192", "--repeats")
     assert np.array_equal(image("decoded.png"), MASK * 255)
+
+
+WRITERS = {  # by the options that read what they write
+    "--codec b-sd alone": mc.BSD(),
+    "--frame box": mc.BSD(frame="box"),
+    "--repeats": mc.BSD(repeats=True),
+    "--no-bricks": mc.BSD(bricks=False),
+    "--frame box --no-bricks": mc.BSD(frame="box", bricks=False),
+    "--frame box --repeats --no-bricks": mc.BSD(frame="box", bricks=False, repeats=True),
+    "--frame box --grid 63x63": mc.BSD(frame="box", grid=48),
+}
+
+
+@pytest.mark.parametrize("flags", WRITERS)
+def test_a_text_of_other_settings_is_told(flags):
+    text = WRITERS[flags].encode(disc(60, 90, 37), "disc")
+    wrong = ("--repeats", "--frame", "box", "--bins", "90", "--grid", "9")
+    reader = wrong if "box" not in flags else wrong[:1]
+    if flags == "--repeats":
+        reader = ()
+    said = f"can be read with {flags}"
+    assert fails("decode", text, "-s", "128x192", *reader).endswith(f"; all of it {said}")
+    result = run("decode", text, "-s", "128x192", "--recover", *reader)
+    assert f"note: all of the text {said}" in words(result.stderr)
+    again = flags.replace(" alone", "").split()
+    result = run("decode", text, "-s", "128x192", "--recover", *again)
+    assert "can be read with" not in result.stderr
+    assert image("decoded.png").any()
+
+
+def test_of_a_text_that_nothing_reads_only_the_fault_is_told():
+    assert "can be read with" not in fails("decode", "<ref>dog</ref><box>", "-s", "128x192")
+    result = run("decode", "<ref>dog</ref><box>", "-s", "128x192", "--recover")
+    assert "can be read with" not in result.stderr
 
 
 def test_small_regions_lie_upon_large_ones():

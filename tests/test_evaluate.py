@@ -471,3 +471,15 @@ def test_help_has_examples_and_the_codecs_settings():
         assert option in said
     listed = RUNNER.invoke(commands.app, ["--help"]).stdout
     assert re.search(r"eval +Score a model's answers", listed)
+
+
+def test_answers_of_other_settings_are_told():
+    box = mc.BSD(frame="box", repeats=True)
+    lines(
+        "p.jsonl",
+        {"id": 1, "text": box.encode(LEFT, "dog")},
+        {"id": "b", "text": box.encode(RIGHT, "dog")},
+        {"id": 3, "text": "<ref>dog"},
+    )
+    result = run("p.jsonl", "targets.jsonl")
+    assert "note: 2 of the broken answers can be read as a whole with --frame box" in result.stderr

@@ -42,8 +42,8 @@ class BSD(BrickCodec):
     which leaves the separator of rows and the spelling of bricks open.
 
     With ``frame="box"`` the cells belong to the instance's own box, so that a small one has as
-    many as a large one: more of the mask for fewer tokens. ``docs/formats/b-sd-box.md`` has that
-    format, ``docs/choosing.md`` what either costs.
+    many as a large one: more of the mask for as many tokens on average.
+    ``docs/formats/b-sd-box.md`` has that format, ``docs/choosing.md`` what either costs.
 
     Parameters
     ----------

@@ -11,9 +11,10 @@ from rich.text import Text
 from maskcodec import BSD, __version__
 from maskcodec.cli import coco, options, read, say, settings
 from maskcodec.cli.build import build
-from maskcodec.cli.codecs import cells_of, compared_codecs, decode_any, iou, naming, round_trip
+from maskcodec.cli.codecs import cells_of, compared_codecs, iou, naming, round_trip
 from maskcodec.cli.encode import encode
 from maskcodec.cli.evaluate import evaluate
+from maskcodec.cli.hints import decode_or_tell, other_options
 from maskcodec.cli.tokens import tokens
 from maskcodec.demo import scene
 from maskcodec.figure import draw_cells, overlay, panels, plain
@@ -181,7 +182,7 @@ def decode(
     if typed and "<" not in answer and "|" not in answer:
         say.note(f"there is no file {answer[:60]!r}, so it is read as the text itself")
     with say.wait("Decoding (the very first time, this also compiles)"):
-        regions, problems = decode_any(chosen, answer, recover=recover)
+        regions, problems = decode_or_tell(chosen, answer, recover=recover)
     way: Method | None = None if method is None else method.value
     areas = [int(np.count_nonzero(mask)) for mask in say.paint(regions, size, way)]
     if kind is None:
@@ -204,6 +205,8 @@ def decode(
         say.note("the text shows nothing")
     if recover:
         say.print_problems(problems)
+        if problems and (flags := other_options(chosen, answer)):
+            say.note(f"all of the text can be read with {flags}")
 
 
 @app.command()

@@ -183,6 +183,8 @@ def _print(codec_id: str, scores: Scores, ids: dict[str, int]) -> None:
         count = scores.counts[kind]
         table.add_row(words, f"{count:,}", f"{count / samples:.1%}")
     say.out.print(table)
+    for flags, count in scores.readable.most_common():
+        say.note(f"{count:,} of the broken answers can be read as a whole with {flags}")
     if masks := scores.counts["masks"]:
         say.note(f'{masks:,} answers have no "text", so that their "segmentation" was read')
     if ids["missing"]:

@@ -176,7 +176,7 @@ FrameOption: TypeAlias = Annotated[
     ),
 ]
 BinsOption: TypeAlias = Annotated[
-    int | None,
+    str | None,
     _setting(
         "--bins",
         text="b-sd-box: how many parts a side of the image has for the box. Default: 1000.",

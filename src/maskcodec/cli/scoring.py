@@ -11,6 +11,7 @@ from maskcodec import coco
 from maskcodec.bricks import BSD
 from maskcodec.cli.coco import CocoFile, checked_claim
 from maskcodec.cli.codecs import decode_any
+from maskcodec.cli.hints import other_options
 from maskcodec.cli.jsonfile import id_of, no_id, opened, shown, whole
 from maskcodec.cli.read import MOST_PIXELS, InputError
 from maskcodec.errors import DecodeError, MaskError
@@ -151,6 +152,8 @@ class Scores:
         Of answers: ``"valid"``, which decode strictly or are words alone, and ``"broken"``, all
         others; ``"recovered"``, the broken ones that show something; ``"empty"``, which show
         nothing, and ``"empty_broken"``, the broken ones of these; ``"masks"``, which are no texts.
+    readable
+        How many broken answers other options read as a whole, by those options.
     """
 
     def __init__(self, codec: AnyCodec, answer: str | None, method: Method | None) -> None:
@@ -158,7 +161,7 @@ class Scores:
         self.cumulative, self.mean = CIoU(), GIoU()
         self.targeted, self.boxes = MIoU(), BoxAccuracy()
         self.nothing, self.something = NAcc(), TAcc()
-        self.counts = Counter[str]()
+        self.counts, self.readable = Counter[str](), Counter[str]()
 
     def figures(self) -> dict[str, tuple[float, int]]:
         """Each figure by its name, and of how many samples it is; ``nan`` of none."""
@@ -217,6 +220,8 @@ class Scores:
         except DecodeError:
             if _is_words(self._codec, text):
                 return [], False
+            if options := other_options(self._codec, text):
+                self.readable[options] += 1
             return decode_any(self._codec, text, recover=True)[0], True
 
     def _painted(self, row: Row, regions: list[Region], target: Target) -> RunMask | None:

@@ -43,7 +43,7 @@ def chosen_codec(
     grid: str | None = None,
     sampling: SamplingName | None = None,
     frame: FrameName | None = None,
-    bins: int | None = None,
+    bins: str | None = None,
     repeats: bool | None = None,
     bricks: bool | None = None,
     row_separator: SeparatorName | None = None,
@@ -63,7 +63,7 @@ def chosen_codec(
         "grid": None if grid is None else parsed_grid(grid),
         "sampling": None if sampling is None else sampling.value,
         "frame": None if frame is None else frame.value,
-        "bins": bins,
+        "bins": None if bins is None else _parsed_bins(bins),
         "repeats": repeats,
         "bricks": bricks,
         "row_separator": None if row_separator is None else "\n" * (row_separator == "newline"),
@@ -112,6 +112,13 @@ def parsed_shape(text: str) -> tuple[int, int]:
             f"an image has 1 .. {MOST_PIXELS} pixels, got {text!r}", param_hint="--shape"
         )
     return height, width
+
+
+def _parsed_bins(text: str) -> int:
+    """A number as it is typed; the codec says which ones it takes."""
+    if not re.fullmatch("[+-]?[0-9]{1,9}", text):
+        raise typer.BadParameter(f"expected 1000, or 1 .. 1024, got {text!r}", param_hint="--bins")
+    return int(text)
 
 
 def _pair(text: str, option: str, expected: str) -> tuple[int, int]:

@@ -53,6 +53,7 @@ def tokens(
     """Count the tokens that masks take, in every spelling and resolution of the paper's Figure 7.
 
     Beside what is measured stands what Text4Seg++ (arXiv 2509.06321) has, where it has something.
+    B-SD in the box frame is counted as well, as it is by default but for the paper's sampling.
 
     \b
     Examples:
