@@ -221,18 +221,19 @@ def points_of(cells: np.ndarray, pixels: np.ndarray) -> tuple[int, int]:
 def at_points(cells: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """What the contour of cells is at those points, in whole numbers.
 
-    Distances count in 1 / (2 * columns) of what lies between two points of a line; the height of
-    a cell is rounded down, to 1 at least and what fits 32 bits at most.
+    Distances count in 1 / (2 * columns * rows) of what lies between two points of a line; the
+    height of a cell is rounded down, to 1 at least and what fits 32 bits at most.
     """
     (rows, columns), (height, width) = cells.shape, pixels.shape
     lines, samples = points_of(cells, pixels)
-    most = floor(Fraction(height, rows) / Fraction(width, samples) * 2 * columns)
+    most = floor(height / Fraction(width, samples) * 2 * columns)
     most = min(max(most, 1), 2**29 // lines)
 
     def distance(row: list[int], x: int) -> int:
-        at = (2 * x + 1) * columns
-        ends = [2 * samples * c for c in _edges(row)]
-        near = min([most, *(abs(at - end) for end in ends if 0 < end < 2 * samples * columns)])
+        at = (2 * x + 1) * columns * rows
+        ends = [2 * samples * rows * c for c in _edges(row)]
+        side = 2 * samples * rows * columns
+        near = min([most, *(abs(at - end) for end in ends if 0 < end < side)])
         return near if sum(end <= at for end in ends) % 2 else -near
 
     measured = [[distance(row, x) for x in range(samples)] for row in cells.tolist()]
@@ -287,7 +288,9 @@ def improve(cells: np.ndarray, pixels: np.ndarray) -> np.ndarray:
                 flipped = cells.copy()
                 flipped[r, c] ^= 1
                 more = len([*groupby(flipped[r].tolist())]) - len([*groupby(cells[r].tolist())])
-                now, then = (overlap(at_points(k, pixels), target) for k in (cells, flipped))
+                drawn = at_points(cells, pixels)
+                now = overlap(drawn if drawn.any() else nearest(cells, target.shape), target)
+                then = overlap(at_points(flipped, pixels), target)
                 if then - now > 0.002 * max(more, 0):
                     cells = flipped
         if np.array_equal(cells, before):
@@ -623,11 +626,20 @@ def repaired_copies(
 ) -> tuple[list[list[int]], int]:
     """The cells of a box of lines in which repeats stand anywhere, and how much was wrong.
 
-    The first line with a brick says how wide all are. What stands behind a repeat, and a repeat
-    behind a brick or without a row above, is passed over.
+    The first line of which a brick is drawn says how wide all are. What stands behind a repeat, and
+    a repeat behind a brick or without a row above, is passed over.
     """
-    sums = [sum(n for value, n in line if value != COPIES) for line in lines]
-    width = min(next((n for n in sums if n), 1), most[1])
+    count, width = 0, 1
+    for line in lines:
+        if count >= most[0]:
+            break
+        if count and line[:1] and line[0][0] == COPIES:
+            count += line[0][1]
+            continue
+        if drawn := sum(n for value, n in line if value != COPIES):
+            width = min(drawn, most[1])
+            break
+        count += 1
     rows: list[list[int]] = []
     faults = 0
     for line in lines:

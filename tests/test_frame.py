@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 import maskcodec as mc
@@ -244,6 +244,28 @@ def test_best_is_never_worse_than_keep_where_it_looks(mask, grid, bins):
         reference.overlap(reference.at_points(cells, pixels), target) for cells in (kept, best)
     )
     assert better >= worse
+
+
+SPECK, LINE, STEPS = np.zeros((44, 26), bool), np.zeros((40, 12), bool), np.zeros((105, 10), bool)
+SPECK[0, :2] = SPECK[40:, 25] = True
+LINE[:, 10] = LINE[0, 3:11] = True
+STEPS[30:40, 1] = STEPS[40:60, 2] = STEPS[60:70, 3] = True
+
+
+@given(strategies.placed(), strategies.box_grids, strategies.bins)
+@example(SPECK, (11, 63), 1000)  # the contour draws nothing, which the nearest then does
+@example(LINE, (1, 63), 1000)
+@example(np.array([[1, 0, 0], [0, 0, 1]]), (1, 63), 1000)
+@example(STEPS, 24, 1000)  # the height of a cell is no whole number of points
+def test_best_decodes_to_no_worse_a_mask_than_keep(mask, grid, bins):
+    assume(mask.any())
+    assert max(mask.shape) <= 128  # it looks at all of them
+    ious = []
+    for sampling in ("keep", "best"):
+        codec = mc.BSD(frame="box", grid=grid, bins=bins, sampling=sampling)
+        (region,) = codec.decode(codec.encode(mask, "dog"))
+        ious.append(reference.overlap(region.mask(mask.shape), mask.astype(np.uint8)))
+    assert ious[0] <= ious[1]
 
 
 def test_best_comes_nearer_to_a_real_shape():

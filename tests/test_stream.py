@@ -1,6 +1,7 @@
 """Ids that come one by one: after any of them, what `recover` says of all so far."""
 
 import time
+from functools import cache
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import maskcodec as mc
+from maskcodec.vocabularies import load_tokenizer
 from tests import strategies
 from tests.conftest import PURE
 from tests.strategies import BSD_SETTINGS
@@ -41,6 +43,14 @@ some = settings(max_examples=max(8, settings.default.max_examples // 8))
 @pytest.fixture
 def codec():
     return tokens("byte-level", mc.BSD(grid=4))
+
+
+@cache
+def real(name, codec):
+    """A real vocabulary with a codec's tokens, in which ids hold several newlines."""
+    tokenizer = load_tokenizer(name)
+    mc.extend_tokenizer(tokenizer, codec)
+    return mc.TokenCodec(codec, tokenizer)
 
 
 def painted(regions, canvas):
@@ -122,6 +132,70 @@ def test_every_order_of_the_tags(name, options, letters):
     follow(codec, ids)
     stray = codec.words[codec.codec.words().brick(2)]
     follow(codec, [i for number in ids for i in ((number, stray) if number in tag else (number,))])
+
+
+NOT_DRAWN = [  # bricks behind the last row that there may be, and in a row that repeats another
+    ("<seg>\n\n\n<fg4></seg>", (3, 1)),
+    ("<seg><rep2>\n<rep1><fg4>\n<fg3></seg>", (3, 3)),
+    ("<seg>\n<rep9>\n<fg4></seg>", (3, 1)),
+    ("<seg>\n<rep1>\n<fg4></seg>", (3, 4)),
+]
+
+
+@pytest.mark.parametrize(("rows", "shape"), NOT_DRAWN)
+def test_bricks_that_are_not_drawn_do_not_say_how_wide_rows_are(rows, shape):
+    codec = tokens("byte-level", mc.BSD(frame="box", grid=(3, 5), bins=6, repeats=True))
+    text = f"<ref>dog</ref><box>[[0 0 5 5]]</box>{rows}"
+    ids = codec.tokenizer.encode(text, add_special_tokens=False).ids
+    (region,) = follow(codec, ids).regions
+    assert region.cells.shape == shape
+    assert codec.codec.recover(text).regions == [region]
+
+
+JOINED = [
+    "<fg2>",
+    "<bg1>",
+    "<rep1>",
+    " ",
+    "\n",
+    "\n\n",
+    "\n\n\n",
+    "\r\n",
+    "\t\n",
+    " \n",
+    "x\n",
+    "]]\n",
+]
+
+
+@pytest.mark.parametrize("name", ["qwen", "tekken"])
+@pytest.mark.parametrize("settings", [{"frame": "box", "bins": 9}, {"grid": 9}])
+@given(st.data())
+@some
+def test_an_id_of_several_newlines_ends_as_many_rows(name, settings, data):
+    codec = real(name, mc.BSD(repeats=True, **settings))
+    body = "".join(data.draw(st.lists(st.sampled_from(JOINED), max_size=9)))
+    between = data.draw(st.sampled_from(["", "\n", "\n\n"]))
+    text = f"<ref>dog</ref>{between}<box>[[0 0 3 3]]</box>{between}<seg>{body}</seg>"
+    ids = codec.tokenizer.encode(text, add_special_tokens=False).ids
+    found, expected = codec.recover(ids), codec.codec.recover(text)
+    assert found.regions == expected.regions
+    reasons = [[p.reason for p in each.problems] for each in (found, expected)]
+    assert set(reasons[0]) == set(reasons[1])
+    follow(codec, ids)
+
+
+def test_a_blank_line_is_no_part_of_the_row_above():
+    codec = real("qwen", mc.BSD(frame="box"))
+    text = "<ref>dog</ref><box>[[0 0 999 999]]</box><seg><fg6>\n\n<bg3><fg3></seg>"
+    ids = codec.tokenizer.encode(text, add_special_tokens=False).ids
+    found = codec.recover(ids)
+    assert found.regions[0].cells.tolist() == [[1] * 6, [0] * 6, [0, 0, 0, 1, 1, 1]]
+    (problem,) = found.problems
+    assert (problem.reason, ids[problem.position - 1]) == ("row-short", codec.words["<fg6>"])
+    assert codec.text(ids) == text
+    with pytest.raises(mc.DecodeError, match=r"row 2 of .* adds up to 0 cells"):
+        codec.decode(ids)
 
 
 @kinds

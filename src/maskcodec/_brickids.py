@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from maskcodec._arrays import Index
     from maskcodec.bricks import BSD
 
-_NEWLINES = "", "Ċ", "\n", "<0x0A>"
+_NEWLINE = "Ċ", "\n", "<0x0A>"  # how vocabularies write it
 
 
 def write_tables(
@@ -43,16 +43,20 @@ def write_tables(
 def blanks(
     tokenizer: AnyTokenizer, brick: str, vocabulary: dict[str, int]
 ) -> list[tuple[int, int]]:
-    """The ids that are spaces between bricks, and those that are one newline between them."""
+    """The ids that are spaces between bricks, and those with newlines, as the kernels have them."""
     around = tokenizer.encode(brick)
     found = []
     for token, number in vocabulary.items():
-        if token.strip(BLANKS) in _NEWLINES:
+        if token.strip(BLANKS) in ("", *_NEWLINE):
             text = tokenizer.decode([*around, number, *around]).strip(" ")
             if text.startswith(brick) and text.endswith(brick):
                 text = text[len(brick) : -len(brick)].strip(" ")
                 if text in ("", "\n"):
                     found.append((number, k.SEPARATOR if text else k.SPACE))
+        elif any(newline in token for newline in _NEWLINE):
+            text = tokenizer.decode([number])
+            if newlines := text.count("\n"):
+                found.append((number, k.IGNORED + 2 * newlines + (text.strip(" \n") != "")))
     return found
 
 

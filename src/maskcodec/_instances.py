@@ -154,7 +154,7 @@ class InstanceReader:
         frame = self.frame
         rows, width = (box[3] - box[1] + 1, box[2] - box[0] + 1)
         if frame is not None:
-            rows, width = frame.most[0], k.first_row(self.tokens, first, last, frame.most[1])
+            rows, width = frame.most[0], k.first_row(self.tokens, first, last, *frame.most)
         copies = k.count_copies(self.tokens, first, last, rows)
         cells = np.zeros((min(rows, last - first + 1 + copies), width), np.uint8)
         limits = first, last, self.next.start, rows, self.separated, closed, frame is None

@@ -54,8 +54,9 @@ TEXT, TAG, NOTHING, SPACE, IGNORED = numbers(1 << 15, 1 << 16, 1 << 17, 1 << 18,
 PIECE = 1 << 20
 # TEXT is a stretch of bytes that is nothing the format knows; TAG + 0 .. TAG + 5 are <ref> </ref>
 # <box> </box> <seg> </seg>; no token is NOTHING. Of ids, SPACE is white space without a newline,
-# IGNORED is padding, which may stand anywhere, and PIECE + 0, + 1 ... is TEXT that a box may have:
-# its bytes, the first one lowest, are in a table.
+# IGNORED is padding, which may stand anywhere, IGNORED + 2 * n is n newlines, and one more text and
+# n newlines, and PIECE + 0, + 1 ... is TEXT that a box may have: its bytes, the first one lowest,
+# are in a table.
 IGNORE_INDEX = -100  # what trainers write where an id has no loss
 SATURATED = 1 << 11  # where a run's number stops growing: above any grid, below IRREGULAR
 
@@ -597,17 +598,18 @@ def improve_cells(
 
     ``target`` is the mask at (lines, samples), evenly spaced points of a box of ``size`` pixels,
     (height, width). A cell is tried where one of the four around it differs; it stays flipped
-    where the IoU grows by more than ``price`` for every run that its row then has more. Scratch:
-    ``distances`` for the points of every row, one above, one below, and one more; ``line`` for one
-    row. Returns how many cells are flipped.
+    where the IoU grows by more than ``price`` for every run that its row then has more. As long as
+    nothing is painted, the IoU is that of the nearest, which is what decoding falls back to.
+    Scratch: ``distances`` for the points of every row, one above, one below, and one more; ``line``
+    for one row. Returns how many cells are flipped.
     """
     rows, columns = cells.shape
     lines, samples = target.shape
     height, width = size
     # As in `paint_contour`, with a sample for a pixel; heights are measured in its width.
-    step = 2 * samples
-    most = min(max(2 * columns * height * samples // (rows * width), 1), _MOST_DISTANCE // lines)
-    scale = step, columns * step, columns, _NIL, samples
+    step = 2 * samples * rows
+    most = min(max(2 * columns * height * samples // width, 1), _MOST_DISTANCE // lines)
+    scale = step, columns * step, columns * rows, _NIL, samples
     distances[:] = -most
     for r in range(rows):
         _measure_row(cells[r], _NIL, scale, most, line)
@@ -622,6 +624,7 @@ def improve_cells(
             area += target[y, x]
             painted += inside
             both += inside and target[y, x] != 0
+    iou = _iou(both, painted, area) if painted > 0 else _nearest_iou(cells, target, area, line)
     flips, tries = _NIL, _NIL
     for turn in range(_ROUNDS):
         before = flips
@@ -636,7 +639,7 @@ def improve_cells(
                 tries += 1
                 cells[r, c] ^= 1
                 old = distances[r + 1]
-                left, right = _reach(cells[r], c, samples, most)
+                left, right = _reach(cells[r], c, samples, step, most)
                 _measure_row(cells[r], _NIL, (*scale[:3], left, right), most, line)
                 new[left:right] = line[left:right]
                 while left < right and new[left] == old[left]:
@@ -655,11 +658,12 @@ def improve_cells(
                         change = int(base + own * new[x] >= 0) - int(base + own * old[x] >= 0)
                         added += change
                         matched += change * wanted[x]
-                gain = _iou(both + matched, painted + added, area) - _iou(both, painted, area)
-                if gain > price * max(more, 0):
+                now = _iou(both + matched, painted + added, area)
+                if now - iou > price * max(more, 0):
                     old[left:right] = new[left:right]
                     painted += added
                     both += matched
+                    iou = now
                     flips += 1
                 else:
                     cells[r, c] ^= 1
@@ -681,18 +685,39 @@ def _is_right(cells: Mask, target: Cells, r: int, c: int) -> bool:
 
 
 @kernel
-def _reach(row: Mask, c: int, samples: int, most: int) -> tuple[int, int]:
-    """The points of a row, from the first up to the last, that a flip of its cell c may change."""
+def _reach(row: Mask, c: int, samples: int, step: int, most: int) -> tuple[int, int]:
+    """The points of a row, from the first up to the last, that a flip of its cell c may change.
+
+    A cell is as wide as ``step``, and what is farther than ``most`` away changes nothing.
+    """
     columns = len(row)
-    step = 2 * samples
     low, high = max(c - 1, 0), min(c + 2, columns)  # the ends of runs that remain
     while low > 0 and row[low - 1] == row[low] and (c - low) * step < most:
         low -= 1
     while high < columns and row[high] == row[high - 1] and (high - c - 1) * step < most:
         high += 1
-    first = (low * step - columns) // (2 * columns)
-    last = (high * step + columns) // (2 * columns) + 1
+    first = (2 * low * samples - columns) // (2 * columns)
+    last = (2 * high * samples + columns) // (2 * columns) + 1
     return max(first, 0), min(last, samples)
+
+
+@kernel
+def _nearest_iou(cells: Mask, target: Cells, area: int, index: Index) -> float:
+    """The IoU of a target, of which so many points are set, and of cells painted by the nearest."""
+    rows, columns = cells.shape
+    lines, samples = target.shape
+    _nearest(columns, samples, index)
+    both, painted = _NIL, _NIL
+    step = rows / lines  # added up as `_nearest` does
+    at = step / 2
+    for y in range(lines):
+        row = cells[min(int(at), rows - 1)]
+        for x in range(samples):
+            inside = row[index[x]] != 0
+            painted += inside
+            both += inside and target[y, x] != 0
+        at += step
+    return _iou(both, painted, area)
 
 
 @kernel
@@ -1240,16 +1265,33 @@ def _fault(faults: Index, count: int, kind: int, position: int, row: int, found:
 
 
 @kernel
-def first_row(tokens: Index, first: int, last: int, most: int) -> int:
-    """Add up the first row that has bricks among ``tokens[first:last]``; at least 1, at most so."""
+def first_row(tokens: Index, first: int, last: int, rows: int, most: int) -> int:
+    """Add up the first row that has bricks among ``tokens[first:last]``; at least 1, at most so.
+
+    Bricks that `draw` would not draw do not count: those behind so many ``rows``, or in a row that
+    repeats the one above.
+    """
     width = _NIL
+    row = _NIL
+    repeated = False
     for k in range(first, last):
         value = tokens[k, 0]
-        if value == SEPARATOR and width > 0:
+        if value == SEPARATOR:
+            if width > 0:
+                break
+            row += 1
+            repeated = False
+        if row >= rows:
             break
-        if SEPARATOR != value < REPEAT:
-            length = abs(value)
-            width = min(width + (length - IRREGULAR if length >= IRREGULAR else length), most)
+        if value == SEPARATOR or value >= TEXT or repeated:
+            continue
+        length = value - REPEAT if value >= REPEAT else abs(value)
+        length -= IRREGULAR if length >= IRREGULAR else 0
+        if value < REPEAT:
+            width = min(width + length, most)
+        elif row > 0 and width == 0:
+            row += min(length, rows - row + 1) - 1  # as many rows with nothing in them
+            repeated = True
     return max(width, 1)
 
 
@@ -1679,9 +1721,11 @@ def scan_ids(ids: Index, kinds: Cells, tokens: Index, tags: Index) -> tuple[int,
         kind = TEXT if kind >= PIECE else kind
         if kind in (SPACE, IGNORED):
             continue
-        if kind == TEXT:
+        newlines = (kind - IGNORED) // 2 if kind > IGNORED else 0
+        if kind == TEXT or (newlines > 0 and kind % 2 != 0):
             text_start = i if text_start < 0 else text_start
             text_stop = i + 1
+        if kind == TEXT:
             continue
         if text_start >= 0:
             _record(tokens, count, TEXT, text_start, text_stop)
@@ -1689,6 +1733,11 @@ def scan_ids(ids: Index, kinds: Cells, tokens: Index, tags: Index) -> tuple[int,
             text_start = -1
         if kind == NOTHING:
             break
+        if newlines > 0:
+            for _ in range(newlines):
+                _record(tokens, count, SEPARATOR, i, i + 1)
+                count += 1
+            continue
         if kind >= TAG:
             if tag_count < len(tags):
                 tags[tag_count, 3] = i + 1

@@ -65,4 +65,4 @@ class RowFault(NamedTuple):
             message = f"{text!r} in {where} stands beside others: a repeat is a row of its own"
             return "repeat", message, "passed over it"
         message = f"{text!r} in {where} must say 1 .. 63, without leading zeros"
-        return "brick-number", message, "drew as many cells as it says"
+        return "brick-number", message, "took it as the number it says"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # As plain numbers, which Python compares faster than NumPy's.
 _TEXT, _TAG, _PASSED_OVER = int(k.TEXT), int(k.TAG), (int(k.SPACE), int(k.IGNORED))
+_IGNORED, _PIECE = int(k.IGNORED), int(k.PIECE)
 
 
 class _At(Enum):
@@ -104,6 +105,9 @@ class MaskStream:
             self._tag(kind - _TAG)
         elif self._at is _At.ROWS and kind < _TEXT:
             self._run(kind)
+        elif self._at is _At.ROWS and _IGNORED < kind < _PIECE:
+            for _ in range((kind - _IGNORED) // 2):
+                self._run(k.SEPARATOR)
         elif self._at is _At.BEFORE_ROWS and id_ != k.IGNORE_INDEX:
             self._at = _At.ASTRAY
         return self
