@@ -47,7 +47,7 @@ _UNDER = -4.0, -15.0
 LOOKS = {
     "R-RLE, nearest": Look("R-RLE", "#8a8a8a", "s", {"16": _RIGHT}),
     "I-RLE, nearest": Look("I-RLE", "#8a8a8a", "v", {"16": _RIGHT, "32": _RIGHT}),
-    RLE: Look("COCO RLE as text", "#8B5E3C", "D", {"64": _RIGHT, "128": _RIGHT}),
+    RLE: Look("COCO RLE as text", "#8B5E3C", "D", {"64": _RIGHT, "128": _UNDER}),
     POLYGON: Look("polygon, digits", "#222222", "^", {"8": _RIGHT, "16": _RIGHT}),
     LOCATED: Look(LOCATED, "#56B4E9", "^", {"8": _RIGHT, "16": _LEFT, "32": _ABOVE, "64": _RIGHT}),
     SQUARES: Look("B-SD box, square, keep, repeats", "#E69F00", "s", {"32": _BELOW}),
