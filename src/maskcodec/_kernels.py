@@ -1735,7 +1735,7 @@ def scan_ids(ids: Index, kinds: Cells, tokens: Index, tags: Index) -> tuple[int,
             break
         if newlines > 0:
             for _ in range(newlines):
-                _record(tokens, count, SEPARATOR, i, i + 1)
+                _record(tokens, count, np.int64(SEPARATOR), i, i + 1)
                 count += 1
             continue
         if kind >= TAG:
