@@ -1733,18 +1733,15 @@ def scan_ids(ids: Index, kinds: Cells, tokens: Index, tags: Index) -> tuple[int,
             text_start = -1
         if kind == NOTHING:
             break
-        if newlines > 0:
-            for _ in range(newlines):
-                _record(tokens, count, np.int64(SEPARATOR), i, i + 1)
-                count += 1
-            continue
-        if kind >= TAG:
+        if kind >= TAG and newlines == 0:
             if tag_count < len(tags):
                 tags[tag_count, 3] = i + 1
             _record(tags, tag_count, count, kind - TAG, i)
             tag_count += 1
-        _record(tokens, count, kind, i, i + 1)
-        count += 1
+        value = SEPARATOR if newlines > 0 else kind
+        for _ in range(max(newlines, 1)):
+            _record(tokens, count, value, i, i + 1)
+            count += 1
     return count, tag_count
 
 
