@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from maskcodec._arrays import brief
 from maskcodec.errors import VocabError
 
 if TYPE_CHECKING:
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 # The roles of transformers' tokenizers that pad, begin or end a text.
 _AROUND = "pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"
-_TOKENIZER_FILE = "tokenizer.json"
+_GAPS = 1 << 18  # ids without a token that any vocabulary may have; tables take 5 bytes for each
+_TOKENIZER_FILE, _WRAPPER_FILE = "tokenizer.json", "tokenizer_config.json"
 
 
 class AnyTokenizer:
@@ -78,12 +80,27 @@ class AnyTokenizer:
         return text
 
     def vocabulary(self) -> dict[str, int]:
-        """Every token and its id, added ones too."""
+        """Every token and its id, added ones too.
+
+        Raises
+        ------
+        VocabError
+            An id is negative, or so large that tables by id would be mostly gaps.
+        """
         tokens: dict[str, int] = (
             self.tokenizer.get_vocab(with_added_tokens=True)
             if self.bare
             else self.tokenizer.get_vocab()
         )
+        most = 2 * len(tokens) + _GAPS
+        for number in (min(tokens.values(), default=0), max(tokens.values(), default=0)):
+            if not 0 <= number < most:
+                token = next(token for token, its in tokens.items() if its == number)
+                raise VocabError(
+                    f"the tokenizer gives {brief(token)} the id {number}; a vocabulary of "
+                    f"{len(tokens):,} tokens may have ids from 0 to {most - 1:,}: number its "
+                    "tokens without such gaps"
+                )
         return tokens
 
     def added(self) -> dict[int, Any]:
@@ -148,10 +165,10 @@ def load_saved(folder: Path) -> Any:
     FileNotFoundError
         There is none.
     VocabError
-        There is one that cannot be read.
+        There is one that cannot be read, or only by running code that is in the folder.
     """
     file = folder / _TOKENIZER_FILE
-    wrapped = (folder / "tokenizer_config.json").exists()
+    wrapped = (folder / _WRAPPER_FILE).exists()
     if not wrapped and not file.exists():
         raise FileNotFoundError(
             f"{folder} holds no tokenizer: neither {_TOKENIZER_FILE} nor one "
@@ -161,7 +178,9 @@ def load_saved(folder: Path) -> Any:
         if wrapped:
             from transformers import AutoTokenizer
 
-            return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            return AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
         from tokenizers import Tokenizer
 
         return Tokenizer.from_file(str(file))
@@ -170,4 +189,22 @@ def load_saved(folder: Path) -> Any:
             f"reading the tokenizer in {folder} needs {error.name}: pip install 'maskcodec[vocab]'"
         ) from error
     except Exception as error:  # both libraries raise bare ones, and many more
+        named = [name for name in (_WRAPPER_FILE, "config.json") if _names_code(folder / name)]
+        if wrapped and named:
+            raise VocabError(
+                f"the tokenizer in {folder} wants to run Python code of its own ({named[0]} has an "
+                '"auto_map"), which is never run; if you trust it, load it yourself with '
+                "AutoTokenizer.from_pretrained(folder, trust_remote_code=True) and pass it to "
+                "TokenCodec"
+            ) from error
         raise VocabError(f"the tokenizer in {folder} cannot be read: {error}") from error
+
+
+def _names_code(path: Path) -> bool:
+    """Whether one of a checkpoint's JSON files names classes that are not transformers' own."""
+    import json
+
+    try:
+        return "auto_map" in json.loads(path.read_bytes())
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False

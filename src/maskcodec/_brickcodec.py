@@ -6,6 +6,7 @@ import operator
 from dataclasses import dataclass
 from typing import Any, cast
 
+from maskcodec._arrays import brief
 from maskcodec.codec import Codec, grid_pair, strings
 from maskcodec.errors import ConfigError
 from maskcodec.frame import MOST_BINS, MOST_CELLS, BoxFrame, BoxSampling, Frame
@@ -36,10 +37,10 @@ class BrickCodec(Codec):
     def __post_init__(self) -> None:
         check_choice(self.frame, Frame, "frame")
         if self.row_separator not in ("\n", ""):
-            raise ConfigError(f"row_separator must be '\\n' or '', got {self.row_separator!r}")
+            raise ConfigError(f"row_separator must be '\\n' or '', got {brief(self.row_separator)}")
         for name in ("bricks", "repeats"):
             if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} must be True or False, got {getattr(self, name)!r}")
+                raise ConfigError(f"{name} must be True or False, got {brief(getattr(self, name))}")
         if self.frame == "box":
             self._settle_box()
         else:
@@ -115,7 +116,8 @@ class BrickCodec(Codec):
 
     def _settle_canvas(self) -> None:
         if self.bins is not None:
-            raise ConfigError(f'bins are for frame="box", got bins={self.bins!r} on the canvas')
+            got = brief(self.bins)
+            raise ConfigError(f'bins are for frame="box", got bins={got} on the canvas')
         if self.grid is None:
             object.__setattr__(self, "grid", _CANVAS_CELLS)
         if self.sampling is None:
@@ -131,7 +133,7 @@ class BrickCodec(Codec):
         whole = hasattr(value, "__index__") and not isinstance(value, bool)
         bins = operator.index(value) if whole else 0
         if not 1 <= bins <= MOST_BINS:
-            raise ConfigError(f"bins must be a whole number, 1 .. {MOST_BINS}, got {value!r}")
+            raise ConfigError(f"bins must be a whole number, 1 .. {MOST_BINS}, got {brief(value)}")
         object.__setattr__(self, "bins", bins)
         grid = _BOX_CELLS if self.grid is None else self.grid
         pair = grid_pair(grid, MOST_CELLS)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
+from maskcodec._arrays import brief
 from maskcodec.errors import ConfigError
 from maskcodec.grid import Sampling, check_choice
 from maskcodec.runs import RunMask
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 FILE_NAME = "maskcodec.json"
 MAX_GRID = 1024
+MOST_SPELLED = 100  # characters of a tag or a brick: pairs of them are compared end to end
+_LARGEST_FILE = 1 << 16  # bytes of a configuration, which has some 500
+_NAMED = 5  # unknown settings
 _REGISTRY: dict[str, tuple[type[Codec], dict[str, Any]]] = {}
 
 
@@ -164,18 +168,19 @@ def get_codec(codec_id: str, /, **settings: Any) -> Codec:
         codec, fixed = _REGISTRY[codec_id]
     except (KeyError, TypeError):
         raise ConfigError(
-            f"no codec has the id {codec_id!r}; known ids: {', '.join(codec_ids())}"
+            f"no codec has the id {brief(codec_id)}; known ids: {', '.join(codec_ids())}"
         ) from None
     for name, value in fixed.items():
         if settings.get(name, value) != value:
             other = [k for k, (_, has) in _REGISTRY.items() if has.get(name) == settings[name]]
             hint = f"; use {other[0]}" if other else ""
-            raise ConfigError(f"{codec_id} has {name}={value!r}, got {settings[name]!r}{hint}")
+            raise ConfigError(f"{codec_id} has {name}={value!r}, got {brief(settings[name])}{hint}")
     known = [field.name for field in dataclasses.fields(codec)]
-    unknown = sorted(set(settings) - set(known))
+    unknown = sorted(set(settings) - set(known), key=str)
     if unknown:
         raise ConfigError(
-            f"{codec_id} has no setting {', '.join(map(repr, unknown))}; it has {', '.join(known)}"
+            f"{codec_id} has no setting {', '.join(map(brief, unknown[:_NAMED]))}; it has "
+            f"{', '.join(known)}"
         )
     return codec(**{**settings, **fixed})
 
@@ -191,9 +196,9 @@ def from_config(config: Mapping[str, Any]) -> Codec:
     try:
         settings = dict(config)
     except (TypeError, ValueError):
-        raise ConfigError(f"a codec's configuration is a mapping, got {config!r}") from None
+        raise ConfigError(f"a codec's configuration is a mapping, got {brief(config)}") from None
     if "id" not in settings:
-        raise ConfigError(f'a codec\'s configuration needs an "id", got {sorted(settings)}')
+        raise ConfigError(f'a codec\'s configuration needs an "id", got {brief(list(settings))}')
     return get_codec(settings.pop("id"), **settings)
 
 
@@ -213,8 +218,12 @@ def load(folder: str | os.PathLike[str]) -> Codec:
     path = Path(folder)
     if path.is_dir():
         path = path / FILE_NAME
+    with path.open("rb") as file:
+        data = file.read(_LARGEST_FILE + 1)
+    if len(data) > _LARGEST_FILE:
+        raise ConfigError(f"{path} has more than {_LARGEST_FILE:,} bytes: it is no configuration")
     try:
-        return from_config(json.loads(path.read_text(encoding="utf-8")))
+        return from_config(json.loads(data.decode()))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     except (ValueError, RecursionError) as error:  # also numbers and nesting without end
@@ -244,9 +253,13 @@ def strings(value: Any, what: str, count: int = 2) -> tuple[str, ...]:
     several = isinstance(value, (list, tuple)) and len(value) == count
     if not several or not all(isinstance(part, str) and part for part in value):
         number = {2: "two", 3: "three"}[count]
-        raise ConfigError(f"{what} must be {number} strings that are not empty, got {value!r}")
+        raise ConfigError(f"{what} must be {number} strings that are not empty, got {brief(value)}")
+    if long := next((part for part in value if len(part) > MOST_SPELLED), ""):
+        raise ConfigError(
+            f"{what} must be strings of up to {MOST_SPELLED} characters, got one of {len(long):,}"
+        )
     if any("\ud800" <= character <= "\udfff" for character in "".join(value)):
-        raise ConfigError(f"{what} must not hold lone surrogates, got {value!r}")
+        raise ConfigError(f"{what} must not hold lone surrogates, got {brief(value)}")
     return tuple(value)
 
 
@@ -286,7 +299,9 @@ def grid_pair(value: Any, most: int = MAX_GRID) -> tuple[int, int]:
     try:
         rows, columns = (operator.index(number) for number in pair)
     except (TypeError, ValueError):
-        raise ConfigError(f"grid must be one or two integers, got {value!r}") from None
-    if not (1 <= rows <= most and 1 <= columns <= most) or isinstance(value, bool):
-        raise ConfigError(f"grid must be 1 .. {most} cells a side, got {value!r}")
+        raise ConfigError(f"grid must be one or two integers, got {brief(value)}") from None
+    if any(isinstance(number, (bool, np.bool_)) for number in pair):
+        raise ConfigError(f"grid must be one or two integers, got {brief(value)}")
+    if not (1 <= rows <= most and 1 <= columns <= most):
+        raise ConfigError(f"grid must be 1 .. {most} cells a side, got {brief(value)}")
     return rows, columns

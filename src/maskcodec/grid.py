@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 
-from maskcodec._arrays import as_bytes, as_out, as_painted_size, is_plain
+from maskcodec._arrays import as_bytes, as_out, as_painted_size, brief, is_plain
 from maskcodec._lazy import kernels
 from maskcodec.errors import ConfigError, MaskError
 
@@ -42,7 +42,7 @@ def check_choice(value: str, choices: object, what: str) -> None:
     allowed = get_args(choices)
     if value not in allowed:
         names = ", ".join(repr(choice) for choice in allowed)
-        raise ConfigError(f"{what} must be one of {names}, got {value!r}")
+        raise ConfigError(f"{what} must be one of {names}, got {brief(value)}")
 
 
 @lru_cache(maxsize=4096)

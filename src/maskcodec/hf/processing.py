@@ -95,7 +95,8 @@ got 'bert'
         pretrained_model_name_or_path
             A folder, or a model's name on the Hub.
         **kwargs
-            What ``transformers.ProcessorMixin.from_pretrained`` takes.
+            What ``transformers.ProcessorMixin.from_pretrained`` takes. Code of the checkpoint
+            runs only with ``trust_remote_code=True``.
 
         Raises
         ------
@@ -103,6 +104,7 @@ got 'bert'
             Neither ``config.json`` nor ``processor_config.json`` names a family.
         """
         place = pretrained_model_name_or_path
+        kwargs.setdefault("trust_remote_code", False)  # else a checkpoint with code asks at stdin
         hub = {key: kwargs[key] for key in _HUB if key in kwargs}
         settings, _ = cls.get_processor_dict(place, **hub)
         if cls is ImageOnlyProcessor:

@@ -210,7 +210,7 @@ def _as_sam(model: Any) -> SamModel:
     name = os.fspath(model)
     try:
         # Looked at first: SamModel would fill what a checkpoint of another kind lacks at random.
-        kind = AutoConfig.from_pretrained(name).model_type
+        kind = AutoConfig.from_pretrained(name, trust_remote_code=False).model_type
         if kind == "sam":
             loaded: SamModel = SamModel.from_pretrained(name)
             loaded.eval()
