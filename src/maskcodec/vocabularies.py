@@ -6,7 +6,7 @@ import base64
 import importlib.util
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from maskcodec.errors import ConfigError
 
@@ -134,12 +134,11 @@ def _mistral() -> Tokenizer:
     from sentencepiece import SentencePieceProcessor
     from tokenizers import Tokenizer, decoders, normalizers, processors
     from tokenizers.models import BPE
-    from transformers.convert_slow_tokenizer import generate_merges
 
     model = SentencePieceProcessor(str(path))
     vocabulary = {model.id_to_piece(k): k for k in range(model.get_piece_size())}
     scores = {piece: model.get_score(k) for piece, k in vocabulary.items()}
-    merges = generate_merges(vocabulary, scores)  # not by id: runs of spaces come last
+    merges = _merges(vocabulary, scores)  # not by id: runs of spaces come last
     bpe = BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
     tokenizer = Tokenizer(bpe)
     tokenizer.add_special_tokens(_special(["<unk>", "<s>", "</s>"]))
@@ -170,12 +169,12 @@ def _byte_level(
     from tokenizers import Regex, Tokenizer, decoders
     from tokenizers.models import BPE
     from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
-    from transformers.convert_slow_tokenizer import bytes_to_unicode, generate_merges
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
 
     letters: dict[int, str] = bytes_to_unicode()
     shift = len(specials) if first else 0
     vocabulary = {"".join(map(letters.__getitem__, b)): k + shift for b, k in ranks.items()}
-    merges = generate_merges(vocabulary, None)
+    merges = _merges(vocabulary, None)
     if first:
         vocabulary |= {token: number for number, token in enumerate(specials)}
     tokenizer = Tokenizer(BPE(vocabulary, merges, ignore_merges=True))  # as tiktoken does
@@ -185,6 +184,14 @@ def _byte_level(
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(_special(specials))
     return tokenizer
+
+
+def _merges(vocabulary: dict[str, int], scores: dict[str, float] | None) -> Any:
+    """The merges of a byte-pair encoding that a vocabulary implies."""
+    from transformers import convert_slow_tokenizer as slow
+
+    # Later releases import it from elsewhere, which mypy takes for private.
+    return slow.generate_merges(vocabulary, scores)  # type: ignore[attr-defined, unused-ignore]
 
 
 def _special(names: Collection[str]) -> list[AddedToken]:
