@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import numpy as np
 
 from maskcodec import _kernels as k
-from maskcodec._instances import InstanceReader, cut, plain_box
+from maskcodec._instances import InstanceReader, cut, plain_box, repaired_box
 from maskcodec._reading import Reading
 from maskcodec.errors import VocabError
 from maskcodec.region import drawn_region
@@ -222,14 +222,13 @@ class BrickReader:
         """The box that ids between their tags say, where nothing is wrong with it."""
         return self._boxes[ids.tobytes()]
 
+    def repaired_box(self, ids: Index) -> Box | None:
+        """The box that any ids between their tags say, padding among them, if they say one."""
+        return repaired_box(self.text(ids), self._canvas)[0]
+
     def text(self, ids: Index) -> str:
         """The text of ids, without padding."""
-        return text_of(self.kept(ids), self._tokenizer, self._vocab)
-
-    def kept(self, ids: Index) -> Index:
-        """The ids that are not padding."""
-        kept: Index = ids[~padding(ids, self._vocab)]
-        return kept
+        return text_of(ids[~padding(ids, self._vocab)], self._tokenizer, self._vocab)
 
     def _read_label(self, data: bytes) -> str | None:
         label = self._text(data).strip()

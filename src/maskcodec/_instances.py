@@ -187,32 +187,10 @@ class InstanceReader:
         return drawn_region(label, box, self.canvas, "box", whole)
 
     def _coordinates(self, content: str, start: int) -> Box | None:
-        rows, columns = self.canvas
-        box = plain_box(content, self.canvas)
-        if box is not None:
-            return box
-        ranges = f"x 0 .. {columns - 1} and y 0 .. {rows - 1} without leading zeros"
-        message = f"a box is [[x1 y1 x2 y2]], {ranges}, got {content[:80]!r}"
-        match = _COORDINATES.fullmatch(content)
-        numbers = match.groups() if match else _ANY_NUMBER.findall(content)
-        if len(numbers) != 4:
-            self.reading.report(start, "bad-box", message, "left this instance out")
-            return None
-        if not match or any(len(n) > 1 and n[0] == "0" for n in numbers):
-            self.reading.report(start, "bad-box", message, "took its four numbers")
-        x1, y1, x2, y2 = map(_number, numbers)
-        if x1 > x2 or y1 > y2:
-            order = f"a box has x1 <= x2 and y1 <= y2, got {content[:80]!r}"
-            self.reading.report(start, "box-order", order, "swapped its corners")
-            x1, x2, y1, y2 = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
-        if x1 < 0 or y1 < 0 or x2 >= columns or y2 >= rows:
-            outside = x2 < 0 or y2 < 0 or x1 >= columns or y1 >= rows
-            action = "left this instance out" if outside else "cut it to the canvas"
-            self.reading.report(start, "box-range", message, action)
-            if outside:
-                return None
-            x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, columns - 1), min(y2, rows - 1)
-        return x1, y1, x2, y2
+        box, faults = repaired_box(content, self.canvas)
+        for fault in faults:
+            self.reading.report(start, *fault)
+        return box
 
     def _expect(self, kind: int) -> _Tag | None:
         """The tag that must come now, or None where it does not."""
@@ -285,6 +263,41 @@ def plain_box(content: str, canvas: tuple[int, int]) -> Box | None:
         return None
     x1, y1, x2, y2 = map(int, match.groups())
     return (x1, y1, x2, y2) if x1 <= x2 < canvas[1] and y1 <= y2 < canvas[0] else None
+
+
+def repaired_box(
+    content: str, canvas: tuple[int, int]
+) -> tuple[Box | None, list[tuple[str, str, str]]]:
+    """The box that any text between its tags says, if it says one, and what is wrong with it.
+
+    Faults are (reason, message, what was done about it).
+    """
+    box = plain_box(content, canvas)
+    if box is not None:
+        return box, []
+    rows, columns = canvas
+    faults = []
+    ranges = f"x 0 .. {columns - 1} and y 0 .. {rows - 1} without leading zeros"
+    message = f"a box is [[x1 y1 x2 y2]], {ranges}, got {content[:80]!r}"
+    match = _COORDINATES.fullmatch(content)
+    numbers = match.groups() if match else _ANY_NUMBER.findall(content)
+    if len(numbers) != 4:
+        return None, [("bad-box", message, "left this instance out")]
+    if not match or any(len(n) > 1 and n[0] == "0" for n in numbers):
+        faults.append(("bad-box", message, "took its four numbers"))
+    x1, y1, x2, y2 = map(_number, numbers)
+    if x1 > x2 or y1 > y2:
+        order = f"a box has x1 <= x2 and y1 <= y2, got {content[:80]!r}"
+        faults.append(("box-order", order, "swapped its corners"))
+        x1, x2, y1, y2 = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
+    if x1 < 0 or y1 < 0 or x2 >= columns or y2 >= rows:
+        outside = x2 < 0 or y2 < 0 or x1 >= columns or y1 >= rows
+        action = "left this instance out" if outside else "cut it to the canvas"
+        faults.append(("box-range", message, action))
+        if outside:
+            return None, faults
+        x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, columns - 1), min(y2, rows - 1)
+    return (x1, y1, x2, y2), faults
 
 
 def _number(digits: str) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from array import array
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from maskcodec import _kernels as k
 from maskcodec.grid import paint_cells
 from maskcodec.region import drawn_region
-from maskcodec.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
+from maskcodec.spelling import BOX, BOX_END, REF, SEG, SEG_END
 
 if TYPE_CHECKING:
     from maskcodec._arrays import Cells, Index, Mask
@@ -25,42 +24,24 @@ if TYPE_CHECKING:
 # As plain numbers, which Python compares faster than NumPy's.
 _TEXT, _TAG, _PASSED_OVER = int(k.TEXT), int(k.TAG), (int(k.SPACE), int(k.IGNORED))
 _IGNORED, _PIECE = int(k.IGNORED), int(k.PIECE)
-
-
-class _At(Enum):
-    """Where in an instance the stream is; `ASTRAY` where only the whole of it can tell."""
-
-    OUTSIDE = auto()
-    LABEL = auto()
-    BEFORE_BOX = auto()
-    BOX = auto()
-    BEFORE_ROWS = auto()
-    ROWS = auto()
-    ASTRAY = auto()
-
-
-_NEXT = {
-    (_At.OUTSIDE, REF): _At.LABEL,
-    (_At.LABEL, REF_END): _At.BEFORE_BOX,
-    (_At.BEFORE_BOX, BOX): _At.BOX,
-    (_At.BOX, BOX_END): _At.BEFORE_ROWS,
-    (_At.BEFORE_ROWS, SEG): _At.ROWS,
-    (_At.ROWS, SEG_END): _At.OUTSIDE,
-}
+_NONE = -1  # the last tag, where an instance has none yet
 
 
 class MaskStream:
     """The regions of ids that come one by one; `TokenCodec.stream` makes it.
 
     After any ids, `regions` is what ``recover`` returns for them. A push takes time for its own
-    run only, whatever came before. An instance that is not as it should be is read anew when
-    somebody asks for it, until it ends.
+    run only, whatever came before; an instance whose tags or box are wrong is read once more when
+    it ends.
 
     Attributes
     ----------
     row_ended
         Whether the last push completed a row or an instance: a good time to show `canvas`.
     """
+
+    _may_draw: bool  # whether the next id may begin rows without their tag
+    _draws: bool  # whether rows have begun
 
     def __init__(self, reader: BrickReader, vocab: BrickVocab, canvas: tuple[int, int]) -> None:
         self._reader = reader
@@ -70,19 +51,12 @@ class MaskStream:
         self._ids = array("q")
         self._frame = reader.frame
         self._finished: list[Region] = []
-        # What is shown is drawn as it comes, but in the box frame, where nobody can know before
-        # the end of an instance how large its cells are.
-        drawn = canvas if self._frame is None else (0, 0)
-        self._below: Cells = np.zeros(drawn, np.int32)  # the finished regions
-        self._shown: Cells = np.zeros(drawn, np.int32)  # and the present one
-        self._at = _At.OUTSIDE
-        self._from = 0  # where the present instance starts, and its label and box
-        self._start, self._label = 0, ""
-        self._box: Box = (0, 0, 0, 0)
-        self._cells: Mask = np.zeros((0, 1), np.uint8)
-        self._row, self._x = 0, 0
-        self._width = 0  # of the rows, once it is known
-        self._repeated = False  # whether the present row is one that repeats
+        # Painted when somebody asks: the first finished regions, and these with what is over them.
+        self._below: Cells | None = None
+        self._shown: Cells
+        self._painted = 0
+        self._over: list[Region] = []
+        self._begin()
         self.row_ended = False
 
     def push(self, id_: int) -> MaskStream:
@@ -99,17 +73,19 @@ class MaskStream:
         self._ids.append(id_)
         self.row_ended = False
         kind = self._kinds.get(id_, _TEXT)
-        if kind in _PASSED_OVER:
+        if kind in _PASSED_OVER or id_ == k.IGNORE_INDEX:
             return self
         if _TAG <= kind < _TAG + 6:
             self._tag(kind - _TAG)
-        elif self._at is _At.ROWS and kind < _TEXT:
+            return self
+        if self._may_draw:  # without <seg>, rows may begin right behind the box, and only there
+            self._may_draw = False
+            self._draws = 0 != kind < _TEXT
+        if self._draws and kind < _TEXT:
             self._run(kind)
-        elif self._at is _At.ROWS and _IGNORED < kind < _PIECE:
+        elif self._draws and _IGNORED < kind < _PIECE:
             for _ in range((kind - _IGNORED) // 2):
                 self._run(k.SEPARATOR)
-        elif self._at is _At.BEFORE_ROWS and id_ != k.IGNORE_INDEX:
-            self._at = _At.ASTRAY
         return self
 
     def __repr__(self) -> str:
@@ -129,53 +105,57 @@ class MaskStream:
     def canvas(self) -> Cells:
         """int32 (rows, columns), read-only: 1 + the index of the region that lies on top, or 0.
 
-        It changes with the next push; copy it to keep it. In the box frame it has the bins of the
-        image's sides, and is drawn anew whenever it is asked for.
+        The next call changes it; copy it to keep it. In the box frame it has the bins of the
+        image's sides.
         """
-        shown = self._shown
-        if self._frame is not None:
-            shown = np.zeros(self._canvas, np.int32)
-            for number, region in enumerate(self.regions, 1):
-                _paint(shown, region, number)
-        elif self._at is _At.ASTRAY:
-            shown = self._below.copy()
-            for number, region in enumerate(self._present(), len(self._finished) + 1):
-                _paint(shown, region, number)
-        view = shown.view()
+        if self._below is None:
+            self._below, self._shown = np.zeros((2, *self._canvas), np.int32)
+        for region in self._over:  # only this is drawn anew
+            self._shown[_place(region)] = self._below[_place(region)]
+        for region in self._finished[self._painted :]:
+            self._painted += 1
+            _paint(self._below, region, self._painted)
+            self._shown[_place(region)] = self._below[_place(region)]
+        self._over = self._present()
+        for region in self._over:
+            _paint(self._shown, region, self._painted + 1)
+        view = self._shown.view()
         view.flags.writeable = False
         return view
 
+    def _begin(self) -> None:
+        """Wait for an instance."""
+        self._last = _NONE  # its last tag: they come in order, some may be missing
+        self._from = 0  # where it starts in the ids, and what stands behind its last tag
+        self._behind = 0
+        self._label = ""
+        self._box: Box | None = None
+        self._may_draw = self._draws = False
+
     def _tag(self, tag: int) -> None:
         here = len(self._ids) - 1
-        if tag == REF and self._at is not _At.OUTSIDE:
-            self._settle()  # whatever was open ends here, and what it was is decided now
-        after = _NEXT.get((self._at, tag), _At.ASTRAY)
-        if self._at is _At.OUTSIDE:
+        if tag <= self._last:  # it comes too early for this instance, and begins the next one
+            self._end()
+        if self._last == _NONE:
             self._from = here
-        if after in (_At.LABEL, _At.BOX):
-            self._start = here + 1
-        elif after is _At.BEFORE_BOX:
-            self._label = self._reader.text(self._since(self._start, here)).strip()
-        elif after is _At.BEFORE_ROWS:
-            box = self._reader.box(self._reader.kept(self._since(self._start, here)))
-            if box is None:
-                after = _At.ASTRAY
-            else:
-                self._open(box)
-        elif after is _At.OUTSIDE:
-            self._finish(self._present(whole=True))
-        elif tag == SEG_END:
-            self._settle()
-            after = _At.OUTSIDE
-        self._at = after
+        if tag == SEG_END:
+            self._end()
+            return
+        if self._last == REF:
+            self._label = self._reader.text(self._since(self._behind, here)).strip()
+        elif self._last == BOX:
+            self._box = self._reader.repaired_box(self._since(self._behind, here))
+        self._last, self._behind = tag, here + 1
+        if self._box is not None:
+            self._open(self._box)
+            self._may_draw, self._draws = tag == BOX_END, tag == SEG
 
     def _open(self, box: Box) -> None:
-        self._box = box
         shape = box[3] - box[1] + 1, box[2] - box[0] + 1
-        self._cells = np.zeros(shape if self._frame is None else self._frame.most, np.uint8)
-        self._width = shape[1] if self._frame is None else 0
+        self._cells: Mask = np.zeros(shape if self._frame is None else self._frame.most, np.uint8)
+        self._width = shape[1] if self._frame is None else 0  # of the rows, once it is known
         self._row, self._x = 0, 0
-        self._repeated = False
+        self._repeated = False  # whether the present row is one that repeats
 
     def _run(self, run: int) -> None:
         """Draw one brick, repeat a row, or end one, as `_kernels.draw` does."""
@@ -195,7 +175,6 @@ class MaskStream:
             stop = min(self._x + abs(run), width)
             if run > 0:
                 self._cells[self._row, self._x : stop] = 1
-                self._show(self._row, self._x, stop)
             self._x = stop
             if not separated and stop == width:
                 self._row += 1
@@ -207,8 +186,6 @@ class MaskStream:
             return
         first, stop = self._row, min(self._row + copies, len(self._cells))
         self._cells[first:stop] = self._cells[first - 1]
-        for row in range(first, stop):
-            self._show(row, 0, self._cells.shape[1])
         self._row = stop
         self.row_ended = True
         if self._reader.separated and first + copies == stop:  # the separator ends the last one
@@ -216,18 +193,9 @@ class MaskStream:
             self._x = self._width  # 0 while it is not known
             self._repeated = True
 
-    def _show(self, row: int, start: int, stop: int) -> None:
-        """Draw a part of the present instance's row onto what is shown."""
-        if self._frame is None:
-            x, y = self._box[0], self._box[1] + row
-            shown = self._shown[y, x + start : x + stop]
-            shown[self._cells[row, start:stop] == 1] = len(self._finished) + 1
-
     def _present(self, *, whole: bool = False) -> list[Region]:
         """What the present instance shows so far, or in the end."""
-        if self._at is _At.ASTRAY:
-            return self._reader.reading(self._since(self._from), strict=False)[0]
-        if self._at not in (_At.BEFORE_ROWS, _At.ROWS):
+        if self._box is None:
             return []
         begun = self._x > 0 or self._repeated
         rows, width = self._row + begun, self._width or max(self._x, 1)
@@ -238,27 +206,27 @@ class MaskStream:
         cells = self._cells[:rows, :width].copy()
         return [drawn_region(self._label, self._box, self._canvas, self._reader.kind, cells)]
 
-    def _settle(self) -> None:
-        """End an instance that is not as it should be; the last id is the tag that ends it."""
-        self._finish(self._reader.reading(self._since(self._from), strict=False)[0])
-        self._at = _At.OUTSIDE
-
-    def _finish(self, regions: list[Region]) -> None:
-        for region in regions:
-            self._finished.append(region)
-            _paint(self._below, region, len(self._finished))
-        self._shown[:] = self._below
+    def _end(self) -> None:
+        """End the present instance; the last id is the tag that ends it."""
+        if self._draws:
+            self._finished += self._present(whole=True)
+        elif self._box is not None or self._last == BOX:
+            self._finished += self._reader.reading(self._since(self._from), strict=False)[0]
+        self._begin()
         self.row_ended = True
 
     def _since(self, start: int, stop: int | None = None) -> Index:
         return np.array(self._ids[start:stop], np.int64)
 
 
-def _paint(canvas: Cells, region: Region, number: int) -> None:
+def _place(region: Region) -> tuple[slice, slice]:
+    """Where a region's box lies on the canvas."""
     x1, y1, x2, y2 = region.box
-    cells = region.cells
-    if canvas.size == 0:
-        return
+    return slice(y1, y2 + 1), slice(x1, x2 + 1)
+
+
+def _paint(canvas: Cells, region: Region, number: int) -> None:
+    part, cells = canvas[_place(region)], region.cells
     if region.frame == "box":
-        cells = paint_cells(cells.copy(), (0, 0), cells.shape, (y2 - y1 + 1, x2 - x1 + 1))
-    canvas[y1 : y2 + 1, x1 : x2 + 1][cells == 1] = number
+        cells = paint_cells(cells.copy(), (0, 0), cells.shape, part.shape)
+    part[cells == 1] = number
