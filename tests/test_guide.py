@@ -583,7 +583,7 @@ def test_rows_are_all_that_strict_decoding_takes_and_no_others(name, codec):
     guides = [tokens.guide(start=begun, colours=colours) for colours in ("any", "alternate")]
     ids_of = {run: [number] for number, run in brick_runs(tokens).items()}
     symbols = [ids_of[run] for run in (1, -1, 2, *((64, 65) if 64 in ids_of else ()))]
-    if separator := [*tokens._vocab.separator]:
+    if separator := [*tokens._binding.vocab.separator]:
         symbols.append(separator)
     found, longest = 0, 3 if PURE else 5 if name == "byte-level" else 4
     for length in range(longest + 1):
@@ -966,7 +966,7 @@ def test_without_free_text_an_answer_is_its_masks_and_ends(name, codec, seed, in
     assert 1 <= len(regions) == ids.count(ref) <= instances
     starts = [at for at, number in enumerate(ids) if number == ref]
     assert starts == [0, *(at + 1 for at, number in enumerate(ids[:-1]) if number == seg_end)]
-    separators = rows * len(tokens._vocab.separator)
+    separators = rows * len(tokens._binding.vocab.separator)
     assert len(ids) <= len(regions) * (rows * columns + separators + 64)
     with pytest.raises(mc.DecodeError, match="may not come here"):
         guide.step(guide.start(), plain(tokens))
@@ -1071,7 +1071,7 @@ def options_behind(tokens, runs, *, colours="any"):
     """The runs that may come behind some, with 0 for the separator and None for the end."""
     words = tokens.codec.words()
     ids = {run: [tokens.words[words.brick(run)]] for run in words.runs()}
-    ids[0] = [*tokens._vocab.separator]
+    ids[0] = [*tokens._binding.vocab.separator]
     known = {numbers[0]: run for run, numbers in ids.items() if numbers}
     known[tags(tokens)[5]] = None
     written = [number for run in runs for number in ids[run]]

@@ -94,10 +94,10 @@ def read_everyway(codec, ids):
     """What `recover` finds, after a comparison with all other ways to read the same ids."""
     ids = np.array(ids, np.int64)
     regions, problems = codec.recover(ids)
-    slow, found = codec._reader.reading(ids, strict=False)
+    slow, found = codec._binding._reader.reading(ids, strict=False)
     same(regions, slow)
     assert problems == found
-    fast = codec._reader.read(ids)
+    fast = codec._binding._reader.read(ids)
     if fast is not None:
         same(fast, slow)
         assert not problems
@@ -177,7 +177,7 @@ def test_label_maps_come_back(name, data):
     try:
         ids = codec.encode(cells, names)
     except mc.LabelError:  # rightly, where a label holds one of the tokenizer's special tokens
-        assume(codec._vocab.ignored.isdisjoint(encoded(codec.tokenizer, text)))
+        assume(codec._binding.vocab.ignored.isdisjoint(encoded(codec.tokenizer, text)))
         raise
     assert ids.tolist() == encoded(codec.tokenizer, text)
     if name in EXACT:
@@ -642,7 +642,8 @@ def test_repeats_must_be_tokens_too():
     assert list(added.added) == [f"<rep{n}>" for n in range(1, 64)]
     codec = mc.TokenCodec(mc.BSD(grid=4, repeats=True), tokenizer)
     ids = codec.encode(np.ones((4, 4), int), "dog").tolist()
-    newline, brick, repeat = codec._vocab.separator, *map(codec.words.get, ("<fg4>", "<rep3>"))
+    newline = codec._binding.vocab.separator
+    brick, repeat = map(codec.words.get, ("<fg4>", "<rep3>"))
     assert ids[-4 - len(newline) + 1 :] == [brick, *newline, repeat, codec.words["</seg>"]]
 
 
@@ -745,7 +746,7 @@ def test_padding_is_passed_over_wherever_it_stands(name):
     codec = bricks_of(name)
     ids = codec.encode(MASK, "black dog").tolist()
     expected = codec.decode(ids)
-    special = next(iter(codec._vocab.ignored))
+    special = next(iter(codec._binding.vocab.ignored))
     for pad in (-100, special):
         assert codec.decode([pad] * 9 + ids + [pad] * 9) == expected
         for at in range(len(ids) + 1):
@@ -912,7 +913,7 @@ def test_any_ids_are_read_the_same_everyway(name, options, data):
 @given(st.data(), st.sampled_from(["byte-level", "metaspace", "word-piece"]))
 def test_recover_never_raises(data, name):
     codec = tokens(name, mc.BSD(grid=(4, 5)))
-    size = codec._vocab.size
+    size = codec._binding.vocab.size
     known = st.integers(0, size - 1)
     wild = st.one_of(known, st.integers(-(2**63), 2**63 - 1), st.sampled_from(pieces(codec)))
     ids = data.draw(st.lists(wild, max_size=40))
@@ -932,9 +933,9 @@ def test_recover_never_raises(data, name):
 def test_ids_are_read_as_their_text_is(data, options):
     """Unless pieces spell a tag, which these do not."""
     codec = tokens("byte-level", mc.BSD(grid=(4, 5), **options))
-    inside = [i for i in pieces(codec) if 0 <= i < codec._vocab.size]
+    inside = [i for i in pieces(codec) if 0 <= i < codec._binding.vocab.size]
     ids = data.draw(answers(codec))
-    ids = [i for i in ids if i in set(inside) and i not in codec._vocab.ignored]
+    ids = [i for i in ids if i in set(inside) and i not in codec._binding.vocab.ignored]
     inner = [codec.tokenizer.decode([i], skip_special_tokens=False) for i in ids]
     text = "".join(inner)
     assume("\ufffd" not in text)
@@ -943,8 +944,12 @@ def test_ids_are_read_as_their_text_is(data, options):
     regions, problems = codec.recover(ids)
     expected, found = codec.codec.recover(text)
     same(regions, expected)
-    assert [(starts[p.position], p.reason) for p in problems] == [
-        (p.position, p.reason) for p in found
+
+    def behind_spaces(position):  # which a token of text may begin with
+        return len(text) - len(text[position:].lstrip(" "))
+
+    assert [(behind_spaces(starts[p.position]), p.reason) for p in problems] == [
+        (behind_spaces(p.position), p.reason) for p in found
     ]
 
 

@@ -177,7 +177,7 @@ def pieces(codec: mc.TokenCodec) -> list[int]:
     runs = [1, 2, 3, 63, -1, -2, -3, -63, *([64, 64, 65, 66, 126] if spelling.repeats else [])]
     bricks = [words[spelling.brick(run)] for run in runs]
     text = [" ", "\n", "dog", "[[0 0 1 1]]", "[[1 0 3 2]]", "]]", " 2", "<fg", "é"]
-    around = [*codec._vocab.ignored, -100, -1, 2**40]
+    around = [*codec._binding.vocab.ignored, -100, -1, 2**40]
     return tags * 3 + bricks + around + [i for t in text for i in encoded(codec.tokenizer, t)]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from maskcodec.errors import MaskError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -119,5 +119,9 @@ def as_out(out: Mask | None, shape: tuple[int, int]) -> Mask:
 def packed(parts: Iterable[str]) -> tuple[Mask, Index]:
     """Several strings as UTF-8, one after another, and the edges between them for the kernels."""
     data = [part.encode() for part in parts]
-    edges = np.cumsum([0, *map(len, data)]).astype(np.int64)
-    return np.frombuffer(bytearray(b"".join(data)), np.uint8), edges
+    return np.frombuffer(bytearray(b"".join(data)), np.uint8), bounds(data)
+
+
+def bounds(rows: Sequence[Sequence[int] | Index]) -> Index:
+    """Where each of several lists begins when they stand one after another, and where all end."""
+    return np.cumsum([0, *map(len, rows)]).astype(np.int64)

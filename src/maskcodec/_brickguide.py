@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codecs import getincrementaldecoder
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,13 +15,12 @@ from maskcodec.errors import ConfigError
 from maskcodec.spelling import BOX, BOX_END, REF, REF_END, SEG
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from maskcodec._arrays import Index
-    from maskcodec._guide import Colours
-    from maskcodec._spelled import NoText, PlainText
+    from maskcodec._brickvocab import BrickVocab
+    from maskcodec._guide import GuideOptions, GuideWords
     from maskcodec.bricks import BSD
-    from maskcodec.vocab import BrickVocab
 
 _LABEL, _LISTED, _BOX_TAG, _BOX, _SEG_TAG, _ROWS = (
     "label",
@@ -45,49 +44,31 @@ class BrickGuide(Guide):
     ----------
     codec, vocab
         The codec and its ids.
-    pieces
-        The tokens of the vocabulary that are text, and their bytes.
-    continuing
-        Those of them that only continue a word.
-    texts
-        What may stand in free text, and in a label.
+    tokens, options
+        The tokens to choose from, and what was asked for.
     labels
         The ids of each label to choose from; None for any label.
-    colours
-        ``"alternate"`` allows the same colour again only behind a brick of 63.
-    instances
-        How many instances there may be; None for any number.
-    ends, always
-        The ids that end an answer, and those that may come behind them.
-    start
-        The ids of a beginning of the answer.
     """
 
     def __init__(
         self,
         codec: BSD,
         vocab: BrickVocab,
-        pieces: dict[int, bytes],
-        continuing: frozenset[int],
-        texts: tuple[PlainText | NoText, PlainText],
+        tokens: GuideWords,
+        options: GuideOptions,
         *,
         labels: Sequence[Sequence[int]] | None,
-        colours: Colours,
-        instances: int | None,
-        ends: Iterable[int],
-        always: Iterable[int],
-        start: Any,
     ) -> None:
         words = codec.words()
         self._tags = [vocab.words[tag] for tag in words.tags]
         self._only = [frozen(np.array([tag], np.int64)) for tag in self._tags]
-        self._instances = instances
-        self._box = BoxGuide(pieces, continuing, codec.canvas)
-        self._rows = RowGuide(codec, vocab, alternate=colours == "alternate")
-        self._pieces = pieces
+        self._instances = options.instances
+        self._box = BoxGuide(tokens.pieces, tokens.continuing, codec.canvas)
+        self._rows = RowGuide(codec, vocab, alternate=options.colours == "alternate")
+        self._pieces = tokens.pieces
         self._tree = None if labels is None else _tree(labels, self._tags[REF_END])
-        text, self._label_text = texts
-        super().__init__(text, ends, always, start)
+        self._label_text = tokens.within
+        super().__init__(tokens, options)
         for state in (self._outset(), (_LABEL, 0, b"", b""), (_LABEL, 0, None, b"")):
             self.options(state)  # the long lists, so that no answer has to wait for them
 

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from maskcodec._arrays import bounds
 from maskcodec._boxids import BLANKS
 from maskcodec._lazy import kernels as k
 from maskcodec.spelling import MAX_RUN, REPEATS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from maskcodec._anytokenizer import AnyTokenizer
     from maskcodec._arrays import Index
     from maskcodec.bricks import BSD
@@ -58,8 +57,3 @@ def blanks(
             if newlines := text.count("\n"):
                 found.append((number, k.IGNORED + 2 * newlines + (text.strip(" \n") != "")))
     return found
-
-
-def bounds(rows: Sequence[Sequence[int] | Index]) -> Index:
-    """Where each of several lists begins when they stand one after another, and where all end."""
-    return np.cumsum([0, *map(len, rows)]).astype(np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from maskcodec._arrays import Index
-    from maskcodec._guide import Colours
+    from maskcodec._guide import GuideOptions, GuideWords
     from maskcodec._labelcodec import LabelCodec
-    from maskcodec._spelled import NoText, PlainText
     from maskcodec.vocab import Vocab
 
 _CELLS = "cells"
@@ -65,30 +64,20 @@ class GridGuide(Guide):
     ----------
     codec, vocab
         The codec and its ids.
-    pieces
-        The tokens of the vocabulary that are text, and their bytes.
-    text
-        What may stand in free text.
+    words, options
+        The tokens to choose from, and what was asked for.
     labels
         The labels to choose from, the background among them.
-    colours
-        ``"alternate"`` does not allow the same label twice in a row.
-    ends, always, start
-        As for `BrickGuide`.
     """
 
     def __init__(
         self,
         codec: LabelCodec,
         vocab: Vocab,
-        pieces: dict[int, bytes],
-        text: PlainText | NoText,
+        words: GuideWords,
+        options: GuideOptions,
         *,
         labels: Sequence[str],
-        colours: Colours,
-        ends: Iterable[int],
-        always: Iterable[int],
-        start: Any,
     ) -> None:
         rows, columns = codec.canvas
         self._rows, self._columns = (rows, columns) if codec.by_row else (1, rows * columns)
@@ -96,7 +85,7 @@ class GridGuide(Guide):
         self._only_end = frozen(np.array([self._seg_end], np.int64))
         star, bar, newline, last = (mark.encode() for mark in codec.marks())
         self._bar, self._newline, self._last = bar, newline, last
-        self._alternate = colours == "alternate" and len(labels) > 1
+        self._alternate = options.colours == "alternate" and len(labels) > 1
         self._nodes: list[dict[int, int]] = [{}]
         self._below: list[set[int]] = [set()]  # the labels that a node may become
         self._leaves: dict[int, int] = {}
@@ -104,7 +93,7 @@ class GridGuide(Guide):
             self._plant(label.encode() + star, k)
         written = [*labels, *(codec.marks() if codec.by_row else codec.marks()[:2])]
         alphabet = set(" ".join(written).encode() + _DIGITS)
-        tokens = {n: p for n, p in pieces.items() if p and alphabet.issuperset(p)}
+        tokens = {n: p for n, p in words.pieces.items() if p and alphabet.issuperset(p)}
         _check_alphabet("".join([*written, _DIGITS.decode()]), set(tokens.values()))
         self._pieces = tokens
         self._trie, self._ids = _trie(tokens)
@@ -115,7 +104,7 @@ class GridGuide(Guide):
         self._single = all(len(piece) == 1 for piece in tokens.values() if _DIGIT.search(piece))
         self._most = 1 + max(sum(map(int, found)) for found in numbers)
         self._known: dict[RunState, Index] = {}
-        super().__init__(text, ends, always, start)
+        super().__init__(words, options)
         for count in (0, 1):
             self.options((FREE, count, b""))  # the long lists, so that no answer waits for them
 

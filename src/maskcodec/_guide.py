@@ -5,25 +5,101 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections import OrderedDict
+from dataclasses import dataclass, fields
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from maskcodec._idreading import as_ids
-from maskcodec._spelled import NoText, PlainText, frozen
-from maskcodec.errors import DecodeError
+from maskcodec._spelled import NoText, PlainText, frozen, spelled_tokens
+from maskcodec.errors import ConfigError, DecodeError, VocabError
+from maskcodec.grid import check_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
+    from maskcodec._anytokenizer import AnyTokenizer
     from maskcodec._arrays import Index
+    from maskcodec.vocab import Vocab
 
 Colours: TypeAlias = Literal["any", "alternate"]
 State: TypeAlias = tuple[Any, ...]
 
 FREE, END = "free", "end"
 _REMEMBERED = 1 << 18  # ids of answers whose state is known without reading them again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuideOptions:
+    """What was asked of a guide; `TokenCodec.guide` describes it."""
+
+    colours: Colours = "any"
+    instances: int | None = None
+    labels: tuple[str, ...] | None = None
+    start: tuple[int, ...] = ()
+    ends: tuple[int, ...] = ()
+    free_text: bool = True
+
+    def __post_init__(self) -> None:
+        check_choice(self.colours, Colours, "colours")
+        if self.instances is not None and operator.index(self.instances) < 0:
+            raise ConfigError(f"instances must be 0 or more, or None, got {self.instances}")
+        if min(self.ends, default=0) < 0:
+            raise VocabError(f"ends must be ids, 0 or more, got {min(self.ends)}")
+
+
+class GuideWords(NamedTuple):
+    """The tokens of a vocabulary, by what a guide may do with them.
+
+    Attributes
+    ----------
+    pieces
+        Those that are text, and their bytes.
+    continuing
+        Those of them that only continue a word.
+    text, within
+        What may stand in free text, and in a label.
+    ends, always
+        The ids that end an answer, and those that may come behind them.
+    """
+
+    pieces: dict[int, bytes]
+    continuing: frozenset[int]
+    text: PlainText | NoText
+    within: PlainText
+    ends: frozenset[int]
+    always: frozenset[int]
+
+
+def guide_words(options: GuideOptions, tokenizer: AnyTokenizer, vocab: Vocab) -> GuideWords:
+    """The tokens that a guide chooses from; errors are those of `TokenCodec.guide`."""
+    everything, added, continuing = spelled_tokens(tokenizer)
+    words, end = vocab.words, tokenizer.end()
+    wrong = [word for word, number in words.items() if number in options.ends]
+    if wrong:
+        raise ConfigError(f"ends holds the id of {wrong[0]!r}, which is a part of answers")
+    stops = {*options.ends, *(() if end is None else (end,))}
+    if not options.free_text and options.instances == 0:
+        raise ConfigError("without free text an answer is its instances; instances must not be 0")
+    if not options.free_text and not stops:
+        raise ConfigError(
+            "the tokenizer has no token that ends an answer, so that without free text nothing "
+            "could come behind its masks; give ends=, such as a model's eos_token_id"
+        )
+    # What readers pass over may stand between instances, and is nothing inside them.
+    others = {n: spelled for n, spelled in added.items() if n not in vocab.word_ids}
+    free = {n: spelled for n, spelled in {**everything, **others}.items() if n not in stops}
+    never = vocab.ignored | stops
+    pieces = {n: spelled for n, spelled in everything.items() if n not in never}
+    return GuideWords(
+        pieces=pieces,
+        continuing=continuing,
+        text=PlainText(free, list(words)) if options.free_text else NoText(everything),
+        within=PlainText(pieces, list(words)),
+        ends=frozenset(stops),
+        always=vocab.ignored,
+    )
 
 
 class Guide(ABC):
@@ -37,18 +113,15 @@ class Guide(ABC):
 
     made_by: tuple[Any, ...] = ()  # the `TokenCodec` and its options
 
-    def __init__(
-        self, text: PlainText | NoText, ends: Iterable[int], always: Iterable[int], start: Any
-    ) -> None:
-        self._text = text
-        self._ends = frozenset(ends)
-        self._always = frozenset(always)
+    def __init__(self, words: GuideWords, options: GuideOptions) -> None:
+        self._text = words.text
+        self._ends, self._always = words.ends, words.always
         self._after = frozen(np.array(sorted(self._ends | self._always), np.int64))
         self._states: OrderedDict[tuple[int, ...], State] = OrderedDict()
         self._held = 0  # ids in `_states`
         self._lock = Lock()
         self._begin = self._outset()
-        self._begin = self._walk(as_ids(start).tolist())
+        self._begin = self._walk(options.start)
 
     def __reduce__(self) -> tuple[Callable[..., Guide], tuple[Any, ...]]:
         return _made_again, self.made_by
@@ -158,6 +231,6 @@ class Guide(ABC):
         return None if end is None else (FREE, state[1], end)
 
 
-def _made_again(tokens: Any, options: dict[str, Any]) -> Guide:
-    guide: Guide = tokens.guide(**options)
+def _made_again(tokens: Any, options: GuideOptions) -> Guide:
+    guide: Guide = tokens.guide(**{f.name: getattr(options, f.name) for f in fields(options)})
     return guide

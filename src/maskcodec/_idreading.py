@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
     from maskcodec._anytokenizer import AnyTokenizer
     from maskcodec._arrays import Index, Mask
+    from maskcodec._brickvocab import BrickVocab
     from maskcodec._instances import Box
     from maskcodec.bricks import BSD
     from maskcodec.errors import Problem
     from maskcodec.frame import BoxFrame
     from maskcodec.region import Region
     from maskcodec.spelling import Spelling
-    from maskcodec.vocab import BrickVocab, Vocab
+    from maskcodec.vocab import Vocab
 
     _Room: TypeAlias = tuple[Index, bytearray, Mask]
 

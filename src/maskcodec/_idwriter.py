@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from maskcodec import _kernels as k
-from maskcodec._arrays import as_bytes, is_plain
-from maskcodec._brickids import bounds
+from maskcodec._arrays import as_bytes, bounds, is_plain
 from maskcodec.grid import Sampling, every_cell, nearest_pixels, sample_mask, sampled
 from maskcodec.spelling import REF, REF_END, instance_label
 from maskcodec.vocab import label_ids
@@ -19,10 +18,10 @@ if TYPE_CHECKING:
 
     from maskcodec._anytokenizer import AnyTokenizer
     from maskcodec._arrays import Index, IntegerArray, Mask
+    from maskcodec._brickvocab import BrickVocab
     from maskcodec.bricks import BSD
     from maskcodec.frame import BoxFrame, BoxSampling
     from maskcodec.runs import RunMask
-    from maskcodec.vocab import BrickVocab
 
 _CACHED = 4096  # labels that are remembered
 _CACHED_LENGTH = 100  # longer ones are no class names: a cache of them would be a leak

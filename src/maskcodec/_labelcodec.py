@@ -13,13 +13,17 @@ from maskcodec._arrays import packed
 from maskcodec._inputs import as_label_map, as_mask
 from maskcodec._lazy import descriptor, kernels
 from maskcodec._reading import TextReading, warn_dropped
-from maskcodec.codec import MAX_GRID, Codec, check_apart, lost_labels_message, strings
-from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError
+from maskcodec.codec import MAX_GRID, Codec, check_apart, lost_error, lost_labels_message, strings
+from maskcodec.errors import ConfigError, LabelError, MaskError
 from maskcodec.grid import check_choice, index_of, sample_labels, sample_mask
 from maskcodec.labelgrid import LabelGrid, RecoveredGrid, cell_label, drawn_grid, named_values
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from maskcodec._anytokenizer import AnyTokenizer
     from maskcodec._arrays import Cells, Index, Mask
+    from maskcodec._binding import Binding
 
 Lost: TypeAlias = Literal["raise", "drop"]
 Names: TypeAlias = Mapping[int, str] | Sequence[str]
@@ -104,7 +108,7 @@ class LabelCodec(Codec):
         if gone:
             message = lost_labels_message(self, gone)
             if lost == "raise":
-                raise LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
+                raise lost_error(message)
             if dropped is None:
                 warn_dropped(message)
             else:
@@ -171,6 +175,12 @@ class LabelCodec(Codec):
         """
         reading = TextReading(text, strict=False)
         return RecoveredGrid(self._read(reading), reading.problems())
+
+    def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> Binding:
+        """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""
+        from maskcodec._labelbinding import LabelBinding
+
+        return LabelBinding(self, tokenizer, ignore)
 
     def tags(self) -> tuple[str, ...]:
         """The opening and the closing tag."""

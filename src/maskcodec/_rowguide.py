@@ -11,9 +11,9 @@ from maskcodec.spelling import MAX_RUN, SEG_END
 
 if TYPE_CHECKING:
     from maskcodec._arrays import Index
+    from maskcodec._brickvocab import BrickVocab
     from maskcodec.bricks import BSD
     from maskcodec.spelling import Box
-    from maskcodec.vocab import BrickVocab
 
 _NONE = 0  # the brick before the first of a row
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 import operator
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
 from maskcodec._arrays import brief
-from maskcodec.errors import ConfigError
+from maskcodec.errors import ConfigError, LostMaskError
 from maskcodec.grid import Sampling, check_choice
 from maskcodec.runs import RunMask
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from maskcodec._arrays import IntegerArray
@@ -43,6 +43,9 @@ class Codec(ABC):
     sampling
         How pixels become cells: ``"nearest"``, ``"area"`` or ``"keep"``.
     """
+
+    # Whether a text is instances, each with a label and a box, or else a grid of labels.
+    has_instances: ClassVar[bool] = False
 
     grid: int | tuple[int, int] = 64
     sampling: Sampling = "nearest"
@@ -85,6 +88,14 @@ class Codec(ABC):
     @abstractmethod
     def vocabulary(self) -> list[str]:
         """The tags and bricks that a tokenizer must have as one token each."""
+
+    def bind(self, tokenizer: Any, ignore: Iterable[int | str] = ()) -> Any:  # noqa: ARG002
+        """What `maskcodec.TokenCodec` asks where ids are more than the text that they spell.
+
+        A format that writes ids without text, streams, guides or has a grammar returns a `Binding`
+        of its own; None means that everything goes through the text.
+        """
+        return None
 
     def get_config(self) -> dict[str, Any]:
         """The codec as plain data for JSON: ``"id"`` and every setting, defaults included.
@@ -246,6 +257,11 @@ def lost_labels_message(codec: Codec, labels: Sequence[str]) -> str:
         f"{', '.join(map(repr, labels))} has pixels, but no cell of {codec.cells_name()} is "
         f"left of it with sampling={codec.sampling!r}"
     )
+
+
+def lost_error(message: str) -> LostMaskError:
+    """What to raise where something is lost and the caller did not say that it may be."""
+    return LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
 
 
 def strings(value: Any, what: str, count: int = 2) -> tuple[str, ...]:

@@ -11,9 +11,9 @@ from maskcodec.spelling import MAX_RUN, SEG, SEG_END
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from maskcodec._brickvocab import BrickVocab
     from maskcodec.bricks import BSD
     from maskcodec.spelling import Box
-    from maskcodec.vocab import BrickVocab
 
 
 def box_grammar(codec: BSD, vocab: BrickVocab, box: Sequence[int]) -> str:

@@ -15,11 +15,11 @@ from maskcodec.spelling import BOX, BOX_END, REF, SEG, SEG_END
 
 if TYPE_CHECKING:
     from maskcodec._arrays import Cells, Index, Mask
+    from maskcodec._brickvocab import BrickVocab
     from maskcodec._idreading import BrickReader
     from maskcodec._instances import Box
     from maskcodec.errors import Problem
     from maskcodec.region import Region
-    from maskcodec.vocab import BrickVocab
 
 # As plain numbers, which Python compares faster than NumPy's.
 _TEXT, _TAG, _PASSED_OVER = int(k.TEXT), int(k.TAG), (int(k.SPACE), int(k.IGNORED))

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from maskcodec._anytokenizer import AnyTokenizer, load_saved
-from maskcodec._brickids import bounds
-from maskcodec._inputs import as_mask, as_masks
-from maskcodec._lazy import idwriter
+from maskcodec._binding import Binding
+from maskcodec._guide import GuideOptions
+from maskcodec._idreading import as_ids
+from maskcodec._inputs import as_masks
 from maskcodec._reading import warn_dropped
-from maskcodec._tokenreader import TokenReader
-from maskcodec.bricks import BSD, Lost
+from maskcodec.bricks import Lost
+from maskcodec.codec import Codec, lost_error
 from maskcodec.codec import load as load_codec
-from maskcodec.codec import lost_labels_message, lost_message
-from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError, VocabError
+from maskcodec.errors import ConfigError, MaskError, VocabError
 from maskcodec.grid import check_choice
 from maskcodec.runs import as_image_size
-from maskcodec.vocab import BrickVocab
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from maskcodec._arrays import Index
-    from maskcodec.codec import Codec
+    from maskcodec._guide import Colours, Guide
+    from maskcodec.stream import MaskStream
 
 
-class TokenCodec(TokenReader):
+class TokenCodec:
     """A codec together with a tokenizer: masks to ids and ids to masks.
 
     The ids are exactly those that the tokenizer makes of the codec's text. B-SD with bricks is
@@ -75,11 +77,14 @@ class TokenCodec(TokenReader):
     """
 
     def __init__(self, codec: Codec, tokenizer: Any, *, ignore: Iterable[int | str] = ()) -> None:
-        super().__init__(codec, tokenizer, ignore=ignore)
-        self._writer: idwriter.BrickWriter | None = None
-        vocab = self._vocab
-        if isinstance(codec, BSD) and isinstance(vocab, BrickVocab) and vocab.tables is not None:
-            self._writer = idwriter.BrickWriter(codec, self._any, vocab)
+        if not isinstance(codec, Codec):
+            raise TypeError(f"codec must be one of maskcodec's codecs, got {codec!r}")
+        self.codec = codec
+        self.tokenizer = tokenizer
+        self._ignore = ignore if isinstance(ignore, (str, bytes)) else tuple(ignore)
+        self._any = AnyTokenizer(tokenizer)
+        bound = codec.bind(self._any, self._ignore)
+        self._binding: Binding = bound or Binding(codec, self._any, self._ignore)
 
     def encode(
         self,
@@ -110,17 +115,11 @@ class TokenCodec(TokenReader):
         LabelError
             The tokenizer would swallow a tag beside this label.
         """
-        if self._writer is None:
-            settings = {} if lost is None else {"lost": lost}
-            text = cast("Any", self.codec).encode(image, labels, shape=shape, **settings)
-            return self._from_text(text, labels)
+        options: dict[str, Any] = {"shape": shape}
         if lost is not None:
             check_choice(lost, Lost, "lost")
-        pixels = as_mask(image, shape)
-        ids = self._writer.one(pixels, labels)
-        if len(ids) == 0:  # lost, or empty to begin with: the codec knows what to say
-            cast("BSD", self.codec).encode(pixels, labels, lost=lost or "raise")
-        return ids
+            options["lost"] = lost
+        return self._binding.encode(image, labels, **options)
 
     def encode_many(
         self,
@@ -140,7 +139,7 @@ class TokenCodec(TokenReader):
         ConfigError
             The codec is image-wise: it has no instances.
         """
-        if not isinstance(self.codec, BSD):
+        if not self.codec.has_instances:
             raise ConfigError(
                 f"{self.codec.codec_id} writes one text for a whole image and has no instances; "
                 "use encode, or encode_batch for several images"
@@ -190,38 +189,182 @@ class TokenCodec(TokenReader):
         MaskError, LostMaskError, LabelError, TypeError
             As the codec's `encode`; the message gives the mask's index.
         """
-        drop = (lost or ("raise" if isinstance(self.codec, BSD) else "drop")) == "drop"
+        instances = self.codec.has_instances
+        drop = (lost or ("raise" if instances else "drop")) == "drop"
         check_choice(lost or "drop", Lost, "lost")
         images = masks if isinstance(masks, np.ndarray) else list(masks)
         names = [labels] if isinstance(labels, str) else list(labels)
         if isinstance(labels, str) or len(names) != len(images):
             count = "one str" if isinstance(labels, str) else str(len(names))
             raise MaskError(f"there must be a label for each mask, got {len(images)} and {count}")
-        instances = isinstance(self.codec, BSD)
         maps = [not (instances or isinstance(name, str)) for name in names]
         stack = as_masks(images, shape, maps)
-        if self._writer is not None:
-            ids, offsets = self._writer.many(stack, names)
-            empty = np.flatnonzero(np.diff(offsets) == 0).tolist()
-            gone = {i: [names[i]] for i in empty if stack[i].any()}
-        else:
-            pairs = [self._through_text(m, name) for m, name in zip(stack, names, strict=True)]
-            rows = [row for row, _ in pairs]
-            ids, offsets = np.concatenate([np.empty(0, np.int64), *rows]), bounds(rows)
-            gone = {index: lost_here for index, (_, lost_here) in enumerate(pairs) if lost_here}
-        for index, those in gone.items():
-            where = f"mask {index}" if len(stack) > 1 else "mask"
-            if isinstance(self.codec, BSD):
-                message = lost_message(self.codec, where, names[index], stack[index])
-            else:
-                message = f"{where}: {lost_labels_message(self.codec, those)}"
+        ids, offsets, gone = self._binding.encode_each(stack, names)
+        for message in gone.values():
             if not drop:
-                raise LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
+                raise lost_error(message)
             if dropped is None:
                 warn_dropped(message)
         if dropped is not None:
             dropped.extend(gone)
         return ids, offsets
+
+    @property
+    def words(self) -> dict[str, int]:
+        """The tags and bricks, and their ids."""
+        return dict(self._binding.vocab.words)
+
+    def decode(self, ids: Any) -> Any:
+        """What ids describe, strictly; padding and the end of the text are passed over.
+
+        Parameters
+        ----------
+        ids
+            (n,), integer: an array, a list, a tensor of any device.
+
+        Returns
+        -------
+        What the codec's `decode` returns: a list of `Region`, or a `LabelGrid`.
+
+        Raises
+        ------
+        DecodeError, TruncatedError
+            As the codec's `decode`. For B-SD with bricks ``position`` is an index into `ids`; for
+            the others into ``text(ids)``.
+        VocabError
+            The ids are not one-dimensional.
+        TypeError
+            They are not integers.
+        """
+        return self._binding.decode(ids)
+
+    def recover(self, ids: Any) -> Any:
+        """Whatever can be drawn of any ids at all, and what was wrong with them.
+
+        Returns
+        -------
+        What the codec's `recover` returns: `RecoveredRegions`, or a `RecoveredGrid`. Positions are
+        those of `decode`.
+
+        Raises
+        ------
+        VocabError, TypeError
+            What is given is not ids.
+        """
+        return self._binding.recover(ids)
+
+    def text(self, ids: Any) -> str:
+        """The text of ids as the tokenizer has it, without padding and the end of the text."""
+        return self._binding.text(ids)
+
+    def stream(self) -> MaskStream:
+        """A decoder for ids that come one by one, as a model writes them.
+
+        Raises
+        ------
+        ConfigError
+            The codec is not B-SD with bricks.
+
+        Examples
+        --------
+        ::
+
+            stream = tokens.stream()
+            for id_ in answer:
+                if stream.push(id_).row_ended:
+                    show(stream.canvas)
+            regions = stream.regions
+        """
+        return self._binding.stream()
+
+    def guide(
+        self,
+        *,
+        colours: Colours = "any",
+        instances: int | None = None,
+        labels: Iterable[str] | None = None,
+        start: Any = (),
+        ends: int | Iterable[int] | None = None,
+        free_text: bool = True,
+    ) -> Guide:
+        """An automaton that says which ids may come next, so that the answer decodes strictly.
+
+        Free text goes on until an instance begins; in one, only what the format has. Made in
+        about half a second for a vocabulary of 150,000: make it once and use it for all answers.
+
+        It holds an answer to what decodes, not to an end: text goes on as long as a model likes.
+        With ``labels`` and no free text, and for B-SD with ``instances``, its length has a bound.
+
+        Parameters
+        ----------
+        colours
+            ``"alternate"``: no brick of the same colour behind another, unless that has 63 cells;
+            in R-RLE and I-RLE, no label twice in a row.
+        instances
+            The most instances there may be.
+        labels
+            The labels to choose from; by default any. R-RLE and I-RLE need them; their background
+            is always one.
+        start
+            Ids of the answer that are there already, such as those of ``<ref>dog</ref>``; what
+            `Guide.allowed` is asked for comes behind them.
+        ends
+            Further ids that end an answer, besides the tokenizer's own: the ``eos_token_id`` of a
+            model's generation config, which is one, several or None.
+        free_text
+            Whether words may stand around masks. Without them an answer is its masks, one behind
+            the other and at least one, and then its end; before them, at most a space.
+
+        Raises
+        ------
+        ConfigError
+            The codec is neither B-SD with bricks nor R-RLE or I-RLE, or an option does not fit it;
+            there is no free text, and no id that ends an answer.
+        LabelError
+            A label would break the text.
+        VocabError
+            The vocabulary cannot spell what may come, or not in a known way; an end is below 0.
+        DecodeError
+            `start` is no beginning of an answer.
+        """
+        if isinstance(labels, str):
+            raise TypeError(f"labels must be several str, got one: {labels!r}")
+        several = ends if isinstance(ends, Iterable) else () if ends is None else (ends,)
+        options = GuideOptions(
+            colours=colours,
+            instances=instances,
+            labels=None if labels is None else tuple(labels),
+            start=tuple(as_ids(start).tolist()),
+            ends=tuple(map(operator.index, several)),
+            free_text=free_text,
+        )
+        guide = self._binding.guide(options)
+        guide.made_by = self, options
+        return guide
+
+    def grammar(self, box: Sequence[int]) -> str:
+        """What comes behind a box that is known, ``<seg>`` to ``</seg>``, as an EBNF of token ids.
+
+        In the notation of xgrammar, ``Token(id)``, for engines that take a grammar rather than a
+        guide. On the canvas a box that the model writes itself needs the guide: its width decides
+        what follows, which no context-free grammar can hold. In the box frame the first row does,
+        and the grammar is the same for every box.
+
+        Parameters
+        ----------
+        box
+            (x1, y1, x2, y2) in cells, or in the box frame in bins, both corners inside.
+
+        Raises
+        ------
+        ConfigError
+            The codec is not B-SD with bricks.
+        MaskError
+            The box does not lie on the canvas.
+        TypeError
+            It is not four integers.
+        """
+        return self._binding.grammar(box)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write codec and tokenizer to a folder, made if it is missing; `load` reads them back.
@@ -267,33 +410,6 @@ class TokenCodec(TokenReader):
 
     def __repr__(self) -> str:
         return f"<TokenCodec {self.codec!r} with {type(self.tokenizer).__name__}>"
-
-    def _through_text(self, mask: Any, label: Any) -> tuple[Index, list[Any]]:
-        """The ids of a mask, and the labels of it that were lost."""
-        gone: list[Any] = []
-        codec = self.codec
-        if isinstance(codec, BSD):
-            text = codec.encode_many([mask], [label], lost="drop", dropped=gone)
-        else:
-            text = cast("Any", codec).encode(mask, label, lost="drop", dropped=gone)
-        return self._from_text(text, label), gone
-
-    def _from_text(self, text: str, labels: Any) -> Index:
-        ids = self._any.encode(text)
-        for tag in self.codec.tags():
-            if text.count(tag) != ids.count(self._vocab.words[tag]):
-                raise LabelError(
-                    f"{labels!r:.200} does not leave {tag!r} whole: one of the tokenizer's added "
-                    "tokens swallows a part of it; remove or replace the label"
-                )
-        passed_over = self._vocab.ignored.intersection(ids)
-        if passed_over:
-            token = self._any.decode([min(passed_over)])
-            raise LabelError(
-                f"{labels!r:.200} holds {token!r}, which stands around answers and is passed over "
-                "when they are read; remove or replace it"
-            )
-        return np.array(ids, np.int64)
 
 
 def _rebuilt(codec: Codec, tokenizer: Any, ignore: tuple[int | str, ...]) -> TokenCodec:

@@ -1,0 +1,114 @@
+"""A codec with a tokenizer, as `TokenCodec` asks for it: by way of its text, for any format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from maskcodec._arrays import bounds
+from maskcodec._idreading import as_ids, padding, text_of
+from maskcodec.errors import ConfigError, LabelError
+from maskcodec.vocab import inside, read_vocab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from maskcodec._anytokenizer import AnyTokenizer
+    from maskcodec._arrays import Index
+    from maskcodec._guide import Guide, GuideOptions
+    from maskcodec.codec import Codec
+    from maskcodec.stream import MaskStream
+
+
+class Binding:
+    """What a tokenizer makes of a codec's text, and back.
+
+    A format that has more, such as ids without text, a stream, a guide or a grammar, has a subclass
+    of its own, which its `Codec.bind` returns. Parameters and errors are those of `TokenCodec`.
+
+    Parameters
+    ----------
+    codec, tokenizer
+        The two.
+    ignore
+        Further tokens or ids that stand around an answer.
+    """
+
+    def __init__(
+        self, codec: Codec, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()
+    ) -> None:
+        self.codec = codec
+        self.tokenizer = tokenizer
+        self.vocabulary = tokenizer.vocabulary()
+        self.vocab = read_vocab(tokenizer, self.vocabulary, codec, ignore)
+
+    def encode(self, image: Any, labels: Any, **options: Any) -> Index:
+        """The ids of a mask or a label map; options are those of the codec's `encode`."""
+        return self._from_text(cast("Any", self.codec).encode(image, labels, **options), labels)
+
+    def encode_each(self, masks: Any, labels: Sequence[Any]) -> tuple[Index, Index, dict[int, str]]:
+        """The ids of masks, where each one's begin and end, and by index what to say of those lost.
+
+        ``masks`` is what `as_masks` returns.
+        """
+        rows, gone = [np.empty(0, np.int64)], {}
+        for index, (mask, label) in enumerate(zip(masks, labels, strict=True)):
+            text, message = self._write(mask, label, f"mask {index}" if len(labels) > 1 else "mask")
+            rows.append(self._from_text(text, label))
+            if message:
+                gone[index] = message
+        return np.concatenate(rows), bounds(rows[1:]), gone
+
+    def decode(self, ids: Any) -> Any:
+        """What ids describe, strictly."""
+        return self.codec.decode(self.text(ids))
+
+    def recover(self, ids: Any) -> Any:
+        """Whatever can be drawn of any ids at all."""
+        return self.codec.recover(self.text(ids))
+
+    def text(self, ids: Any) -> str:
+        """The text of ids as the tokenizer has it, without padding."""
+        numbers = as_ids(ids)
+        return text_of(numbers[~padding(numbers, self.vocab)], self.tokenizer, self.vocab)
+
+    def stream(self) -> MaskStream:
+        """A decoder for ids that come one by one."""
+        raise ConfigError(f"there are streams for B-SD with bricks, got {self.codec!r}")
+
+    def guide(self, options: GuideOptions) -> Guide:  # noqa: ARG002
+        """An automaton that says which ids may come next."""
+        raise ConfigError(
+            f"there are guides for B-SD with bricks, for R-RLE and I-RLE, got {self.codec!r}"
+        )
+
+    def grammar(self, box: Sequence[int]) -> str:  # noqa: ARG002
+        """What comes behind a box that is known."""
+        raise ConfigError(f"there are grammars for B-SD with bricks, got {self.codec!r}")
+
+    def _write(self, mask: Any, label: Any, where: str) -> tuple[str, str]:  # noqa: ARG002
+        """A mask as text, and what to say of it if something of it is lost."""
+        return self.codec.encode(mask, label), ""
+
+    def _from_text(self, text: str, labels: Any) -> Index:
+        ids = self.tokenizer.encode(text)
+        for tag in self.codec.tags():
+            if text.count(tag) != ids.count(self.vocab.words[tag]):
+                raise LabelError(
+                    f"{labels!r:.200} does not leave {tag!r} whole: one of the tokenizer's added "
+                    "tokens swallows a part of it; remove or replace the label"
+                )
+        passed_over = self.vocab.ignored.intersection(ids)
+        if passed_over:
+            token = self.tokenizer.decode([min(passed_over)])
+            raise LabelError(
+                f"{labels!r:.200} holds {token!r}, which stands around answers and is passed over "
+                "when they are read; remove or replace it"
+            )
+        return np.array(ids, np.int64)
+
+    def _keeps_newlines(self) -> bool:
+        before, after = self.codec.tags()[-2:]
+        ids = inside(self.tokenizer, before, "1\n1", after)
+        return ids is None or "\n" in self.tokenizer.decode(ids)
