@@ -94,6 +94,20 @@ def test_splits(tmp_path):
         Refer(write(tmp_path, []), split="")
 
 
+def test_names_of_splits_in_a_message_are_few_short_and_printable(tmp_path):
+    splits = ["a" * 3000, "\ud800\x1b[2J", *map(str, range(20))]
+    refs = [ref(k, "dog", split=split) for k, split in enumerate(splits)]
+    data = pickle.dumps(refs)
+    with pytest.raises(SourceError) as caught:
+        Refer(write(tmp_path, data), split="train")
+    _, _, known = str(caught.value).partition("; it has ")
+    start = "a" * 27
+    assert known == (
+        f"{start}...{start}a (1), \\ud800\\x1b[2J (1), 0 (1), 1 (1), 2 (1), 3 (1), 4 (1), 5 (1) "
+        "and 14 more"
+    )
+
+
 def test_who_split_them(tmp_path):
     write(tmp_path, [ref(7, "by umd")], file="refs(umd).p")
     assert [sample.query for sample in Refer(tmp_path)] == ["by umd"]

@@ -293,6 +293,16 @@ def test_an_answer_must_not_speak_of_what_is_not_there():
     assert broken(maker()(asked)) == ("the answer speaks of roi1, roi2, but the regions are roi0")
     asked = sample("reasoning", query="?", answer="{roi0}")
     assert broken(maker()(asked)) == "the answer speaks of roi0, but the regions are none"
+    answer = "".join(f"{{roi{k}}}" for k in range(100))
+    asked = sample("reasoning", query="?", answer=answer)
+    message = broken(maker()(asked))
+    assert message.endswith("roi14, roi15 and 92 more, but the regions are none")
+
+
+def test_a_long_label_is_cut_in_messages():
+    asked = sample("expression", ("a" * 3000, [[1, 2, 3]]), query="dog")
+    start = "a" * 80
+    assert broken(maker()(asked)).startswith(f"instance 0 ('{start}...'): mask, polygon 0 has")
 
 
 def test_several_expressions_are_turns_of_one_conversation():

@@ -599,6 +599,7 @@ PANOPTIC_FAULTS = [
     (changed("annotations", 0, file_name="../8.png"), "image 8", f"'../8.png' {NOWHERE}"),
     (changed("annotations", 0, file_name="/8.png"), "image 8", f"'/8.png' {NOWHERE}"),
     (changed("annotations", 0, file_name="."), "image 8", f"'.' {NOWHERE}"),
+    (changed("annotations", 0, file_name="a/" * 400), "image 8", f"a/a/' {NOWHERE}"),
     (changed("images", 1, width=9), "image 8", "but its image has 6 x 9"),
     (changed("images", 1, width="8"), "image 8", 'in pixels: 6 and "8"'),
     (

@@ -14,7 +14,7 @@ import numpy as np
 from maskcodec.errors import DecodeError, LabelError, Problem, TruncatedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from maskcodec._arrays import Index, Mask
 
@@ -138,6 +138,13 @@ def check_label(label: object) -> str:
 def shown(label: str) -> str:
     """A label in a message: a model may write a very long one."""
     return repr(label if len(label) <= 80 else label[:80] + "...")
+
+
+def few(names: Iterable[str]) -> str:
+    """Some names in a message, and how many there are besides."""
+    listed = list(names)
+    more = f" and {len(listed) - 8} more" if len(listed) > 8 else ""
+    return f"{', '.join(listed[:8]) or 'none'}{more}"
 
 
 def warn_dropped(message: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from maskcodec._reading import shown
 from maskcodec.bricks import BSD
 from maskcodec.coco import read
 from maskcodec.errors import LabelError, LostMaskError, MaskError
@@ -73,8 +74,8 @@ def draw(
     if drawing.lost and lost == "raise":
         index = drawing.lost[0]
         raise LostMaskError(
-            f"instance {index} ({labels[index]!r}): no cell of {codec.cells_name()} is left of "
-            f"it; {_HINT}"
+            f"instance {index} ({shown(labels[index])}): no cell of {codec.cells_name()} is left "
+            f"of it; {_HINT}"
         )
     return drawing
 
@@ -88,7 +89,7 @@ def _one_by_one(
             arguments = [instance.segmentation], [label]
             parts.append(codec.encode_many(*arguments, shape=shape, lost="drop", dropped=[]))
         except (MaskError, LabelError, TypeError) as error:
-            raise type(error)(f"instance {index} ({label!r}): {error}") from error
+            raise type(error)(f"instance {index} ({shown(label)}): {error}") from error
     return Drawing("".join(parts), parts, [k for k, part in enumerate(parts) if not part])
 
 
@@ -105,7 +106,7 @@ def _map(
                 raise LabelError(f"{name!r} is the background's label; give the codec another one")
             masks.append(read(instance.segmentation, shape))
         except (MaskError, LabelError, TypeError) as error:
-            raise type(error)(f"instance {index} ({label!r}): {error}") from error
+            raise type(error)(f"instance {index} ({shown(label)}): {error}") from error
         names.append(name)
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     cells = np.zeros(codec.canvas, np.int32)
@@ -114,9 +115,9 @@ def _map(
     upwards = sorted(range(len(masks)), key=lambda k: (sizes[k], names[k + 1]))
     for index in upwards:  # the same, whatever the order in which the instances came
         cells[drawn[index]] = numbers[names[index + 1]]
-    shown = [
+    visible = [
         bool((cells[own] == numbers[n]).any()) for own, n in zip(drawn, names[1:], strict=True)
     ]
-    parts = [name if seen else "" for name, seen in zip(names[1:], shown, strict=True)]
+    parts = [name if seen else "" for name, seen in zip(names[1:], visible, strict=True)]
     text = codec.encode_grid(LabelGrid(cells, list(numbers)))
     return Drawing(text, parts, [index for index, part in enumerate(parts) if not part])

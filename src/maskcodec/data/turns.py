@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
+from maskcodec._reading import few, shown
 from maskcodec.bricks import BSD
 from maskcodec.data.drawing import Drawing, draw
 from maskcodec.data.labels import Words, alike, usable
@@ -178,8 +179,7 @@ class Turns:
         missing = sorted(set(pieces[1::2]) - set(parts))
         if missing:
             raise LabelError(
-                f"the answer speaks of {', '.join(missing)}, but the regions are "
-                f"{', '.join(parts) or 'none'}"
+                f"the answer speaks of {few(missing)}, but the regions are {few(parts)}"
             )
         told = [
             parts[piece] if number % 2 else self._spaced(piece)
@@ -263,7 +263,9 @@ def chance(seed: int, *what: str) -> float:
 def _without_stop(what: str) -> str:
     """An expression without the full stop at its end."""
     if not what.strip(". "):
-        raise LabelError(f"an expression must have words, got {what!r}; name what it stands for")
+        raise LabelError(
+            f"an expression must have words, got {shown(what)}; name what it stands for"
+        )
     return what.removesuffix(".").rstrip()
 
 
@@ -272,4 +274,6 @@ def _check_encodable(name: str) -> None:
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise LabelError(f"{name!r} is no UTF-8, which rows are written in; rename it") from None
+        raise LabelError(
+            f"{shown(name)} is no UTF-8, which rows are written in; rename it"
+        ) from None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Labels: TypeAlias = Literal["plain", "file"]
 
 _REST = re.compile(r".+-other(-merged)?", re.DOTALL)  # what the others of its kind leave
+_LONGEST_NAME = 500  # characters; COCO's have 16
 _ENDINGS = "-merged", "-other", "-stuff"  # COCO's stuff: "sky-other-merged"
 
 
@@ -250,6 +251,6 @@ def leads_out(name: str) -> bool:
 
 def inside(folder: Path, name: str, where: str) -> Path:
     """A file of a folder, by a name that a dataset gives: it may not lead out of the folder."""
-    if leads_out(name):
+    if leads_out(name) or len(name) > _LONGEST_NAME:
         fail(where, f"{brief(name)} is no name of a file below {folder}")
     return folder.joinpath(*PurePosixPath(name).parts)

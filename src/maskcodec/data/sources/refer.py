@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from maskcodec._arrays import brief
+from maskcodec._reading import few
 from maskcodec.data._jsonfile import id_of, shown
 from maskcodec.data._pickle import read_pickle
 from maskcodec.data.sample import Instance, Sample
@@ -200,7 +202,7 @@ def _of_split(refs: Iterable[Any], split: str, path: Path) -> dict[int, Any]:
             chosen[number] = _trimmed(ref)
     missing = sorted(wanted - {*there, "all"})
     if missing:
-        known = ", ".join(f"{name} ({count})" for name, count in there.items()) or "none"
+        known = few(f"{brief(name)[1:-1]} ({count})" for name, count in there.items())
         raise SourceError(f"{path} has no ref of the split {missing[0]!r}; it has {known}")
     return chosen
 
