@@ -28,7 +28,7 @@ from maskcodec.hf import MaskLogitsProcessor, constrain, generate, stream  # noq
 from maskcodec.hf._images import as_picture  # noqa: E402
 from maskcodec.hf._likelihood import Likelihood  # noqa: E402
 from maskcodec.hf._rowmatch import RowMatch  # noqa: E402
-from maskcodec.hf.answer import Answer, grid_regions, read_answer, region_spans  # noqa: E402
+from maskcodec.hf.answer import Answer, read_answer  # noqa: E402
 
 CODECS = {
     "canvas": (mc.BSD(grid=4), {}),
@@ -646,7 +646,7 @@ def test_bricks_of_pieces():
     ids = [*tokens.encode(MASK, "dog").tolist(), *tokens.encode(MASK, "sky").tolist()]
     answer = scripted("qwen2-vl", tokens, [*ids, tokens.tokenizer.eos_token_id])
     assert [region.label for region in answer.regions] == ["dog", "sky"]
-    assert region_spans(tokens, ids)[1][1] == len(ids)
+    assert tokens.spans(ids)[1][1] == len(ids)
     with pytest.raises(mc.ConfigError, match="there are guides for B-SD with bricks"):
         generate(model_of("qwen2-vl"), processor_of("qwen2-vl"), IMAGE, QUESTION, tokens)
 
@@ -661,7 +661,7 @@ def test_a_label_that_cuts_an_instance_off_leaves_the_scores_in_their_places():
     answer = read_answer(tokens, ids, [math.log(0.5)] * begun + [0.0] * (len(ids) - begun), True)
     assert [region.label for region in answer.regions] == ["dog", "cat"]
     assert answer.scores == pytest.approx([0.5, 1])
-    assert region_spans(tokens, ids) == [(0, cut), (begun, len(ids))]
+    assert tokens.spans(ids) == [(0, cut), (begun, len(ids))]
 
 
 @pytest.mark.parametrize(
@@ -672,7 +672,7 @@ def test_a_label_that_cuts_an_instance_off_leaves_the_scores_in_their_places():
 def test_each_region_has_its_span(codec, data):
     tokens = vocabularies.tokens("byte-level", codec)
     ids = data.draw(vocabularies.answers(tokens))
-    spans = region_spans(tokens, ids)
+    spans = tokens.spans(ids)
     assert len(spans) == len(tokens.recover(ids).regions)
     assert all(0 <= start < stop <= len(ids) for start, stop in spans)
     starts = [start for start, _ in spans]
@@ -876,7 +876,7 @@ def test_strategies_that_take_several_ids_at_once():
 
 
 def test_labels_that_are_nowhere_are_no_regions():
-    (region,) = grid_regions(mc.LabelGrid([[0, 2], [0, 2]], ("others", "sky", "dog")))
+    (region,) = mc.LabelGrid([[0, 2], [0, 2]], ("others", "sky", "dog")).regions()
     assert region == mc.Region("dog", (1, 0, 1, 1), [[1], [1]], (2, 2))
 
 

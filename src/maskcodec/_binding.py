@@ -73,6 +73,13 @@ class Binding:
         numbers = as_ids(ids)
         return text_of(numbers[~padding(numbers, self.vocab)], self.tokenizer, self.vocab)
 
+    def spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Where in ids each region of `recover` stands: all of a grid between its tags."""
+        opening, closing = (self.vocab.words[tag] for tag in self.codec.tags()[-2:])
+        start = next((at for at, number in enumerate(ids) if number == opening), 0)
+        stop = next((at for at in range(start, len(ids)) if ids[at] == closing), len(ids) - 1)
+        return [(start, stop + 1)] * len(self.recover(ids).regions)
+
     def stream(self) -> MaskStream:
         """A decoder for ids that come one by one."""
         raise ConfigError(f"there are streams for B-SD with bricks, got {self.codec!r}")

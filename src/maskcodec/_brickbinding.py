@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from maskcodec._inputs import as_mask
 from maskcodec.codec import lost_message
 from maskcodec.grammar import box_grammar
 from maskcodec.region import RecoveredRegions
-from maskcodec.spelling import REF, REF_END, instance_label
+from maskcodec.spelling import REF, REF_END, SEG_END, instance_label
 from maskcodec.stream import MaskStream
 from maskcodec.vocab import label_ids
 
@@ -52,6 +53,26 @@ class PlainBinding(Binding):
     def recover(self, ids: Any) -> RecoveredRegions:
         """Whatever can be drawn of any ids at all."""
         return self._reading.recover(self.text(ids))
+
+    def spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Where in ids each region of `recover` stands.
+
+        A reader lets an instance end at ``</seg>`` or where the next label begins, so the parts
+        between can be read by themselves, with the tag behind them: an instance that it ends may
+        still be drawn, where one at the end of the text would not be whole.
+        """
+        tags = [self.vocab.words[tag] for tag in self.codec.tags()]
+        ends = {0, len(ids)}
+        for at, number in enumerate(ids):
+            if number == tags[REF]:
+                ends.add(at)
+            elif number == tags[SEG_END]:
+                ends.add(at + 1)
+        spans = []
+        for start, stop in pairwise(sorted(ends)):
+            first = next((at for at in range(start, stop) if ids[at] in tags), start)
+            spans += [(first, stop)] * len(self.recover(ids[start : stop + 1]).regions)
+        return spans
 
     def _write(self, mask: Any, label: Any, where: str) -> tuple[str, str]:
         gone: list[int] = []

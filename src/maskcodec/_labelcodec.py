@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +30,8 @@ Lost: TypeAlias = Literal["raise", "drop"]
 Names: TypeAlias = Mapping[int, str] | Sequence[str]
 
 _MARKS = "*", "|", "\n", ""
+_SEPARATORS = r"[|*\n]|</?(?:ref|box)>"
+_RUN = re.compile(r"[^\s*|][ \t]*\*[ \t]*[0-9]+[ \t]*(?:[|\r\n]|$)")  # label*count, not **words**
 _CACHED_NAMES = 20_000  # characters: tables of more would be a leak
 _DIGITS = len(str(MAX_GRID**2))  # of the longest run
 
@@ -175,6 +178,20 @@ class LabelCodec(Codec):
         """
         reading = TextReading(text, strict=False)
         return RecoveredGrid(self._read(reading), reading.problems())
+
+    def reserved(self) -> tuple[str, str]:
+        """What may not stand in a label, and what not in any other words: regular expressions."""
+        tags = "|".join(map(re.escape, self.seg))
+        return f"{tags}|{_SEPARATORS}", tags
+
+    def is_words(self, text: str) -> bool:
+        """Whether a text that does not decode is words alone, as a denial is, not a failed mask.
+
+        Descriptors are read without tags as well, so that none may begin in it.
+        """
+        if any(tag in text for tag in self.seg):
+            return False
+        return not _RUN.search(text) if self.counted else "|" not in text
 
     def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> Binding:
         """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""

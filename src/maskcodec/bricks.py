@@ -18,7 +18,7 @@ from maskcodec.errors import ConfigError, MaskError
 from maskcodec.frame import MOST_BINS, MOST_CELLS, BoxFrame, BoxSampling, Frame
 from maskcodec.grid import Sampling, check_choice, sampled
 from maskcodec.region import RecoveredRegions, Region
-from maskcodec.spelling import checked_spelling, instance_label
+from maskcodec.spelling import MAX_RUN, REPEATS, checked_spelling, instance_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -298,6 +298,20 @@ class BSD(Codec):
         """
         reading = TextReading(text, strict=False)
         return RecoveredRegions(self._read(reading), reading.problems())
+
+    def meanings(self) -> dict[str, tuple[str, int | None]]:
+        """What each word of `vocabulary` means: in English, and its number if it has one."""
+        said, words = Codec.meanings(self), self.words()
+        for run in words.runs() if self.bricks else ():
+            length = run - MAX_RUN if run in REPEATS else abs(run)
+            kind = "repeat" if run in REPEATS else "foreground" if run > 0 else "background"
+            said[words.brick(run)] = kind, length
+        return said
+
+    def reserved(self) -> tuple[str, str]:
+        """What may not stand in a label, and what not in any other words: regular expressions."""
+        pattern = self.words().forbidden.pattern
+        return pattern, pattern
 
     def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> Binding:
         """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
+import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -26,6 +27,7 @@ MAX_GRID = 1024
 MOST_SPELLED = 100  # characters of a tag or a brick: pairs of them are compared end to end
 _LARGEST_FILE = 1 << 16  # bytes of a configuration, which has some 500
 _NAMED = 5  # unknown settings
+_TAGGED = "reference", "box", "segmentation"  # an image-wise codec has the last one only
 _REGISTRY: dict[str, tuple[type[Codec], dict[str, Any]]] = {}
 
 
@@ -88,6 +90,27 @@ class Codec(ABC):
     @abstractmethod
     def vocabulary(self) -> list[str]:
         """The tags and bricks that a tokenizer must have as one token each."""
+
+    def meanings(self) -> dict[str, tuple[str, int | None]]:
+        """What each word of `vocabulary` means: in English, and its number if it has one.
+
+        New tokens of a model begin as the means of those that say the same.
+        """
+        tags = self.tags()
+        said: dict[str, tuple[str, int | None]] = {}
+        names = _TAGGED[-len(tags) // 2 :]
+        for opening, closing, name in zip(tags[::2], tags[1::2], names, strict=True):
+            said |= {opening: (f"start of {name}", None), closing: (f"end of {name}", None)}
+        return said
+
+    def reserved(self) -> tuple[str, str]:
+        """What may not stand in a label, and what not in any other words: regular expressions."""
+        words = "|".join(map(re.escape, self.vocabulary()))
+        return words, words
+
+    def is_words(self, text: str) -> bool:  # noqa: ARG002
+        """Whether a text that does not decode is words alone, as a denial is, not a failed mask."""
+        return False
 
     def bind(self, tokenizer: Any, ignore: Iterable[int | str] = ()) -> Any:  # noqa: ARG002
         """What `maskcodec.TokenCodec` asks where ids are more than the text that they spell.

@@ -14,6 +14,7 @@ from maskcodec._arrays import as_painted_size, as_pixels
 from maskcodec._reading import check_label, shown
 from maskcodec.errors import LabelError, MaskError, Problem
 from maskcodec.grid import Method, nearest_edges, paint_cells
+from maskcodec.region import Region
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -151,6 +152,25 @@ class LabelGrid:
         rank[order] = np.arange(len(order))
         return (self.cells.shape, tuple(self.names[k] for k in order), rank[self.cells].tobytes())
 
+    def regions(self) -> list[Region]:
+        """The labels as regions of the grid, each in a tight box; the background is none.
+
+        Examples
+        --------
+        >>> import maskcodec as mc
+        >>> mc.LabelGrid([[0, 2], [0, 2]], ("others", "sky", "dog")).regions()[0].box
+        (1, 0, 1, 1)
+        """
+        found = []
+        for number in range(1, len(self.names)):
+            cells = self.cells == number
+            ys, xs = np.flatnonzero(cells.any(1)).tolist(), np.flatnonzero(cells.any(0)).tolist()
+            if ys:
+                box = xs[0], ys[0], xs[-1], ys[-1]
+                within = cells[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1]
+                found.append(Region(self.names[number], box, within, self.cells.shape))
+        return found
+
     def __eq__(self, other: object) -> bool:
         return self._key() == other._key() if isinstance(other, LabelGrid) else NotImplemented
 
@@ -179,6 +199,11 @@ class RecoveredGrid(NamedTuple):
 
     grid: LabelGrid
     problems: list[Problem]
+
+    @property
+    def regions(self) -> list[Region]:
+        """The labels of the grid as regions."""
+        return self.grid.regions()
 
 
 def named_values(names: Mapping[int, str] | Sequence[str]) -> list[tuple[int, str]]:

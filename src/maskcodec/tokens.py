@@ -257,6 +257,14 @@ class TokenCodec:
         """The text of ids as the tokenizer has it, without padding and the end of the text."""
         return self._binding.text(ids)
 
+    def spans(self, ids: Any) -> list[tuple[int, int]]:
+        """Where in ids each region that `recover` finds stands: (start, stop), stop excluded.
+
+        From its first tag to its last, or to where it stops; all regions of an image-wise text
+        stand between its two tags.
+        """
+        return self._binding.spans(as_ids(ids).tolist())
+
     def stream(self) -> MaskStream:
         """A decoder for ids that come one by one, as a model writes them.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from maskcodec.bricks import BSD, Lost
+from maskcodec.bricks import Lost
 from maskcodec.data.labels import Placeholders
 from maskcodec.data.sample import Broken
 from maskcodec.data.templates import Templates
@@ -132,7 +132,7 @@ class RowMaker:
             share = getattr(self, name)
             if not isinstance(share, (int, float)) or not 0 <= share <= 1:
                 raise ConfigError(f"{name} is a share, 0 .. 1, got {share!r}")
-        if self.boxes and not isinstance(self.codec, BSD):
+        if self.boxes and not self.codec.has_instances:
             raise ConfigError(f"boxes need a codec that has them, b-sd; got {self.codec.codec_id}")
 
     def __call__(self, *samples: Sample) -> Made:

@@ -8,7 +8,6 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 from maskcodec._reading import few, shown
-from maskcodec.bricks import BSD
 from maskcodec.data.drawing import Drawing, draw
 from maskcodec.data.labels import Words, alike, usable
 from maskcodec.data.templates import filled
@@ -231,7 +230,7 @@ class Turns:
     @property
     def _boxed(self) -> bool:
         """Whether each instance has a text of its own."""
-        return isinstance(self.maker.codec, BSD)
+        return self.maker.codec.has_instances
 
     @property
     def _words(self) -> Words:

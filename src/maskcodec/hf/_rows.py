@@ -6,16 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from maskcodec.bricks import BSD
-from maskcodec.spelling import MAX_RUN, REPEATS
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from maskcodec._anytokenizer import AnyTokenizer
     from maskcodec.codec import Codec
 
-_PAIRS = "reference", "box", "segmentation"  # an image-wise codec has the last one only
 _SPREAD = 0.05  # of what rows differ by anyway: enough for bfloat16 to keep them apart
 _CHUNK = 8192  # rows; a matrix of 150,000 in float32 would be gigabytes
 _NOTHING = 1e-12  # what a padding row may hold that is zero but for rounding
@@ -26,21 +22,9 @@ def word_shares(
 ) -> dict[str, dict[int, float]]:
     """For each tag and brick, the ids whose rows it is made of, and their shares, which sum to 1.
 
-    A brick is made of "foreground", "background" or "repeat" and its number, a digit before another
-    one counting twice, so that 12 and 21 differ. No ids where the tokenizer has none in `usable`.
+    They are those of what `Codec.meanings` says, a digit before another one counting twice, so that
+    12 and 21 differ. No ids where the tokenizer has none in `usable`.
     """
-    tags = codec.tags()
-    pairs = zip(tags[::2], tags[1::2], _PAIRS[-len(tags) // 2 :], strict=True)
-    said: dict[str, tuple[str, int | None]] = {}
-    for opening, closing, name in pairs:
-        said[opening] = f"start of {name}", None
-        said[closing] = f"end of {name}", None
-    if isinstance(codec, BSD) and codec.bricks:
-        spelling = codec.words()
-        for run in spelling.runs():
-            length = run - MAX_RUN if run in REPEATS else abs(run)
-            kind = "repeat" if run in REPEATS else "foreground" if run > 0 else "background"
-            said[spelling.brick(run)] = kind, length
     pieces: dict[str, list[int]] = {}
 
     def ids(text: str) -> list[int]:
@@ -50,7 +34,7 @@ def word_shares(
         return pieces[text]
 
     shares = {}
-    for word, (text, number) in said.items():
+    for word, (text, number) in codec.meanings().items():
         weighed = [(i, 1.0) for i in ids(" " + text)]
         digits = [] if number is None else ids(str(number))
         weighed += [(i, 2.0 ** (len(digits) - place)) for place, i in enumerate(digits, 1)]
