@@ -9,6 +9,7 @@ import numpy as np
 from maskcodec._reading import shown
 from maskcodec.bricks import BSD
 from maskcodec.coco import read
+from maskcodec.data.labels import check_row
 from maskcodec.errors import LabelError, LostMaskError, MaskError
 from maskcodec.labelgrid import LabelGrid, cell_label
 
@@ -83,13 +84,16 @@ def draw(
 def _one_by_one(
     codec: BSD, instances: Sequence[Instance], labels: Sequence[str], shape: tuple[int, int]
 ) -> Drawing:
-    parts = []
+    parts: list[str] = []
+    size = 0
     for index, (instance, label) in enumerate(zip(instances, labels, strict=True)):
         try:
             arguments = [instance.segmentation], [label]
             parts.append(codec.encode_many(*arguments, shape=shape, lost="drop", dropped=[]))
         except (MaskError, LabelError, TypeError) as error:
             raise type(error)(f"instance {index} ({shown(label)}): {error}") from error
+        size += len(parts[-1])
+        check_row(size)
     return Drawing("".join(parts), parts, [k for k, part in enumerate(parts) if not part])
 
 
@@ -119,5 +123,9 @@ def _map(
         bool((cells[own] == numbers[n]).any()) for own, n in zip(drawn, names[1:], strict=True)
     ]
     parts = [name if seen else "" for name, seen in zip(names[1:], visible, strict=True)]
+    written = cells.ravel()
+    if codec.counted:
+        written = written[np.flatnonzero(np.diff(written, prepend=-1))]
+    check_row(int(np.array([len(name) for name in numbers])[written].sum()))
     text = codec.encode_grid(LabelGrid(cells, list(numbers)))
     return Drawing(text, parts, [index for index, part in enumerate(parts) if not part])

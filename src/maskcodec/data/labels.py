@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 Placeholders: TypeAlias = Literal["refuse", "clean"]
 
+# Characters. One name can be that of a million instances, so that a long one fills a disk: real
+# labels, expressions and questions have some hundred at the most, turns of conversations some
+# thousand, rows some ten thousand.
+MOST_LABEL = 4096
+MOST_TEXT = 1 << 16
+MOST_ROW = 1 << 20
+
 # What trainers put an image or a box in the place of, and what chat templates mark turns with.
 _TRAINERS = "|".join(
     [
@@ -60,7 +67,7 @@ class Words:
         Raises
         ------
         LabelError
-            It is empty, or holds what is to be refused.
+            It is empty, has more than `MOST_LABEL` characters, or holds what is to be refused.
         TypeError
             It is no str.
         """
@@ -71,12 +78,20 @@ class Words:
         return " ".join(self._checked(text, "question", _patterns(self.codec)[1], cleaned).split())
 
     def speech(self, text: str, cleaned: list[str]) -> str:
-        """A turn of a conversation, in as many lines as it has."""
-        return self._checked(text, "text", _patterns(self.codec)[1], cleaned).strip()
+        """A turn of a conversation, in as many lines as it has; up to `MOST_TEXT` characters."""
+        return self._checked(text, "text", _patterns(self.codec)[1], cleaned, MOST_TEXT).strip()
 
-    def _checked(self, text: str, what: str, bad: re.Pattern[str], cleaned: list[str]) -> str:
+    def _checked(
+        self,
+        text: str,
+        what: str,
+        bad: re.Pattern[str],
+        cleaned: list[str],
+        most: int = MOST_LABEL,
+    ) -> str:
         if not isinstance(text, str):
             raise TypeError(f"a {what} must be a str, got {brief(text)}")
+        check_length(text, what, most)
         found = bad.findall(text)
         if not found:
             return _real(text, what)
@@ -87,6 +102,45 @@ class Words:
             )
         cleaned += found
         return _real(bad.sub(" ", text), what)
+
+
+def check_length(text: str, what: str, most: int = MOST_LABEL) -> None:
+    """Refuse a text that is longer than any real one.
+
+    Raises
+    ------
+    LabelError
+        It has more than `most` characters.
+
+    Examples
+    --------
+    >>> from maskcodec.data.labels import check_length
+    >>> check_length("dog " * 2000, "label")
+    Traceback (most recent call last):
+        ...
+    maskcodec.errors.LabelError: label 'dog dog dog dog dog dog dog dog dog dog dog dog dog dog \
+dog dog dog dog dog dog ...' has 8,000 characters; at most 4,096 are taken, shorten it
+    """
+    if len(text) > most:
+        raise LabelError(
+            f"{what} {shown(text)} has {len(text):,} characters; at most {most:,} are taken, "
+            "shorten it"
+        )
+
+
+def check_row(size: int) -> None:
+    """Refuse a conversation of that many characters, before it is put together where it can be.
+
+    Raises
+    ------
+    LabelError
+        They are more than `MOST_ROW`.
+    """
+    if size > MOST_ROW:
+        raise LabelError(
+            f"the row has {size:,} characters; at most {MOST_ROW:,} are written, "
+            "split the record or shorten its labels"
+        )
 
 
 @lru_cache(maxsize=8)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from maskcodec.data.sample import Sample
 
 
+_SHOWN = 200  # characters of a key that a message has
+
+
 class Row(NamedTuple):
     """One conversation about one image, as no trainer in particular has it.
 
@@ -144,7 +147,7 @@ class RowMaker:
             try:
                 said = turns.messages()
             except (MaskCodecError, TypeError) as error:
-                made.broken.append(Broken(sample.key, str(error)))
+                made.broken.append(Broken(f"{sample.key:.{_SHOWN}}", str(error)))
                 continue
             messages += said
             made.lost += turns.lost

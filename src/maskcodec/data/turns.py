@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from maskcodec._reading import few, shown
 from maskcodec.data.drawing import Drawing, draw
-from maskcodec.data.labels import Words, alike, usable
+from maskcodec.data.labels import MOST_TEXT, Words, alike, check_length, check_row, usable
 from maskcodec.data.templates import filled
 from maskcodec.errors import LabelError, MaskError
 from maskcodec.spelling import SEG
@@ -62,13 +62,18 @@ class Turns:
         MaskCodecError, TypeError
             The sample cannot be used.
         """
+        check_length(self.sample.key, "key")
+        check_length(self.sample.image, "image")
         for text in (self.sample.key, self.sample.image):
             _check_encodable(text)
         if self.sample.task == "chat":
-            return self._passed_through()
-        if self.sample.task in {"classes", "semantic"}:
-            return self._by_class()
-        return self._asked()
+            messages = self._passed_through()
+        elif self.sample.task in {"classes", "semantic"}:
+            messages = self._by_class()
+        else:
+            messages = self._asked()
+        check_row(sum(len(message.text) for message in messages))
+        return messages
 
     def _passed_through(self) -> list[Message]:
         """A conversation, without the place of the image, which each trainer's format knows."""
@@ -174,6 +179,7 @@ class Turns:
         for instance, part in zip(self.sample.instances, drawn, strict=True):
             before = parts.get(instance.label, "") if self._boxed else ""
             parts[instance.label] = before + part
+        check_length(self.sample.answer, "answer", MOST_TEXT)
         pieces = _ROI.split(self.sample.answer)
         missing = sorted(set(pieces[1::2]) - set(parts))
         if missing:
@@ -184,6 +190,7 @@ class Turns:
             parts[piece] if number % 2 else self._spaced(piece)
             for number, piece in enumerate(pieces)
         ]
+        check_row(sum(map(len, told)))  # one region may come a thousand times
         if drawing and not self._boxed:
             rest = drawing.text  # a map shows all regions at once
         else:
