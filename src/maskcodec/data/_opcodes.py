@@ -15,6 +15,7 @@ from maskcodec._arrays import brief
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+DEEPEST = 20  # nested lists and dicts; REFER's are four deep
 _NEWEST = 5  # protocol
 # What a str of Python 2 writes behind a backslash.
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.?)", re.DOTALL)
@@ -134,6 +135,8 @@ def _frame(machine: Machine) -> None:
 
 
 def _mark(machine: Machine) -> None:
+    if len(machine.below) == DEEPEST:
+        raise PickleError(f"is nested deeper than {DEEPEST}")
     machine.below.append(machine.stack)
     machine.stack = []
 
@@ -265,3 +268,8 @@ STEPS: dict[int, Callable[[Machine], None]] = {
     ord("h"): _recall(lambda machine: machine.number(1)),
     ord("j"): _recall(lambda machine: machine.number(4)),
 } | {code[0]: _push(make) for code, make in _VALUES.items()}
+
+# Bytes of memory that one opcode may take without many bytes of its own: a list with a few places,
+# a dict with its first table, an entry of the memo.
+_BY_COST = {88: b"])lt\x85\x86\x87", 104: b"pqr\x94", 232: b"}d"}
+COSTS = [sum(cost for cost, codes in _BY_COST.items() if code in codes) for code in range(256)]

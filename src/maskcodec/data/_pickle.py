@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from maskcodec._arrays import brief
-from maskcodec.data._opcodes import STEPS, Machine, PickleError
+from maskcodec.data._opcodes import COSTS, DEEPEST, STEPS, Machine, PickleError
 from maskcodec.errors import SourceError
 
-DEEPEST = 20  # REFER's are four deep
+MOST_MEMORY = 32  # bytes for each one of the file; real ones take 8 to 11
+MOST_TEXT = 8  # characters for each byte, once texts that are used again are written out; real: 2
+_SPARE = 1 << 20  # bytes of memory that small files may take beyond that
 _STOP = ord(".")
 _BOXES = frozenset({list, dict})
 _PLAIN = "only plain data is read: lists, dicts, text and numbers"
@@ -42,7 +44,9 @@ def read_pickle(data: bytes, what: str) -> Any:
     Raises
     ------
     SourceError
-        It holds anything else, is cut off or broken, or unfolds to more values than it has bytes.
+        It holds anything else, is cut off or broken, or is worth much more than its bytes: it
+        takes more memory than `MOST_MEMORY` times as many, unfolds to more values, or to more than
+        `MOST_TEXT` times as many characters.
 
     Examples
     --------
@@ -65,13 +69,20 @@ plain data is read: lists, dicts, text and numbers
 
 def _run(machine: Machine) -> Any:
     """The value that is left at the end."""
-    data, end, steps = machine.data, len(machine.data), STEPS
+    data, end, steps, costs = machine.data, len(machine.data), STEPS, COSTS
     start = code = 0
+    room = MOST_MEMORY * end + _SPARE
     try:
         while machine.at < end:
             start = machine.at
             code = data[start]
             machine.at = start + 1
+            room -= costs[code]
+            if room < 0:
+                raise PickleError(
+                    f"takes more than {MOST_MEMORY} times its {end:,} bytes of memory: it is made "
+                    "of tiny lists, dicts or marks for reuse"
+                )
             if code not in steps:
                 return _ended(machine, code, start)
             steps[code](machine)
@@ -112,15 +123,23 @@ def _name(code: int) -> str:
     return next((known.name for known in opcodes if known.code == chr(code)), "")
 
 
-def _check_nesting(value: Any, room: int) -> None:
+def _check_nesting(value: Any, size: int) -> None:
     """Refuse what refers to itself, or is so often referred to that it has no end in practice."""
     level = [value]
+    room, characters = size, MOST_TEXT * size
     for _ in range(DEEPEST):
         boxes = [box for box in level if type(box) in _BOXES]
         room -= sum(map(len, boxes))
+        characters -= sum(len(text) for text in level if type(text) is str)
+        characters -= sum(len(key) for box in boxes if type(box) is dict for key in box)
         if room < 0:
             raise PickleError(
                 "unfolds to more values than it has bytes: its lists are used many times"
+            )
+        if characters < 0:
+            raise PickleError(
+                f"unfolds to more than {MOST_TEXT} times as many characters as it has bytes: "
+                "its texts are used many times"
             )
         level = [inner for box in boxes for inner in (box.values() if type(box) is dict else box)]
         if not level:
