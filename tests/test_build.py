@@ -1149,11 +1149,11 @@ def test_a_command_that_was_called_wrongly(args, message):
 
 def test_a_missing_package_is_named(instances, monkeypatch):
     def missing(*_, **__):
-        raise ModuleNotFoundError("No module named 'ijson'", name="ijson")
+        raise ModuleNotFoundError("No module named 'pycocotools'", name="pycocotools")
 
     monkeypatch.setattr(Origin, "open", missing)
     said = words(run(instances, "--out", "rows", code=1).stderr)
-    assert "error: this needs the package ijson, which is missing: pip install" in said
+    assert "error: this needs the package pycocotools, which is missing: pip install" in said
 
 
 @pytest.mark.usefixtures("compiled")

@@ -17,7 +17,7 @@ from tests.conftest import PURE, ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-for name in ("torch", "transformers", "ijson", "matplotlib"):
+for name in ("torch", "transformers", "matplotlib"):
     pytest.importorskip(name, reason=f"{name} is not installed: maskcodec[hf,data,plot]")
 
 if PURE or os.environ.get("MASKCODEC_PROFILE") == "checked":

@@ -127,7 +127,7 @@ def test_nothing_is_held_that_does_not_end(tmp_path, monkeypatch):
 
 def test_lines_say_where_they_stand(tmp_path):
     (tmp_path / "a.jsonl").write_bytes(b"\xef\xbb\xbf{}\r\n\n  \n[1]")
-    assert list(lines(tmp_path / "a.jsonl")) == [(3, 7, b"{}\r\n"), (11, 14, b"[1]")]
+    assert list(lines(tmp_path / "a.jsonl")) == [(3, 7, 1, b"{}\r\n"), (11, 14, 4, b"[1]")]
 
 
 def test_a_file_that_changes_is_noticed(tmp_path):

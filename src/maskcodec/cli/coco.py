@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from array import array
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from maskcodec import coco
 from maskcodec.cli import say
-from maskcodec.cli.jsonfile import entries_of, id_of, no_id, opened, outlines, shown, whole
 from maskcodec.cli.read import InputError
-from maskcodec.errors import MaskError
+from maskcodec.data._jsonfile import Stored, entries, id_of, shown, whole
+from maskcodec.data.labels import check_length
+from maskcodec.errors import LabelError, MaskError
 from maskcodec.lengths import refcoco_sized
 from maskcodec.runs import MOST_PIXELS
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from maskcodec.coco import RunMask
 
-_NEEDED = "images", "annotations"
+_ONE = {"images": "an image", "annotations": "an annotation"}
 
 
 class Instance(NamedTuple):
@@ -94,8 +94,9 @@ class CocoImage(NamedTuple):
 class CocoFile:
     """A COCO annotation file: its length is that of its annotations, going through it reads them.
 
-    It is read once for what annotations share, then again whenever someone goes through it. Kept
-    are the images' ids and sizes, the categories' names, and a few bytes for each annotation.
+    It is read once for what annotations share; an annotation is read again when someone asks for
+    it. Kept are the images' ids and sizes, the categories' names, and a few bytes for each
+    annotation.
 
     An instance's label is the name of its category. A category 9 that the file does not list, as
     where it lists none, is called "category 9"; in a file without categories, an annotation
@@ -103,10 +104,12 @@ class CocoFile:
 
     Raises
     ------
+    SourceError
+        It is no such file.
     InputError
-        It is no such file, or ijson is missing. An image, a category or what an annotation says
-        of them has no id; an annotation belongs to no image of the file, or to no category though
-        the file has some; a category has no name, or two; an "iscrowd" is neither 0 nor 1.
+        An image, a category or what an annotation says of them has no id; an annotation belongs to
+        no image of the file, or to no category though the file has some; a category has no name,
+        two, or one that is too long; an "iscrowd" is neither 0 nor 1.
     """
 
     def __init__(self, path: Path) -> None:
@@ -117,41 +120,40 @@ class CocoFile:
         kinds: dict[str | None, int] = {}  # of annotations, by their categories' ids
         codes, crowds = array("q"), array("b")
         sizes: dict[tuple[int, int], tuple[int, int]] = {}  # most images share a few
-        lists: set[str] = set()
-        with opened(path, f"Reading {path.name}") as file:
-            for key, entry in outlines(path, file, lists):
-                if entry is None:
-                    if key in _NEEDED:
-                        raise _no_list(path, key)
-                elif key == "images":
-                    size = _size(entry)
-                    size = size and sizes.setdefault(size, size)
-                    image = id_of(entry, "id")
-                    if image is None:
-                        raise no_id(f"{path}: an image", entry, "id")
-                    if self._sizes.setdefault(self._number(image), size) != size:
-                        raise InputError(f"{path} lists image {image} twice, with two sizes")
-                elif key == "annotations":
-                    image, category, crowd = self._outline(entry, len(codes))
-                    kind = kinds.setdefault(category, len(kinds))
-                    codes.append(self._number(image) << 32 | kind)
-                    crowds.append(crowd)
-                elif key == "categories":
-                    self._add_category(entry)
-        for key in _NEEDED:
-            if key not in lists:
-                raise _no_list(path, key)
+        self._stored = Stored(path)
+        found = entries(path, ("images", "annotations"), ("categories",))
+        for key, start, stop, entry in say.reading(found, path, lambda entry: entry.stop):
+            if not isinstance(entry, dict):
+                if key == "categories":  # no annotation can be of it
+                    continue
+                raise InputError(f"{path}: {_ONE[key]} must be an object, got {shown(entry)}")
+            if key == "images":
+                size = _size(entry)
+                size = size and sizes.setdefault(size, size)
+                image = id_of(entry, "id")
+                if image is None:
+                    raise no_id(f"{path}: an image", entry, "id")
+                if self._sizes.setdefault(self._number(image), size) != size:
+                    raise InputError(f"{path} lists image {image:.60} twice, with two sizes")
+            elif key == "annotations":
+                image, category, crowd = self._outline(entry, len(codes))
+                kind = kinds.setdefault(category, len(kinds))
+                codes.append(self._number(image) << 32 | kind)
+                crowds.append(crowd)
+                self._stored.add(start, stop)
+            else:
+                self._add_category(entry)
         self._crowds = np.array(crowds, bool)
         both = np.array(codes, np.int64)
         self._images = (both >> 32).astype(np.int32)
-        found, index = np.unique(both, return_inverse=True)
-        alike = np.bincount(index[~self._crowds], minlength=len(found))
+        known, index = np.unique(both, return_inverse=True)
+        alike = np.bincount(index[~self._crowds], minlength=len(known))
         self._alike = alike[index].astype(np.int32)
         listed = np.array([number in self._sizes for number in self._numbers.values()], bool)
         for orphan in np.flatnonzero(~listed[self._images])[:1].tolist():
             where, entry = self._nth(orphan)
             image = id_of(entry, "image_id")
-            raise InputError(f"{where} belongs to image {image}, which the file does not list")
+            raise InputError(f"{where} belongs to image {image:.60}, which the file does not list")
         if self._names and None in kinds:
             where, entry = self._nth(int(np.argmax(both & 0xFFFFFFFF == kinds[None])))
             raise no_id(where, entry, "category_id")
@@ -160,7 +162,7 @@ class CocoFile:
         return len(self._images)
 
     def __iter__(self) -> Iterator[Instance]:
-        for index, entry in enumerate(self._annotations()):
+        for index, entry in enumerate(self._stored.each(range(len(self)))):
             where, label = self._where(entry, index), self._label(entry)
             shape = self._shape(str(id_of(entry, "image_id")))
             crowd, alike = bool(self._crowds[index]), int(self._alike[index])
@@ -178,19 +180,17 @@ class CocoFile:
         number = self._numbers.get(image_id, -1)
         if number not in self._sizes:
             ids = [known for known, number in self._numbers.items() if number in self._sizes]
-            some = f"it has {len(ids)}, for example {', '.join(ids[:5])}" if ids else "it has none"
+            names = ", ".join(f"{name:.60}" for name in ids[:5])
+            some = f"it has {len(ids)}, for example {names}" if ids else "it has none"
             raise InputError(f"{self.path} has no image with the id {image_id!r}; {some}")
         found = CocoImage(self._shape(image_id), [], [], [])
-        mine = self._images == number
-        count = int(np.flatnonzero(mine)[-1]) + 1 if mine.any() else 0
-        entries = islice(self._annotations(), count)
-        steps = say.steps(entries, f"Looking for image {image_id}", count)
-        for index, entry in enumerate(steps):
-            if mine[index]:
-                where = self._where(entry, index)
-                found.masks.append(Instance(where, entry.get("segmentation"), found.shape).mask())
-                found.labels.append(self._label(entry))
-                found.wheres.append(where)
+        mine = np.flatnonzero(self._images == number).tolist()
+        steps = say.steps(self._stored.each(mine), f"Reading image {image_id}", len(mine))
+        for index, entry in zip(mine, steps, strict=True):
+            where = self._where(entry, index)
+            found.masks.append(Instance(where, entry.get("segmentation"), found.shape).mask())
+            found.labels.append(self._label(entry))
+            found.wheres.append(where)
         return found
 
     def _number(self, image: str) -> int:
@@ -199,13 +199,15 @@ class CocoFile:
     def _outline(self, entry: dict[str, Any], index: int) -> tuple[str, str | None, bool]:
         """The image's and the category's id of an annotation, and whether it is a crowd."""
         image, category = id_of(entry, "image_id"), id_of(entry, "category_id")
+        where = self._where(entry, index)
         if image is None:
-            raise no_id(self._where(entry, index), entry, "image_id")
+            raise no_id(where, entry, "image_id")
         if category is None and entry.get("category_id") is not None:
-            raise no_id(self._where(entry, index), entry, "category_id")
+            raise no_id(where, entry, "category_id")
+        if category is not None:
+            _check_name(category, f"{where}, its category_id")
         crowd = entry.get("iscrowd")
         if crowd not in (None, 0, 1):  # as which True and 1.0 count
-            where = self._where(entry, index)
             raise InputError(f'{where} has an "iscrowd" that is neither 0 nor 1: {shown(crowd)}')
         return image, category, bool(crowd)
 
@@ -216,29 +218,15 @@ class CocoFile:
         where = f"{self.path}: category {category:.60}"
         if not isinstance(name, str) or not name.strip():
             raise InputError(f"{where} needs a name, a string that is not empty: {shown(name)}")
+        _check_name(name, where)
         known = self._names.setdefault(category, name.strip())
         if known != name.strip():
             raise InputError(f"{where} is listed twice: as {shown(known)} and as {shown(name)}")
 
     def _nth(self, index: int) -> tuple[str, dict[str, Any]]:
         """An annotation, read again, and where it stands."""
-        entry = next(islice(self._annotations(), index, None))
+        (entry,) = self._stored.read([index])
         return self._where(entry, index), entry
-
-    def _annotations(self) -> Iterator[dict[str, Any]]:
-        """All annotations, as they stand in the file."""
-        count = 0
-        with opened(self.path) as file:
-            for entry in entries_of(self.path, file, "annotations"):
-                image = str(id_of(entry, "image_id")) if isinstance(entry, dict) else ""
-                if count == len(self) or self._numbers.get(image) != self._images[count]:
-                    break
-                count += 1
-                yield entry
-            else:
-                if count == len(self):
-                    return
-        raise InputError(f"{self.path} has other annotations than when it was read before")
 
     def _where(self, entry: dict[str, Any], index: int) -> str:
         own = id_of(entry, "id")
@@ -251,10 +239,18 @@ class CocoFile:
 
     def _shape(self, image: str) -> tuple[int, int]:
         size = self._sizes[self._numbers[image]]
-        where = f"{self.path}: image {image}"
+        where = f"{self.path}: image {image:.60}"
         if size is None:
             raise InputError(f'{where} has no "height" and "width"')
         return checked_claim(size, where)
+
+
+def no_id(where: str, entry: dict[str, Any], key: str) -> InputError:
+    """What to say where `id_of` finds none."""
+    value = entry.get(key)
+    if value is None:
+        return InputError(f"{where} has no {key}")
+    return InputError(f"{where} has {shown(value)} for its {key}, which is no id")
 
 
 def checked_claim(shape: tuple[int, int], where: str, most: int = MOST_PIXELS) -> tuple[int, int]:
@@ -297,8 +293,12 @@ def labelled_masks(
                 yield mask, label.replace("{}", one.label)
 
 
-def _no_list(path: Path, key: str) -> InputError:
-    return InputError(f"{path} is no COCO annotation file: it has no list {key!r}")
+def _check_name(name: str, where: str) -> None:
+    """Refuse a label of instances that is too long for one."""
+    try:
+        check_length(name, "name")
+    except LabelError as error:
+        raise InputError(f"{where}: {error}") from error
 
 
 def _size(entry: dict[str, Any]) -> tuple[int, int] | None:

@@ -172,7 +172,8 @@ def decode(
     if photo is not None:
         if size not in (None, (photo.height, photo.width)):
             raise typer.BadParameter(
-                f"{image} has {photo.height} x {photo.width} pixels, got {shape!r}; leave it out",
+                f"{say.printable(str(image))} has {photo.height} x {photo.width} pixels, got "
+                f"{shape!r}; leave it out",
                 param_hint="--shape",
             )
         size = photo.height, photo.width

@@ -1,6 +1,5 @@
 """`maskcodec encode`: masks, label maps and the annotations of an image as text."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +46,8 @@ def encode(
 
     A file whose name ends in .json holds annotations, any other an image.
 
-    The text goes to standard output as it is, everything else to standard error.
+    The text goes to standard output as it is, everything else to standard error. On a terminal,
+    characters that it would obey are shown as escapes.
 
     \b
     Examples:
@@ -86,8 +86,13 @@ def encode(
         say.note(f"dropped {name!r}: no cell of {chosen.cells_name()} is left of it")
     if not text:
         say.note("there is nothing to encode, so the text is empty")
-    if path is None:
-        typer.echo(text.encode(), nl=sys.stdout.isatty())
+    if path is None and say.is_terminal():
+        shown = say.printable(text, keep="\n")
+        typer.echo(shown)
+        if shown != text:
+            say.note("characters that a terminal obeys are shown as escapes; --out writes them")
+    elif path is None:
+        typer.echo(text.encode(), nl=False)
     else:
         path.write_bytes(text.encode())
         say.wrote(path, f"{len(text)} characters")
@@ -98,7 +103,8 @@ def _check_usage(mask: str, label: str | None, names: Path | None, image_id: str
     if mask.lower().endswith(".json"):
         if image_id is None:
             raise typer.BadParameter(
-                f"{mask} holds annotations; say of which image", param_hint="--image-id"
+                f"{say.printable(mask)} holds annotations; say of which image",
+                param_hint="--image-id",
             )
         if label is not None or names is not None:
             given = "--label" if names is None else "--names"

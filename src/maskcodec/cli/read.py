@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import numpy as np
 import typer
 from PIL import Image, ImageOps
 
+from maskcodec.data import _jsontext
 from maskcodec.errors import MaskCodecError
 
 if TYPE_CHECKING:
@@ -30,10 +30,22 @@ class InputError(MaskCodecError):
 
 
 def read_bytes(name: str) -> bytes:
-    """A file's bytes, or those of standard input for ``-``."""
+    """A file's bytes, or those of standard input for ``-``.
+
+    Raises
+    ------
+    InputError
+        They are more than `maskcodec.data._jsontext.LARGEST`, 64 MiB.
+    """
+    most = _jsontext.LARGEST
     if name == STDIN:
-        return typer.get_binary_stream("stdin").read()
-    return Path(name).read_bytes()
+        data = typer.get_binary_stream("stdin").read(most + 1)
+    else:
+        with Path(name).open("rb") as file:
+            data = file.read(most + 1)
+    if len(data) > most:
+        raise InputError(f"{_shown(name)} has more than {most:,} bytes, which no input here has")
+    return data
 
 
 def read_mask(name: str) -> npt.NDArray[Any]:
@@ -73,14 +85,12 @@ def read_json(path: Path) -> Any:
 
     Raises
     ------
+    SourceError
+        It is not JSON, or has a key twice in an object.
     InputError
-        It is not JSON.
+        It is not UTF-8, or too large.
     """
-    text = _decoded(str(path))
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: numbers of thousands of digits
-        raise InputError(f"{path} is not JSON that can be read: {error}") from error
+    return _jsontext.parsed(_decoded(str(path)), str(path))
 
 
 def read_names(path: Path) -> dict[int, str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-import os
+import sys
+import traceback
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeAlias, TypeVar
 
@@ -13,7 +14,7 @@ from PIL import Image
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track, wrap_file
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, track
 from rich.table import Table
 from rich.text import Text
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
-    from typing import BinaryIO
 
     from maskcodec._arrays import Mask
     from maskcodec.errors import Problem
@@ -39,6 +39,7 @@ Shape: TypeAlias = tuple[int, int]  # (height, width)
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
+_STEP = 1 << 18  # bytes between two looks at a progress bar
 _CROWD = 12  # with more instances on a picture than this, their numbers stand for their labels
 _WORDS = {"label", "codec", "spelling", "reason", "what was wrong", "what was drawn"}
 _SPOKEN = {
@@ -58,13 +59,16 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
-        except BrokenPipeError:  # whoever read the output has seen enough: Typer ends quietly
-            raise
+        except (BrokenPipeError, typer.BadParameter, typer.Abort, typer.Exit):
+            raise  # Typer says them; nobody reads on behind a broken pipe
         except (MaskCodecError, OSError, UnicodeError) as error:
             message = str(error)
             if isinstance(error, OSError) and error.filename is not None:
                 message = f"{error.filename}: {error.strerror}"
             typer.secho(f"error: {printable(spoken(message))}", err=True, fg=typer.colors.RED)
+            raise typer.Exit(1) from None
+        except Exception:  # a bug, and its message may be what a file says
+            typer.echo(printable(traceback.format_exc(), keep="\n"), err=True)
             raise typer.Exit(1) from None
 
     return run
@@ -97,12 +101,22 @@ def steps(items: Iterable[T], what: str, count: int | None = None) -> Iterable[T
     return track(items, _safe(what), count, console=err, transient=True, disable=not _animated())
 
 
-def reading(file: BinaryIO, what: str) -> AbstractContextManager[BinaryIO]:
-    """The file, with a progress bar on a terminal that follows whoever reads it."""
+def reading(found: Iterable[T], path: Path, stop: Callable[[T], int]) -> Iterator[T]:
+    """What is found in a file, with a progress bar on a terminal; `stop` says at which byte."""
     if not _animated():
-        return nullcontext(file)
-    size = os.fstat(file.fileno()).st_size
-    return wrap_file(file, size, description=_safe(what), console=err, transient=True)
+        yield from found
+        return
+    size = path.stat().st_size if path.is_file() else None
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(_safe(f"Reading {path.name}"), total=size)
+        done = 0
+        for one in found:
+            yield one
+            if stop(one) - done > _STEP:
+                done = stop(one)
+                bar.update(task, completed=done)
+        bar.update(task, completed=size)
 
 
 def _animated() -> bool:
@@ -115,14 +129,24 @@ def _safe(text: str) -> str:
     return escape(printable(text))
 
 
-def printable(text: str) -> str:
-    """A text without characters that a terminal would obey, as an answer may hold them."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+def printable(text: str, keep: str = "") -> str:
+    """A text of a file or a model as a terminal may have it, which obeys some characters.
+
+    Those are written as escapes, ``\\x1b``: control characters, what turns the direction of
+    writing, what has no width, and line breaks, which would forge lines of output. `keep` are
+    some that stay.
+    """
+    return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
+
+
+def is_terminal() -> bool:
+    """Whether the text that a command writes is looked at by a person."""
+    return sys.stdout.isatty()
 
 
 def new_table(title: str, *columns: str) -> Table:
     """An empty table: words on the left of their columns, numbers on the right."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(title=_safe(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for column in columns:
         justify: Literal["left", "right"] = "left" if column in _WORDS else "right"
         table.add_column(column, justify=justify, overflow="fold")

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec import coco
 from maskcodec.bricks import BSD
-from maskcodec.cli.coco import CocoFile, checked_claim
+from maskcodec.cli import say
+from maskcodec.cli.coco import CocoFile, checked_claim, no_id
 from maskcodec.cli.codecs import decode_any
 from maskcodec.cli.hints import other_options
-from maskcodec.cli.jsonfile import id_of, no_id, opened, shown, whole
 from maskcodec.cli.read import MOST_PIXELS, InputError
+from maskcodec.data._jsonfile import Stored, id_of, lines, shown, whole
+from maskcodec.data._jsontext import parsed
 from maskcodec.errors import DecodeError, MaskError
 from maskcodec.metrics import BoxAccuracy, CIoU, GIoU, MIoU, NAcc, TAcc, measure
 from maskcodec.runs import united
@@ -78,16 +80,20 @@ class Predictions:
     ------
     InputError
         A line is no object, has no id, or one that another line has.
+    SourceError
+        A line is no JSON, or is too long for a value.
     """
 
     def __init__(self, path: Path, key: str | None) -> None:
-        self._path, self._key = path, key
-        self._places: dict[str, tuple[int, int]] = {}  # of lines: the first byte, and the number
-        for start, number, row in _rows(path, key, f"Reading {path.name}"):
+        self._path = path
+        self._stored = Stored(path)
+        self._places: dict[str, tuple[int, int]] = {}  # of lines: as stored, and in the file
+        found = say.reading(_rows(path, key), path, lambda found: found[1])
+        for start, stop, number, row in found:
             if row.key in self._places:
                 other = self._places[row.key][1]
                 raise InputError(f"{row.where} has the id {row.key:.60}, as line {other} has")
-            self._places[row.key] = start, number
+            self._places[row.key] = self._stored.add(start, stop), number
 
     def __len__(self) -> int:
         return len(self._places)
@@ -99,13 +105,8 @@ class Predictions:
         return iter(self._places)
 
     def __getitem__(self, key: str) -> Row:
-        start, number = self._places[key]
-        with self._path.open("rb") as file:
-            file.seek(start)
-            row = _row(f"{self._path}, line {number}", file.readline(), self._key)
-        if row.key != key:
-            raise InputError(f"{self._path} has other lines than when it was read before")
-        return row
+        place, number = self._places[key]
+        return Row(f"{self._path}, line {number}", key, self._stored.read([place])[0])
 
 
 def targets(path: Path, key: str | None) -> Iterator[Target]:
@@ -250,21 +251,14 @@ def _is_words(codec: AnyCodec, text: str) -> bool:
     return not _RUN.search(text) if codec.counted else "|" not in text
 
 
-def _rows(path: Path, key: str | None, what: str | None = None) -> Iterator[tuple[int, int, Row]]:
-    """The objects of a JSON Lines file: the byte and the number of its line, and each."""
-    with opened(path, what) as file:
-        start = file.tell()
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield start, number, _row(f"{path}, line {number}", line, key)
-            start += len(line)
+def _rows(path: Path, key: str | None) -> Iterator[tuple[int, int, int, Row]]:
+    """The objects of a JSON Lines file: where each stands in bytes, the number of its line, it."""
+    for start, stop, number, line in lines(path):
+        yield start, stop, number, _row(f"{path}, line {number}", line, key)
 
 
 def _row(where: str, line: bytes, key: str | None) -> Row:
-    try:
-        entry = json.loads(line.decode())
-    except (ValueError, RecursionError) as error:  # ValueError: also what is no UTF-8
-        raise InputError(f"{where} is not JSON that can be read: {error}") from error
+    entry = parsed(line, where)
     if not isinstance(entry, dict):
         raise InputError(f"{where} must be an object, one a line, got {shown(entry)}")
     names = _KEYS if key is None else (key,)
@@ -276,7 +270,7 @@ def _row(where: str, line: bytes, key: str | None) -> Row:
 
 
 def _line_targets(path: Path, key: str | None) -> Iterator[Target]:
-    for _, _, row in _rows(path, key):
+    for *_, row in _rows(path, key):
         where, entry = row.where, row.entry
         if _MASK not in entry:
             raise InputError(f'{where} has no "{_MASK}"; where there is no target it is null')

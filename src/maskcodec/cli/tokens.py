@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from maskcodec.cli import coco, say
 from maskcodec.cli.read import InputError
@@ -83,8 +82,7 @@ def tokens(
             "of the image, another of its class there; --all takes every one"
         )
     spoken = f"labels like {label.replace('{}', 'dog')!r}"
-    what = escape(say.printable(f"Tokens per mask, {tokenizer}, {spoken}"))
-    table = say.new_table(what, *COLUMNS)
+    table = say.new_table(f"Tokens per mask, {tokenizer}, {spoken}", *COLUMNS)
     table.columns[0].no_wrap = True
     for title, lines in rows(lengths):
         table.add_section()

@@ -52,19 +52,24 @@ def entries(path: Path, needed: Collection[str], also: Collection[str] = ()) -> 
     needed
         The lists that it must have.
     also
-        Others that are wanted.
+        Others that are wanted where they are lists.
 
     Raises
     ------
     SourceError
-        It cannot be opened, is not JSON, or is something else than such an object.
+        It cannot be opened, is not JSON, is something else than such an object, or has one of the
+        lists twice.
     """
     missing = dict.fromkeys(needed)
+    seen = set[str]()
     with opened(path) as file:
         text = Text(path, file)
         text.begin("{")
         for key in text.members():
-            if key in needed or key in also:
+            if key in seen:
+                raise SourceError(f"{path} has the list {key!r} twice; it must be one")
+            if key in needed or (key in also and text.is_list()):
+                seen.add(key)
                 missing.pop(key, None)
                 text.begin("[", f"its {key!r}")
                 yield from (Entry(key, *value) for value in text.items())
@@ -84,8 +89,12 @@ def items(path: Path) -> Iterator[Entry]:
         text.end()
 
 
-def lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """The lines of a file that are not empty: where each begins and ends in bytes, and itself.
+def lines(path: Path) -> Iterator[tuple[int, int, int, bytes]]:
+    """The lines of a file that are not empty.
+
+    Yields
+    ------
+    Where each begins and ends in bytes, its number in the file, from 1, and itself.
 
     Raises
     ------
@@ -93,15 +102,15 @@ def lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
         It cannot be opened, or a line is longer than `_jsontext.LARGEST`.
     """
     with opened(path) as file:
-        start = file.tell()
+        start, number = file.tell(), 0
         while line := file.readline(_jsontext.LARGEST + 1):
             if len(line) > _jsontext.LARGEST:
                 raise SourceError(
                     f"{path}: the line at byte {start} has more than {_jsontext.LARGEST} bytes"
                 )
-            stop = start + len(line)
+            stop, number = start + len(line), number + 1
             if line.strip():
-                yield start, stop, line
+                yield start, stop, number, line
             start = stop
 
 
@@ -140,15 +149,33 @@ class Stored:
         SourceError
             The file cannot be opened, or has changed.
         """
+        return list(self.each(numbers))
+
+    def each(self, numbers: Iterable[int]) -> Iterator[Any]:
+        """As `read`, one at a time."""
         with opened(self.path) as file:
             if _stamp(file) != self._stamp:
                 raise SourceError(f"{self.path} has changed since it was first read; start again")
-            found = []
             for number in numbers:
                 start = file.seek(self._starts[number])
                 data = file.read(self._stops[number] - start)
-                found.append(parsed(data, f"{self.path}: the entry at byte {start}"))
-            return found
+                yield parsed(data, f"{self.path}: the entry at byte {start}")
+
+
+def content(path: Path, most: int | None = None) -> bytes:
+    """The bytes of a file that is read as a whole, behind the mark of UTF-8 that it may have.
+
+    Raises
+    ------
+    SourceError
+        It cannot be opened, or has more than `most` bytes, by default `_jsontext.LARGEST`.
+    """
+    most = _jsontext.LARGEST if most is None else most
+    with opened(path) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise SourceError(f"{path} has more than {most:,} bytes")
+    return data
 
 
 @contextmanager

@@ -25,7 +25,19 @@ def _refuse(word: str) -> None:
     raise ValueError(f"{word} is no JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are its own: Python's reader keeps the last of two in silence."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen = set[str]()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"an object has the key {brief(key)} twice")
+            seen.add(key)
+    return found
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_unique)
 
 
 class Text:
@@ -49,6 +61,10 @@ class Text:
             kind = _KINDS.get(found, "a number or a word")
             raise SourceError(f"{self._path}: {what} must be {_KINDS[sign]}, but it is {kind}")
         self._at += 1
+
+    def is_list(self) -> bool:
+        """Whether the next value is a list."""
+        return self._peek() == "["
 
     def members(self) -> Iterator[str]:
         """The keys of an object, which must be followed by reading or skipping its value."""
@@ -155,16 +171,16 @@ class Text:
         return SourceError(f"{self._path} is not JSON: {what} at byte {at}, {rest}")
 
 
-def parsed(data: bytes, where: str) -> Any:
-    """The value that some bytes of JSON stand for.
+def parsed(data: bytes | str, where: str) -> Any:
+    """The value that some JSON, as bytes or as text, stands for.
 
     Raises
     ------
     SourceError
-        They are no JSON, or no UTF-8.
+        It is no JSON, has a key twice in an object, or is no UTF-8.
     """
     try:
-        return _DECODER.decode(data.decode())
+        return _DECODER.decode(data.decode() if isinstance(data, bytes) else data)
     except UnicodeDecodeError as error:
         raise SourceError(f"{where} is not UTF-8: {error.reason}") from error
     except (ValueError, RecursionError) as error:

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from maskcodec._arrays import brief
-from maskcodec.data._jsonfile import is_written, shown
+from maskcodec.data._jsonfile import content, is_written, shown
 from maskcodec.data._jsontext import parsed
 from maskcodec.errors import SourceError
 
@@ -45,15 +45,12 @@ def read_names(path: Path, first: int) -> dict[int, str]:
         It cannot be read, is something else, or names nothing.
     """
     try:
-        data = path.read_bytes()
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+        text = content(path).decode()
     except UnicodeDecodeError as error:
         raise SourceError(f"{path} is not UTF-8: {error.reason}") from error
     lines = text.splitlines()
     if path.suffix.lower() == ".json":
-        pairs = _from_json(parsed(text.encode(), str(path)), path, first)
+        pairs = _from_json(parsed(text, str(path)), path, first)
     elif path.suffix.lower() == ".csv" or (lines and "\t" in lines[0]):
         pairs = _from_table(lines, path)
     else:

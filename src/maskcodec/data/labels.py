@@ -82,12 +82,7 @@ class Words:
         return self._checked(text, "text", _patterns(self.codec)[1], cleaned, MOST_TEXT).strip()
 
     def _checked(
-        self,
-        text: str,
-        what: str,
-        bad: re.Pattern[str],
-        cleaned: list[str],
-        most: int = MOST_LABEL,
+        self, text: str, what: str, bad: re.Pattern[str], cleaned: list[str], most: int = MOST_LABEL
     ) -> str:
         if not isinstance(text, str):
             raise TypeError(f"a {what} must be a str, got {brief(text)}")

@@ -56,7 +56,7 @@ class GSEval(Records):
         self._stored = Stored(self.path)
         self._faults: dict[int, str] = {}
         seen: dict[str, int] = {}
-        for start, stop, line in lines(self.path):
+        for start, stop, _, line in lines(self.path):
             number = self._stored.add(start, stop)
             try:
                 entry = parsed(line, "the line")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from maskcodec.coco import read
-from maskcodec.data import _jsontext
-from maskcodec.data._jsonfile import opened, shown
+from maskcodec.data._jsonfile import content, shown
+from maskcodec.data._jsontext import parsed
 from maskcodec.data._pictures import picture_shape
 from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._records import RecordError, Records, as_object, fail, joined
@@ -215,17 +214,11 @@ def read_record(path: Path) -> Any:
         It cannot be read.
     """
     try:
-        with opened(path) as file:
-            data = file.read(_jsontext.LARGEST + 1)
+        data = content(path)
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            text = data.decode("cp1252", "replace")
+        return parsed(text, "it")
     except SourceError as error:
         fail(str(path), str(error))
-    if len(data) > _jsontext.LARGEST:
-        fail(str(path), f"it has more than {_jsontext.LARGEST} bytes")
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", "replace")
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        fail(str(path), f"it is not JSON that can be read: {error}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from maskcodec._arrays import brief
 from maskcodec._reading import few
-from maskcodec.data._jsonfile import id_of, shown
+from maskcodec.data._jsonfile import content, id_of, shown
 from maskcodec.data._pickle import read_pickle
 from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._instances import Instances
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
 
+_LARGEST = 1 << 29  # bytes of a pickle, which is held as a whole; RefCOCO's have some 50 MB
 _KEPT = "ref_id", "image_id", "ann_id", "split", "no_target"
 
 
@@ -120,11 +121,7 @@ class Refer(Records):
 
     def _read(self, path: Path) -> Iterable[Any]:
         """All refs."""
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise SourceError(f"{path} cannot be read: {error.strerror}") from error
-        refs = read_pickle(data, str(path))
+        refs = read_pickle(content(path, _LARGEST), str(path))
         if not isinstance(refs, list):
             raise SourceError(f"{path} must hold a list of refs, but it holds {shown(refs)}")
         return refs
