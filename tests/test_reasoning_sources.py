@@ -233,7 +233,7 @@ def test_deep_json_is_refused(tmp_path):
 def test_files_of_any_size_are_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr(_jsontext, "LARGEST", 20)
     found = broken(reasonseg(tmp_path, shapes(TARGET)), tmp_path)
-    assert found == Broken("1_d.json", f"{tmp_path}/1_d.json has more than 20 bytes")
+    assert found == Broken("1_d.json", "1_d.json has more than 20 bytes")
 
 
 # MUSE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from maskcodec._arrays import brief
@@ -29,11 +30,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object whose keys are its own: Python's reader keeps the last of two in silence."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        seen = set[str]()
-        for key, _ in pairs:
-            if key in seen:
-                raise ValueError(f"an object has the key {brief(key)} twice")
-            seen.add(key)
+        again = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"an object has the key {brief(again)} twice")
     return found
 
 
