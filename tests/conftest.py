@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -16,11 +17,18 @@ _common = {
     "derandomize": True,  # the same examples on every machine
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
 }
-settings.register_profile("compiled", max_examples=200, **_common)
-settings.register_profile("checked", max_examples=60, **_common)
-settings.register_profile("pure", max_examples=25, **_common)
+settings.register_profile("compiled", max_examples=60, **_common)
+settings.register_profile("checked", max_examples=20, **_common)
+settings.register_profile("pure", max_examples=15, **_common)
 settings.register_profile("thorough", max_examples=5000, **_common)
-settings.load_profile(os.environ.get("MASKCODEC_PROFILE", "pure" if PURE else "compiled"))
+PROFILE = os.environ.get("MASKCODEC_PROFILE", "pure" if PURE else "compiled")
+settings.load_profile(PROFILE)
+
+
+def pytest_collection_finish() -> None:
+    """Whoever counts garbage passes over what was imported, such as the whole of torch."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

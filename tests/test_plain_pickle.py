@@ -106,7 +106,7 @@ def test_single_opcodes(data, value):
         len,
         Hostile,
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_whatever_is_no_plain_data_is_refused(value, protocol, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
