@@ -1,7 +1,6 @@
 """Ids that come one by one: after any of them, what `recover` says of all so far."""
 
 import time
-from functools import cache
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import maskcodec as mc
-from maskcodec.vocabularies import load_tokenizer
 from tests import strategies
 from tests.conftest import PURE
 from tests.strategies import BSD_SETTINGS
@@ -43,14 +41,6 @@ some = settings(max_examples=max(8, settings.default.max_examples // 8))
 @pytest.fixture
 def codec():
     return tokens("byte-level", mc.BSD(grid=4))
-
-
-@cache
-def real(name, codec):
-    """A real vocabulary with a codec's tokens, in which ids hold several newlines."""
-    tokenizer = load_tokenizer(name)
-    mc.extend_tokenizer(tokenizer, codec)
-    return mc.TokenCodec(codec, tokenizer)
 
 
 def painted(regions, canvas):
@@ -173,7 +163,7 @@ JOINED = [
 @given(st.data())
 @some
 def test_an_id_of_several_newlines_ends_as_many_rows(name, settings, data):
-    codec = real(name, mc.BSD(repeats=True, **settings))
+    codec = tokens(name, mc.BSD(repeats=True, **settings))
     body = "".join(data.draw(st.lists(st.sampled_from(JOINED), max_size=9)))
     between = data.draw(st.sampled_from(["", "\n", "\n\n"]))
     text = f"<ref>dog</ref>{between}<box>[[0 0 3 3]]</box>{between}<seg>{body}</seg>"
@@ -186,7 +176,7 @@ def test_an_id_of_several_newlines_ends_as_many_rows(name, settings, data):
 
 
 def test_a_blank_line_is_no_part_of_the_row_above():
-    codec = real("qwen", mc.BSD(frame="box"))
+    codec = tokens("qwen", mc.BSD(frame="box"))
     text = "<ref>dog</ref><box>[[0 0 999 999]]</box><seg><fg6>\n\n<bg3><fg3></seg>"
     ids = codec.tokenizer.encode(text, add_special_tokens=False).ids
     found = codec.recover(ids)

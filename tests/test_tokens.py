@@ -622,9 +622,9 @@ def test_many_special_tokens_cost_no_more_than_that():
     tokenizer = extended("byte-level")
     tokenizer = type(tokenizer).from_str(tokenizer.to_str())
     tokenizer.add_special_tokens([f"<special_{k}>" for k in range(4_000)])
-    began = time.perf_counter()
+    began = time.process_time()
     mc.TokenCodec(mc.RRLE(), tokenizer)
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
 
 
 @pytest.mark.parametrize("bricks", [True, False])
