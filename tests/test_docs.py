@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from maskcodec import vocabularies
 from tests.conftest import ROOT
+from tests.vocabularies import fresh
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -28,7 +30,9 @@ CONSOLE = [
 
 @pytest.fixture
 def empty_folder(tmp_path, monkeypatch):
+    """A working directory; a vocabulary that several blocks load is read from disk once."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(vocabularies, "load_tokenizer", fresh)
 
 
 @pytest.mark.parametrize(("language", "code"), PYTHON)

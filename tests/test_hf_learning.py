@@ -78,12 +78,14 @@ def test_pictures_and_tables_are_written(learned):
     assert "| b-sd-16 | 1 |" in (out / "ci" / "report" / "tables.md").read_text(encoding="utf-8")
 
 
-def test_a_run_that_is_done_is_not_run_again(learned):
-    script = ROOT / "benchmarks" / "learn_shapes.py"
-    command = [sys.executable, str(script), "--size", "ci", "--out", str(learned[1])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "s each" not in done.stdout  # no step was taken
+def test_a_run_that_is_done_is_not_run_again(learned, script, monkeypatch, capsys):
+    said, out = learned
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")  # these two the script sets for good
+    monkeypatch.setattr("torch.set_float32_matmul_precision", lambda _precision: None)
+    monkeypatch.setattr(sys, "argv", ["learn_shapes.py", "--size", "ci", "--out", str(out)])
+    assert "s each" in said
+    assert script("learn_shapes").main() == 0
+    assert "s each" not in capsys.readouterr().out  # no step was taken
 
 
 def test_scenes_are_the_same_again_and_their_questions_mean_one_shape(script):
