@@ -28,24 +28,40 @@ phases = [Phase.explicit, Phase.reuse, Phase.generate]
 few = settings(max_examples=max(settings().max_examples // 40, 2), phases=phases)
 
 
+class Shared:
+    """A tokenizer that codecs of all grids share, and what is made of it once."""
+
+    def __init__(self, name, spelling):
+        self.tokenizer = fresh(name)
+        mc.extend_tokenizer(self.tokenizer, mc.BSD(**SPELLINGS[spelling]))
+        self.vocab = self.tokenizer.get_vocab()
+
+
+shared = cache(Shared)
+_shared_of = {}  # by codec
+
+
 @cache
 def made(name, grid, spelling=0):
     codec = mc.BSD(grid=grid, **SPELLINGS[spelling])
-    tokenizer = fresh(name)
-    mc.extend_tokenizer(tokenizer, codec)
-    return mc.TokenCodec(codec, tokenizer)
+    tokens = mc.TokenCodec(codec, shared(name, spelling).tokenizer)
+    _shared_of[tokens] = shared(name, spelling)
+    return tokens
 
 
-@cache
 def vocab_of(tokens):
-    return tokens.tokenizer.get_vocab()
+    return _shared_of[tokens].vocab
+
+
+def compiler(tokens):
+    return compiler_of(_shared_of[tokens], stop(tokens))
 
 
 @cache
-def compiler(tokens):
+def compiler_of(shared, end):
     xgrammar = pytest.importorskip("xgrammar", reason="the grammars are written for it")
     pytest.importorskip("torch", reason="xgrammar's bit masks are tensors")
-    have = vocab_of(tokens)
+    have = shared.vocab
     names = [""] * (max(have.values()) + 1)
     for token, number in have.items():
         names[number] = token
@@ -53,7 +69,7 @@ def compiler(tokens):
         names,
         vocab_type=xgrammar.VocabType.RAW,
         vocab_size=len(names) + PADDING,
-        stop_token_ids=[stop(tokens)],
+        stop_token_ids=[end],
     )
     return xgrammar.GrammarCompiler(info)
 
