@@ -364,6 +364,12 @@ class BSD(Codec):
         """What a mask may have no cell left of, for messages."""
         return Codec.cells_name(self) if self.bins is None else "its box"
 
+    def cells_text(self) -> str:
+        """How many cells there are, in words: ``"64 x 64"``, or so many a box."""
+        if self.bins is None:
+            return Codec.cells_text(self)
+        return "{} x {} a box".format(*self.most_cells)
+
     def get_config(self) -> dict[str, Any]:
         """The codec as plain data for JSON, with the spelling of the bricks written out.
 

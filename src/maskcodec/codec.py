@@ -71,6 +71,10 @@ class Codec(ABC):
         rows, columns = self.canvas
         return f"the {rows} x {columns} grid"
 
+    def cells_text(self) -> str:
+        """How many cells there are, in words: ``"64 x 64"``, or so many a box."""
+        return "{} x {}".format(*self.canvas)
+
     @abstractmethod
     def encode(self, image: Any, labels: Any, /) -> str:
         """A mask or a label map as text."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,6 @@ from maskcodec.bricks import BSD
 from maskcodec.codec import codec_ids, get_codec, lost_message
 from maskcodec.errors import LabelError, LostMaskError
 from maskcodec.labelgrid import LabelGrid, cell_label
-from maskcodec.region import Region
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from maskcodec.demo import Scene
     from maskcodec.errors import Problem
     from maskcodec.grid import Method
+    from maskcodec.region import Region
 
 
 class RoundTrip(NamedTuple):
@@ -67,7 +67,7 @@ def encode_any(
     """
     rule: Any = None if lost is None else lost.value
     dropped: list[str] = []
-    if not isinstance(codec, BSD):
+    if not codec.has_instances:
         return codec.encode(pixels, labels, lost=rule or "drop", dropped=dropped), dropped
     instances = [(1, labels)] if isinstance(labels, str) else list(labels.items())
     texts = []
@@ -110,7 +110,7 @@ def encode_image(codec: AnyCodec, image: CocoImage, lost: LostName | None = None
     LabelError
         A label would break the text, or is the background's; the message names its instance.
     """
-    if not isinstance(codec, BSD):
+    if not codec.has_instances:
         return _encode_grid(codec, image, lost)
     rule: Any = "raise" if lost is None else lost.value
     texts, dropped = [], []
@@ -164,34 +164,21 @@ def decode_any(
     codec: AnyCodec, text: str, *, recover: bool = False
 ) -> tuple[list[Region], list[Problem]]:
     """The regions of a text, and what was wrong with it; of a grid, each label is a region."""
-    found, problems = codec.recover(text) if recover else (codec.decode(text), [])
-    if not isinstance(found, LabelGrid):
-        return found, problems
-    regions = []
-    for number in sorted(set(found.cells.ravel().tolist()) - {0}):
-        cells = found.cells == number
-        rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
-        box = int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
-        inside = cells[box[1] : box[3] + 1, box[0] : box[2] + 1]
-        regions.append(Region(found.names[number], box, inside, canvas=codec.canvas))
-    return regions, problems
-
-
-def cells_of(codec: AnyCodec) -> str:
-    """How many cells a codec's image has, or at most a box, in words."""
-    if isinstance(codec, BSD) and codec.frame == "box":
-        return "{} x {} a box".format(*codec.most_cells)
-    return "{} x {}".format(*codec.canvas)
+    if recover:
+        found = codec.recover(text)
+        return found.regions, found.problems
+    decoded = codec.decode(text)
+    return (decoded.regions() if isinstance(decoded, LabelGrid) else decoded), []
 
 
 def compared_codecs() -> dict[str, AnyCodec]:
     """All codecs by their ids: B-SD as it is, the others with as many cells as its canvas has."""
-    codecs = {codec_id: get_codec(codec_id) for codec_id in codec_ids()}
+    codecs: dict[str, AnyCodec] = {codec_id: get_codec(codec_id) for codec_id in codec_ids()}
     cells = BSD().grid
     for codec_id, codec in codecs.items():
-        if not isinstance(codec, BSD):
+        if not codec.has_instances:
             codecs[codec_id] = get_codec(codec_id, grid=cells)
-    return cast("dict[str, AnyCodec]", codecs)
+    return codecs
 
 
 def round_trip(codec: AnyCodec, scene: Scene, methods: Iterable[Method]) -> RoundTrip:

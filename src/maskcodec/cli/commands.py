@@ -11,7 +11,7 @@ from rich.text import Text
 from maskcodec import BSD, __version__
 from maskcodec.cli import coco, options, read, say, settings
 from maskcodec.cli.build import build
-from maskcodec.cli.codecs import cells_of, compared_codecs, iou, naming, round_trip
+from maskcodec.cli.codecs import compared_codecs, iou, naming, round_trip
 from maskcodec.cli.encode import encode
 from maskcodec.cli.evaluate import evaluate
 from maskcodec.cli.hints import decode_or_tell, other_options
@@ -86,7 +86,7 @@ def demo(
     table = say.new_table("One scene, there and back", *heads)
     for codec_id, trip in sorted(trips.items(), key=lambda item: -len(item[1].text)):
         quality = [f"{np.mean(trip.ious[method]):.3f}" for method in methods]
-        cells = cells_of(compared[codec_id])
+        cells = compared[codec_id].cells_text()
         table.add_row(codec_id, cells, f"{len(trip.text):,}", f"{trip.runs:,}", *quality)
     say.out.print(table)
     label, codec = picture.labels[-1], BSD(frame=frame.value)
@@ -94,7 +94,7 @@ def demo(
     say.out.print(f"The {label} as {codec.codec_id}, {len(text)} characters:\n")
     say.out.print(Text(text, style="cyan"), soft_wrap=True)
     framed = frame == "box"
-    method, trip, cells = methods[framed], trips[codec.codec_id], cells_of(codec)
+    method, trip, cells = methods[framed], trips[codec.codec_id], codec.cells_text()
     ious = zip(picture.labels, trip.ious[method], strict=True)
     named = [f"{name} {value:.2f}" for name, value in ious]
     height, width = shape = picture.shape
@@ -235,7 +235,7 @@ def show(
     codec = settings.chosen_codec(
         config=config, grid=grid, sampling=sampling, frame=frame, bins=bins, repeats=repeats
     )
-    if not isinstance(codec, BSD):
+    if not codec.has_instances:
         raise typer.BadParameter("instances need a b-sd configuration", param_hint="--config")
     found = coco.CocoFile(annotations).image(image_id)
     coco.checked_claim(found.shape, f"{annotations}: image {image_id}", read.MOST_PIXELS)
@@ -266,13 +266,12 @@ def show(
         table.add_row(*row)
     say.out.print(table)
     if lost:
-        place = "their boxes" if codec.frame == "box" else codec.cells_name()
         say.note(
-            f"lost, since no cell of {place} is left of them: "
-            f"no. {', '.join(lost)}; --sampling keep keeps them"
+            f"lost: no. {', '.join(lost)}, of which no cell of {codec.cells_name()} is left; "
+            "--sampling keep keeps them"
         )
     mean = f"mean IoU {np.mean(ious):.3f}, " if ious else ""
-    remark = f"{mean}{codec.codec_id}, {cells_of(codec)}"
+    remark = f"{mean}{codec.codec_id}, {codec.cells_text()}"
     say.write_comparison(path, photo, found.labels, (before, after), remark)
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec import coco
-from maskcodec.bricks import BSD
 from maskcodec.cli import say
 from maskcodec.cli.coco import CocoFile, checked_claim, no_id
 from maskcodec.cli.codecs import decode_any
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
 _KEYS = "id", "idx"  # what an id is called, where nobody says it
 _MASK = "segmentation"
-_RUN = re.compile(r"[^\s*|][ \t]*\*[ \t]*[0-9]+[ \t]*(?:[|\r\n]|$)")  # label*count, not **words**
 
 
 class Row(NamedTuple):
@@ -219,7 +216,7 @@ class Scores:
         try:
             return decode_any(self._codec, text)[0], False
         except DecodeError:
-            if _is_words(self._codec, text):
+            if self._codec.is_words(text):
                 return [], False
             if options := other_options(self._codec, text):
                 self.readable[options] += 1
@@ -238,17 +235,6 @@ class Scores:
             return united([region.runs(shape, method=self._method) for region in regions])
         except MaskError as error:
             raise InputError(f"{target.where}: {error}") from error
-
-
-def _is_words(codec: AnyCodec, text: str) -> bool:
-    """Whether a text that does not decode is words alone, as a denial is.
-
-    Image-wise formats read descriptors without tags as well, so that none of those may begin in it;
-    B-SD has no such thing, and passes words over.
-    """
-    if isinstance(codec, BSD) or any(tag in text for tag in codec.tags()):
-        return False
-    return not _RUN.search(text) if codec.counted else "|" not in text
 
 
 def _rows(path: Path, key: str | None) -> Iterator[tuple[int, int, int, Row]]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from maskcodec._reading import shown
-from maskcodec.bricks import BSD
 from maskcodec.coco import read
 from maskcodec.data.labels import check_row
 from maskcodec.errors import LabelError, LostMaskError, MaskError
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maskcodec._labelcodec import LabelCodec
-    from maskcodec.bricks import Lost
+    from maskcodec.bricks import BSD, Lost
     from maskcodec.codec import Codec
     from maskcodec.data.sample import Instance
 
@@ -70,7 +69,7 @@ def draw(
     LostMaskError
         With ``lost="raise"``.
     """
-    make = _one_by_one if isinstance(codec, BSD) else _map
+    make = _one_by_one if codec.has_instances else _map
     drawing = make(codec, instances, labels, shape)  # type: ignore[arg-type]
     if drawing.lost and lost == "raise":
         index = drawing.lost[0]

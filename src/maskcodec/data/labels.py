@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from maskcodec._arrays import brief
 from maskcodec._reading import shown
-from maskcodec.bricks import BSD
 from maskcodec.errors import LabelError
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ _TRAINERS = "|".join(
     ]
 )
 _WORD = re.compile(r"[^\W_]+")  # "baseball_bat" has two
-_SEPARATORS = r"[|*\n]|</?(?:ref|box)>"  # of the image-wise formats
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +200,5 @@ def _real(text: str, what: str) -> str:
 @lru_cache(maxsize=8)
 def _patterns(codec: Codec) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """What may not stand in a label, and what not in other words."""
-    if isinstance(codec, BSD):
-        pattern = re.compile(f"{_TRAINERS}|{codec.words().forbidden.pattern}")
-        return pattern, pattern
-    other = "|".join([_TRAINERS, *map(re.escape, codec.tags())])
-    return re.compile(f"{other}|{_SEPARATORS}"), re.compile(other)
+    label, other = codec.reserved()
+    return re.compile(f"{_TRAINERS}|{label}"), re.compile(f"{_TRAINERS}|{other}")
