@@ -91,7 +91,7 @@ def _run(machine: Machine) -> Any:
             f"{_name(code)} at byte {start} takes a value, and none is left"
         ) from None
     except ValueError as error:
-        raise PickleError(f"{_name(code)} at byte {start} cannot be read: {error}") from None
+        raise PickleError(f"{_name(code)} at byte {start} cannot be read: {error!s:.200}") from None
     raise machine.cut()
 
 
