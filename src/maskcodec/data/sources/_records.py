@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import operator
+import os
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from maskcodec._arrays import brief
@@ -17,7 +18,6 @@ from maskcodec.grid import check_choice
 from maskcodec.runs import as_image_size
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator
 
     from maskcodec.data.sample import Sample
@@ -26,6 +26,8 @@ Labels: TypeAlias = Literal["plain", "file"]
 
 _REST = re.compile(r".+-other(-merged)?", re.DOTALL)  # what the others of its kind leave
 _LONGEST_NAME = 500  # characters; COCO's have 16
+_SEPARATORS = re.compile(r"[/\\]")
+_OUTSIDE = re.compile(r"[A-Za-z]:|[. ]+\Z")  # of a part: a drive, or dots and spaces alone
 _ENDINGS = "-merged", "-other", "-stuff"  # COCO's stuff: "sky-other-merged"
 
 
@@ -235,22 +237,36 @@ def joined(folder: str | os.PathLike[str], name: str, where: str) -> str:
     Where there is a folder, the name may not lead out of it.
     """
     start = str(folder)
-    if not start:
-        return name
-    if leads_out(name):
-        fail(where, f"{brief(name)} is no name of an image below {start}")
-    return f"{start.rstrip('/')}/{name}"
+    if "\0" in name or (start and leads_out(name)):
+        fail(where, f"{brief(name)} is no name of an image" + f" below {start}" * bool(start))
+    return f"{start.rstrip('/')}/{name}" if start else name
 
 
 def leads_out(name: str) -> bool:
-    """Whether a name is that of no file below a folder."""
-    parts = PurePosixPath(name).parts
-    outside = ".." in parts or Path(name).is_absolute() or name.startswith(("/", "\\"))
-    return not parts or outside
+    """Whether a name is that of no file below a folder, on some system.
+
+    On Windows a backslash separates as well, ``C:`` is a drive, and dots and spaces at the end of a
+    part do not count.
+    """
+    parts = [part for part in _SEPARATORS.split(name) if part not in {"", "."}]
+    wrong = "\0" in name or name.startswith(("/", "\\"))
+    return wrong or not parts or any(_OUTSIDE.match(part) for part in parts)
 
 
 def inside(folder: Path, name: str, where: str) -> Path:
-    """A file of a folder, by a name that a dataset gives: it may not lead out of the folder."""
+    """A file of a folder, by a name that a dataset gives: it may not lead out of the folder.
+
+    Neither may a link to a folder in it. The folder itself may be a link, and so may the file, as
+    those in a snapshot of Hugging Face's cache are.
+    """
     if leads_out(name) or len(name) > _LONGEST_NAME:
         fail(where, f"{brief(name)} is no name of a file below {folder}")
-    return folder.joinpath(*PurePosixPath(name).parts)
+    path = folder / name
+    if path.parent != folder and not _real(path.parent).is_relative_to(_real(folder)):
+        fail(where, f"{brief(name)} leads out of {folder} by a link")
+    return path
+
+
+def _real(folder: Path) -> Path:
+    """Where a folder really is; unlike `Path.resolve`, of links in a circle as well."""
+    return Path(os.path.realpath(folder))
