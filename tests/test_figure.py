@@ -57,6 +57,50 @@ def test_the_edge_of_the_picture_is_no_outline():
     assert (drawn == np.array(figure.CANVAS)).all()
 
 
+def eroded(mask, by):
+    """The mask without its outermost pixels, as long as they are not the picture's."""
+    for _ in range(by):
+        outer = np.pad(mask, 1, mode="edge")
+        mask = mask & outer[:-2, 1:-1] & outer[2:, 1:-1] & outer[1:-1, :-2] & outer[1:-1, 2:]
+    return mask
+
+
+def test_an_overlay_is_made_part_by_part(monkeypatch):
+    monkeypatch.setattr(figure, "_BAND", 500)
+    shape = 480, 500  # lines are two pixels wide
+    photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    at = (0, 0, 90), (240, 499, 60), (479, 250, 2), (200, 200, 150)
+    masks = [disc(*place, shape) != 0 for place in at]
+    expected = photo.copy()
+    for number, mask in enumerate(masks):
+        colour = np.array(figure.colour_of(number))
+        expected[mask] = np.round(expected[mask] * 0.5 + colour * 0.5)
+        expected[mask & ~eroded(mask, 2)] = colour
+    drawn = figure.overlay(Image.fromarray(photo), [*masks, np.zeros(shape)])
+    assert np.array_equal(np.array(drawn), expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((480, 640), (480, 640)),
+        ((4096, 4096), (4096, 4096)),
+        ((9000, 9000), (4096, 4096)),
+        ((1, 1 << 27), (1, 1 << 24)),
+        ((1 << 27, 1), (1 << 24, 1)),
+    ],
+)
+def test_large_pictures_are_drawn_smaller(shape, expected):
+    assert figure.drawn_shape(shape) == expected
+
+
+def test_a_small_picture_is_drawn_as_it_is(monkeypatch):
+    picture = Image.new("RGB", (40, 20))
+    assert figure.drawable(picture) is picture
+    monkeypatch.setattr(figure, "MOST_DRAWN", 200)
+    assert figure.drawable(picture).size == (20, 10)
+
+
 def test_a_mask_must_have_the_size_of_the_photo():
     message = r"mask 1 must have the photo's shape \(120, 160\), got \(2, 2\)"
     with pytest.raises(ValueError, match=message):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL import Image
 
-    from maskcodec._arrays import Index
+    Owners: TypeAlias = npt.NDArray[np.int32]
 
 Colour: TypeAlias = tuple[int, int, int]
 Box: TypeAlias = tuple[int, int, int, int]
@@ -86,7 +86,7 @@ def shortened(label: str) -> str:
     return words if len(words) <= _LONGEST_LABEL else words[: _LONGEST_LABEL - 3].rstrip() + "..."
 
 
-def draw_tags(picture: Image.Image, tags: Iterable[Tag], owners: Index) -> None:
+def draw_tags(picture: Image.Image, tags: Iterable[Tag], owners: Owners) -> None:
     """Draw labels so that none covers another; those that find no place are left out.
 
     Parameters
@@ -96,7 +96,7 @@ def draw_tags(picture: Image.Image, tags: Iterable[Tag], owners: Index) -> None:
     tags
         The labels, in any order.
     owners
-        int64 (height, width): which number what is seen at a pixel has, 0 for nothing.
+        int32 (height, width): which number what is seen at a pixel has, 0 for nothing.
     """
     draw = ImageDraw.Draw(picture)
     size = max(11, round(min(picture.size) / 24))
@@ -127,7 +127,7 @@ def _font(size: int, *, latin: bool = True) -> ImageFont.FreeTypeFont | ImageFon
 
 
 def _free_place(
-    tag: Tag, size: tuple[int, int], owners: Index, taken: npt.NDArray[np.bool_]
+    tag: Tag, size: tuple[int, int], owners: Owners, taken: npt.NDArray[np.bool_]
 ) -> Box | None:
     """Where a label covers no other one, and as little as may be of what other labels name."""
     height, width = owners.shape
@@ -152,18 +152,25 @@ def _free_place(
     return best
 
 
-def _inner_place(tag: Tag, size: tuple[int, int], owners: Index) -> list[tuple[int, int]]:
+def _inner_place(tag: Tag, size: tuple[int, int], owners: Owners) -> list[tuple[int, int]]:
     """Where a label fits well into what it names, nearest to its middle, if it does at all."""
     if tag.area < 8 * size[0] * size[1]:
         return []
     room = size[1] // 4
     width, height = size[0] + 2 * room, size[1] + 2 * room
-    own = np.pad((owners == tag.number).astype(np.int64), ((1, 0), (1, 0)))
-    sums = own.cumsum(axis=0).cumsum(axis=1)
-    inside = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width]
-    ys, xs = np.nonzero(inside + sums[:-height, :-width] == width * height)
+    own = np.pad(owners == tag.number, ((1, 0), (1, 0)))
+    sums = own.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
+    inside = sums[height:, width:] - sums[:-height, width:]
+    inside -= sums[height:, :-width]
+    inside += sums[:-height, :-width]
+    ys, xs = np.nonzero(inside == width * height)
     if len(xs) == 0:
         return []
-    middle_y, middle_x = (axis.mean() for axis in np.nonzero(own))
+    middle_y, middle_x = (_mean(own.sum(axis=axis)) for axis in (1, 0))
     best = np.argmin(np.hypot(ys + height / 2 - middle_y, xs + width / 2 - middle_x))
     return [(int(xs[best]) + room, int(ys[best]) + room)]
+
+
+def _mean(counts: npt.NDArray[np.int64]) -> float:
+    """The mean of the places 0, 1, ... if each is there so many times."""
+    return float(counts @ np.arange(len(counts))) / float(counts.sum())

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 FAINT = (104, 112, 124)
 WASH, CANVAS, LINE = (240, 242, 246), (30, 34, 44), (58, 64, 78)
+MOST_DRAWN = 1 << 24  # pixels of a picture
 _ROOM = 4  # pixels between lines, at least
+_BAND = 1 << 18  # pixels that are tinted together
 
 _COLOURS: list[Colour] = [
     (239, 71, 89),
@@ -74,6 +76,23 @@ def plain(shape: tuple[int, int]) -> Image.Image:
     return Image.new("RGB", (shape[1], shape[0]), CANVAS)
 
 
+def drawn_shape(shape: tuple[int, int]) -> tuple[int, int]:
+    """The size that an image is drawn in, (height, width), of up to `MOST_DRAWN` pixels."""
+    height, width = shape
+    scale = min(1.0, (MOST_DRAWN / (height * width)) ** 0.5)
+    height, width = max(1, int(height * scale)), max(1, int(width * scale))
+    width = max(1, min(width, MOST_DRAWN // height))  # a line of pixels cannot be made thinner
+    return min(height, MOST_DRAWN // width), width
+
+
+def drawable(image: Image.Image) -> Image.Image:
+    """The picture itself, or a smaller one if it has more pixels than are drawn."""
+    height, width = drawn_shape((image.height, image.width))
+    if (width, height) == image.size:
+        return image
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
 def overlay(
     image: Image.Image,
     masks: Iterable[npt.ArrayLike],
@@ -106,7 +125,7 @@ def overlay(
     """
     pixels = np.array(image.convert("RGB"))
     shape = pixels.shape[:2]
-    owners = np.zeros(shape, np.int64)
+    owners = np.zeros(shape, np.int32)
     line = max(1, round(min(shape) / 240))
     found: list[tuple[Box, int]] = []
     for number, mask in enumerate(masks):
@@ -114,10 +133,13 @@ def overlay(
         if area.shape != shape:
             raise ValueError(f"mask {number} must have the photo's shape {shape}, got {area.shape}")
         colour = np.array(colour_of(number))
-        pixels[area] = np.round(pixels[area] * (1 - opacity) + colour * opacity)
-        pixels[area & ~_shrunk(area, line)] = colour
-        owners[area] = number + 1
-        found.append((_tight_box(area), int(np.count_nonzero(area))))
+        x1, y1, x2, y2 = box = _tight_box(area)
+        around = slice(max(0, y1 - 1), y2 + 1), slice(max(0, x1 - 1), x2 + 1)
+        part, own = pixels[around], area[around]
+        _tint(part, own, colour, opacity)
+        part[own & ~_shrunk(own, line)] = colour
+        owners[around][own] = number + 1
+        found.append((box, int(np.count_nonzero(own))))
     picture = Image.fromarray(pixels)
     tags = [
         Tag(label, colour_of(number), number + 1, *found[number])
@@ -217,12 +239,26 @@ def fitted(image: Image.Image, *, least: int = 480, most: int = 960) -> Image.Im
     longer = max(image.size)
     scale = min(max(longer, least), most) / longer
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    coloured = image if image.mode == "RGB" else image.convert("RGB")
+    return coloured.resize(size, Image.Resampling.LANCZOS)
 
 
 def fitted_mask(mask: Mask, size: tuple[int, int]) -> Mask:
     """A mask in the size of a picture, which Pillow has as (width, height)."""
     return np.array(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+
+
+def _tint(
+    pixels: npt.NDArray[np.uint8],
+    area: npt.NDArray[np.bool_],
+    colour: npt.NDArray[np.int64],
+    opacity: float,
+) -> None:
+    """Mix a colour into some pixels, a few rows at a time: the sums take much room."""
+    rows = max(1, _BAND // area.shape[1])
+    for y in range(0, len(area), rows):
+        part, own = pixels[y : y + rows], area[y : y + rows]
+        part[own] = np.round(part[own] * (1 - opacity) + colour * opacity)
 
 
 def _shrunk(area: npt.NDArray[np.bool_], by: int) -> npt.NDArray[np.bool_]:
