@@ -2,9 +2,11 @@ import errno
 import inspect
 import io
 import json
+import os
 import re
 import sys
 import tracemalloc
+import weakref
 from pathlib import Path
 from typing import get_args
 
@@ -15,7 +17,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import maskcodec as mc
-from maskcodec import demo
+from maskcodec import demo, figure
 from maskcodec.cli import codecs, commands, options, say, settings
 from maskcodec.cli.coco import CocoFile, CocoImage
 from maskcodec.coco import RunMask
@@ -434,14 +436,14 @@ def test_files_that_are_no_mask():
     Image.new("RGB", (4, 4)).save("colour.png")
     assert "colour.png has colours (mode RGB)" in fails("encode", "colour.png", "-l", "dog")
     assert fails("encode", "none.png", "-l", "dog") == "none.png: No such file or directory"
-    assert fails("encode", "text.txt", "-l", "x") == "text.txt is not an image that can be read"
-    assert "standard input is not an image" in fails("encode", "-", "-l", "x", stdin=b"")
+    assert fails("encode", "text.txt", "-l", "x") == "text.txt is not a PNG, BMP or TIFF image"
+    assert "standard input is not a PNG, BMP" in fails("encode", "-", "-l", "x", stdin=b"")
 
 
 def test_a_broken_image_is_no_mask(folder):
     data = (folder / "mask.png").read_bytes()
     for end in range(0, len(data) // 2, 7):
-        assert "standard input is not an image" in fails("encode", "-", "-l", "x", stdin=data[:end])
+        assert "standard input is not a" in fails("encode", "-", "-l", "x", stdin=data[:end])
 
 
 def test_a_picture_that_claims_a_monstrous_size_is_refused(monkeypatch):
@@ -850,20 +852,10 @@ def test_a_file_is_read_without_being_held(folder, monkeypatch):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes")
 def test_a_pipe_cannot_be_read_twice(folder):
-    import os
-    import threading
-    from contextlib import suppress
-
-    def write_pipe():
-        with suppress(BrokenPipeError):  # who reads it may be gone again
-            (folder / "pipe.json").write_text("{}")
-
     os.mkfifo(folder / "pipe.json")
-    writer = threading.Thread(target=write_pipe)
-    writer.start()
     message = fails("encode", "pipe.json", "--image-id", "7")
-    writer.join()
-    assert message == "pipe.json is read twice, which only a file allows: save it first"
+    expected = "is a pipe, and only a regular file is read: save what it gives in a file"
+    assert message == f"pipe.json {expected}"
 
 
 # decode
@@ -1066,6 +1058,38 @@ def test_with_a_photo_the_regions_are_drawn_on_it(folder):
     assert "wrote o.png: the decoded regions over 128 x 192 pixels" in result.stderr
     run("decode", "both.txt", "--image", "photo.png", "--shape", "128x192", "-o", "o.jpg")
     assert (folder / "o.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
+
+
+def test_a_large_overlay_is_drawn_smaller(monkeypatch):
+    monkeypatch.setattr(figure, "MOST_DRAWN", MASK.size // 4)
+    for args in ("--image", "photo.png"), ("--shape", "128x192"):
+        result = run("decode", "both.txt", *args, "--as", "overlay")
+        assert image("decoded.png").shape == (64, 96, 3)
+        assert "wrote decoded.png: the decoded regions over 64 x 96 pixels" in result.stderr
+        assert "note: the picture is smaller than the image of 128 x 192 pixels" in result.stderr
+        assert "14 11 40 36" not in words(result.stdout)
+        assert f"{np.count_nonzero(MAP == 1) / MAP.size:.2%}" in result.stdout
+    run("decode", "both.txt", "--image", "photo.png", "--as", "index")
+    assert np.array_equal(image("decoded.png"), MAP)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "encode a.png -l dog",
+        "decode text.txt --image a.png",
+        "show coco.json --image-id 7 --image a.png",
+    ],
+)
+def test_only_images_are_opened_as_such(folder, coco, command):
+    write("coco.json", coco)
+    (folder / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
+    message = fails(*command.split())
+    assert message.startswith("a.png is not a PNG, ")
+    assert message.endswith("; it seems to be PostScript")
+    (folder / "a.png").unlink()
+    (folder / "a.png").mkdir()
+    assert fails(*command.split()) == "a.png is a folder, and only a regular file is read"
 
 
 def test_the_photo_may_only_say_the_size():
@@ -1359,6 +1383,24 @@ def test_a_file_that_changes_is_noticed(coco):
             mc.SourceError, match="has changed since it was first read; start again"
         ):
             list(file)
+
+
+def test_show_holds_one_mask_at_a_time(coco, monkeypatch):
+    coco["annotations"] = [{**coco["annotations"][0], "image_id": 7, "id": k} for k in range(9)]
+    write("coco.json", coco)
+    painted, alive = [], []
+    for kind in RunMask, mc.Region:
+
+        def paint(self, *args, _paint=kind.mask, **options):
+            mask = _paint(self, *args, **options)
+            painted.append(weakref.ref(mask))
+            alive.append(sum(one() is not None for one in painted))
+            return mask
+
+        monkeypatch.setattr(kind, "mask", paint)
+    run("show", "coco.json", "--image-id", "7")
+    assert len(painted) == 36  # each before and after, for its row and for the picture
+    assert max(alive) <= 3
 
 
 def test_show_paints_no_monstrous_claim(coco):

@@ -180,8 +180,10 @@ def test_images_come_in_several_ways_and_are_loaded_once(processors, folder, mon
             batch = collate([row])
             assert all((want[key] == batch[key]).all() for key in want)
     opened = []
-    real = _conversation.Image.open
-    monkeypatch.setattr(_conversation.Image, "open", lambda file: opened.append(file) or real(file))
+    real = _conversation.opened_image
+    monkeypatch.setattr(
+        _conversation, "opened_image", lambda path, *rest: opened.append(path) or real(path, *rest)
+    )
     collate(trainer_rows(TWO, "trl") + trainer_rows(TWO, "llava"))
     assert opened == [folder / "a.png"]
 
@@ -320,12 +322,12 @@ IMAGE = {"role": "user", "content": "<image>Where?"}
         (
             {"messages": [IMAGE, SAID], "images": [{"bytes": b"none"}]},
             SourceError,
-            "row 0 of the batch: the image in it is not an image that can be read",
+            "row 0 of the batch: the image in it is not a PNG, JPEG, BMP, WEBP or TIFF image",
         ),
         (
             {"messages": [IMAGE, SAID], "images": b"none"},
             SourceError,
-            "row 0 of the batch: the image in it is not an image that can be read",
+            "row 0 of the batch: the image in it is not a PNG, JPEG, BMP, WEBP or TIFF image",
         ),
         ({"messages": [IMAGE, SAID], "images": 5}, TypeError, "an image is a path or of Pillow"),
         ({"messages": [{**SAID, "role": ["user"]}]}, SourceError, r"has the role \['user'\]"),

@@ -4,8 +4,6 @@ import json
 import os
 import pickle
 import sys
-import threading
-from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -150,16 +148,9 @@ def test_a_file_must_be_there(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes")
 def test_a_pipe_cannot_be_read_twice(tmp_path):
-    def write_pipe():
-        with suppress(BrokenPipeError):  # who reads it may be gone again
-            (tmp_path / "pipe").write_text("[]")
-
     os.mkfifo(tmp_path / "pipe")
-    writer = threading.Thread(target=write_pipe)
-    writer.start()
-    with pytest.raises(SourceError, match="is read twice, which only a file allows: save it first"):
+    with pytest.raises(SourceError, match=r"pipe is a pipe, and only a regular file is read: save"):
         list(items(tmp_path / "pipe"))
-    writer.join()
 
 
 def test_ids_and_values_as_files_have_them():

@@ -16,6 +16,8 @@ SOURCE = ROOT / "src" / "maskcodec"
 LAYERS = [
     {"errors"},
     {"_arrays", "_kernels", "_lazy"},
+    {"_files"},
+    {"_imagefiles"},
     {"grid", "_reading"},
     {"runs", "_polygons"},
     {"frame"},

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from maskcodec import _imagefiles
 from maskcodec.coco import read
-from maskcodec.data import Broken, Instance, Sample, _jsontext, _labelmaps, open_source
-from maskcodec.data._pictures import picture_mask, picture_shape
+from maskcodec.data import Broken, Instance, Sample, _jsontext, open_source
+from maskcodec.data._labelmaps import picture_mask
+from maskcodec.data._pictures import picture_shape
 from maskcodec.data.sources.earthreason import EarthReason
 from maskcodec.data.sources.reasonseg import ReasonSeg
 from maskcodec.errors import SourceError
@@ -199,7 +201,7 @@ def test_images_that_are_missing_twice_there_or_broken(tmp_path):
     assert broken(source, tmp_path) == Broken("1_d.json", f"{wanted}none")
     (tmp_path / "1_d.jpg").write_bytes(b"no image")
     found = broken(ReasonSeg(tmp_path), tmp_path)
-    assert found.message.startswith("1_d.jpg is not an image that can be read: cannot identify")
+    assert found.message == "1_d.jpg is not a PNG, JPEG, BMP, WEBP or TIFF image"
     photo(tmp_path / "1_d.png")
     found = broken(ReasonSeg(tmp_path), tmp_path)
     assert found == Broken("1_d.json", f"{wanted}2: 1_d.jpg, 1_d.png")
@@ -447,7 +449,7 @@ def test_masks_that_are_none(tmp_path):
     Image.new("CMYK", SHAPE[::-1]).save(tmp_path / "mask.tif")
     with pytest.raises(SourceError) as caught:
         picture_mask(tmp_path / "mask.tif", SHAPE)
-    message = f"{tmp_path}/mask.tif has the mode CMYK; expected is a mask, or RGB"
+    message = f"{tmp_path}/mask.tif is not a PNG image; it seems to be TIFF"
     assert str(caught.value) == message
     with pytest.raises(SourceError, match=r"no\.png is missing"):
         picture_mask(tmp_path / "no.png", SHAPE)
@@ -469,7 +471,7 @@ def test_a_mask_of_another_size_is_not_even_read(tmp_path):
 
 def test_a_mask_that_is_too_large_is_not_read(tmp_path, monkeypatch):
     source = earthreason(tmp_path)
-    monkeypatch.setattr(_labelmaps, "MOST_PIXELS", 40)
+    monkeypatch.setattr(_imagefiles, "MOST_CLAIMED", 40)
     label = tmp_path / "labels" / "00017.png"
     assert source[0].message == f"{label} claims 6 x 8 pixels; up to 40 are read"
 

@@ -157,7 +157,11 @@ def test_only_annotations_that_refs_name_are_kept(tmp_path):
         ),
         (
             lambda folder: (folder / "refs(unc).p").mkdir(parents=True),
-            "refs(unc).p cannot be read: Is a directory",
+            "has no refs(*).p; expected is the folder with that and",
+        ),
+        (
+            lambda folder: (folder.mkdir(), (folder / "refs(unc).p").symlink_to("gone")),
+            "refs(unc).p cannot be read: No such file or directory",
         ),
     ],
 )

@@ -1,6 +1,7 @@
 """The readers of datasets whose layouts `tests.datasets` generates."""
 
 import csv
+import itertools
 import json
 import pickle
 import tracemalloc
@@ -14,10 +15,9 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 import maskcodec as mc
-from maskcodec import ConfigError, SourceError
+from maskcodec import ConfigError, SourceError, _imagefiles
 from maskcodec.coco import RunMask, read
 from maskcodec.data import SOURCES, Broken, Instance, Sample, _jsontext, open_source
-from maskcodec.data import _labelmaps as labelmaps
 from maskcodec.data._labelmaps import read_index, value_masks
 from maskcodec.data._names import read_names
 from tests import datasets
@@ -787,7 +787,7 @@ def test_a_picture_must_be_a_label_map(tmp_path, monkeypatch):
     )
     assert source[0] == Broken(str(path), message)
     Image.new("L", (9, 9)).save(path)
-    monkeypatch.setattr(labelmaps, "MOST_PIXELS", 80)
+    monkeypatch.setattr(_imagefiles, "MOST_CLAIMED", 80)
     assert source[0].message == "claims 9 x 9 pixels; up to 80 are read"
     path.unlink()
     assert source[0].message == "is missing"
@@ -796,7 +796,7 @@ def test_a_picture_must_be_a_label_map(tmp_path, monkeypatch):
 def test_a_large_picture_is_taken_without_a_warning(tmp_path, monkeypatch):
     Image.new("L", (9, 9)).save(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 80)
-    assert read_index(tmp_path / "a.png", (9, 9)).shape == (9, 9)
+    assert read_index(tmp_path / "a.png", (9, 9))[0].shape == (9, 9)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(SourceError, match=r"is not an image that can be read: .* bomb"):
         read_index(tmp_path / "a.png")
@@ -809,7 +809,7 @@ def test_every_image_of_numbers_is_read(tmp_path, kind):
     if kind == "P":
         picture.putpalette(bytes(range(60)))
     picture.save(tmp_path / "a.png")
-    masks = value_masks(read_index(tmp_path / "a.png"))
+    masks = read_index(tmp_path / "a.png")
     assert list(masks) == [0, 1]
     assert np.array_equal(masks[1].mask(), values)
 
@@ -817,10 +817,14 @@ def test_every_image_of_numbers_is_read(tmp_path, kind):
 @given(
     hnp.arrays(
         np.uint32, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.integers(0, 3)
-    )
+    ),
+    st.lists(st.integers(0, 36)),
 )
-def test_masks_of_values_are_those_of_their_pixels(values):
-    masks = value_masks(values)
+def test_masks_of_values_are_those_of_their_pixels(values, cuts):
+    flat = values.T.ravel()
+    edges = sorted({0, flat.size, *(cut for cut in cuts if cut < flat.size)})
+    pieces = [flat[start:stop] for start, stop in itertools.pairwise(edges)]
+    masks = value_masks(pieces, values.shape, "a.png")
     assert list(masks) == np.unique(values).tolist()
     for value, mask in masks.items():
         assert mask == RunMask.from_mask(values == value)
@@ -1005,14 +1009,32 @@ def test_gseval_names_lines_that_are_none(tmp_path):
         open_source("gseval", path)
 
 
-@pytest.mark.parametrize("name", ["../1.jpg", "a/../../1.jpg", "/etc/1.jpg", "\\\\host\\1.jpg"])
+OUTSIDE = [
+    *("../1.jpg", "a/../../1.jpg", "/etc/1.jpg", ".", "a\0.jpg"),
+    *("\\\\host\\1.jpg", "a\\..\\..\\1.jpg", "..\\1.jpg", "C:1.jpg", "a/c:1.jpg"),
+    *(".. /1.jpg", "a/. ./1.jpg", "..."),  # Windows passes over dots and spaces at the end
+]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
 def test_an_image_lies_below_its_folder(tmp_path, name):
     rows = [{**datasets.gseval()[0], "image_path": name}]
     path = write(tmp_path / "a.jsonl", rows)
     (found,) = broken(open_source("gseval", path, images="photos"))
     assert found == ("record 0", f"{name!r} is no name of an image below photos")
-    (sample,) = open_source("gseval", path)
-    assert sample.image == name
+    if "\0" in name:
+        (found,) = broken(open_source("gseval", path))
+        assert found == ("record 0", f"{name!r} is no name of an image")
+    else:
+        (sample,) = open_source("gseval", path)
+        assert sample.image == name
+
+
+@pytest.mark.parametrize("name", ["a/1.jpg", "./1.jpg", "a//b..c/.1.jpg", "a b/1.jpg", "..1.jpg"])
+def test_names_that_stay_below_their_folder(tmp_path, name):
+    path = write(tmp_path / "a.jsonl", [{**datasets.gseval()[0], "image_path": name}])
+    (sample,) = open_source("gseval", path, images="photos")
+    assert sample.image == f"photos/{name}"
 
 
 def test_real_expressions(real_data):

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     Coordinates: TypeAlias = npt.NDArray[np.float64]
 
 MOST_OUTLINE = 2_000_000  # pixels around all polygons: pycocotools takes 100 bytes for each
-MOST_PIXELS = (1 << 29) - 1  # of an image: beyond, pycocotools writes past the end of its memory
+MOST_DRAWN_ON = (
+    1 << 29
+) - 1  # pixels of an image: beyond, pycocotools writes past the end of its memory
 _FAR = 1 << 20  # beyond this the coordinates of pycocotools would overflow
 _BEYOND = 2  # pixels that a polygon may leave its image by
 _HINT = "polygons need pycocotools, which is missing: pip install 'maskcodec[coco]'"
@@ -38,10 +40,10 @@ def polygon_counts(polygons: Sequence[Any], shape: tuple[int, int], what: str) -
     ModuleNotFoundError
         There is no pycocotools.
     """
-    if shape[0] * shape[1] > MOST_PIXELS:
+    if shape[0] * shape[1] > MOST_DRAWN_ON:
         raise MaskError(
             f"{what} has polygons on an image of {shape[0]} x {shape[1]} pixels; pycocotools draws "
-            f"on up to {MOST_PIXELS:,}: cut the image up, or use run lengths"
+            f"on up to {MOST_DRAWN_ON:,}: cut the image up, or use run lengths"
         )
     rings = [_ring(ring, shape, f"{what}, polygon {i}") for i, ring in enumerate(polygons)]
     _check_turned(rings, shape, what)

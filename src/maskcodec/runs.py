@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from maskcodec._arrays import Index, Mask
     from maskcodec.grid import Part
 
-MOST_PIXELS = (1 << 32) - 1  # COCO counts in 32 bits
+MOST_COUNTED = (1 << 32) - 1  # pixels of an image: COCO counts in 32 bits
 _DIGITS = 7  # bytes of a compressed count at most
 _USUAL = 4096  # runs for which there is room to begin with
 
@@ -70,10 +70,12 @@ class RunMask:
         pixels = as_pixels(mask)
         shape = as_image_size(pixels.shape, "shape")
         flat = np.not_equal(pixels.T, 0).ravel()
-        changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-        first = [0] if flat[0] else []
-        ends = np.concatenate([first, changes, [flat.size]])
-        return run_mask(shape, ends.astype(np.int64))
+        changes = np.flatnonzero(flat[1:] != flat[:-1])
+        first = int(flat[0])  # a run of background that is empty
+        ends = np.zeros(first + len(changes) + 1, np.int64)
+        np.add(changes, 1, out=ends[first:-1])
+        ends[-1] = flat.size
+        return run_mask(shape, ends)
 
     @property
     def counts(self) -> Index:
@@ -267,10 +269,10 @@ def as_image_size(value: Any, what: str) -> tuple[int, int]:
         It is not two integers.
     """
     height, width = as_size(value, what)
-    if height * width > MOST_PIXELS:
+    if height * width > MOST_COUNTED:
         raise MaskError(
             f"{what} is {brief(height)} x {brief(width)}; COCO counts in 32 bits, up to "
-            f"{MOST_PIXELS:,} pixels"
+            f"{MOST_COUNTED:,} pixels"
         )
     return height, width
 

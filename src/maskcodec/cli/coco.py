@@ -14,7 +14,7 @@ from maskcodec.data._jsonfile import Stored, entries, id_of, shown, whole
 from maskcodec.data.labels import check_length
 from maskcodec.errors import LabelError, MaskError
 from maskcodec.lengths import refcoco_sized
-from maskcodec.runs import MOST_PIXELS
+from maskcodec.runs import MOST_COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -253,7 +253,7 @@ def no_id(where: str, entry: dict[str, Any], key: str) -> InputError:
     return InputError(f"{where} has {shown(value)} for its {key}, which is no id")
 
 
-def checked_claim(shape: tuple[int, int], where: str, most: int = MOST_PIXELS) -> tuple[int, int]:
+def checked_claim(shape: tuple[int, int], where: str, most: int = MOST_COUNTED) -> tuple[int, int]:
     """The size (height, width) that a file says an image has, which may be any.
 
     Raises

@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from maskcodec import BSD, __version__
+from maskcodec._imagefiles import MOST_CLAIMED
 from maskcodec.cli import coco, options, read, say, settings
 from maskcodec.cli.build import build
 from maskcodec.cli.codecs import compared_codecs, iou, naming, round_trip
@@ -17,10 +18,14 @@ from maskcodec.cli.evaluate import evaluate
 from maskcodec.cli.hints import decode_or_tell, other_options
 from maskcodec.cli.tokens import tokens
 from maskcodec.demo import scene
-from maskcodec.figure import draw_cells, overlay, panels, plain
+from maskcodec.figure import draw_cells, drawable, fitted, overlay, panels, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maskcodec._arrays import Mask
     from maskcodec.grid import Method
+    from maskcodec.region import Region
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -177,6 +182,7 @@ def decode(
                 param_hint="--shape",
             )
         size = photo.height, photo.width
+        photo = drawable(photo)
     if size is None:
         raise typer.BadParameter("give --shape, the size of the image, or --image")
     answer, typed = read.read_text(text)
@@ -189,7 +195,7 @@ def decode(
     if kind is None:
         kind = options.OutputKind.MASK if len(regions) < 2 else options.OutputKind.INDEX
     if kind == "overlay":
-        say.write_overlay(path, photo or plain(size), regions, way)
+        say.write_overlay(path, photo, regions, size, way)
     elif kind == "masks":
         say.write_masks(path, regions, size, way)
     elif kind == "mask":
@@ -238,27 +244,29 @@ def show(
     if not codec.has_instances:
         raise typer.BadParameter("instances need a b-sd configuration", param_hint="--config")
     found = coco.CocoFile(annotations).image(image_id)
-    coco.checked_claim(found.shape, f"{annotations}: image {image_id}", read.MOST_PIXELS)
+    coco.checked_claim(found.shape, f"{annotations}: image {image_id}", MOST_CLAIMED)
     photo = plain(found.shape) if image is None else read.read_photo(image)
     if (photo.height, photo.width) != found.shape:
         raise read.InputError(
             f"{image} has {photo.height} x {photo.width} pixels, but image {image_id} is "
             f"annotated with {found.shape[0]} x {found.shape[1]}"
         )
-    before = [mask.mask() for mask in found.masks]
+    photo = fitted(photo)  # the masks are painted one at a time, and again for the picture
     table = say.new_table(f"Image {image_id}", "no.", "label", "pixels", "characters", "IoU")
-    after, ious, lost = [], [], []
+    decoded = []
+    ious, lost = [], []
     way: Method | None = None if method is None else method.value
-    steps = zip(say.steps(before, "Encoding"), found.labels, found.wheres, strict=True)
-    for mask, label, where in steps:
+    steps = zip(say.steps(found.masks, "Encoding"), found.labels, found.wheres, strict=True)
+    for runs, label, where in steps:
+        mask = runs.mask()
         with naming(where):
             text = codec.encode_many([mask], [label], lost="drop", dropped=[])
         regions = codec.decode(text)
-        after.append(regions[0].mask(found.shape, method=way) if regions else 0 * mask)
-        number, area = len(after), int(np.count_nonzero(mask))
+        decoded.append(regions)
+        number, area = len(decoded), int(np.count_nonzero(mask))
         quality = "empty"
         if area:
-            ious.append(iou(mask, after[-1]))
+            ious.append(iou(mask, _painted(regions, found.shape, way)))
             quality = f"{ious[-1]:.3f}" if regions else "lost"
         if quality == "lost":
             lost.append(str(number))
@@ -272,7 +280,16 @@ def show(
         )
     mean = f"mean IoU {np.mean(ious):.3f}, " if ious else ""
     remark = f"{mean}{codec.codec_id}, {codec.cells_text()}"
+    before = (runs.mask() for runs in found.masks)
+    after = (_painted(regions, found.shape, way) for regions in decoded)
     say.write_comparison(path, photo, found.labels, (before, after), remark)
+
+
+def _painted(
+    regions: "Sequence[Region]", shape: tuple[int, int], method: "Method | None"
+) -> "Mask":
+    """The mask of the region of an instance, empty where it was lost."""
+    return regions[0].mask(shape, method=method) if regions else np.zeros(shape, np.uint8)
 
 
 app.command()(tokens)

@@ -72,8 +72,8 @@ def _setting(*names: str, text: str, metavar: str | None = None) -> Any:
 MaskArgument: TypeAlias = Annotated[
     str,
     typer.Argument(
-        help="The mask, an image file; - reads standard input. A name that ends in .json is one of "
-        "COCO annotations: give --image-id."
+        help="The mask: PNG, BMP or TIFF; - reads standard input. A name that ends in .json is "
+        "one of COCO annotations: give --image-id."
     ),
 ]
 TextArgument: TypeAlias = Annotated[
@@ -111,7 +111,12 @@ ShapeOption: TypeAlias = Annotated[
 ]
 PhotoOption: TypeAlias = Annotated[
     Path | None,
-    _option("--image", "-i", text="The photo to draw on, which also has the size.", metavar="FILE"),
+    _option(
+        "--image",
+        "-i",
+        text="The photo to draw on, which also has the size: PNG, JPEG, BMP, WebP or TIFF.",
+        metavar="FILE",
+    ),
 ]
 PictureOption: TypeAlias = Annotated[
     Path, _option("--out", "-o", text="The image to write.", metavar="FILE")

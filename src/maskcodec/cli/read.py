@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import typer
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
+from maskcodec._imagefiles import MASKS, PHOTOS, opened_image
 from maskcodec.data import _jsontext
 from maskcodec.errors import MaskCodecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy.typing as npt
+    from PIL import Image
 
-MOST_PIXELS = 1 << 27  # of an image whose size is only a claim: --shape, COCO's "height"
 STDIN = "-"
 
 _GREY_MODES = ("1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N")
@@ -49,25 +46,37 @@ def read_bytes(name: str) -> bytes:
 
 
 def read_mask(name: str) -> npt.NDArray[Any]:
-    """A mask or label map: any image with one whole number a pixel.
+    """A mask or label map: an image with one whole number a pixel, in a format that keeps it.
 
     Raises
     ------
     InputError
-        It is no image, or one with colours.
+        It has colours.
+    SourceError
+        It is no such image, or too large.
     """
-    image = _opened(name)
-    if image.mode not in _GREY_MODES:
-        raise InputError(
-            f"{_shown(name)} has colours (mode {image.mode}), a mask has one number a pixel; "
-            "convert it first, for example Image.open(...).convert('L')"
-        )
-    return np.asarray(image)
+    source = read_bytes(name) if name == STDIN else Path(name)
+    with opened_image(source, MASKS, _shown(name)) as image:
+        if image.mode in _GREY_MODES:
+            return np.asarray(image)
+        mode = image.mode
+    raise InputError(
+        f"{_shown(name)} has colours (mode {mode}), a mask has one number a pixel; "
+        "convert it first, for example Image.open(...).convert('L')"
+    )
 
 
 def read_photo(path: Path) -> Image.Image:
-    """A photo as RGB, turned upright as its camera says."""
-    return _opened(str(path), lambda image: ImageOps.exif_transpose(image).convert("RGB"))
+    """A photo as RGB, turned upright as its camera says.
+
+    Raises
+    ------
+    SourceError
+        It is no photo, or too large.
+    """
+    with opened_image(path, PHOTOS, str(path)) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def read_text(argument: str) -> tuple[str, bool]:
@@ -122,21 +131,6 @@ def _decoded(name: str) -> str:
         return read_bytes(name).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{_shown(name)} is not UTF-8 text: {error}") from error
-
-
-def _opened(
-    name: str, finish: Callable[[Image.Image], Image.Image] = lambda image: image
-) -> Image.Image:
-    data = read_bytes(name)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            image = Image.open(io.BytesIO(data))
-            image.load()
-            return finish(image)
-        except Exception as error:  # Pillow's readers raise many kinds on broken files
-            reason = f": {error}" if str(error) and "BytesIO" not in str(error) else ""
-            raise InputError(f"{_shown(name)} is not an image that can be read{reason}") from error
 
 
 def _shown(name: str) -> str:

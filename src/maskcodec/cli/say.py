@@ -18,9 +18,21 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, track
 from rich.table import Table
 from rich.text import Text
 
+from maskcodec._arrays import sides
 from maskcodec.cli.read import InputError
 from maskcodec.errors import MaskCodecError
-from maskcodec.figure import colour_of, fitted, fitted_mask, overlay, palette, panels
+from maskcodec.figure import (
+    MOST_DRAWN,
+    colour_of,
+    drawable,
+    drawn_shape,
+    fitted,
+    fitted_mask,
+    overlay,
+    palette,
+    panels,
+    plain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -251,23 +263,36 @@ def write_index(
 
 
 def write_overlay(
-    path: Path, photo: Image.Image, regions: Sequence[Region], method: Method | None
+    path: Path,
+    photo: Image.Image | None,
+    regions: Sequence[Region],
+    size: Shape,
+    method: Method | None,
 ) -> None:
-    """The photo with the regions drawn on it."""
-    shape = photo.height, photo.width
+    """The photo, or a plain ground, with the regions drawn on it; a large one is made smaller."""
+    shape = drawn_shape(size)
+    ground = plain(shape) if photo is None else drawable(photo)
     labels = [printable(region.label) for region in regions]
-    overlay(photo, paint(regions, shape, method), labels).save(path, optimize=True)
-    wrote(path, f"the decoded regions over {shape[0]} x {shape[1]} pixels")
+    overlay(ground, paint(regions, shape, method), labels).save(path, optimize=True)
+    wrote(path, f"the decoded regions over {sides(shape)} pixels")
+    if shape != size:
+        note(
+            f"the picture is smaller than the image of {sides(size)} pixels: up to "
+            f"{MOST_DRAWN:,} are drawn; --as index or masks has all"
+        )
 
 
 def write_comparison(
     path: Path,
     photo: Image.Image,
     labels: Sequence[str],
-    masks: tuple[Sequence[Mask], Sequence[Mask]],
+    masks: tuple[Iterable[Mask], Iterable[Mask]],
     remark: str,
 ) -> None:
-    """A photo with masks before and after encoding, side by side, numbered as in the table."""
+    """A photo with masks before and after encoding, side by side, numbered as in the table.
+
+    The photo may have another size than the masks.
+    """
     crowded = len(labels) > _CROWD
     names = [str(n) if crowded else f"{n} {label}" for n, label in enumerate(labels, 1)]
     small = fitted(photo)

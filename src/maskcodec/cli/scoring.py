@@ -7,11 +7,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec import coco
+from maskcodec._imagefiles import MOST_CLAIMED
 from maskcodec.cli import say
 from maskcodec.cli.coco import CocoFile, checked_claim, no_id
 from maskcodec.cli.codecs import decode_any
 from maskcodec.cli.hints import other_options
-from maskcodec.cli.read import MOST_PIXELS, InputError
+from maskcodec.cli.read import InputError
 from maskcodec.data._jsonfile import Stored, id_of, lines, shown, whole
 from maskcodec.data._jsontext import parsed
 from maskcodec.errors import DecodeError, MaskError
@@ -230,7 +231,7 @@ class Scores:
                 f'{target.where} needs "height" and "width": {row.where} shows something there, '
                 "though there is no target, and its pixels count"
             )
-        shape = checked_claim(target.shape, target.where, MOST_PIXELS)
+        shape = checked_claim(target.shape, target.where, MOST_CLAIMED)
         try:
             return united([region.runs(shape, method=self._method) for region in regions])
         except MaskError as error:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
 
-from maskcodec.cli.read import MOST_PIXELS, read_json
+from maskcodec._imagefiles import MOST_CLAIMED
+from maskcodec.cli.read import read_json
 from maskcodec.cli.say import spoken
 from maskcodec.codec import FILE_NAME, codec_ids, from_config, get_codec
 from maskcodec.errors import ConfigError
@@ -105,9 +106,9 @@ def parsed_grid(text: str) -> int | tuple[int, int]:
 def parsed_shape(text: str) -> tuple[int, int]:
     """An image's size as it is typed, (height, width): ``480x640``."""
     height, width = _pair(text, "--shape", "480x640, height x width")
-    if not 1 <= height * width <= MOST_PIXELS:
+    if not 1 <= height * width <= MOST_CLAIMED:
         raise typer.BadParameter(
-            f"an image has 1 .. {MOST_PIXELS} pixels, got {text!r}", param_hint="--shape"
+            f"an image has 1 .. {MOST_CLAIMED} pixels, got {text!r}", param_hint="--shape"
         )
     return height, width
 

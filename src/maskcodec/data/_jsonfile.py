@@ -13,6 +13,7 @@ from array import array
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from maskcodec._files import open_regular
 from maskcodec.data import _jsontext
 from maskcodec.data._jsontext import Text, parsed
 from maskcodec.errors import SourceError
@@ -185,15 +186,13 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     Raises
     ------
     SourceError
-        It cannot be opened, or is a pipe, which can be read only once.
+        It cannot be opened, or is no regular file.
     """
     try:
-        file = path.open("rb")
+        file = open_regular(path)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from error
     with file:
-        if not file.seekable():
-            raise SourceError(f"{path} is read twice, which only a file allows: save it first")
         if file.read(3) != codecs.BOM_UTF8:
             file.seek(0)
         yield file

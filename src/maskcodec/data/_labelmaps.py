@@ -1,29 +1,37 @@
-"""Label maps: images with a number a pixel, and the mask of each number without painting any."""
+"""Label maps: images with a number a pixel, and the mask of each number without painting any.
+
+A map is taken apart piece by piece. It is held decoded, at up to four bytes a pixel, and beside
+that only its runs are, however it is made up.
+"""
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from maskcodec._arrays import sides
+from maskcodec._imagefiles import LABEL_MAPS
+from maskcodec.data._pictures import opened_picture
 from maskcodec.errors import SourceError
 from maskcodec.runs import RunMask, run_mask
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from PIL import Image
 
     from maskcodec._arrays import IntegerArray
 
-MOST_PIXELS = 1 << 27  # of an image whose size is only a claim until it is decoded
-_GREY_MODES = "1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N"
+MOST_RUNS = 1 << 22  # of equal pixels in a map; one of noise in 2048 x 2048 pixels has as many
+MOST_VALUES = 1 << 16
+_PIECE = 1 << 20  # pixels that are looked at together
+_NUMBERS = "1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N"
 
 
-def read_index(path: Path, shape: tuple[int, int] | None = None) -> IntegerArray:
-    """An image with one whole number a pixel: bool or integers (height, width).
+def read_index(path: Path, shape: tuple[int, int] | None = None) -> dict[int, RunMask]:
+    """The mask of each value of a PNG with one whole number a pixel.
 
     Parameters
     ----------
@@ -32,81 +40,159 @@ def read_index(path: Path, shape: tuple[int, int] | None = None) -> IntegerArray
     shape
         The (height, width) that it must have.
 
+    Returns
+    -------
+    At least one mask, ascending by the values.
+
     Raises
     ------
     SourceError
-        It is missing, no image, one with colours, too large, or of another size.
+        It is missing, no PNG, one with colours, of another size, too large, or with more runs or
+        values than a label map has.
     """
-    found: IntegerArray = _read(
-        path, shape, _GREY_MODES, "one number a pixel, as an index image has"
-    )
-    return found
+    what = "one number a pixel, as an index image has"
+    return _masks(path, shape, np.asarray, (_NUMBERS, what))
 
 
-def read_segments(path: Path, shape: tuple[int, int] | None = None) -> IntegerArray:
-    """The ids of a panoptic PNG: uint32 (height, width) of red + 256 green + 65536 blue.
+def read_segments(path: Path, shape: tuple[int, int] | None = None) -> dict[int, RunMask]:
+    """The mask of each id of a panoptic PNG: red + 256 green + 65536 blue.
 
-    As https://cocodataset.org/#format-data has it. Arguments and errors are those of `read_index`.
+    As https://cocodataset.org/#format-data has it. The rest is as of `read_index`.
     """
-    colours = _read(path, shape, ("RGB",), "red, green and blue, as a panoptic PNG has")
+    what = "red, green and blue, as a panoptic PNG has"
+    return _masks(path, shape, _ids, (("RGB",), what))
+
+
+def picture_mask(path: Path, shape: tuple[int, int]) -> RunMask:
+    """The mask that a PNG shows: whatever is not black, or not 0.
+
+    Parameters
+    ----------
+    path
+        A PNG in grey, in colours, or with a palette; how transparent it is makes no difference.
+    shape
+        The (height, width) that it must have, which is looked at before pixels are read.
+
+    Raises
+    ------
+    SourceError
+        As of `read_index`, for a PNG of any kind.
+    """
+    found = _masks(path, shape, _is_set)
+    return found[1] if 1 in found else RunMask([shape[0] * shape[1]], shape)
+
+
+def value_masks(
+    pieces: Iterable[IntegerArray], shape: tuple[int, int], what: str
+) -> dict[int, RunMask]:
+    """The mask of each value of a label map, ascending, in memory as all of them have runs.
+
+    Parameters
+    ----------
+    pieces
+        The values (n,) down the columns, one column after another, cut anywhere.
+    shape
+        The map's (height, width).
+    what
+        What to call it in messages.
+
+    Raises
+    ------
+    SourceError
+        It has more runs or values than a label map has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pieces = np.array([7, 7, 7]), np.array([2, 0, 2])
+    >>> masks = value_masks(pieces, (2, 3), "a.png")
+    >>> list(masks), masks[7].counts.tolist()
+    ([0, 2, 7], [0, 3, 3])
+    """
+    starts, held = _runs(pieces, what)
+    size = shape[0] * shape[1]
+    stops = np.append(starts[1:], size)
+    order = np.argsort(held, kind="stable")
+    found, first = np.unique(held[order], return_index=True)
+    if len(found) > MOST_VALUES:
+        raise SourceError(
+            f"{what} has {len(found):,} values; a label map of up to {MOST_VALUES:,} is read"
+        )
+    masks = {}
+    for value, runs in zip(found.tolist(), np.split(order, first[1:]), strict=True):
+        ends = np.full(2 * len(runs) + 1, size, np.int64)
+        ends[0:-1:2], ends[1::2] = starts[runs], stops[runs]
+        masks[int(value)] = run_mask(shape, ends[:-1] if ends[-2] == size else ends)
+    return masks
+
+
+def _masks(
+    path: Path,
+    shape: tuple[int, int] | None,
+    numbers: Callable[[Image.Image], IntegerArray],
+    expected: tuple[tuple[str, ...], str] | None = None,
+) -> dict[int, RunMask]:
+    """The mask of each number that a function makes of a PNG's pixels.
+
+    `expected` is the modes that it may have, and what that means.
+    """
+    with opened_picture(path, LABEL_MAPS) as image:
+        own = image.height, image.width
+        if expected and image.mode not in expected[0]:
+            raise SourceError(
+                f"{path} has the mode {image.mode}; expected is an image with {expected[1]}"
+            )
+        if shape is not None and own != shape:
+            raise SourceError(
+                f"{path} has {sides(own)} pixels, height x width, but its image has {sides(shape)}"
+            )
+        pieces = (numbers(part).T.ravel() for part in _parts(image))
+        return value_masks(pieces, own, str(path))
+
+
+def _parts(image: Image.Image) -> Iterator[Image.Image]:
+    """An image cut into columns, or into parts of them, from top to bottom and left to right."""
+    width, height = image.size
+    across, down = max(1, _PIECE // height), min(height, _PIECE)
+    for x in range(0, width, across):
+        for y in range(0, height, down):
+            yield image.crop((x, y, min(x + across, width), min(y + down, height)))
+
+
+def _ids(image: Image.Image) -> IntegerArray:
+    colours = np.asarray(image)
     ids: IntegerArray = colours[..., 2].astype(np.uint32)
     for channel in (1, 0):
         ids = (ids << 8) | colours[..., channel]
     return ids
 
 
-def value_masks(values: IntegerArray) -> dict[int, RunMask]:
-    """The mask of each value of a label map, ascending, in memory as all of them have runs.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> masks = value_masks(np.array([[7, 7, 0], [7, 2, 2]]))
-    >>> list(masks), masks[7].counts.tolist()
-    ([0, 2, 7], [0, 3, 3])
-    """
-    height, width = values.shape
-    flat = values.T.ravel()  # down the columns, as COCO counts
-    starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
-    stops = np.append(starts[1:], flat.size)
-    held = flat[starts]
-    order = np.argsort(held, kind="stable")
-    found, first = np.unique(held[order], return_index=True)
-    masks = {}
-    for value, runs in zip(found.tolist(), np.split(order, first[1:]), strict=True):
-        ends = np.full(2 * len(runs) + 1, flat.size, np.int64)
-        ends[0:-1:2], ends[1::2] = starts[runs], stops[runs]
-        masks[int(value)] = run_mask((height, width), ends[:-1] if ends[-2] == flat.size else ends)
-    return masks
+def _is_set(image: Image.Image) -> Any:
+    if image.mode in _NUMBERS and image.mode != "P":
+        return np.not_equal(np.asarray(image), 0)
+    # By way of RGBA, which every palette fits into.
+    return np.any(np.asarray(image.convert("RGBA"))[..., :3], axis=2)
 
 
-def _read(path: Path, shape: tuple[int, int] | None, modes: tuple[str, ...], what: str) -> Any:
-    from PIL import Image
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            with Image.open(path) as image:
-                _check(image, path, shape, modes, what)
-                return np.asarray(image)
-        except SourceError:
-            raise
-        except FileNotFoundError:
-            raise SourceError(f"{path} is missing") from None
-        except Exception as error:  # Pillow's readers raise many kinds on broken files
-            raise SourceError(f"{path} is not an image that can be read: {error}") from error
-
-
-def _check(
-    image: Image.Image, path: Path, shape: tuple[int, int] | None, modes: tuple[str, ...], what: str
-) -> None:
-    """Look at what an image claims to be, before it is decoded."""
-    own = image.height, image.width
-    if image.mode not in modes:
-        raise SourceError(f"{path} has the mode {image.mode}; expected is an image with {what}")
-    if shape is not None and own != shape:
-        raise SourceError(
-            f"{path} has {sides(own)} pixels, height x width, but its image has {sides(shape)}"
-        )
-    if own[0] * own[1] > MOST_PIXELS:
-        raise SourceError(f"{path} claims {sides(own)} pixels; up to {MOST_PIXELS:,} are read")
+def _runs(pieces: Iterable[IntegerArray], what: str) -> tuple[IntegerArray, IntegerArray]:
+    """Where a run of one value begins, int64, and the values."""
+    starts, held = [], []
+    before: IntegerArray | None = None
+    at = count = 0
+    for piece in pieces:
+        begins = np.ones(len(piece), np.bool_)
+        np.not_equal(piece[1:], piece[:-1], out=begins[1:])
+        if before is not None:
+            begins[0] = piece[0] != before[-1]
+        new = np.flatnonzero(begins)
+        count += len(new)
+        if count > MOST_RUNS:
+            raise SourceError(
+                f"{what} has more than {MOST_RUNS:,} runs of equal pixels down its columns, which "
+                "only noise has; smooth it, or cut it up"
+            )
+        starts.append(new + at)
+        held.append(piece[new])
+        before = piece[-1:]
+        at += len(piece)
+    return np.concatenate(starts), np.concatenate(held)

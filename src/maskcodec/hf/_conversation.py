@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image
 
+from maskcodec._imagefiles import PHOTOS, opened_image
 from maskcodec.errors import SourceError
 from maskcodec.hf._images import upright
 
@@ -131,7 +130,7 @@ class Pictures:
         if isinstance(image, Image.Image):
             return upright(image)
         if isinstance(image, bytes):
-            return _opened(io.BytesIO(image), f"{where}: the image in it")
+            return _opened(image, f"{where}: the image in it")
         if not isinstance(image, (str, Path)):
             raise TypeError(f"{where}: an image is a path or of Pillow, got {image!r:.80}")
         path = self.folder / image
@@ -140,18 +139,16 @@ class Pictures:
         return self._loaded[path]
 
 
-def _opened(file: Any, name: str) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what cannot be read at all is an error
-        try:
-            with Image.open(file) as picture:
-                return upright(picture)
-        except FileNotFoundError:
-            raise SourceError(
-                f"{name} is missing; Collator(folder=...) says where relative paths begin"
-            ) from None
-        except Exception as error:  # Pillow's readers raise many kinds on broken files
-            raise SourceError(f"{name} is not an image that can be read: {error}") from error
+def _opened(source: Path | bytes, name: str) -> Image.Image:
+    try:
+        with opened_image(source, PHOTOS, name) as picture:
+            return upright(picture)
+    except FileNotFoundError:
+        raise SourceError(
+            f"{name} is missing; Collator(folder=...) says where relative paths begin"
+        ) from None
+    except OSError as error:
+        raise SourceError(f"{name} cannot be read: {error.strerror}") from error
 
 
 def _list(value: Any, where: str) -> list[Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from maskcodec._imagefiles import PHOTOS, opened_image
 from maskcodec.errors import MaskError
 
 
@@ -22,12 +24,15 @@ def as_picture(image: Any) -> Image.Image:
         It is none of these, or has other than 8 bits a channel.
     MaskError
         An array has another shape than (height, width) or (height, width, 3); there is no pixel.
+    SourceError
+        A file is none of PNG, JPEG, BMP, WebP and TIFF, cannot be read, or is too large.
     OSError
-        A file cannot be read.
+        It cannot be opened.
     """
     if isinstance(image, (str, os.PathLike)):
-        with Image.open(image) as opened:
-            return upright(opened)
+        with opened_image(Path(image), PHOTOS, str(image)) as opened:
+            opened.load()
+        return upright(opened)
     if isinstance(image, Image.Image):
         return upright(image)
     if image is None or isinstance(image, bytes):
@@ -60,4 +65,5 @@ def upright(picture: Image.Image) -> Image.Image:
         )
     if not picture.width or not picture.height:
         raise MaskError(f"image must have pixels, got {picture.height} x {picture.width}")
-    return ImageOps.exif_transpose(picture).convert("RGB")
+    turned = ImageOps.exif_transpose(picture)  # a copy
+    return turned if turned.mode == "RGB" else turned.convert("RGB")

@@ -52,7 +52,8 @@ class Collator:
         draw half of it, or ``"cut"`` its end, which never cuts an image: where an image would be
         cut, or nothing be left to learn, this raises, too.
     folder
-        What the images' relative paths begin at.
+        What the images' relative paths begin at. Rows are taken at their word: an absolute path, or
+        one with ``..``, is followed. What is there must be a PNG, JPEG, BMP, WebP or TIFF.
     padding_side
         Where shorter rows are filled up. Images, loss and positions are the same on either.
 

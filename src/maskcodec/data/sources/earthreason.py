@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.data._jsonfile import shown
-from maskcodec.data._pictures import picture_mask, picture_shape
+from maskcodec.data._labelmaps import picture_mask
+from maskcodec.data._pictures import picture_shape
 from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._records import RecordError, Records, as_object, fail, joined
 from maskcodec.data.sources.reasonseg import PICTURES, names_by_stem, only, read_record

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maskcodec.data._labelmaps import read_index, value_masks
+from maskcodec._files import is_file
+from maskcodec.data._labelmaps import read_index
 from maskcodec.data._names import read_names
 from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._records import Records, fail, joined
@@ -68,8 +69,9 @@ class IndexMaps(Records):
         self._names = tuple(dict.fromkeys(self._labels.values()))
         self._folder = self.path if self.path.is_dir() else self.path.parent
         found = self.path.rglob("*.png") if self.path.is_dir() else [self.path]
-        self._files = sorted(file.relative_to(self._folder).as_posix() for file in found)
-        if not self._files or not (self._folder / self._files[0]).is_file():
+        files = filter(is_file, found)
+        self._files = sorted(file.relative_to(self._folder).as_posix() for file in files)
+        if not self._files:
             raise SourceError(f"{self.path} is no PNG, and no folder that holds any")
 
     def _count(self) -> int:
@@ -79,21 +81,19 @@ class IndexMaps(Records):
         file = self._files[index]
         where, stem = str(self._folder / file), file.removesuffix(Path(file).suffix)
         try:
-            values = read_index(self._folder / file)
+            masks = read_index(self._folder / file)
         except SourceError as error:
             fail(where, str(error).removeprefix(f"{where} "))
-        masks = value_masks(values)
         instances = []
         for value, mask in masks.items():
             if value in self._labels:
                 instances.append(Instance(label=self._labels[value], segmentation=mask))
             elif value not in self._unlabelled:
                 fail(where, f"it has {mask.area} pixels of value {value}, which has no name")
-        height, width = values.shape
         return Sample(
             key=f"{self.name}:{stem}",
             image=joined(self.images, stem + self.suffix, where),
-            shape=(height, width),
+            shape=next(iter(masks.values())).shape,
             task="semantic",
             instances=tuple(instances),
             names=self._names,

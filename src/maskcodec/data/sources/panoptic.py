@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from maskcodec.data._jsonfile import Stored, entries, id_of, shown, whole
-from maskcodec.data._labelmaps import read_segments, value_masks
+from maskcodec.data._labelmaps import read_segments
 from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._records import (
     Categories,
@@ -174,6 +174,6 @@ def segment_masks(
     """The mask of each segment of an annotation's PNG, 0 for what is none."""
     file = inside(folder, text_of(entry, "file_name", where), where)
     try:
-        return value_masks(read_segments(file, shape))
+        return read_segments(file, shape)
     except SourceError as error:
         fail(where, str(error))

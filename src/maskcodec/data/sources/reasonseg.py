@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from maskcodec._files import is_file
 from maskcodec.coco import read
 from maskcodec.data._jsonfile import content, shown
 from maskcodec.data._jsontext import parsed
@@ -17,8 +19,6 @@ from maskcodec.errors import MaskError, SourceError
 from maskcodec.runs import RunMask, united
 
 if TYPE_CHECKING:
-    import os
-
     from maskcodec.data.sample import Task
 
 PICTURES = ".jpg", ".jpeg", ".png"
@@ -181,6 +181,8 @@ def _inverted(mask: RunMask) -> RunMask:
 def names_by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, list[str]]:
     """The names of files with one of some endings, by what stands before it, sorted.
 
+    Folders, pipes and the like are no files, whatever they are called.
+
     Raises
     ------
     SourceError
@@ -188,12 +190,12 @@ def names_by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, list[str]
     """
     found: dict[str, list[str]] = {}
     try:
-        paths = sorted(folder.iterdir())
+        with os.scandir(folder) as entries:
+            files = [one for one in entries if Path(one.name).suffix.lower() in endings]
     except OSError as error:
         raise SourceError(f"{folder} cannot be read: {error.strerror}") from error
-    for path in paths:
-        if path.suffix.lower() in endings:
-            found.setdefault(path.stem, []).append(path.name)
+    for name in sorted(one.name for one in files if is_file(one)):
+        found.setdefault(Path(name).stem, []).append(name)
     return found
 
 

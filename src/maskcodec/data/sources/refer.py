@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maskcodec._arrays import brief
+from maskcodec._files import is_file
 from maskcodec._reading import few
 from maskcodec.data._jsonfile import content, id_of, shown
 from maskcodec.data._pickle import read_pickle
@@ -103,7 +104,8 @@ class Refer(Records):
 
     def _find(self, folder: Path, split_by: str) -> Path:
         """The file of the refs."""
-        found = sorted(path.name for path in folder.glob(self._FILE.format("*")))
+        listed = folder.glob(self._FILE.format("*"))
+        found = sorted(path.name for path in listed if is_file(path))
         if not found:
             raise SourceError(
                 f"{folder} has no {self._FILE.format('*')}; expected is the folder with that and "
