@@ -8,10 +8,10 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 import maskcodec as mc
-from maskcodec import _kernels
 from maskcodec.coco import RunMask
 from maskcodec.frame import BoxFrame, box_pixels
 from maskcodec.grid import sample_mask
+from maskcodec.kernels import sampling as kernels
 from tests import reference, strategies
 from tests.conftest import PURE
 
@@ -80,7 +80,7 @@ def boxes(draw, shape):
 def placed(grid, bins, tight, shape):
     """The box in bins, the part of the image, and the rows and columns, as the kernel has them."""
     found = np.empty(10, np.int64)
-    _kernels.place_box(*tight, *shape, BoxFrame(grid, bins).table, found)
+    kernels.place_box(*tight, *shape, BoxFrame(grid, bins).table, found)
     numbers = tuple(found.tolist())
     return numbers[:4], numbers[4:8], numbers[8:]
 
@@ -113,8 +113,8 @@ def test_the_pixels_that_are_set_are_found_in_rows_of_any_width(width):
             mask = np.zeros((11, width), np.uint8)
             mask[3, first] = 255
             mask[9, last] = 1
-            assert _kernels.pixel_box(mask, line) == (3, first, 9, last)
-    assert _kernels.pixel_box(np.zeros((11, width), np.uint8), line)[0] < 0
+            assert kernels.pixel_box(mask, line) == (3, first, 9, last)
+    assert kernels.pixel_box(np.zeros((11, width), np.uint8), line)[0] < 0
 
 
 @given(st.data(), sides, sides, strategies.bins)

@@ -1,27 +1,29 @@
 """What the house rules ask of the compiled core."""
 
+import ast
 import contextlib
 import dataclasses
 import os
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import maskcodec as mc
-from maskcodec import _kernels, coco
+from maskcodec import coco
 from maskcodec.coco import RunMask
+from tests.conftest import ROOT
 
-
-def kernels():
-    return {
-        name: function
-        for name, function in vars(_kernels).items()
-        if hasattr(function, "signatures")
-    }
+FILES = [
+    import_module(f"maskcodec.kernels.{path.stem}")
+    for path in sorted((ROOT / "src/maskcodec/kernels").glob("*.py"))
+    if path.stem not in ("__init__", "compiler")
+]
 
 
 def use_everything():
@@ -130,9 +132,38 @@ def test_each_kernel_is_compiled_once():
     use_everything()
     use_boxes()
     use_segmentations()
-    signatures = {name: len(kernel.signatures) for name, kernel in kernels().items()}
-    assert len(signatures) > 10
+    signatures = {
+        (file.__name__, name): len(kernel.signatures)
+        for file in FILES
+        for name, kernel in vars(file).items()
+        if hasattr(kernel, "signatures")
+    }
+    assert {name for name, _ in signatures} == {file.__name__ for file in FILES}
     assert max(signatures.values()) == 1, signatures
+
+
+def parts(file):
+    """The imports of a file of kernels, its functions and its constants, each as Python has it."""
+    body = ast.parse(Path(file.__file__).read_text(encoding="utf-8")).body
+    imports = {node.module for node in body if isinstance(node, ast.ImportFrom)}
+    imports |= {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names}
+    found = {node.name: ast.dump(node) for node in body if isinstance(node, ast.FunctionDef)}
+    names = {name for name in vars(file) if name.strip("_").isupper()}
+    return imports, found | {name: repr(getattr(file, name)) for name in names}
+
+
+def test_a_file_of_kernels_is_closed():
+    """The cache on disk does not see what has changed in a file that a kernel's file imports."""
+    allowed = {"__future__", "typing", "numpy", "maskcodec.kernels.compiler"}
+    for file in FILES:
+        assert parts(file)[0] <= allowed, file.__name__
+
+
+def test_what_files_of_kernels_repeat_is_equal():
+    seen = {}
+    for file in FILES:
+        for name, value in parts(file)[1].items():
+            assert seen.setdefault(name, value) == value, (file.__name__, name)
 
 
 def run(code, **environment):
@@ -148,14 +179,40 @@ def run(code, **environment):
 
 
 @pytest.mark.usefixtures("compiled")
+def test_the_first_call_compiles_once_whatever_thread_makes_it():
+    """Also where a caller holds a stub, which goes on to call what was compiled."""
+    code = """
+import sys
+from threading import Barrier, Thread
+import numpy as np
+from maskcodec.kernels import sampling
+print("numba" in sys.modules, sampling.gather.__name__, len(sampling.gather.__doc__) > 10)
+stubs = {name: value for name, value in vars(sampling).items() if hasattr(value, "__wrapped__")}
+index, start, seen = np.arange(9), Barrier(4), []
+def work():
+    out = np.empty((9, 9), np.uint8)
+    start.wait()
+    for _ in range(2):
+        stubs["gather"](np.eye(9, dtype=np.uint8), index, index, out)
+    seen.append((int(out.sum()), sampling.gather, sampling.sample_box))
+threads = [Thread(target=work) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(seen), len(set(seen)), seen[0][0], len(sampling.gather.signatures))
+print({hasattr(getattr(sampling, name), "signatures") for name in stubs})
+"""
+    assert run(code).splitlines() == ["False gather True", "4 1 9 1", "{True}"]
+
+
+@pytest.mark.usefixtures("compiled")
 def test_kernels_work_where_nothing_can_be_cached():
     code = """
 import numba.core.caching
 numba.core.caching.CacheImpl._locator_classes = []  # as on a read-only install without a home
 import maskcodec as mc
-from maskcodec import _kernels
+from maskcodec.kernels import writing
 print(mc.BSD(grid=2).encode([[0, 1], [1, 1]], "dog"))
-print(type(_kernels.gather._cache).__name__)
+print(type(writing.spell._cache).__name__)
 """
     assert run(code).splitlines()[-1] == "NullCache"
 

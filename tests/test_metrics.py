@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import maskcodec as mc
-from maskcodec import _kernels
 from maskcodec.coco import RunMask
+from maskcodec.kernels import rle as kernels
 from maskcodec.metrics import BoxAccuracy, CIoU, ClassIoU, GIoU, MIoU, NAcc, Overlap, TAcc, measure
 from tests import reference, strategies
 
@@ -262,7 +262,7 @@ def test_the_kernel_of_runs_is_compiled_once():
     ):
         assert measure(value, frozen).prediction in (1, 9)
         assert measure(frozen, value).intersection == 1
-    assert len(_kernels.shared_runs.signatures) == 1
+    assert len(kernels.shared_runs.signatures) == 1
 
 
 def test_runs_of_huge_images_are_never_painted():

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 
@@ -15,8 +16,8 @@ SOURCE = ROOT / "src" / "maskcodec"
 # What each module may import of the package; arrows point one way.
 LAYERS = [
     {"errors"},
-    {"_arrays", "_kernels", "_lazy"},
-    {"_files"},
+    {"_arrays"},
+    {"kernels", "_files"},
     {"_imagefiles"},
     {"grid", "_reading"},
     {"runs", "_polygons"},
@@ -54,29 +55,35 @@ def imports(path):
                 "__init__" for alias in node.names if not (SOURCE / f"{alias.name}.py").exists()
             }
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("maskcodec."):
-            found.add(node.module.removeprefix("maskcodec."))
+            name = node.module.removeprefix("maskcodec.")
+            found.add("kernels" if name.startswith("kernels.") else name)
         elif isinstance(node, ast.Import):
             found |= {"__init__" for alias in node.names if alias.name.split(".")[0] == "maskcodec"}
     return found
 
 
+def core_imports(name):
+    """What a module of the core imports of the package, or a folder beyond itself."""
+    folder = SOURCE / name
+    files = folder.glob("*.py") if folder.is_dir() else [SOURCE / f"{name}.py"]
+    return set().union(*map(imports, files)) - {name}
+
+
 def test_the_core_imports_downwards_only():
     level = {name: k for k, names in enumerate(LAYERS) for name in names}
-    lazy = {"_kernels", "_instances", "_descriptor", "_idreading", "_idwriter"}
-    type_only = {"_kernels": {"_arrays"}, "_lazy": lazy}
     later = {"_anytokenizer", "_binding", "_brickbinding", "_labelbinding"}  # with a tokenizer
-    type_only |= {"bricks": later, "_labelcodec": later}
+    type_only = {"bricks": later, "_labelcodec": later}
     for name, k in level.items():
-        for other in imports(SOURCE / f"{name}.py") - type_only.get(name, set()):
+        for other in core_imports(name) - type_only.get(name, set()):
             assert level[other] < k, (name, other)
 
 
 def test_the_core_needs_nothing_above_it():
-    modules = {path.stem for path in SOURCE.glob("*.py")}
+    modules = {path.stem for path in SOURCE.glob("*.py")} | {"kernels"}
     core = set().union(*LAYERS)
     assert core < modules
     for name in core:
-        assert not imports(SOURCE / f"{name}.py") & (modules - core), name
+        assert not core_imports(name) & (modules - core), name
 
 
 def test_metrics_need_only_the_core():
@@ -165,8 +172,14 @@ def test_public_names_exist_and_are_documented():
                 assert value.__doc__, (name, member)
 
 
-def fresh(code):
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+def fresh(code, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
     return json.loads(done.stdout)
 
 
@@ -210,14 +223,16 @@ print(json.dumps("numba" in sys.modules))
     assert fresh(code) is False
 
 
-def test_import_costs_at_most_60_ms_more_than_numpy():
+def test_import_costs_at_most_60_ms_more_than_numpy(tmp_path):
+    """Of the processor's time, with bytecode, which an installation has."""
     code = """
 import time, json, numpy
-began = time.perf_counter()
+began = time.process_time()
 import maskcodec
-print(json.dumps(time.perf_counter() - began))
+print(json.dumps(time.process_time() - began))
 """
-    assert any(fresh(code) < 0.06 for _ in range(30))  # a busy machine takes longer now and then
+    bytecode = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    assert any(fresh(code, **bytecode) < 0.06 for _ in range(3))  # the first one writes it
 
 
 def test_the_version_is_the_packages():

@@ -14,8 +14,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import maskcodec as mc
-from maskcodec import _kernels
 from maskcodec.coco import RunMask
+from maskcodec.kernels import reading, sampling, writing
 from tests import strategies
 from tests.conftest import PURE
 from tests.strategies import BSD_SETTINGS
@@ -1072,8 +1072,8 @@ def test_kernels_of_ids_are_compiled_once():
         for masks in kinds:
             codec.encode_batch(masks, ["dog", "sky"])
             codec.encode(masks[0], "dog")
-    used = _kernels.write_ids, _kernels.read_instance, _kernels.scan_ids
-    for kernel in (*used, _kernels.write_boxes, _kernels.sample_boxes, _kernels.sample_box_runs):
+    used = writing.write_ids, reading.read_instance, reading.scan_ids
+    for kernel in (*used, sampling.sample_boxes, sampling.sample_box_runs):
         assert len(kernel.signatures) == 1
 
 

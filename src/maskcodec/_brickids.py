@@ -8,8 +8,9 @@ import numpy as np
 
 from maskcodec._arrays import bounds
 from maskcodec._boxids import BLANKS
-from maskcodec._lazy import kernels as k
-from maskcodec.spelling import MAX_RUN, REPEATS
+from maskcodec.kernels import reading as k
+from maskcodec.kernels.writing import MAX_RUN
+from maskcodec.spelling import REPEATS
 
 if TYPE_CHECKING:
     from maskcodec._anytokenizer import AnyTokenizer
@@ -22,7 +23,7 @@ _NEWLINE = "Ċ", "\n", "<0x0A>"  # how vocabularies write it
 def write_tables(
     codec: BSD, words: dict[str, int], separator: list[int], numbers: list[list[int]]
 ) -> Index:
-    """What `_kernels.write_ids` writes, in the order that it is described there."""
+    """What `writing.write_ids` writes, in the order that it is described there."""
     rows, columns = codec.most_cells
     spelling = codec.words()
     # Every cell another colour, and whatever numbers.

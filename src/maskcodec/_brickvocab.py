@@ -9,9 +9,10 @@ import numpy as np
 
 from maskcodec._boxids import box_numbers, box_pieces, box_text, check_readable, sample_boxes
 from maskcodec._brickids import blanks, write_tables
-from maskcodec._lazy import kernels as k
 from maskcodec.errors import VocabError
-from maskcodec.spelling import BOX, BOX_END, MAX_RUN, REF, REF_END, REPEATS, SEG, SEG_END
+from maskcodec.kernels import reading as k
+from maskcodec.kernels.writing import MAX_RUN
+from maskcodec.spelling import BOX, BOX_END, REF, REF_END, REPEATS, SEG, SEG_END
 from maskcodec.vocab import ANY_LABEL, Vocab, inside, label_ids
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class BrickVocab(Vocab):
         int64: what `kinds` refers to, text that a box may have, packed into numbers; empty where
         the text of a box is more than that of its ids.
     tables
-        int64: what `_kernels.write_ids` writes, or None where a box is more than the sum of its
+        int64: what `writing.write_ids` writes, or None where a box is more than the sum of its
         numbers.
     """
 

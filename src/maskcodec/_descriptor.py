@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maskcodec import _kernels as k
 from maskcodec._reading import NO_FAULTS
 from maskcodec.errors import LabelError
+from maskcodec.kernels import labels as k
 from maskcodec.labelgrid import LabelGrid, cell_label, drawn_grid
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from maskcodec import _kernels as k
 from maskcodec._instances import InstanceReader, cut, plain_box, repaired_box
 from maskcodec._reading import Reading
 from maskcodec.errors import VocabError
+from maskcodec.kernels import reading as k
 from maskcodec.region import drawn_region
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class _Known(dict[bytes, T]):
 
 
 def _new_room(most: tuple[int, int]) -> _Room:
-    """What `_kernels.read_instance` writes to: what it found, and the cells, as array and bytes."""
+    """What `reading.read_instance` writes to: what it found, and the cells, as array and bytes."""
     drawn = bytearray(most[0] * most[1] + k.BLOCK)
     return np.zeros(13, np.int64), drawn, np.frombuffer(drawn, np.uint8)
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from maskcodec import _kernels as k
 from maskcodec._arrays import as_bytes, bounds, is_plain
 from maskcodec.grid import Sampling, every_cell, nearest_pixels, sample_mask, sampled
+from maskcodec.kernels import writing
 from maskcodec.spelling import REF, REF_END, instance_label
 from maskcodec.vocab import label_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from maskcodec._anytokenizer import AnyTokenizer
     from maskcodec._arrays import Index, IntegerArray, Mask
@@ -41,7 +41,6 @@ class BrickWriter:
 
     def __init__(self, codec: BSD, tokenizer: AnyTokenizer, vocab: BrickVocab) -> None:
         self._canvas, self._frame = codec.canvas, codec.box_frame
-        self._table = np.empty(0, np.int64) if self._frame is None else self._frame.table
         self._sampling = codec.sampling
         self._tokenizer = tokenizer
         self._vocab = vocab
@@ -69,14 +68,12 @@ class BrickWriter:
         canvas, frame = self._canvas, self._frame
         if isinstance(masks, np.ndarray) and is_plain(masks):
             masks = masks.view(np.uint8)
-            if frame is not None and self._sampling != "best":
-                return self._write_framed(frame, masks, self._labels(labels))
             if frame is None and self._sampling == "nearest":
                 indices = nearest_pixels(canvas, masks.shape[1:], None)
                 return self._write_cells(masks, *indices, self._labels(labels))
         parts, counts = [np.empty(0, np.int64)], [np.zeros(1, np.int64)]
         for first in range(0, len(masks), _CHUNK):
-            chunk = list(masks[first : first + _CHUNK])
+            chunk = masks[first : first + _CHUNK]
             names = self._labels(labels[first : first + _CHUNK])
             if frame is not None:
                 ids, edges = self._write_framed(frame, chunk, names)
@@ -90,7 +87,7 @@ class BrickWriter:
         return np.concatenate(parts), np.cumsum(np.concatenate(counts))
 
     def label(self, label: str) -> Index:
-        """A label as `_kernels.write_ids` takes the labels of one mask: two edges, and its ids.
+        """A label as `writing.write_ids` takes the labels of one mask: two edges, and its ids.
 
         Raises
         ------
@@ -102,7 +99,7 @@ class BrickWriter:
         return self._label_ids(label)
 
     def _labels(self, labels: Sequence[str]) -> Index:
-        """Labels as `_kernels.write_ids` takes them: the edges, and the ids of all of them."""
+        """Labels as `writing.write_ids` takes them: the edges, and the ids of all of them."""
         names = [self.label(label)[2:] for label in labels]
         edges = bounds(names)
         return np.concatenate([edges + len(edges), *names])
@@ -118,10 +115,6 @@ class BrickWriter:
 
         ``masks`` is uint8 (N, height, width), or a list.
         """
-        if isinstance(masks, np.ndarray) and self._sampling != "best":
-            how = k.SAMPLINGS.index(self._sampling)
-            source = masks, self._table, how, frame.scratch(masks.shape[2])
-            return self._write(k.write_boxes, source, labels)
         places, cells = frame.sample_all(masks, cast("BoxSampling", self._sampling))
         return self._write_cells(cells[:, None], *every_cell(frame.most), labels, places)
 
@@ -129,17 +122,11 @@ class BrickWriter:
         self, masks: Mask, ys: Index, xs: Index, labels: Index, places: Index = _NO_PLACES
     ) -> tuple[Index, Index]:
         source = masks, ys, xs, places, np.empty(self._scratch, np.int64)
-        return self._write(k.write_ids, source, labels)
-
-    def _write(
-        self, kernel: Callable[..., int], source: tuple[Any, ...], labels: Index
-    ) -> tuple[Index, Index]:
-        """What a kernel writes of masks, the first of its source, with room for it."""
-        longest, count = int(self._tables[0]), len(source[0])
+        longest, count = int(self._tables[0]), len(masks)
         offsets = np.zeros(count + 1, np.int64)
         ids = np.empty(longest + len(labels) + (count - 1) * min(_USUAL, longest), np.int64)
-        done = kernel(*source, labels, self._tables, 0, ids, offsets)
+        done = writing.write_ids(*source, labels, self._tables, 0, ids, offsets)
         while done < count:
             ids = np.concatenate([ids, np.empty(len(ids) + longest, np.int64)])
-            done = kernel(*source, labels, self._tables, done, ids, offsets)
+            done = writing.write_ids(*source, labels, self._tables, done, ids, offsets)
         return ids[: offsets[-1]].copy(), offsets

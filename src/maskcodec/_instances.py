@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from maskcodec import _kernels as k
 from maskcodec._reading import NO_FAULTS, check_label, shown
 from maskcodec._rowfaults import RowFault
 from maskcodec.errors import LabelError
+from maskcodec.kernels import reading as k
 from maskcodec.region import Region, drawn_region
 from maskcodec.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 
@@ -53,7 +53,7 @@ class InstanceReader:
     reading
         What is read, and where to report.
     symbols
-        Its tokens, int64 (n, 3), and the tags among them, as `_kernels.scan` has them.
+        Its tokens, int64 (n, 3), and the tags among them, as `reading.scan` has them.
     words
         The spelling in force.
     canvas

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 import numpy as np
 
 from maskcodec._arrays import packed
+from maskcodec._descriptor import DescriptorReader
 from maskcodec._inputs import as_label_map, as_mask
-from maskcodec._lazy import descriptor, kernels
 from maskcodec._reading import TextReading, warn_dropped
 from maskcodec.codec import MAX_GRID, Codec, check_apart, lost_error, lost_labels_message, strings
 from maskcodec.errors import ConfigError, LabelError, MaskError
 from maskcodec.grid import check_choice, index_of, sample_labels, sample_mask
+from maskcodec.kernels import labels as k
 from maskcodec.labelgrid import LabelGrid, RecoveredGrid, cell_label, drawn_grid, named_values
 
 if TYPE_CHECKING:
@@ -136,10 +137,10 @@ class LabelCodec(Codec):
         cells = grid.cells.copy(order="C")
         if not self.by_row:
             cells = cells.reshape(1, -1)
-        room = kernels.label_room(cells, bounds, self.counted, len(marks) + _DIGITS)
+        room = k.label_room(cells, bounds, self.counted, len(marks) + _DIGITS)
         data = np.empty(room, np.uint8)
         arguments = table, bounds, self.counted, marks, mark_bounds
-        size = kernels.write_labels(cells, *arguments, data)
+        size = k.write_labels(cells, *arguments, data)
         return self.seg[0] + data[:size].tobytes().decode() + self.marks()[3] + self.seg[1]
 
     def decode(self, text: str) -> LabelGrid:
@@ -212,7 +213,7 @@ class LabelCodec(Codec):
         return _MARKS
 
     def _read(self, reading: TextReading) -> LabelGrid:
-        return descriptor.DescriptorReader(
+        return DescriptorReader(
             reading,
             self.canvas,
             self.background,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from maskcodec import _kernels as k
+from maskcodec.kernels import reading as k
 
 
 class RowFault(NamedTuple):
-    """One of the faults that `_kernels.draw` records.
+    """One of the faults that `reading.draw` records.
 
     Attributes
     ----------

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from maskcodec._spelled import frozen
-from maskcodec.spelling import MAX_RUN, SEG_END
+from maskcodec.kernels.writing import MAX_RUN
+from maskcodec.spelling import SEG_END
 
 if TYPE_CHECKING:
     from maskcodec._arrays import Index

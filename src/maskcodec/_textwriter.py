@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maskcodec._lazy import kernels
 from maskcodec.grid import every_cell
+from maskcodec.kernels import writing
 
 if TYPE_CHECKING:
     from maskcodec._arrays import Index, Mask
@@ -35,7 +35,7 @@ def _rows(
     runs = np.empty(len(ys) * (len(xs) + 1), np.int64)
     edges = np.empty(len(ys) * (len(xs) + 2), np.int64)
     settings = tight, separated, words.repeats
-    y1, x1, y2, x2, count = kernels.mask_runs(pixels, ys, xs, *settings, edges, runs)
+    y1, x1, y2, x2, count = writing.mask_runs(pixels, ys, xs, *settings, edges, runs)
     data = np.empty(count * words.longest, np.uint8)
-    size = kernels.spell(runs, count, words.table, words.table_bounds, data)
+    size = writing.spell(runs, count, words.table, words.table_bounds, data)
     return (x1, y1, x2, y2), data[:size].tobytes().decode()

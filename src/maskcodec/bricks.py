@@ -10,15 +10,16 @@ import numpy as np
 
 from maskcodec._arrays import brief
 from maskcodec._inputs import as_mask
-from maskcodec._lazy import instances
+from maskcodec._instances import read_text
 from maskcodec._reading import TextReading, warn_dropped
 from maskcodec._textwriter import boxed_text, tight_text
 from maskcodec.codec import Codec, grid_pair, lost_error, lost_message, register, strings
 from maskcodec.errors import ConfigError, MaskError
 from maskcodec.frame import MOST_BINS, MOST_CELLS, BoxFrame, BoxSampling, Frame
 from maskcodec.grid import Sampling, check_choice, sampled
+from maskcodec.kernels.writing import MAX_RUN
 from maskcodec.region import RecoveredRegions, Region
-from maskcodec.spelling import MAX_RUN, REPEATS, checked_spelling, instance_label
+from maskcodec.spelling import REPEATS, checked_spelling, instance_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -386,7 +387,7 @@ class BSD(Codec):
 
     def _read(self, reading: TextReading) -> list[Region]:
         layout = self.canvas, self.row_separator != "", self.box_frame
-        return instances.read_text(reading, self.words(), *layout)
+        return read_text(reading, self.words(), *layout)
 
     def _write(self, words: Spelling, label: str, mask: IntegerArray | RunMask) -> str:
         """An instance of a mask; "" where no cell of it is set."""

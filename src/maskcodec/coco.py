@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from maskcodec._arrays import brief, sides
-from maskcodec._lazy import kernels
 from maskcodec._polygons import polygon_counts
 from maskcodec.errors import LabelError, MaskError
 from maskcodec.grid import Method, check_choice
+from maskcodec.kernels import rle as k
 from maskcodec.runs import RunMask, as_image_size, run_ends, run_mask, united
 
 if TYPE_CHECKING:
@@ -224,16 +224,16 @@ def _read_compressed(counts: bytes | bytearray | str, shape: tuple[int, int], wh
     data = np.frombuffer(bytearray(text), np.uint8)
     ends = np.empty(len(data), np.int64)
     pixels = shape[0] * shape[1]
-    count, fault, at = kernels.read_counts(data, pixels, ends)
+    count, fault, at = k.read_counts(data, pixels, ends)
     if fault == 0:
         return run_mask(shape, ends[:count])
     reached = int(ends[count - 1]) if count else 0
     wrong = {
-        kernels.RLE_CHARACTER: f"hold {counts[at : at + 1]!r}, which none is written with",
-        kernels.RLE_ENDLESS: "have a number of more than 32 bits",
-        kernels.RLE_CUT: "stop inside a number",
-        kernels.RLE_NEGATIVE: f"have run {count} below 0",
-        kernels.RLE_LONG: f"have run {count} pass the last of {sides(shape)} = {pixels:,} pixels",
-        kernels.RLE_SHORT: f"stop after {reached:,} of {sides(shape)} = {pixels:,} pixels",
+        k.RLE_CHARACTER: f"hold {counts[at : at + 1]!r}, which none is written with",
+        k.RLE_ENDLESS: "have a number of more than 32 bits",
+        k.RLE_CUT: "stop inside a number",
+        k.RLE_NEGATIVE: f"have run {count} below 0",
+        k.RLE_LONG: f"have run {count} pass the last of {sides(shape)} = {pixels:,} pixels",
+        k.RLE_SHORT: f"stop after {reached:,} of {sides(shape)} = {pixels:,} pixels",
     }[fault]
     raise MaskError(f"the counts of {what} {wrong} (at character {at})")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from maskcodec._arrays import as_bytes, is_plain
-from maskcodec._lazy import kernels
 from maskcodec.grid import Sampling, sample_mask
+from maskcodec.kernels import painting
+from maskcodec.kernels import sampling as k
 from maskcodec.runs import RunMask
 
 if TYPE_CHECKING:
@@ -81,14 +82,14 @@ class BoxFrame(NamedTuple):
         return Framed((x1, y1, x2, y2), tuple(within), own)
 
     def sample_all(self, masks: Any, sampling: BoxSampling) -> tuple[Index, Mask]:
-        """The places and the cells of several masks, as `_kernels.sample_boxes` writes them.
+        """The places and the cells of several masks, as `sampling.sample_boxes` writes them.
 
         ``masks`` is an array (N, height, width), or a list of masks.
         """
         rows, columns = self.most
         places = np.zeros((len(masks), 10), np.int64)
         cells = np.empty((len(masks), rows * columns), np.uint8)
-        how = kernels.SAMPLINGS.index("keep" if sampling == "best" else sampling)
+        how = k.SAMPLINGS.index("keep" if sampling == "best" else sampling)
         if isinstance(masks, np.ndarray) and is_plain(masks):
             self._sample_pixels(masks.view(np.uint8), how, places, cells)
         else:
@@ -97,7 +98,7 @@ class BoxFrame(NamedTuple):
                 if isinstance(mask, RunMask):
                     settings = *mask.shape, self.table, how
                     found = places[index], cells[index]
-                    kernels.sample_box_runs(mask._ends, *settings, room, *found)
+                    k.sample_box_runs(mask._ends, *settings, room, *found)
                 else:
                     one = slice(index, index + 1)
                     self._sample_pixels(as_bytes(mask)[None], how, places[one], cells[one])
@@ -106,16 +107,12 @@ class BoxFrame(NamedTuple):
                 _improve(mask, place, own)
         return places, cells
 
-    def scratch(self, width: int) -> Index:
-        """What `_kernels.write_boxes` takes of it for images so wide."""
-        return np.empty(2 * width + _room(self), np.int64)
-
     def _sample_pixels(self, masks: Mask, how: int, places: Index, cells: Mask) -> None:
         width = masks.shape[2]
         rows, columns = self.most
         lines = np.empty(width, np.uint8), np.empty(width, np.int32)
         room = np.empty(width + 2 + (rows + 2) * columns, np.int64)
-        kernels.sample_boxes(masks, self.table, how, *lines, room, places, cells)
+        k.sample_boxes(masks, self.table, how, *lines, room, places, cells)
 
     def likely_rows(self, box: Box, columns: int) -> int:
         """How many rows a box with so many columns has, as far as that can be told."""
@@ -146,13 +143,6 @@ def _table(frame: BoxFrame) -> Index:
     return np.array([frame.bins, *frame.most, isinstance(frame.grid, int)], np.int64)
 
 
-@lru_cache(maxsize=64)
-def _room(frame: BoxFrame) -> int:
-    """The scratch for everything but rows of pixels."""
-    rows, columns = frame.most
-    return 10 + max(rows, columns) + 3 * rows * columns + max(2 + 2 * columns, 3 * rows) + 2
-
-
 def _points(pixels: int, usual: int) -> int:
     return pixels if pixels <= _ALL else min(pixels, max(usual, _FEWEST))
 
@@ -167,4 +157,4 @@ def _improve(mask: IntegerArray | RunMask, place: Index, cells: Mask) -> None:
     distances = np.empty((rows + 3, points[1]), np.int32)
     line = np.empty(points[1], np.int64)
     own = cells[: rows * columns].reshape(rows, columns)
-    kernels.improve_cells(own, target, (height, width), PRICE, distances, line)
+    painting.improve_cells(own, target, (height, width), PRICE, distances, line)

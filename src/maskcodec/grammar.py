@@ -6,7 +6,8 @@ import operator
 from typing import TYPE_CHECKING
 
 from maskcodec.errors import MaskError
-from maskcodec.spelling import MAX_RUN, SEG, SEG_END
+from maskcodec.kernels.writing import MAX_RUN
+from maskcodec.spelling import SEG, SEG_END
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 import numpy as np
 
 from maskcodec._arrays import as_bytes, as_out, as_painted_size, brief, is_plain
-from maskcodec._lazy import kernels
 from maskcodec.errors import ConfigError, MaskError
+from maskcodec.kernels import painting
+from maskcodec.kernels import sampling as k
 
 if TYPE_CHECKING:
     from maskcodec._arrays import Index, IntegerArray, Mask
@@ -127,7 +128,7 @@ def sample_mask(
         if not is_plain(mask):
             return np.not_equal(mask[ys[:, None], xs], 0).view(np.uint8)
         cells = np.empty(grid, np.uint8)
-        kernels.gather(mask.view(np.uint8), ys, xs, cells)
+        k.gather(mask.view(np.uint8), ys, xs, cells)
         return cells
     part = within or (0, 0, *mask.shape)
     covered = cell_coverage(as_bytes(mask), grid, part)
@@ -137,8 +138,8 @@ def sample_mask(
 def chosen_cells(covered: Index, pixels: int, sampling: Sampling) -> Mask:
     """The cells that ``"area"`` or ``"keep"`` sets, of what is covered in units of 1 / `pixels`."""
     cells = np.empty(covered.shape, np.uint8)
-    how = kernels.KEEP if sampling == "keep" else kernels.AREA
-    kernels.choose_cells(covered.reshape(-1), pixels, how, cells.reshape(-1))
+    how = k.KEEP if sampling == "keep" else k.AREA
+    k.choose_cells(covered.reshape(-1), pixels, how, cells.reshape(-1))
     return cells
 
 
@@ -165,7 +166,7 @@ def cell_coverage(mask: Mask, grid: tuple[int, int], within: Part) -> Index:
     covered = np.empty(grid, np.int64)
     width = mask.shape[1]
     lines = np.empty(width, np.int32), np.empty(width, np.uint8)
-    kernels.coverage(mask, *within, *lines, np.empty(width + 2 + 2 * grid[1], np.int64), covered)
+    k.coverage(mask, *within, *lines, np.empty(width + 2 + 2 * grid[1], np.int64), covered)
     return covered
 
 
@@ -214,7 +215,7 @@ def paint_cells(
         paint = _paint_smooth if method == "smooth" else _paint_contour
         if paint(cells, corner, grid, within, out) or not cells.any():
             return out
-    kernels.paint(cells, *corner, *cell_edges(grid, shape, within), out)
+    painting.paint(cells, *corner, *cell_edges(grid, shape, within), out)
     return out
 
 
@@ -233,13 +234,13 @@ def _paint_smooth(
     if within is None:
         canvas, line = np.empty(grid, np.uint8), np.empty(columns, np.int64)
         mixes = smooth_mix(rows, out.shape[0]), smooth_mix(columns, out.shape[1])
-        return kernels.paint_smooth(cells, *corner, canvas, *mixes, line, out)
+        return painting.paint_smooth(cells, *corner, canvas, *mixes, line, out)
     top, left, height, width = within
     canvas, line = np.empty((rows + 2, columns + 2), np.uint8), np.empty(columns + 2, np.int64)
     beyond = np.array([1, 1, 0])  # the canvas has a cell more on each side
     mixes = _mix(rows, height) + beyond, _mix(columns, width) + beyond
     part = np.empty((height, width), np.uint8)
-    count = kernels.paint_smooth(cells, corner[0] + 1, corner[1] + 1, canvas, *mixes, line, part)
+    count = painting.paint_smooth(cells, corner[0] + 1, corner[1] + 1, canvas, *mixes, line, part)
     out[:] = 0
     out[top : top + height, left : left + width] = part
     return count
@@ -250,7 +251,7 @@ def _paint_contour(
 ) -> int:
     part = within or (0, 0, *out.shape)
     distances = np.empty((2, part[3]), np.int64)
-    return kernels.paint_contour(cells, *corner, grid, part, distances, out)
+    return painting.paint_contour(cells, *corner, grid, part, distances, out)
 
 
 def sample_labels(

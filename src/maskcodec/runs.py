@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maskcodec._arrays import as_out, as_painted_size, as_pixels, as_size, brief
-from maskcodec._lazy import kernels
 from maskcodec.errors import MaskError
 from maskcodec.grid import Sampling, cell_edges, check_choice, chosen_cells, nearest_pixels
+from maskcodec.kernels import painting, rle
+from maskcodec.kernels import sampling as k
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,7 @@ class RunMask:
     """
 
     shape: tuple[int, int]
-    _ends: Index  # where each run ends, as `_kernels` has it
+    _ends: Index  # where each run ends, as the kernels have it
 
     def __init__(self, counts: Any, shape: tuple[int, int]) -> None:
         height, width = as_image_size(shape, "shape")
@@ -85,7 +86,7 @@ class RunMask:
     @property
     def area(self) -> int:
         """How many pixels are set."""
-        return int(kernels.measure_runs(self._ends, self.shape[0])[0])
+        return int(k.measure_runs(self._ends, self.shape[0])[0])
 
     @property
     def bbox(self) -> tuple[int, int, int, int]:
@@ -93,7 +94,7 @@ class RunMask:
 
         Equal to ``pycocotools.mask.toBbox``.
         """
-        area, *corners = kernels.measure_runs(self._ends, self.shape[0])
+        area, *corners = k.measure_runs(self._ends, self.shape[0])
         x1, y1, x2, y2 = map(int, corners)
         return (x1, y1, x2 - x1 + 1, y2 - y1 + 1) if area else (0, 0, 0, 0)
 
@@ -126,11 +127,11 @@ class RunMask:
         if sampling == "nearest":
             cells = np.empty(grid, np.uint8)
             indices = nearest_pixels(grid, self.shape, within)
-            kernels.gather_runs(self._ends, height, *indices, cells)
+            k.gather_runs(self._ends, height, *indices, cells)
             return cells
         covered = np.empty(grid, np.int64)
         part = within or (0, 0, *self.shape)
-        kernels.cover_runs(self._ends, height, *part, covered)
+        k.cover_runs(self._ends, height, *part, covered)
         return chosen_cells(covered, part[2] * part[3], sampling)
 
     def mask(self, *, out: Mask | None = None) -> Mask:
@@ -194,17 +195,17 @@ def drawn_runs(
     edges = cell_edges(grid, shape, within)
     column = np.empty(len(cells) + 2, np.int64)
     ends = np.empty(max(_USUAL, 4 * shape[1]), np.int64)
-    count = kernels.cell_runs(cells, *corner, *edges, shape, column, ends)
+    count = painting.cell_runs(cells, *corner, *edges, shape, column, ends)
     if count > len(ends):
         ends = np.empty(count, np.int64)
-        kernels.cell_runs(cells, *corner, *edges, shape, column, ends)
+        painting.cell_runs(cells, *corner, *edges, shape, column, ends)
     return run_mask(shape, ends[:count])
 
 
 def written(shape: tuple[int, int], ends: Index) -> dict[str, Any]:
     """A compressed RLE of runs none of which is empty, but for a first one."""
     data = np.empty(len(ends) * _DIGITS, np.uint8)
-    counts = data[: kernels.write_counts(ends, data)].tobytes()
+    counts = data[: rle.write_counts(ends, data)].tobytes()
     return {"size": list(shape), "counts": counts}
 
 
@@ -245,9 +246,9 @@ def run_ends(counts: Any, shape: tuple[int, int], what: str) -> Index:
         lengths = counts
     else:
         raise TypeError(f"{what} must be a list of whole numbers, got {brief(counts)}")
-    for k in np.flatnonzero((lengths < 0) | (lengths > pixels))[:1].tolist():
-        wrong = "is below 0" if lengths[k] < 0 else f"passes the image's {pixels:,} pixels"
-        raise MaskError(f"{what}: number {k} is {brief(int(lengths[k]))}, which {wrong}")
+    for n in np.flatnonzero((lengths < 0) | (lengths > pixels))[:1].tolist():
+        wrong = "is below 0" if lengths[n] < 0 else f"passes the image's {pixels:,} pixels"
+        raise MaskError(f"{what}: number {n} is {brief(int(lengths[n]))}, which {wrong}")
     ends: Index = np.cumsum(lengths, dtype=np.int64)
     reached = int(ends[-1]) if len(ends) else 0
     if reached != pixels:
@@ -280,4 +281,4 @@ def as_image_size(value: Any, what: str) -> tuple[int, int]:
 def _canonical(ends: Index) -> Index:
     """The same runs without empty ones, but for a first one where there is no background."""
     joined = np.empty_like(ends)
-    return joined[: kernels.join_runs(ends, joined)]
+    return joined[: rle.join_runs(ends, joined)]

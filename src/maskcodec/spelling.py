@@ -13,6 +13,7 @@ from maskcodec._arrays import packed
 from maskcodec._reading import check_label, shown
 from maskcodec.codec import check_apart, overlap
 from maskcodec.errors import ConfigError, LabelError
+from maskcodec.kernels.writing import MAX_RUN
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 Box: TypeAlias = tuple[int, int, int, int]
 
-MAX_RUN = 63  # as in the kernels, which bring the compiler and are not imported here
 REPEATS = range(MAX_RUN + 1, 2 * MAX_RUN + 1)  # the runs that stand for 1 .. 63 copies of a row
 _CACHED_LABEL = 100  # longer ones are no class names: a cache of them would be a leak
 REF, REF_END, BOX, BOX_END, SEG, SEG_END = range(6)
@@ -39,9 +39,9 @@ class Spelling:
         The spelling of a foreground and of a background brick, ``{}`` for the number; where rows
         may be repeated, also that of a repeat.
     pieces, bounds, starts
-        What `_kernels.scan` looks for.
+        What `reading.scan` looks for.
     table, table_bounds
-        What `_kernels.spell` writes: the bytes of the runs -63 .. 63, and of repeats.
+        What `writing.spell` writes: the bytes of the runs -63 .. 63, and of repeats.
     """
 
     tags: tuple[str, ...]

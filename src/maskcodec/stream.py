@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maskcodec import _kernels as k
 from maskcodec.grid import paint_cells
+from maskcodec.kernels import reading as k
 from maskcodec.region import drawn_region
 from maskcodec.spelling import BOX, BOX_END, REF, SEG, SEG_END
 
@@ -158,7 +158,7 @@ class MaskStream:
         self._repeated = False  # whether the present row is one that repeats
 
     def _run(self, run: int) -> None:
-        """Draw one brick, repeat a row, or end one, as `_kernels.draw` does."""
+        """Draw one brick, repeat a row, or end one, as `reading.draw` does."""
         separated = self._reader.separated
         if run == k.SEPARATOR:
             self._width = self._width or self._x

@@ -9,8 +9,8 @@ import numpy as np
 
 from maskcodec._arrays import brief, sides
 from maskcodec._inputs import as_mask
-from maskcodec._lazy import kernels
 from maskcodec.errors import MaskError
+from maskcodec.kernels import rle
 from maskcodec.region import Region
 from maskcodec.runs import RunMask, as_image_size, united
 
@@ -163,7 +163,7 @@ def _compared(prediction: Any, target: Any) -> Overlap:
         mask if isinstance(mask, RunMask) else RunMask.from_mask(mask)
         for mask in (prediction, target)
     )
-    return Overlap(int(kernels.shared_runs(one._ends, other._ends)), _area(one), _area(other))
+    return Overlap(int(rle.shared_runs(one._ends, other._ends)), _area(one), _area(other))
 
 
 def _area(mask: IntegerArray | RunMask | None) -> int:

@@ -1,0 +1,264 @@
+"""I-SD, I-RLE and R-RLE: label numbers to text, and text to label numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maskcodec.kernels.compiler import kernel, numbers
+
+if TYPE_CHECKING:
+    from maskcodec._arrays import Cells, Index, Mask
+
+# What is found wrong. Records are (kind, byte position, row, what was found there).
+ROW_LONG, ROW_SHORT, ROW_MISSING, ROW_EXTRA = numbers(1, 2, 3, 4)
+STRAY_SEPARATOR, EMPTY_ITEM = numbers(7, 8)
+COUNT_MISSING, BAD_COUNT, STRAY_STAR, EMPTY_LABEL = numbers(9, 10, 11, 12)
+
+_NEWLINE, _SPACE, _STAR, _BAR, _CHAR_0, _CHAR_9 = 10, 32, 42, 124, 48, 57
+_NIL, _UNSET = numbers(0, -1)
+_RECENT_LABELS = 8  # how many labels a label is compared with: a constant keeps time linear
+_COUNT_LIMIT = 1 << 40
+
+
+@kernel
+def label_room(cells: Cells, bounds: Index, counted: bool, extra: int) -> int:
+    """Bytes enough for `write_labels`: those of every label it writes, and `extra` with each."""
+    room = _NIL
+    for r in range(len(cells)):
+        row = cells[r]
+        for c in range(len(row)):
+            if c == 0 or row[c] != row[c - 1] or not counted:
+                room += bounds[row[c] + 1] - bounds[row[c]] + extra
+    return room
+
+
+@kernel
+def write_labels(
+    cells: Cells,
+    labels: Mask,
+    bounds: Index,
+    counted: bool,
+    marks: Mask,
+    mark_bounds: Index,
+    out: Mask,
+) -> int:
+    """Write the runs of every row of label numbers as text; return how many bytes that takes.
+
+    Label k is ``labels[bounds[k]:bounds[k + 1]]``. ``marks`` holds what stands between a label
+    and its count, between two runs, and between two rows. Without counts every cell is written.
+    """
+    columns = cells.shape[1]
+    size = 0
+    for r in range(len(cells)):
+        if r > 0:
+            for i in range(mark_bounds[2], mark_bounds[3]):
+                out[size] = marks[i]
+                size += 1
+        row = cells[r]
+        begin = 0
+        for c in range(1, columns + 1):
+            if c < columns and row[c] == row[c - 1] and counted:
+                continue
+            if begin > 0:
+                for i in range(mark_bounds[1], mark_bounds[2]):
+                    out[size] = marks[i]
+                    size += 1
+            label = row[begin]
+            for i in range(bounds[label], bounds[label + 1]):
+                out[size] = labels[i]
+                size += 1
+            if counted:
+                for i in range(mark_bounds[0], mark_bounds[1]):
+                    out[size] = marks[i]
+                    size += 1
+                length = c - begin
+                power = 1
+                while length >= 10 * power:
+                    power *= 10
+                while power > 0:
+                    out[size] = _CHAR_0 + length // power % 10
+                    size += 1
+                    power //= 10
+            begin = c
+    return size
+
+
+@kernel
+def _trim(data: Mask, first: int, last: int) -> tuple[int, int]:
+    while first < last and data[first] == _SPACE:
+        first += 1
+    while last > first and data[last - 1] == _SPACE:
+        last -= 1
+    return first, last
+
+
+@kernel
+def _matches(data: Mask, at: int, pieces: Mask, first: int, last: int) -> bool:
+    if at + last - first > len(data):
+        return False
+    for k in range(last - first):
+        if data[at + k] != pieces[first + k]:
+            return False
+    return True
+
+
+@kernel
+def _label_number(data: Mask, first: int, last: int, spans: Index, count: int) -> int:
+    """The number of a label seen lately, or ``count``, for which a new one is entered."""
+    for number in range(count - 1, max(count - 1 - _RECENT_LABELS, -1), -1):
+        if spans[number, 1] - spans[number, 0] == last - first and _matches(
+            data, first, data, spans[number, 0], spans[number, 1]
+        ):
+            return number
+    spans[count, 0] = first
+    spans[count, 1] = last
+    return count
+
+
+@kernel
+def _count(data: Mask, first: int, last: int) -> tuple[int, bool]:
+    """The number written in ``data[first:last]``, and whether it is spelled as it should be."""
+    number = 0
+    at = first
+    while at < last and _CHAR_0 <= data[at] <= _CHAR_9:
+        number = min(10 * number + int(data[at]) - _CHAR_0, _COUNT_LIMIT)
+        at += 1
+    good = at == last and first < last and data[first] != _CHAR_0
+    return (number if at > first else 1), good
+
+
+@kernel
+def _record(records: Index, index: int, first: int, second: int, third: int) -> None:
+    if index < len(records):
+        records[index, 0] = first
+        records[index, 1] = second
+        records[index, 2] = third
+
+
+@kernel
+def _fault(faults: Index, count: int, kind: int, position: int, row: int, found: int) -> int:
+    if count < len(faults):
+        _record(faults, count, kind, position, row)
+        faults[count, 3] = found
+    return count + 1
+
+
+@kernel
+def read_labels(
+    data: Mask,
+    first: int,
+    last: int,
+    counted: bool,
+    by_row: bool,
+    closed: bool,
+    cells: Cells,
+    spans: Index,
+    faults: Index,
+) -> tuple[int, int, bool]:
+    """Draw ``label * count`` runs row by row, whatever is wrong with them.
+
+    ``cells`` is filled with -1; it gets indices into ``spans``, the bytes of each label, where
+    one label may be entered more than once. Formats that are not written by row hand in one
+    row of all the cells. Unless ``closed``, the text may have been cut off, and what is missing
+    at its end is no fault. Returns the numbers of labels and faults, and whether any cell is
+    missing at the end.
+    """
+    rows, columns = cells.shape
+    names = _NIL
+    count = _NIL
+    row = _NIL
+    x = _NIL
+    total = _NIL  # the row's sum, where x stops at its width
+    items = _NIL
+    skipped = False
+    long_at = _UNSET
+    extra_at = _UNSET
+    at = first
+    while True:
+        start = at
+        stars = 0
+        first_star = -1
+        last_star = -1
+        while at < last and data[at] != _BAR and data[at] != _NEWLINE:
+            if data[at] == _STAR:
+                first_star = at if stars == 0 else first_star
+                last_star = at
+                stars += 1
+            at += 1
+        ends = at == last
+        breaks = not ends and data[at] == _NEWLINE
+        open_end = ends and not closed
+        begin, stop = _trim(data, start, at)
+        if row >= rows:
+            pass
+        elif begin == stop:
+            full = row == rows - 1 and x == columns  # then a text that was cut off ends here
+            if (full or not open_end) and not skipped and (items > 0 or not (ends or breaks)):
+                count = _fault(faults, count, EMPTY_ITEM, start, row, total)
+            skipped = True  # several in a row are one mistake
+        else:
+            items += 1
+            skipped = False
+            number = 1
+            name_start, name_stop = begin, stop
+            if stars > 0:
+                name_start, name_stop = _trim(data, begin, first_star)
+            if counted and stars > 0:
+                digits_start, digits_stop = _trim(data, last_star + 1, stop)
+                number, good = _count(data, digits_start, digits_stop)
+                if open_end and digits_start == digits_stop:
+                    number = 0
+                elif not good:
+                    count = _fault(faults, count, BAD_COUNT, digits_start, row, number)
+            elif counted:
+                if open_end:
+                    number = 0
+                else:
+                    count = _fault(faults, count, COUNT_MISSING, stop, row, total)
+            elif open_end and x + 1 < columns:
+                number = 0  # the last label of a text that was cut off may be half a word
+            if stars > counted:
+                count = _fault(faults, count, STRAY_STAR, first_star, row, total)
+            stop_x = min(x + number, columns)
+            if x + number > columns and long_at < 0:
+                long_at = begin
+            if name_start == name_stop:
+                count = _fault(faults, count, EMPTY_LABEL, begin, row, total)
+            elif x < stop_x:
+                label = _label_number(data, name_start, name_stop, spans, names)
+                names = max(names, label + 1)
+                cells[row, x:stop_x] = label
+            x = stop_x
+            total = min(total + number, _COUNT_LIMIT)
+        if ends:
+            break
+        if breaks and by_row:
+            if row < rows:
+                if long_at >= 0:
+                    count = _fault(faults, count, ROW_LONG, long_at, row, total)
+                elif x < columns:
+                    count = _fault(faults, count, ROW_SHORT, at, row, total)
+            row += 1
+            if row == rows:
+                extra_at = at
+            x = total = items = 0
+            skipped = False
+            long_at = -1
+        elif breaks:
+            count = _fault(faults, count, STRAY_SEPARATOR, at, row, total)
+        at += 1
+    if row >= rows:
+        count = _fault(faults, count, ROW_EXTRA, extra_at, row, row + 1)
+        return names, count, False
+    missing = x < columns
+    if items > 0:
+        if long_at >= 0:
+            count = _fault(faults, count, ROW_LONG, long_at, row, total)
+        elif closed and x < columns:
+            count = _fault(faults, count, ROW_SHORT, last, row, total)
+        row += 1
+    if row < rows:
+        missing = True
+        if closed:
+            count = _fault(faults, count, ROW_MISSING, last, row, row)
+    return names, count, missing

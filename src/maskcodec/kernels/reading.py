@@ -1,0 +1,479 @@
+"""B-SD: from text and from ids to cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from maskcodec.kernels.compiler import kernel, numbers
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from maskcodec._arrays import Cells, Index, Mask
+
+    Starts: TypeAlias = npt.NDArray[np.bool_]
+
+MAX_RUN = 63  # the longest run that has a brick
+BLOCK = 64  # cells that are drawn at once: not fewer than a run, and a few vectors
+SEPARATOR = 0
+IRREGULAR = 1 << 12  # added to the length of a run whose number no brick has: 0, 64, 007
+REPEAT = 1 << 13  # + n, irregular or not: a row that is n more copies of the one above
+TEXT, TAG, NOTHING, SPACE, IGNORED = numbers(1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 19)
+PIECE = 1 << 20
+# TEXT is a stretch of bytes that is nothing the format knows; TAG + 0 .. TAG + 5 are <ref> </ref>
+# <box> </box> <seg> </seg>; no token is NOTHING. Of ids, SPACE is white space without a newline,
+# IGNORED is padding, which may stand anywhere, IGNORED + 2 * n is n newlines, and one more text and
+# n newlines, and PIECE + 0, + 1 ... is TEXT that a box may have: its bytes, the first one lowest,
+# are in a table.
+IGNORE_INDEX = -100  # what trainers write where an id has no loss
+SATURATED = 1 << 11  # where a run's number stops growing: above any grid, below IRREGULAR
+
+# What is found wrong. Records are (kind, byte position, row, what was found there: a sum, or for
+# text and bricks the byte after them).
+ROW_LONG, ROW_SHORT, ROW_MISSING, ROW_EXTRA = numbers(1, 2, 3, 4)
+STRAY_TEXT, BAD_NUMBER, STRAY_SEPARATOR = numbers(5, 6, 7)
+REPEAT_FIRST, REPEAT_BESIDE = numbers(13, 14)
+
+_NEWLINE, _SPACE, _CHAR_0, _CHAR_9 = 10, 32, 48, 57
+_OPENING, _CLOSING = 91, 93
+_NIL, _UNSET = numbers(0, -1)
+_PIECES = 6  # in the tables of `read_instance`
+_COUNT_LIMIT = 1 << 40
+
+
+@kernel
+def _matches(data: Mask, at: int, pieces: Mask, first: int, last: int) -> bool:
+    if at + last - first > len(data):
+        return False
+    for k in range(last - first):
+        if data[at + k] != pieces[first + k]:
+            return False
+    return True
+
+
+@kernel
+def _symbol(data: Mask, at: int, pieces: Mask, bounds: Index) -> tuple[int, int]:
+    """The tag, brick or repeat that starts at a byte, and where it stops."""
+    for kind in range((len(bounds) - 7) // 2):
+        prefix = 6 + 2 * kind
+        if not _matches(data, at, pieces, bounds[prefix], bounds[prefix + 1]):
+            continue
+        first = at + bounds[prefix + 1] - bounds[prefix]
+        stop = first
+        number = 0
+        while stop < len(data) and _CHAR_0 <= data[stop] <= _CHAR_9:
+            number = min(10 * number + int(data[stop]) - _CHAR_0, SATURATED - 1)
+            stop += 1
+        if stop == first or not _matches(
+            data, stop, pieces, bounds[prefix + 1], bounds[prefix + 2]
+        ):
+            continue
+        if data[first] == _CHAR_0 or number > MAX_RUN:
+            number += IRREGULAR
+        stop += bounds[prefix + 2] - bounds[prefix + 1]
+        if kind == 0:
+            return number, stop
+        return (-number, stop) if kind == 1 else (REPEAT + number, stop)
+    for tag in range(6):
+        if _matches(data, at, pieces, bounds[tag], bounds[tag + 1]):
+            return TAG + tag, at + bounds[tag + 1] - bounds[tag]
+    return NOTHING, at
+
+
+@kernel
+def scan(
+    data: Mask, pieces: Mask, bounds: Index, starts: Starts, tokens: Index, tags: Index
+) -> tuple[int, int]:
+    """Cut a text into tokens; return how many there are and how many of them are tags.
+
+    ``pieces`` holds the six tags, then prefix and suffix of a foreground brick, of a background
+    brick and, where there are any, of a repeat, one after another, cut at ``bounds``; ``starts``
+    says which bytes begin one. Spaces
+    between tokens are skipped. ``tokens`` gets (value, start, stop), ``tags`` gets (index of the
+    token, kind, start, stop), both as far as they fit.
+    """
+    count = _NIL
+    tag_count = _NIL
+    at = _NIL
+    text_start = _UNSET
+    text_stop = _UNSET
+    while at < len(data):
+        byte = data[at]
+        value = NOTHING
+        stop = at + 1
+        if byte == _NEWLINE:
+            value = SEPARATOR
+        elif starts[byte]:
+            value, stop = _symbol(data, at, pieces, bounds)
+        if value == NOTHING:
+            if byte != _SPACE:
+                text_start = at if text_start < 0 else text_start
+                text_stop = at + 1
+            at += 1
+            continue
+        if text_start >= 0:
+            _record(tokens, count, TEXT, text_start, text_stop)
+            count += 1
+            text_start = -1
+        if value >= TAG:
+            if tag_count < len(tags):
+                tags[tag_count, 3] = stop
+            _record(tags, tag_count, count, value - TAG, at)
+            tag_count += 1
+        _record(tokens, count, value, at, stop)
+        count += 1
+        at = stop
+    if text_start >= 0:
+        _record(tokens, count, TEXT, text_start, text_stop)
+        count += 1
+    return count, tag_count
+
+
+@kernel
+def _record(records: Index, index: int, first: int, second: int, third: int) -> None:
+    if index < len(records):
+        records[index, 0] = first
+        records[index, 1] = second
+        records[index, 2] = third
+
+
+@kernel
+def _fault(faults: Index, count: int, kind: int, position: int, row: int, found: int) -> int:
+    if count < len(faults):
+        _record(faults, count, kind, position, row)
+        faults[count, 3] = found
+    return count + 1
+
+
+@kernel
+def first_row(tokens: Index, first: int, last: int, rows: int, most: int) -> int:
+    """Add up the first row that has bricks among ``tokens[first:last]``; at least 1, at most so.
+
+    Bricks that `draw` would not draw do not count: those behind so many ``rows``, or in a row that
+    repeats the one above.
+    """
+    width = _NIL
+    row = _NIL
+    repeated = False
+    for k in range(first, last):
+        value = tokens[k, 0]
+        if value == SEPARATOR:
+            if width > 0:
+                break
+            row += 1
+            repeated = False
+        if row >= rows:
+            break
+        if value == SEPARATOR or value >= TEXT or repeated:
+            continue
+        length = value - REPEAT if value >= REPEAT else abs(value)
+        length -= IRREGULAR if length >= IRREGULAR else 0
+        if value < REPEAT:
+            width = min(width + length, most)
+        elif row > 0 and width == 0:
+            row += min(length, rows - row + 1) - 1  # as many rows with nothing in them
+            repeated = True
+    return max(width, 1)
+
+
+@kernel
+def count_copies(tokens: Index, first: int, last: int, most: int) -> int:
+    """Add up what ``tokens[first:last]`` repeat, at most so many rows."""
+    copies = _NIL
+    for k in range(first, last):
+        value = tokens[k, 0]
+        if REPEAT <= value < TEXT:
+            copies = min(copies + (value - REPEAT) % IRREGULAR, most)
+    return copies
+
+
+@kernel
+def draw(
+    tokens: Index,
+    first: int,
+    last: int,
+    end: int,
+    rows: int,
+    separated: bool,
+    closed: bool,
+    fixed: bool,
+    cells: Mask,
+    faults: Index,
+) -> tuple[int, int]:
+    """Draw the bricks among ``tokens[first:last]`` row by row, whatever is wrong with them.
+
+    ``cells`` is zeroed and has the rows' width, and a row for each token, for each that is
+    repeated, and one more, or ``rows``; ``end`` is the byte after the bricks. ``closed`` says that
+    ``</seg>`` stands there, so that rows that are not there are missing rather than cut off, if
+    their number is ``fixed``. Returns the number of rows that were
+    there, at most ``rows``, and the number of faults, which are written as far as they fit.
+    """
+    width = cells.shape[1]
+    row = _NIL
+    x = _NIL  # the row's sum so far; what passes the width is not drawn
+    long_at = _UNSET
+    extra_at = _UNSET
+    count = _NIL
+    repeated = False  # whether the present row is one that repeats
+    for k in range(first, last):
+        value, start = tokens[k, 0], tokens[k, 1]
+        if value == SEPARATOR:
+            repeated = False
+            if not separated:
+                if row < rows or extra_at < 0:  # beyond the box, what is there is reported once
+                    last = min(row, rows - 1)
+                    count = _fault(faults, count, STRAY_SEPARATOR, start, last, x)
+                row += x > 0
+                x = 0
+                continue
+            if row < rows:
+                if long_at >= 0:
+                    count = _fault(faults, count, ROW_LONG, long_at, row, x)
+                elif x < width:
+                    count = _fault(faults, count, ROW_SHORT, start, row, x)
+            row += 1
+            x = 0
+            long_at = -1
+            if row == rows:
+                extra_at = start
+            continue
+        if row >= rows:
+            extra_at = start if extra_at < 0 else extra_at
+            continue
+        if value == TEXT:
+            count = _fault(faults, count, STRAY_TEXT, start, row, tokens[k, 2])
+            continue
+        repeats = value >= REPEAT
+        length = value - REPEAT if repeats else abs(value)
+        if length >= IRREGULAR:
+            length -= IRREGULAR
+            count = _fault(faults, count, BAD_NUMBER, start, row, tokens[k, 2])
+        if repeated or (repeats and x > 0):
+            count = _fault(faults, count, REPEAT_BESIDE, start, row, tokens[k, 2])
+            continue
+        if repeats and row == 0:
+            count = _fault(faults, count, REPEAT_FIRST, start, row, tokens[k, 2])
+            continue
+        if repeats:
+            copies = min(length, rows - row)
+            for c in range(copies):
+                cells[row + c] = cells[row - 1]
+            row += copies
+            if length > copies:
+                extra_at = start
+            elif separated:  # the separator ends the last of them
+                repeated = True
+                row -= 1
+                x = width
+            continue
+        if value > 0:
+            for c in range(min(x, width), min(x + length, width)):
+                cells[row, c] = 1
+        x = min(x + length, _COUNT_LIMIT)
+        if x > width and long_at < 0:
+            long_at = start
+        if not separated and x >= width:
+            if x > width:
+                count = _fault(faults, count, ROW_LONG, long_at, row, x)
+            row += 1
+            x = 0
+            long_at = -1
+    if row >= rows:
+        if extra_at >= 0:
+            count = _fault(faults, count, ROW_EXTRA, extra_at, row, row + separated)
+        return rows, count
+    if x > 0:
+        if long_at >= 0:
+            count = _fault(faults, count, ROW_LONG, long_at, row, x)
+        elif closed and x < width:
+            count = _fault(faults, count, ROW_SHORT, end, row, x)
+        row += 1
+    elif closed and not fixed and row > 0:  # behind a separator
+        count = _fault(faults, count, ROW_SHORT, end, row, _NIL)
+        row += 1
+    if closed and fixed and row < rows:
+        count = _fault(faults, count, ROW_MISSING, end, row, row)
+    return row, count
+
+
+@kernel
+def _kind(ids: Index, at: int, kinds: Cells) -> int:
+    number = ids[at]
+    if 0 <= number < len(kinds):
+        return int(kinds[number])
+    return IGNORED if number == IGNORE_INDEX else TEXT
+
+
+@kernel
+def read_instance(
+    ids: Index, at: int, kinds: Cells, tables: Index, found: Index, cells: Mask
+) -> int:
+    """Read the next instance, where nothing is wrong with it; return the id behind it.
+
+    ``kinds[id]`` is what an id stands for, as the value of a token; PIECE and more are text that a
+    box may have. ``tables`` holds the rows and columns of the canvas, whether rows are separated,
+    whether cells belong to the box, of which they then may have so many rows and columns, and what
+    the pieces are. ``found`` gets where the six tags stand, and the box, unless ``found[10]`` says
+    that it is there already, which becomes 0, and how many rows and columns there are. ``cells``
+    gets them, row by row; it has room for as many as there may be, and `BLOCK` more. Returns 0
+    where no tag is left, -1 where anything has to be looked at twice, and -2 where only the box has
+    to. The label is not looked into.
+    """
+    given = found[10] != 0
+    found[10] = 0
+    tag = _NIL
+    for i in range(at, len(ids)):
+        kind = _kind(ids, i, kinds)
+        if TAG <= kind < TAG + 6:
+            if kind != TAG + tag:
+                return -1
+            found[tag] = i
+            tag += 1
+            if tag == 4:
+                if not given and not _read_box(ids, found, kinds, tables):
+                    return -2
+                if not (found[6] <= found[8] < tables[1] and found[7] <= found[9] < tables[0]):
+                    return -1
+            elif tag == 5:
+                return _read_rows(ids, kinds, tables, found, cells)
+        elif tag in (1, 3):
+            if kind == IGNORED or SEPARATOR != kind < TEXT:
+                return -1
+        elif tag in (2, 4) and kind not in (SPACE, IGNORED):
+            return -1
+    return 0 if tag == 0 else -1
+
+
+@kernel
+def _read_rows(ids: Index, kinds: Cells, tables: Index, found: Index, cells: Mask) -> int:
+    """Draw the bricks behind ``<seg>``; return the id behind ``</seg>``, or -1.
+
+    A run is drawn as a whole block, whatever its length: the next one covers what is too much.
+    """
+    separated = tables[2] != 0
+    open_width = tables[3] != 0  # until the first row ends
+    framed = open_width
+    width, rows = found[8] - found[6] + 1, found[9] - found[7] + 1
+    if framed:
+        rows, width = tables[4], tables[5]
+    end = width * rows
+    if end + BLOCK > len(cells):
+        return -1
+    drawn = _NIL
+    edge = width  # where the present row ends
+    for i in range(found[4] + 1, len(ids)):
+        kind = _kind(ids, i, kinds)
+        if kind < TEXT and kind != SEPARATOR:
+            if drawn == edge and not separated:
+                edge += width
+            if kind >= REPEAT:
+                length = (kind - REPEAT) * width
+                if drawn == 0 or drawn + width != edge or length > end - drawn:
+                    return -1
+                for k in range(length):
+                    cells[drawn + k] = cells[drawn - width + k]
+                drawn += length
+                edge = drawn
+                continue
+            length = abs(kind)
+            if length > min(edge - drawn, BLOCK) or edge > end:
+                return -1
+            colour = np.uint8(kind > 0)
+            block = cells[drawn : drawn + BLOCK]
+            for c in range(BLOCK):
+                block[c] = colour
+            drawn += length
+            continue
+        if kind in (SPACE, IGNORED):
+            continue
+        if open_width and drawn > 0:
+            width = edge = drawn
+            end = width * rows
+            open_width = False
+        if kind == SEPARATOR:
+            if drawn != edge or not separated:
+                return -1
+            edge += width
+        elif kind == TAG + 5:
+            found[5] = i
+            found[11], found[12] = drawn // width, width
+            return i + 1 if drawn == edge and (framed or edge == end) else -1
+        else:
+            return -1
+    return -1
+
+
+@kernel
+def _read_box(ids: Index, found: Index, kinds: Cells, tables: Index) -> bool:
+    """Read ``[[x1 y1 x2 y2]]`` between two tags, where every id of it is a piece."""
+    state = _NIL  # brackets read, then 2 + numbers begun, then 6 + brackets read
+    fresh = True  # whether a number may begin
+    number = _NIL
+    for i in range(found[2] + 1, found[3]):
+        kind = _kind(ids, i, kinds)
+        if kind < PIECE and kind != SPACE:
+            return False
+        piece = int(tables[_PIECES + kind - PIECE]) if kind >= PIECE else _SPACE
+        while piece > 0:
+            byte = piece & 0xFF
+            piece >>= 8
+            if (byte == _OPENING and state < 2) or (byte == _CLOSING and 6 <= state < 8):
+                state += 1
+            elif _CHAR_0 <= byte <= _CHAR_9 and 2 <= state <= 6:
+                if fresh:
+                    if state == 6:
+                        return False
+                    found[6 + state - 2] = 0
+                    number = 0
+                    state += 1
+                    fresh = False
+                elif number == 0 or number >= 1000:
+                    return False
+                number = 10 * number + byte - _CHAR_0
+                found[6 + state - 3] = number
+            elif byte == _SPACE:
+                fresh = True
+            else:
+                return False
+    return bool(state == 8)
+
+
+@kernel
+def scan_ids(ids: Index, kinds: Cells, tokens: Index, tags: Index) -> tuple[int, int]:
+    """Cut ids into tokens as `scan` does a text; positions are indices into ``ids``.
+
+    Ids that are to be ignored must have been taken out.
+    """
+    count = _NIL
+    tag_count = _NIL
+    text_start = _UNSET
+    text_stop = _UNSET
+    for i in range(len(ids) + 1):
+        kind = _kind(ids, i, kinds) if i < len(ids) else NOTHING
+        kind = TEXT if kind >= PIECE else kind
+        if kind in (SPACE, IGNORED):
+            continue
+        newlines = (kind - IGNORED) // 2 if kind > IGNORED else 0
+        if kind == TEXT or (newlines > 0 and kind % 2 != 0):
+            text_start = i if text_start < 0 else text_start
+            text_stop = i + 1
+        if kind == TEXT:
+            continue
+        if text_start >= 0:
+            _record(tokens, count, TEXT, text_start, text_stop)
+            count += 1
+            text_start = -1
+        if kind == NOTHING:
+            break
+        if kind >= TAG and newlines == 0:
+            if tag_count < len(tags):
+                tags[tag_count, 3] = i + 1
+            _record(tags, tag_count, count, kind - TAG, i)
+            tag_count += 1
+        value = SEPARATOR if newlines > 0 else kind
+        for _ in range(max(newlines, 1)):
+            _record(tokens, count, value, i, i + 1)
+            count += 1
+    return count, tag_count
