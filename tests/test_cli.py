@@ -189,7 +189,9 @@ def test_demo_shows_the_box_frame_as_well():
 def test_the_scene_has_an_exact_mask_of_every_object():
     scene = demo.scene()
     masks = scene.masks()
-    assert scene.image.size == (640, 480)
+    assert (scene.image.size, scene.image.mode) == ((640, 480), "RGB")
+    assert scene.label_map.dtype == np.uint8
+    assert scene.label_map.flags.writeable
     assert [mask.shape for mask in masks] == [(480, 640)] * len(scene.labels)
     assert sum(mask.astype(int) for mask in masks).max() == 1
     assert all(np.count_nonzero(mask) > 3000 for mask in masks)

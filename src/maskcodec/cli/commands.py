@@ -71,7 +71,7 @@ def demo(
         ),
     ] = options.FrameName.CANVAS,
 ) -> None:
-    """See what the codecs do: a drawn scene becomes text, and masks again. Needs no file.
+    """See what the codecs do: a scene becomes text, and masks again. Needs no file.
 
     \b
     Examples:
@@ -79,8 +79,7 @@ def demo(
       maskcodec demo --frame box
     """
     say.checked_output(path)
-    with say.wait("Drawing"):
-        picture = scene()
+    picture = scene()
     compared = compared_codecs()
     methods: tuple[Method, ...] = "nearest", "contour"
     trips = {
