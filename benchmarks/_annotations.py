@@ -1,4 +1,4 @@
-"""The instances of COCO's files, and of lines of JSON that hold a COCO RLE each."""
+"""The instances of COCO's files, and of lines of JSON that hold a COCO RLE each; RefCOCO's kind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from maskcodec.cli.coco import CocoFile, Instance
 from maskcodec.cli.read import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from maskcodec.coco import RunMask
 
 
 def read(path: Path, limit: int | None) -> list[Instance]:
@@ -34,3 +37,31 @@ def read(path: Path, limit: int | None) -> list[Instance]:
                 raise InputError(f"{where}: no COCO RLE under 'segmentation': {error!r}") from error
             found.append(Instance(where, row["segmentation"], (height, width), label))
     return found[:limit]
+
+
+def refcoco_sized(area: int, shape: tuple[int, int], alike: int, *, crowd: bool) -> bool:
+    """Whether an instance is such as RefCOCO refers to, whose masks the paper measured.
+
+    No crowd, at least 5 % of the image, and another of its class in the image: `alike` counts
+    those of the class, itself among them.
+    """
+    return not crowd and alike >= 2 and 20 * area >= shape[0] * shape[1]
+
+
+def labelled_masks(
+    instances: Iterable[Instance], label: str, *, everything: bool
+) -> Iterator[tuple[RunMask, str]]:
+    """The masks of RefCOCO's kind, or all that have a pixel, with their labels.
+
+    `{}` in the label is the instance's class.
+    """
+    for one in instances:
+        if everything or (not one.crowd and one.alike >= 2):  # before it is read
+            mask = one.mask()
+            alike, crowd = one.alike, one.crowd
+            if (
+                mask.any()
+                if everything
+                else refcoco_sized(mask.area, one.shape, alike, crowd=crowd)
+            ):
+                yield mask, label.replace("{}", one.label)

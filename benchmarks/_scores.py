@@ -9,11 +9,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from _annotations import refcoco_sized
 from _distortion import Sample
 from _judge import Judge
 from maskcodec.cli.coco import checked_claim
 from maskcodec.cli.read import MOST_PIXELS
-from maskcodec.lengths import refcoco_sized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,27 +15,31 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from _annotations import labelled_masks
 from _common import PAGE, Table, paragraph, versions, write_section
-from maskcodec import MaskCodecError
-from maskcodec.cli.coco import CocoFile, labelled_masks
-from maskcodec.lengths import (
+from _lengths import (
+    BOX,
     COLUMNS,
     EXPRESSION,
+    PAPER,
     RATIOS,
     decimals,
     losses,
+    means,
     measure,
-    paper_ratio,
+    ratio,
     rows,
 )
+from maskcodec import MaskCodecError
+from maskcodec.cli.coco import CocoFile
 from maskcodec.vocabularies import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from _lengths import Lengths
     from maskcodec.cli.coco import Instance
     from maskcodec.coco import RunMask
-    from maskcodec.lengths import Lengths
 
     Measured = dict[tuple[str, str], tuple[Lengths, float]]  # by tokenizer and label
 
@@ -81,9 +85,9 @@ def in_short(measured: Measured) -> Table:
     table = Table(["tokenizer", "label", "words", *heads])
     lines = []
     for (tokenizer, label), (lengths, words) in measured.items():
-        ratios = [decimals(lengths.ratio(*ratio), 3) for ratio in RATIOS]
+        ratios = [decimals(ratio(means(lengths), *each), 3) for each in RATIOS]
         lines.append((tokenizer, f"`{label}`", decimals(words, 1), *ratios))
-    quoted = [decimals(paper_ratio(*ratio), 3) for ratio in RATIOS]
+    quoted = [decimals(ratio(PAPER, *each), 3) for each in RATIOS]
     table.add("", [*lines, ("the paper", "RefCOCO's", "3.5", *quoted)])
     return table
 
@@ -92,10 +96,11 @@ def page(about: str, measured: Measured, label: str) -> str:
     """The section of docs/benchmarks.md."""
     tokenizer = next(iter(measured))[0]
     lengths = measured[tokenizer, label][0]
-    saved = [1 - ratio(*RATIOS[0]) for ratio in (lengths.ratio, paper_ratio)]
+    measured_means = means(lengths)
+    saved = [1 - ratio(found, *RATIOS[0]) for found in (measured_means, PAPER)]
     plain, bricks = (
-        f"{lengths.ratio(*ratio):.3f} (the paper's: {paper_ratio(*ratio):.3f})"
-        for ratio in RATIOS[1:]
+        f"{ratio(measured_means, *each):.3f} (the paper's: {ratio(PAPER, *each):.3f})"
+        for each in RATIOS[1:]
     )
     labels = f"""
         Labels decide as much as masks do: R-RLE writes one for every run, B-SD once. Where the
@@ -145,12 +150,10 @@ def described(
 ) -> str:
     """What was measured."""
     names = " and ".join(f"{count:,} in `{name}`" for name, count in files)
-    kind = "" if everything else f" like RefCOCO's ({SIZED})"
-    empty = f" {lengths.empty:,} have no pixel and are left out." if lengths.empty else ""
-    gone = losses(lengths)
-    lost = f"{gone[0].upper()}{gone[1:]}." if gone else "Every mask has a cell on every grid."
+    kind = "that have a pixel" if everything else f"like RefCOCO's ({SIZED})"
+    lost = losses(lengths) or "Every mask has a cell on every grid."
     return (
-        f"{lengths.masks:,} instances{kind}, out of {names}.{empty} Cells are sampled by the "
+        f"{len(lengths[BOX]):,} instances {kind}, out of {names}. Cells are sampled by the "
         f"nearest pixel. {lost} A label has {words:.1f} words on average."
     )
 
@@ -187,7 +190,8 @@ def main() -> int:
                 found = counted(instances, tokenizer, label, everything=options.all)
                 measured[tokenizer, label] = found
         lengths, words = measured[tokenizers[0], options.label]
-        if lengths.masks == 0:
+        masks = len(lengths[BOX])
+        if masks == 0:
             print("token_length.py: no instance to measure; see --all", file=sys.stderr)
             return 1
     except (MaskCodecError, OSError) as error:
@@ -199,10 +203,10 @@ def main() -> int:
     in_full(lengths).show()
     in_short(measured).show()
     spoken = options.label.replace("{}", "dog")
-    title = f"{tokenizers[0]} vocabulary, {lengths.masks:,} masks, labels like {spoken!r}"
+    title = f"{tokenizers[0]} vocabulary, {masks:,} masks, labels like {spoken!r}"
     pictures = [options.plot] * (options.plot is not None) + [PICTURE] * options.write
     if pictures:
-        from maskcodec.lengthplot import plot_lengths
+        from _lengthplot import plot_lengths
     for path in pictures:
         plot_lengths(lengths, path, title=title)
     if options.write:

@@ -1463,7 +1463,7 @@ def test_bad_usage_of_show(coco, folder):
 
 @pytest.fixture
 def pets(folder):
-    """Two dogs and a cat that fills less than 5 % of the image, and a tokenizer of characters."""
+    """Annotations of a dog and two cats, one of them tiny, and a tokenizer of characters."""
     tokenizers = pytest.importorskip("tokenizers")
     tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel({"?": 0}, unk_token="?"))
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
@@ -1490,67 +1490,53 @@ def tokens(content, *args):
     return run("tokens", "coco.json", "--tokenizer", ".", *args)
 
 
-def test_tokens_are_counted_for_instances_like_refcocos(pets):
-    result = tokens(pets, "--label", "{}")
+def test_tokens_are_counted_for_every_codec(pets):
+    result = tokens(pets, "--label", "the {}")
     said = words(result.stdout)
-    assert said.startswith("Tokens per mask, ., labels like 'dog'")
-    assert result.stderr == "note: 1 of 3 instances, those like RefCOCO's\n"
-    by_hand = len(mc.RRLE(grid=32).encode(MAP == 2, "[cat]")) - len("<seg></seg>") + 2
-    assert f"32 x 32 cells R-RLE {by_hand:,}.0 {by_hand:,} 1.000 B-SD, no bricks" in said
-    assert "767.6 1.000" in said
-    assert "11 x 63 a box B-SD-BOX " in said
+    assert said.startswith("Tokens per mask, ., 3 instances codec cells mean median p95 max lost")
+    labelled = zip(
+        [MAP == 1, MAP == 2, boxes((0, 0, 4, 4))], ["dog", "[cat]", "[cat]"], strict=True
+    )
+    texts = [mc.RRLE(grid=32).encode(mask, f"the {name}") for mask, name in labelled]
+    low, middle, high = sorted(len(text) - len("<seg></seg>") + 2 for text in texts)
+    mean, p95 = (low + middle + high) / 3, high - 0.1 * (high - middle)
+    assert f"r-rle/1 32 x 32 {mean:.1f} {middle} {p95:.0f} {high} 0" in said
+    assert "b-sd/1, no bricks 80 x 80 " in said
+    assert "b-sd-box/1 11 x 63 a box " in said
+    assert result.stderr == ""
     assert tokens(pets).stdout != result.stdout
 
 
-def test_all_instances_are_counted_if_asked_for(pets):
-    pets["annotations"] += [
-        {"id": 4, "image_id": 7, "category_id": 1, "segmentation": rle([MASK.size])},
-        {"id": 5, "image_id": 7, "category_id": 1, "segmentation": rle([0, 1, MASK.size - 1])},
-    ]
-    said = tokens(pets, "--all").stderr.splitlines()
-    assert said[:2] == ["note: 4 of 5 instances, all", "note: 1 without a pixel are left out"]
-    assert said[2].startswith("note: of 4 masks no cell is left of 1 at 16 x 16, 1 at 32 x 32, ")
-    assert said[2].endswith(": not in those means")
+def test_masks_without_a_cell_are_named_lost(pets):
+    one = {"id": 4, "image_id": 7, "category_id": 1}
+    pets["annotations"] = [{**one, "segmentation": rle([0, 1, MASK.size - 1])}]
+    result = tokens(pets)
+    rows = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "i-sd/1 16 x 16 1" in rows  # and no mean
+    (boxed,) = (row for row in rows if row.startswith("b-sd-box/1"))
+    assert boxed.endswith(" 0")
+    assert (
+        result.stderr == "note: lost masks have no cell on the grid; no other column counts them\n"
+    )
 
 
 def test_several_files_are_counted_together(pets):
     write("more.json", pets)
-    assert "2 of 6 instances" in tokens(pets, "more.json").stderr
+    assert "6 instances" in words(tokens(pets, "more.json").stdout)
 
 
-def test_token_lengths_are_drawn(pets):
-    pytest.importorskip("matplotlib")
-    result = tokens(pets, "--plot", "lengths.png")
-    assert "wrote lengths.png: tokens per mask by resolution" in result.stderr
-    assert image("lengths.png").shape[:2] == (660, 1080)
-
-
-def test_drawing_needs_matplotlib(pets, monkeypatch):
-    monkeypatch.delitem(sys.modules, "maskcodec.lengthplot", raising=False)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+def test_tokens_need_annotations_and_a_tokenizer(pets):
     write("coco.json", pets)
-    message = fails("tokens", "coco.json", "-t", ".", "--plot", "lengths.png")
-    expected = "--plot needs matplotlib, which is missing: pip install 'maskcodec[plot]'"
-    assert message == expected
-    assert tokens(pets).stdout
-
-
-def test_only_a_picture_can_be_drawn(pets):
-    write("coco.json", pets)
-    said = misused("tokens", "coco.json", "-t", ".", "--plot", "lengths.txt")
-    assert "--plot: the name must end in .png, .svg, .pdf, got 'lengths.txt'" in said
     assert "Missing option '--tokenizer'" in misused("tokens", "coco.json")
     assert "Missing argument" in misused("tokens", "-t", ".")
 
 
 def test_where_there_is_nothing_to_count(pets):
-    write("coco.json", {**pets, "annotations": pets["annotations"][:1]})
-    assert fails("tokens", "coco.json", "-t", ".") == (
-        "none of the 1 instances is like RefCOCO's: no crowd, at least 5 % of the image, another "
-        "of its class there; --all takes every one"
-    )
-    write("coco.json", {**pets, "annotations": []})
-    assert fails("tokens", "coco.json", "-t", ".", "--all") == "none of the 0 instances has a pixel"
+    empty = {**pets["annotations"][0], "segmentation": rle([MASK.size])}
+    for annotations in [], [empty]:
+        write("coco.json", {**pets, "annotations": annotations})
+        said = f"none of the {len(annotations)} instances has a cell on any grid"
+        assert fails("tokens", "coco.json", "-t", ".") == said
 
 
 def test_tokens_of_what_cannot_be_read(pets):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 for name in ("torch", "transformers", "matplotlib"):
-    pytest.importorskip(name, reason=f"{name} is not installed: maskcodec[hf,data,plot]")
+    pytest.importorskip(name, reason=f"{name} is not installed: maskcodec[dev]")
 
 if PURE or os.environ.get("MASKCODEC_PROFILE") == "checked":
     pytest.skip("one training run is enough, with the compiler", allow_module_level=True)

@@ -13,11 +13,10 @@ from maskcodec.cli.read import InputError
 from maskcodec.data._jsonfile import Stored, entries, id_of, shown, whole
 from maskcodec.data.labels import check_length
 from maskcodec.errors import LabelError, MaskError
-from maskcodec.lengths import refcoco_sized
 from maskcodec.runs import MOST_COUNTED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from maskcodec.coco import RunMask
@@ -265,32 +264,6 @@ def checked_claim(shape: tuple[int, int], where: str, most: int = MOST_COUNTED) 
     if height < 1 or width < 1 or height * width > most:
         raise InputError(f"{where} claims {height} x {width} pixels")
     return shape
-
-
-def labelled_masks(
-    instances: Iterable[Instance], label: str = "{}", *, everything: bool = False
-) -> Iterator[tuple[RunMask, str]]:
-    """Instances with their labels, read one at a time.
-
-    Parameters
-    ----------
-    instances
-        What to read.
-    label
-        What to call one; ``{}`` stands for its category.
-    everything
-        All of them, not only those that `maskcodec.lengths.refcoco_sized` lets through.
-
-    Raises
-    ------
-    InputError
-        A segmentation is none, or does not fit its image.
-    """
-    for one in instances:
-        if everything or (not one.crowd and one.alike >= 2):  # before it is read
-            mask = one.mask()
-            if everything or refcoco_sized(mask.area, one.shape, one.alike, crowd=one.crowd):
-                yield mask, label.replace("{}", one.label)
 
 
 def _check_name(name: str, where: str) -> None:

@@ -53,7 +53,7 @@ err = Console(stderr=True, highlight=False)
 
 _STEP = 1 << 18  # bytes between two looks at a progress bar
 _CROWD = 12  # with more instances on a picture than this, their numbers stand for their labels
-_WORDS = {"label", "codec", "spelling", "reason", "what was wrong", "what was drawn"}
+_WORDS = {"label", "codec", "reason", "what was wrong", "what was drawn"}
 _SPOKEN = {
     'sampling="keep"': "--sampling keep",
     'sampling="best"': "--sampling best",

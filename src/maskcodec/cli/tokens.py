@@ -2,16 +2,21 @@
 
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
+from maskcodec import BSD, IRLE, ISD, RRLE
 from maskcodec.cli import coco, say
 from maskcodec.cli.read import InputError
-from maskcodec.lengths import COLUMNS, EXPRESSION, losses, measure, rows
+from maskcodec.lengths import token_counts
 from maskcodec.vocabularies import load_tokenizer
 
-_PICTURES = ".png", ".svg", ".pdf"
+if TYPE_CHECKING:
+    from maskcodec.cli.settings import AnyCodec
+
+_GRIDS = 16, 32, 48, 64, 80
 
 
 @say.reported
@@ -26,77 +31,47 @@ def tokens(
             metavar="NAME",
         ),
     ],
-    everything: Annotated[
-        bool,
-        typer.Option(
-            "--all",
-            help="Take every instance. Default: those like RefCOCO's, no crowd, at least 5 % of "
-            "the image, another of the same class in the image.",
-        ),
-    ] = False,
     label: Annotated[
         str,
         typer.Option(
             "--label",
             "-l",
-            help="What to call an instance, {} for its class. The default is as long as RefCOCO's "
-            "expressions are.",
+            help='The label of an instance, {} for its category, for example "the {} on the left".',
             metavar="TEXT",
         ),
-    ] = EXPRESSION,
-    plot: Annotated[
-        Path | None,
-        typer.Option("--plot", help="Draw the means as well: .png, .svg, .pdf.", metavar="FILE"),
-    ] = None,
+    ] = "{}",
 ) -> None:
-    """Count the tokens that masks take, in every spelling and resolution of the paper's Figure 7.
-
-    Beside what is measured stands what Text4Seg++ (arXiv 2509.06321) has, where it has something.
-    B-SD in the box frame is counted as well, as it is by default but for the paper's sampling.
+    """Count the tokens that each mask takes, for every codec and grids of several sizes.
 
     \b
     Examples:
       maskcodec tokens instances_val2017.json --tokenizer qwen
-      maskcodec tokens instances_val2017.json -t checkpoint --all --label "{}" --plot lengths.png
+      maskcodec tokens instances_val2017.json -t checkpoint --label "the {} on the left"
     """
-    if plot is not None:
-        say.checked_output(plot, _PICTURES, option="--plot")
-        try:
-            from maskcodec.lengthplot import plot_lengths
-        except ModuleNotFoundError as error:
-            raise InputError(
-                "--plot needs matplotlib, which is missing: pip install 'maskcodec[plot]'"
-            ) from error
     files = [coco.CocoFile(path) for path in annotations]
     found = sum(map(len, files))
     with say.wait("Reading the vocabulary"):
         counter = load_tokenizer(tokenizer)
+    codecs: list[AnyCodec] = [ISD(grid=_GRIDS[0]), IRLE(grid=_GRIDS[0])]
+    for cells in _GRIDS:
+        codecs += [RRLE(grid=cells), BSD(grid=cells, bricks=False), BSD(grid=cells)]
+    codecs.append(BSD(frame="box"))
     instances = say.steps(chain.from_iterable(files), "Counting", found)
-    masks = coco.labelled_masks(instances, label, everything=everything)
-    lengths = measure(masks, counter)
-    if lengths.masks == 0:
-        raise InputError(
-            f"none of the {found:,} instances has a pixel"
-            if everything
-            else f"none of the {found:,} instances is like RefCOCO's: no crowd, at least 5 % "
-            "of the image, another of its class there; --all takes every one"
-        )
-    spoken = f"labels like {label.replace('{}', 'dog')!r}"
-    table = say.new_table(f"Tokens per mask, {tokenizer}, {spoken}", *COLUMNS)
-    table.columns[0].no_wrap = True
-    for title, lines in rows(lengths):
-        table.add_section()
-        table.add_row(f"[bold]{title}[/bold]")
-        for line in lines:
-            table.add_row(*line)
+    masks = ((one.mask(), label.replace("{}", one.label)) for one in instances)
+    counts = token_counts(masks, codecs, counter)
+    if not counts.any():
+        raise InputError(f"none of the {found:,} instances has a cell on any grid")
+    title = f"Tokens per mask, {tokenizer}, {found:,} instances"
+    table = say.new_table(title, "codec", "cells", "mean", "median", "p95", "max", "lost")
+    for codec, own in zip(codecs, counts, strict=True):
+        name = codec.codec_id
+        if isinstance(codec, BSD) and not codec.bricks:
+            name += ", no bricks"
+        figures = [""] * 4
+        if len(kept := own[own > 0]):
+            figures = [f"{kept.mean():,.1f}"]
+            figures += [f"{part:,.0f}" for part in np.quantile(kept, [0.5, 0.95, 1])]
+        table.add_row(name, codec.cells_text(), *figures, f"{len(own) - len(kept):,}")
     say.out.print(table)
-    taken = "all" if everything else "those like RefCOCO's"
-    say.note(f"{lengths.masks:,} of {found:,} instances, {taken}")
-    if lengths.empty:
-        say.note(f"{lengths.empty:,} without a pixel are left out")
-    if gone := losses(lengths):
-        say.note(gone)
-    if plot is not None:
-        title = f"{tokenizer} vocabulary, {lengths.masks:,} masks, {spoken}"
-        plot_lengths(lengths, plot, title=title)
-        say.wrote(plot, "tokens per mask by resolution")
+    if not counts.all():
+        say.note("lost masks have no cell on the grid; no other column counts them")

@@ -1,4 +1,4 @@
-"""A picture of token lengths by resolution, like Figure 7 of Text4Seg++. Needs matplotlib."""
+"""A picture of token lengths by resolution, like Figure 7 of Text4Seg++."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator, StrMethodFormatter
 
-from maskcodec.lengths import PAPER, PLAIN
+from _lengths import BOX, BOX_CELLS, GRIDS, PAPER, PLAIN, means
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
 
-    from maskcodec.lengths import Lengths, TokenCounts
+    from _lengths import Lengths, Means
 
 _COLOURS = {  # told apart by the colour-blind as well (Okabe and Ito)
     "I-SD": "#666666",
@@ -31,50 +31,41 @@ _TICKS = [2**power for power in range(3, 15)]
 def plot_lengths(lengths: Lengths, path: Path, *, title: str) -> None:
     """Draw mean tokens per mask against the cells a side, and what the paper has.
 
-    Parameters
-    ----------
-    lengths
-        What was measured, on square grids; and in the box frame, which has one line for all of
-        them.
-    path
-        The picture to write; its ending says of what kind.
-    title
-        What was measured with what.
+    The box frame has one line for all of them. The path's ending says what kind of picture.
     """
+    measured = means(lengths)
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     axes = figure.add_subplot()
     for name, colour in _COLOURS.items():
-        _draw(axes, lengths, name, colour)
-    for counts in lengths.counts:
-        if counts.frame == "box" and len(counts.tokens):
-            _draw_level(axes, counts)
+        _draw(axes, measured, name, colour)
+    if BOX in measured:
+        _draw_level(axes, measured[BOX])
     axes.set_yscale("log", base=2)
     axes.margins(y=0.12)
     axes.set_ylabel("tokens per mask, mean")
     axes.set_xlabel("cells a side")
     axes.set_title(title, loc="left", fontsize=10, parse_math=False)
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.set_yticks([tick for tick in _TICKS if _within(axes, tick)])
+    low, high = axes.get_ylim()
+    axes.set_yticks([tick for tick in _TICKS if low <= tick <= high])
     axes.yaxis.set_minor_locator(NullLocator())
-    cells = sorted({c.grid[0] for c in lengths.counts if c.frame == "canvas"})
-    axes.set_xticks(cells)
-    axes.set_xlim(cells[0] - 4, cells[-1] + 20)  # room for the names of the lines
+    axes.set_xticks(GRIDS)
+    axes.set_xlim(GRIDS[0] - 4, GRIDS[-1] + 20)  # room for the names of the lines
     axes.grid(axis="y", color="#dddddd", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     grey: dict[str, Any] = {"color": "#444444", "linestyle": ""}
-    measured = Line2D([], [], marker="o", markersize=5, label="measured", **grey)
+    ours = Line2D([], [], marker="o", markersize=5, label="measured", **grey)
     paper = Line2D([], [], marker="D", markersize=8, fillstyle="none", label="the paper", **grey)
-    axes.legend(handles=[measured, paper], loc="lower right", frameon=False, fontsize=9)
+    axes.legend(handles=[ours, paper], loc="lower right", frameon=False, fontsize=9)
     figure.savefig(path, dpi=150)
 
 
-def _draw(axes: Axes, lengths: Lengths, name: str, colour: str) -> None:
-    points = [(c.grid[0], c.mean) for c in lengths.counts if c.name == name and len(c.tokens)]
+def _draw(axes: Axes, measured: Means, name: str, colour: str) -> None:
+    points = [(cells, mean) for (own, cells), mean in measured.items() if own == name]
     if not points:
         return
-    columns, means = zip(*points, strict=True)
-    axes.plot(columns, means, color=colour, marker="o", markersize=5, linewidth=1.8)
+    axes.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=5, linewidth=1.8)
     right: dict[str, Any] = {"xytext": (9, 0), "textcoords": "offset points", "va": "center"}
     axes.annotate(name, points[-1], color=colour, fontsize=9, **right)
     for cells, mean in points:
@@ -85,22 +76,16 @@ def _draw(axes: Axes, lengths: Lengths, name: str, colour: str) -> None:
             _write(axes, f"{quoted:g}", (cells, quoted), colour, above=mean <= quoted)
 
 
-def _draw_level(axes: Axes, counts: TokenCounts) -> None:
+def _draw_level(axes: Axes, mean: float) -> None:
     """A line across the picture: cells of a box are not those of the image."""
-    rows, columns = counts.grid
-    axes.axhline(counts.mean, color=_BOX_COLOUR, linestyle="--", linewidth=1.4)
+    axes.axhline(mean, color=_BOX_COLOUR, linestyle="--", linewidth=1.4)
     right: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
     right |= {"xytext": (0, 4), "textcoords": "offset points"}
-    name = f"{counts.name}, up to {rows} x {columns} cells a box"
-    axes.annotate(name, (1, counts.mean), color=_BOX_COLOUR, fontsize=9, **right)
+    name = "{}, up to {} x {} cells a box".format(BOX[0], *BOX_CELLS)
+    axes.annotate(name, (1, mean), color=_BOX_COLOUR, fontsize=9, **right)
 
 
 def _write(axes: Axes, text: str, point: tuple[float, float], colour: str, *, above: bool) -> None:
     where: dict[str, Any] = {"xytext": (0, 12 if above else -12), "textcoords": "offset points"}
     where["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # above the grid
     axes.annotate(text, point, color=colour, fontsize=8, ha="center", va="center", **where)
-
-
-def _within(axes: Axes, tick: float) -> bool:
-    low, high = axes.get_ylim()
-    return bool(low <= tick <= high)
