@@ -172,3 +172,25 @@ def test_ids_and_values_as_files_have_them():
         '"é"',
         f'"{"x" * 56}...',
     ]
+
+
+@pytest.mark.parametrize("word", ["dog", "é"])  # the latter is decoded again
+def test_members_that_are_nested_too_deep_are_told_from_others(word, path):
+    def nested(depth):
+        return [] if depth == 1 else [nested(depth - 1)]
+
+    low, high = nested(_jsontext.DEEPEST), nested(_jsontext.DEEPEST + 1)
+    wanted = [{"a": word, "low": low, "high": high}, [low, high], "[" * 99, [[]] * 99]
+    path.write_text(json.dumps(wanted, ensure_ascii=False), "utf-8")
+    deep = _jsontext.Deep()
+    found = [entry.value for entry in items(path)]
+    assert found == [{"a": word, "low": low, "high": deep}, [low, deep], "[" * 99, [[]] * 99]
+    assert shown(pickle.loads(pickle.dumps(deep))) == "a value nested more than 50 deep"
+
+
+def test_a_file_that_is_nested_without_an_end_is_refused(path):
+    path.write_text("[" * 99999)
+    with pytest.raises(SourceError, match="is not JSON: a value is nested too deep at byte 1"):
+        list(items(path))
+    with pytest.raises(SourceError, match=r"^it is nested too deep$"):
+        _jsontext.parsed(b"[" * 99999, "it")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec._files import open_regular
 from maskcodec.data import _jsontext
-from maskcodec.data._jsontext import Text, parsed
+from maskcodec.data._jsontext import DEEPEST, Deep, Text, parsed
 from maskcodec.errors import SourceError
 
 if TYPE_CHECKING:
@@ -222,6 +222,8 @@ def is_written(text: str) -> bool:
 
 def shown(value: Any) -> str:
     """A value as it stands in a file, cut if it is long."""
+    if isinstance(value, Deep):
+        return f"a value nested more than {DEEPEST} deep"
     if isinstance(value, (list, dict)):
         return "a list" if isinstance(value, list) else "an object"
     text = json.dumps(value, ensure_ascii=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from maskcodec._arrays import brief
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20  # bytes that are read at a time
 LARGEST = 1 << 26  # bytes of one value; the largest of COCO's have some 100,000
+DEEPEST = 50  # lists and objects in one another in a member of an entry; COCO's have 3
 _NEAR = 16  # a word, a number or an escape that was cut is blamed this near to the cut
 _SPACE = re.compile(r"[ \t\n\r]*")
 _KINDS = {"{": "an object", "[": "a list", '"': "a string", "": "nothing"}
@@ -36,6 +38,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_unique)
+
+
+@dataclass(frozen=True, slots=True)
+class Deep:
+    """What stands for a member of an entry that is nested deeper than `DEEPEST`.
+
+    Nothing that a dataset says is. Such a value cannot be sent to another process, or be shown.
+    """
 
 
 class Text:
@@ -137,8 +147,10 @@ class Text:
                 if cut and self._more():
                     continue
                 raise self._wrong(error.msg.removesuffix(" at"), place) from error
-            except (ValueError, RecursionError) as error:
+            except ValueError as error:
                 raise self._wrong(str(error)) from error
+            except RecursionError as error:
+                raise self._wrong("a value is nested too deep") from error
             if end + len("e+") < size:  # else it may be a number that goes on
                 break
             end -= self._at
@@ -149,7 +161,7 @@ class Text:
         if not piece.isascii():
             value = parsed(piece.encode("latin-1"), f"{self._path}: the value at byte {start}")
         self._at = end
-        return start, stop, value
+        return start, stop, _flat(value, piece)
 
     def _more(self) -> bool:
         """Drop what was read, and take in as much again; False at the file's end."""
@@ -178,8 +190,33 @@ def parsed(data: bytes | str, where: str) -> Any:
         It is no JSON, has a key twice in an object, or is no UTF-8.
     """
     try:
-        return _DECODER.decode(data.decode() if isinstance(data, bytes) else data)
+        text = data.decode() if isinstance(data, bytes) else data
+        return _flat(_DECODER.decode(text), text)
     except UnicodeDecodeError as error:
         raise SourceError(f"{where} is not UTF-8: {error.reason}") from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise SourceError(f"{where} is nested too deep") from error
+    except ValueError as error:
         raise SourceError(f"{where} is not JSON that can be read: {error}") from error
+
+
+def _flat(value: Any, text: str) -> Any:
+    """A value with `Deep` for those of its members that are nested too deep."""
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return value
+    if isinstance(value, dict):
+        return {key: Deep() if _is_deep(member) else member for key, member in value.items()}
+    if isinstance(value, list):
+        return [Deep() if _is_deep(member) else member for member in value]
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether a value is nested too deep, found level by level."""
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        boxes = [box for box in level if isinstance(box, (list, dict))]
+        if not boxes:
+            return False
+        level = [inner for box in boxes for inner in (box.values() if type(box) is dict else box)]
+    return True
