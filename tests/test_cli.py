@@ -1188,7 +1188,6 @@ def test_texts_and_files_that_cannot_be_read(folder):
     assert "standard input is not UTF-8 text" in fails("decode", "-", "-s", "9x9", stdin=b"\xff")
     assert "Is a directory" in fails("decode", str(folder), "-s", "9x9") or sys.platform == "win32"
     assert "photo.jpg: No such file" in fails("decode", "text.txt", "-i", "photo.jpg")
-    assert "no/mask.png: No such file" in fails("decode", "text.txt", "-s", "9x9", "-o=no/mask.png")
     assert "no * and count" in fails("decode", "<seg>dog</seg>", "-s", "9x9", "-c", "i-rle")
 
 

@@ -167,6 +167,7 @@ def decode(
     if names_out is not None:
         if kind not in (None, "index"):
             raise typer.BadParameter(f"--as {kind} has no values to name", param_hint="--names-out")
+        say.checked_output(names_out, (), option="--names-out")
         kind = options.OutputKind.INDEX
     if kind is None and image is not None:
         kind = options.OutputKind.OVERLAY

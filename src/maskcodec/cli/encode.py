@@ -70,6 +70,8 @@ def encode(
         background=background,
     )
     _check_usage(mask, label, names, image_id)
+    if path is not None:
+        say.checked_output(path, ())
     if image_id is not None:
         found = CocoFile(Path(mask)).image(image_id)
         with say.wait(_WAIT):

@@ -108,6 +108,8 @@ def evaluate(
             f"the name must end in .json for COCO annotations, or in .jsonl, got {str(truth)!r}",
             param_hint="TARGETS",
         )
+    if path is not None:
+        say.checked_output(path, (), option="--json")
     answers = Predictions(predictions, key)
     way: Method | None = None if method is None else method.value
     scores = Scores(chosen, answer, way)

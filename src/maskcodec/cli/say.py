@@ -6,6 +6,7 @@ import functools
 import sys
 import traceback
 from contextlib import nullcontext
+from stat import S_ISDIR
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
@@ -198,20 +199,51 @@ def checked_output(
     exact: bool = False,
     option: str = "--out",
 ) -> Path:
-    """The path of a picture to write, refused before any work if it does not say how.
+    """The path of a file to write, refused before any work if it does not say how, or cannot be.
+
+    Parameters
+    ----------
+    path
+        The file.
+    endings
+        What its name may end in; none of them means anything.
+    exact
+        Whether it is a mask, which only .png keeps.
+    option
+        The option that named it.
 
     Raises
     ------
     typer.BadParameter
-        The name has none of the endings; with `exact`, another than .png.
+        The name has none of the endings, or the file cannot be written.
     """
     endings = (".png",) if exact else endings
-    if path.suffix.lower() not in endings:
+    if endings and path.suffix.lower() not in endings:
         why = " for masks, since others change their values" if exact else ""
         raise typer.BadParameter(
             f"the name must end in {', '.join(endings)}{why}, got {str(path)!r}", param_hint=option
         )
+    try:
+        wrong = _fault(path)
+    except (OSError, RuntimeError, ValueError) as error:  # a long name, a loop of links, a null
+        wrong = str(error.strerror if isinstance(error, OSError) else error)
+    if wrong:
+        raise typer.BadParameter(f"{str(path)!r} cannot be written: {wrong}", param_hint=option)
     return path
+
+
+def _fault(path: Path) -> str | None:
+    """Why a file cannot be written, found without touching it."""
+    try:
+        is_folder = S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        above = path.resolve().parent  # a link may lead to a file that is not there yet
+        if not above.is_dir():
+            return f"there is no folder {str(above)!r}"
+        return None if os.access(above, os.W_OK | os.X_OK) else "its folder may not be changed"
+    if is_folder:
+        return "it is a folder"
+    return None if os.access(path, os.W_OK) else "it may not be changed"
 
 
 def write_mask(path: Path, regions: Sequence[Region], shape: Shape, method: Method | None) -> None:
@@ -225,10 +257,13 @@ def write_mask(path: Path, regions: Sequence[Region], shape: Shape, method: Meth
 
 def write_masks(path: Path, regions: Sequence[Region], shape: Shape, method: Method | None) -> None:
     """A mask for each region, the number of its row in the table behind the file's name."""
-    for number, painted in enumerate(paint(regions, shape, method), 1):
-        name = path.with_stem(f"{path.stem}-{number}")
+    names = [path.with_stem(f"{path.stem}-{number + 1}") for number in range(len(regions))]
+    for name in names:
+        checked_output(name, exact=True)
+    masks = paint(regions, shape, method)
+    for name, region, painted in zip(names, regions, masks, strict=True):
         Image.fromarray(painted * 255).save(name)
-        wrote(name, f"a mask of {regions[number - 1].label!r}, 255 where set, else 0")
+        wrote(name, f"a mask of {region.label!r}, 255 where set, else 0")
 
 
 def write_index(
