@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     Times = npt.NDArray[np.float64]
 
-PACKAGES = "maskcodec", "datasets", "numba", "numpy", "pycocotools"
+PACKAGES = "maskcodec", "numba", "numpy", "pycocotools"
 COMMAND = "python benchmarks/bench_build.py"
 FORMAT = "ms-swift"
 SHARD = 250  # rows: enough shards for two workers, and nothing is gained by larger ones

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import multiprocessing
 import os
 import pickle
 import signal
@@ -11,14 +12,11 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
-import multiprocess
 import pytest
-from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -26,7 +24,7 @@ import maskcodec as mc
 from maskcodec.cli import commands
 from maskcodec.data import shards
 from maskcodec.data.build import Report, build
-from maskcodec.data.engines import huggingface
+from maskcodec.data.engines import processes
 from maskcodec.data.engines import ray as ray_engine
 from maskcodec.data.folder import Folder
 from maskcodec.data.origins import Joined, Origin, stamps
@@ -294,7 +292,7 @@ def test_a_folder_with_something_is_kept(tmp_path):
     (tmp_path / "out").mkdir()
     made(samples(), tmp_path / "out")
     before = content(tmp_path / "out")
-    with pytest.raises(mc.BuildError, match=r"out is there already; remove it, or choose another"):
+    with pytest.raises(mc.BuildError, match=r"out is there already: choose another folder"):
         made(samples(), tmp_path / "out")
     (tmp_path / "file").write_text("mine")
     with pytest.raises(mc.BuildError, match="file is there already"):
@@ -436,8 +434,8 @@ def test_a_run_that_is_killed_at_its_end_goes_on(name, after, monkeypatch, tmp_p
                 made(samples(), out, **settings)
         else:
             made(samples(), out, **settings)
+            assert [path.name for path in out.parent.iterdir()] == ["out"]
         assert content(out) == whole
-        assert [path.name for path in out.parent.iterdir()] == ["out"]
     assert steps > 12
     assert content(out) == whole
 
@@ -448,15 +446,6 @@ def test_a_run_whose_shards_have_holes_counts_in_order(whole, tmp_path):
     (tmp_path / "out.partial" / "shards" / "00000.json").unlink()
     made(samples(), tmp_path / "out", val_fraction=0.3)
     assert content(tmp_path / "out") == content(whole)
-
-
-def test_what_is_not_of_a_run_stays(whole, tmp_path):
-    (tmp_path / "out.partial").mkdir()
-    (tmp_path / "out.partial" / "mine").write_text("mine")
-    (tmp_path / "out.partial" / ".settings.json.17").write_text("{")
-    made(samples(), tmp_path / "out", val_fraction=0.3)
-    assert content(tmp_path / "out") == content(whole)
-    assert list(content(tmp_path / "out.partial")) == ["mine"]
 
 
 SLOW = """
@@ -529,43 +518,23 @@ def dead(_batch):
     os._exit(1)
 
 
-def test_workers_keep_the_order_and_read_little_ahead(monkeypatch):
-    monkeypatch.setattr(huggingface, "SAMPLES", 3)
-    read = []
-
-    def watched():
-        for number in range(9):
-            read.append(number)
-            yield Batch(number, range(3))
-
-    found = huggingface.run(empty, watched(), workers=2)
-    assert next(found).number == 0
-    assert len(read) <= 2 * 2  # a round, and the next
-    assert [shard.number for shard in found] == list(range(1, 9))
-
-
-def test_workers_stop_reading_when_nobody_wants_more(monkeypatch):
-    monkeypatch.setattr(huggingface, "SAMPLES", 1)
-    monkeypatch.setattr(huggingface, "_round", lambda _work, some, _workers: map(empty, some))
+def test_workers_keep_the_order_and_read_little_ahead():
     read = []
 
     def endless():
         while True:
-            time.sleep(0.01)
             read.append(len(read))
-            yield Batch(read[-1], range(1 if len(read) <= 2 else 0))
+            yield Batch(read[-1], range(3))
 
-    found = huggingface.run(empty, endless(), workers=2)
-    assert next(found).number == 0
+    found = processes.run(empty, endless(), workers=2)
+    assert [next(found).number for _ in range(9)] == list(range(9))
+    assert len(read) < 9 + processes.AHEAD * 2
     found.close()
-    count = len(read)
-    time.sleep(0.1)
-    assert len(read) == count
 
 
 def test_a_worker_that_dies_is_an_error():
     with pytest.raises(mc.BuildError, match=r"a worker process died, .* run the same again"):
-        list(huggingface.run(dead, numbers(3), workers=2))
+        list(processes.run(dead, numbers(3), workers=2))
 
 
 class OddError(Exception):
@@ -581,7 +550,7 @@ def odd(batch):
 
 def test_an_error_that_cannot_be_sent_is_said():
     with pytest.raises(mc.BuildError, match=r"^shard 0 could not be made: OddError: shard 0$"):
-        list(huggingface.run(odd, numbers(2), workers=2))
+        list(processes.run(odd, numbers(2), workers=2))
 
 
 def test_workers_in_several_threads(whole, tmp_path):
@@ -639,92 +608,24 @@ def test_scripts(how, mine, wrong, tmp_path):
     assert bool(wrong) == bool(said.stderr)
 
 
-def test_workers_need_datasets(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "datasets", None)
-    message = r"^several workers need datasets, which is missing: pip install 'maskcodec\[data\]'"
-    with pytest.raises(mc.BuildError, match=message):
-        made(samples(), tmp_path / "out", workers=2)
-    made(samples(), tmp_path / "out")
-    folder = ModuleSpec("datasets", None)
-    monkeypatch.setattr(huggingface, "find_spec", lambda _name: folder)
-    with pytest.raises(mc.BuildError, match=message):
-        made(samples(), tmp_path / "out2", workers=2)
-
-
 @pytest.mark.parametrize("parallel", [None, "true"])
 def test_workers_leave_this_process_as_it_was(parallel, monkeypatch, capfd):
     if parallel is None:
         monkeypatch.delenv("TOKENIZERS_PARALLELISM", raising=False)
     else:
         monkeypatch.setenv("TOKENIZERS_PARALLELISM", parallel)
-    multiprocess.set_start_method(None, force=True)
     environ, before = os.environ, dict(os.environ)
-    assert not are_progress_bars_disabled()
-    list(huggingface.run(empty, numbers(3), workers=2))
+    method = multiprocessing.get_start_method(allow_none=True)
+    list(processes.run(empty, numbers(3), workers=2))
     assert os.environ is environ
     assert dict(os.environ) == before
-    assert multiprocess.get_start_method(allow_none=True) is None
-    assert not are_progress_bars_disabled()
+    assert multiprocessing.get_start_method(allow_none=True) == method
     assert capfd.readouterr() == ("", "")
-
-
-def test_bars_that_were_hidden_stay_hidden():
-    disable_progress_bars()
-    try:
-        list(huggingface.run(empty, numbers(1), workers=2))
-        assert are_progress_bars_disabled()
-    finally:
-        enable_progress_bars()
-
-
-def raised(*errors):
-    """A map that ends as datasets' does: an error while the one before it is at work."""
-
-    def fail(*_, **__):
-        try:
-            raise errors[0]
-        finally:
-            for error in errors[1:]:
-                raise error
-
-    return fail
-
-
-def test_errors_of_a_map(monkeypatch):
-    for errors, expected in (
-        ((KeyboardInterrupt(), multiprocess.TimeoutError()), KeyboardInterrupt),
-        ((KeyboardInterrupt(),), KeyboardInterrupt),
-        ((RuntimeError("another"),), RuntimeError),
-    ):
-        monkeypatch.setattr("datasets.Dataset.map", raised(*errors))
-        with pytest.raises(expected):
-            list(huggingface.run(empty, numbers(1), workers=2))
-
-
-def test_children_that_a_map_leaves_are_ended(monkeypatch):
-    spawn = multiprocess.get_context("spawn")
-    other, left = (spawn.Process(target=time.sleep, args=(60,)) for _ in range(2))
-
-    def interrupted(*_, **__):
-        left.start()
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("datasets.Dataset.map", interrupted)
-    other.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            list(huggingface.run(empty, numbers(1), workers=2))
-        left.join(30)
-        assert left.exitcode == -signal.SIGTERM
-        assert other.is_alive()
-    finally:
-        other.terminate()
-        other.join()
 
 
 BUSY = """
 import os, signal, sys, time
-from maskcodec.data.engines import huggingface
+from maskcodec.data.engines import processes
 from maskcodec.data.shards import Batch
 from tests.test_build import empty
 def work(batch):
@@ -733,7 +634,7 @@ def work(batch):
     return empty(batch)
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
-    list(huggingface.run(work, (Batch(number, []) for number in range(200)), workers=2))
+    list(processes.run(work, (Batch(number, []) for number in range(200)), workers=2))
 """
 
 
@@ -742,7 +643,7 @@ if __name__ == "__main__":
 def test_workers_end_with_the_run(how, tmp_path):
     (tmp_path / "busy.py").write_text(BUSY)
     path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
-    env = {**os.environ, "PYTHONPATH": path, "HF_HOME": str(tmp_path / "cache")}
+    env = {**os.environ, "PYTHONPATH": path}
     command = [sys.executable, "-W", "error", str(tmp_path / "busy.py")]
     with (
         (tmp_path / "said").open("w") as said,
@@ -753,7 +654,7 @@ def test_workers_end_with_the_run(how, tmp_path):
         for _ in range(2):
             assert process.stdout.readline() == b"begun\n"
         group = members(process.pid)
-        assert len(group) >= 5  # this one, two workers, what they come from, what they write to
+        assert len(group) >= 5  # this one, two workers, the fork server, the resource tracker
         if how == "SIGINT":  # as a terminal sends it: to all of them
             os.killpg(process.pid, signal.SIGINT)
         else:
@@ -766,7 +667,6 @@ def test_workers_end_with_the_run(how, tmp_path):
     said = (tmp_path / "said").read_text()
     assert said.count("Traceback") == (how == "SIGINT")
     assert "Warning" not in said
-    assert not (tmp_path / "cache" / "datasets").exists()
 
 
 def members(group):
@@ -805,7 +705,7 @@ def gone(batch):
 def test_an_error_of_the_system_names_its_shard(workers, count):
     message = r"^shard 1 could not be made: .*No such file: '1.png'$"
     with pytest.raises(mc.BuildError, match=message):
-        list(huggingface.run(gone, numbers(count), workers=workers))
+        list(processes.run(gone, numbers(count), workers=workers))
 
 
 @pytest.mark.skipif(

@@ -37,7 +37,7 @@ class StorageChoice(StrEnum):
 class EngineChoice(StrEnum):
     """`maskcodec.data.build.EngineName` for Typer."""
 
-    DATASETS = "datasets"
+    PROCESSES = "processes"
     RAY = "ray"
 
 
@@ -145,9 +145,8 @@ def build(
         int, _run("--shard-size", text="Conversations a file, and lost when killed.", min=1)
     ] = 1000,
     engine: Annotated[
-        EngineChoice,
-        _run("--engine", text="Hugging Face datasets on this machine, or Ray Data on many."),
-    ] = EngineChoice.DATASETS,
+        EngineChoice, _run("--engine", text="Processes of this machine, or Ray Data on many.")
+    ] = EngineChoice.PROCESSES,
     address: Annotated[
         str | None,
         _run(
@@ -178,8 +177,8 @@ def build(
       maskcodec build refer:refcoco,images=train2014 --turns 4 --format trl --out rows
       maskcodec build coco:instances_val2017.json --codec r-rle --format llava --out rows
     """
+    from maskcodec.data._claim import check_free, partial_of
     from maskcodec.data.build import build as run
-    from maskcodec.data.folder import partial_of
     from maskcodec.data.origins import Joined, Origin
     from maskcodec.data.rows import RowMaker
 
@@ -216,6 +215,7 @@ def build(
         )
     except ConfigError as error:
         raise typer.BadParameter(say.spoken(str(error))) from None
+    check_free(out)
     try:
         with say.wait("Reading"):
             opened = Joined(tuple(origin.open() for origin in origins))

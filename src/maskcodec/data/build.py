@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -22,13 +23,13 @@ from maskcodec.grid import check_choice
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
     from maskcodec.data.rows import RowMaker
     from maskcodec.data.sample import Broken, Sample
     from maskcodec.data.shards import Batch, Shard
 
-EngineName: TypeAlias = Literal["datasets", "ray"]
+EngineName: TypeAlias = Literal["processes", "ray"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ def build(
     turns: int = 1,
     shard_size: int = 1000,
     tokenizer: str | None = None,
-    engine: EngineName = "datasets",
+    engine: EngineName = "processes",
     workers: int = 1,
     address: str | None = None,
     strict: bool = False,
@@ -121,7 +122,7 @@ def build(
     tokenizer
         What counts the rows' tokens, as `maskcodec.vocabularies.load_tokenizer` takes it.
     engine, workers
-        ``"datasets"`` with that many processes, 1 meaning this one, or ``"ray"``.
+        ``"processes"`` of this machine, that many, 1 meaning this one; or ``"ray"``.
     address
         For Ray, the cluster's; None for a Ray of this machine.
     strict
@@ -139,8 +140,9 @@ def build(
     Raises
     ------
     BuildError
-        There is something in the folder, an unfinished run had other settings, a record is broken
-        and the run is strict, there is no row, or a worker died.
+        The folder cannot be written or has something in it, another run writes it, an unfinished
+        run had other settings, a record is broken and the run is strict, there is no row, or a
+        worker died.
     ConfigError
         A setting is not one of those above.
     SourceError
@@ -167,39 +169,48 @@ def build(
     )
     settings = _settings(make, turns, shard_size, origin or {})
     folder = Folder(Path(out), format, storage)
-    done = folder.begin(settings)
-    resumed = len(done)
-    for number in sorted(done):
-        _check_strict(done[number], strict)
     keep = _Keeper(folder=folder, strict=strict)
-    began, made = time.perf_counter(), 0
-    if source is None:
-        todo = batches(gathered(samples, turns), shard_size, frozenset(done).__contains__)
-    else:
-        todo = numbered(len(source), shard_size, frozenset(done).__contains__)
-    shards: Iterator[Shard]
-    if engine == "ray":  # other machines may not see the folder
-        from maskcodec.data.engines import ray
+    began, made, numbers = time.perf_counter(), 0, list[int]()
+    with folder.begun(settings) as done:
+        resumed = frozenset(done)
+        for number in sorted(done):
+            _check_strict(done[number], strict)
 
-        shards = map(keep, ray.run(make, todo, address=address))
-    else:
-        from maskcodec.data.engines import huggingface
+        def is_done(number: int) -> bool:
+            numbers.append(number)
+            return number in resumed
 
-        shards = huggingface.run(_MakeAndKeep(make=make, keep=keep), todo, workers=workers)
-    for shard in watch(shards):
-        made += shard.counts.rows.total()
-        done[shard.number] = shard.counts
-    total = Counts()
-    for number in sorted(done):  # those of an earlier run need not be the first ones
-        total.add(done[number])
-    report = Report(
-        out=folder.out,
-        counts=total,
-        made=made,
-        resumed=resumed,
-        seconds=time.perf_counter() - began,
-    )
-    folder.finish(rows.codec, total, report.plain())
+        todo: Iterator[Batch]
+        if source is None:
+            todo = batches(gathered(samples, turns), shard_size, is_done)
+        else:
+            todo = numbered(len(source), shard_size, is_done)
+        shards: Generator[Shard]
+        kept: Iterator[Shard]
+        if engine == "ray":
+            from maskcodec.data.engines import ray
+
+            shards = ray.run(make, todo, address=address)
+            kept = map(keep, shards)  # other machines may not see the folder
+        else:
+            from maskcodec.data.engines import processes
+
+            kept = shards = processes.run(_MakeAndKeep(make=make, keep=keep), todo, workers=workers)
+        with closing(shards):  # nobody writes any more when the folder is let go
+            for shard in watch(kept):
+                made += shard.counts.rows.total()
+                done[shard.number] = shard.counts
+        total = Counts()
+        for number in numbers:  # those of an earlier run need not be the first ones
+            total.add(done[number])
+        report = Report(
+            out=folder.out,
+            counts=total,
+            made=made,
+            resumed=len(resumed),
+            seconds=time.perf_counter() - began,
+        )
+        folder.finish(rows.codec, total, {n: done[n] for n in numbers}, report.plain())
     return report
 
 

@@ -1,32 +1,53 @@
 """The folder of a run: shards as they come, and the whole under its own name at the end.
 
 Everything is written into ``OUT.partial``: what will be seen into ``rows``, what only the run needs
-beside it. A shard is there when its counts are, which are written after its files, and each of them
-appears at once. In the end ``rows`` gets the final name, in one step, and the rest goes. Until then
-nothing is taken away, so that a run can be killed anywhere; without ``rows`` the rest is void.
+beside it. A shard is there when its counts are, which are written after its files and say how long
+these are. In the end ``rows`` gets the final name, in one step, and the rest goes. Until then
+nothing is taken away, so that a run can be killed anywhere, and power may fail.
+
+A file is removed only if its name is one of those that a run writes, in a folder that has the
+settings of a run. Anything else in it is refused, and stays.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-from contextlib import suppress
+import re
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from maskcodec.codec import FILE_NAME
+from maskcodec.data._claim import claimed, partial_of
+from maskcodec.data._durable import UNFINISHED, sync, sync_folder, whole_file, write
 from maskcodec.data.formats import FormatName, Storage, dataset_card, dataset_info
 from maskcodec.data.shards import Counts
+from maskcodec.data.split import TRAIN, VAL
 from maskcodec.errors import BuildError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from maskcodec.codec import Codec
     from maskcodec.data.shards import Shard
 
+Kind: TypeAlias = Literal["whole", "cut", "foreign"]
+
 _ROWS, _COUNTS, _SETTINGS = "rows", "shards", "settings.json"
 _BROKEN, _REPORT, _INFO, _CARD = "broken.jsonl", "report.json", "dataset_info.json", "README.md"
+
+# The files that a run writes, by the folder that they are in.
+_LISTS = f"{TRAIN}.json", f"{VAL}.json"
+_BESIDE = FILE_NAME, _SETTINGS, _BROKEN, _REPORT, _INFO, _CARD, *_LISTS
+_FILES = {
+    "": re.escape(_SETTINGS),
+    _ROWS: "|".join(map(re.escape, _BESIDE)),
+    _COUNTS: r"\d{5,}\.json",
+    **{f"{_ROWS}/{split}": r"\d{5,}\.(jsonl|parquet)" for split in (TRAIN, VAL)},
+    **{f"{_COUNTS}/{split}": r"\d{5,}\.jsonl" for split in (TRAIN, VAL)},
+}
 
 
 @dataclass(slots=True)
@@ -55,113 +76,196 @@ class Folder:
         self._rows, self._counts = self.partial / _ROWS, self.partial / _COUNTS
         self._shards = self._counts if self._is_listed() else self._rows
 
-    def begin(self, settings: dict[str, Any]) -> dict[int, Counts]:
-        """Make the folder, or go on with one of equal settings: what its shards counted.
+    @contextmanager
+    def begun(self, settings: dict[str, Any]) -> Iterator[dict[int, Counts]]:
+        """Hold the folder, new or of a run of equal settings: what its shards counted.
+
+        Only those count whose files are as they were written.
 
         Raises
         ------
         BuildError
-            There is something under the final name, or the settings are others.
+            The final name cannot be given, another run writes, the settings are others, or
+            something is in the folder that is of no run.
         """
-        if not self._rows.exists():  # another run got the final name, and was killed then
-            self._clear()
-        if self.out.exists() and not (self.out.is_dir() and not any(self.out.iterdir())):
-            raise BuildError(f"{self.out} is there already; remove it, or choose another folder")
-        self._counts.mkdir(parents=True, exist_ok=True)
-        if self._rows.exists():
-            self._compare(settings)
-        else:
-            _write(self.partial / _SETTINGS, _json(settings))
-            self._rows.mkdir()
-        return {int(path.stem): _read_counts(path) for path in self._counts.glob("[0-9]*.json")}
+        with claimed(self.out):
+            self._check_settings(settings)
+            for folder in (self._rows, self._counts):
+                folder.mkdir(exist_ok=True)
+            sync_folder(self.partial)
+            yield dict(self._kept())
 
     def write(self, shard: Shard) -> None:
         """A shard: its files, then its counts, which say that it is whole."""
         for split, data in shard.files.items():
-            path = self._shards / split / f"{shard.number:05}.{self.storage}"
+            path = self._file(split, shard.number)
             path.parent.mkdir(exist_ok=True)
-            _write(path, data)
-        _write(self._counts / f"{shard.number:05}.json", _json(shard.counts.plain()))
+            write(path, data)
+        sizes = {split: len(data) for split, data in shard.files.items()}
+        write(self._count(shard.number), _json({**shard.counts.plain(), "bytes": sizes}))
 
-    def finish(self, codec: Codec, counts: Counts, report: dict[str, Any]) -> None:
+    def finish(
+        self, codec: Codec, counts: Counts, shards: Mapping[int, Counts], report: dict[str, Any]
+    ) -> None:
         """What belongs beside the rows, and the final name. All of it can be done again.
 
         Raises
         ------
         BuildError
-            There is no row.
+            There is no row, there are files of shards that this run did not count, or something
+            has got the final name meanwhile.
         """
-        splits = sorted(split for split, rows in counts.rows.items() if rows)
+        splits = {
+            split: sorted(number for number in shards if shards[number].rows[split])
+            for split in sorted(counts.rows)
+            if counts.rows[split]
+        }
         if not splits:
             reasons = [f", first {broken.where}: {broken.message}" for broken in counts.broken[:1]]
             raise BuildError(
                 f"no row came of {counts.samples:,} samples; broken are {len(counts.broken):,}"
                 f"{''.join(reasons)}"
             )
-        saved = codec.save(self._counts)
-        saved.replace(self._rows / saved.name)
-        _write(self._rows / _SETTINGS, (self.partial / _SETTINGS).read_bytes())
-        _write(self._rows / _REPORT, _json(report))
+        self._check_counted(splits)
+        write(self._rows / FILE_NAME, _json(codec.get_config()))
+        write(self._rows / _SETTINGS, (self.partial / _SETTINGS).read_bytes())
+        write(self._rows / _REPORT, _json(report))
         lines = [json.dumps(broken._asdict()) + "\n" for broken in counts.broken]
         if lines:
-            _write(self._rows / _BROKEN, "".join(lines).encode())
+            write(self._rows / _BROKEN, "".join(lines).encode())
         if self.format == "llama-factory":
-            _write(self._rows / _INFO, _json(dataset_info(self.out.name, splits)))
+            write(self._rows / _INFO, _json(dataset_info(self.out.name, list(splits))))
         if self._is_listed():
-            for split in splits:
-                self._list(split)
+            for split, numbers in splits.items():
+                self._list(split, numbers)
         else:
-            _write(self._rows / _CARD, dataset_card(self.format).encode())
-        for path in self._rows.rglob(".*"):  # what a run left that was killed while it wrote
-            path.unlink()
-        if self.out.exists():
-            self.out.rmdir()
-        self._rows.rename(self.out)
+            write(self._rows / _CARD, dataset_card(self.format).encode())
+        for path, kind in list(self._found()):
+            if kind == "cut":  # a run left it that was killed while it wrote
+                path.unlink()
+        try:
+            if self.out.exists():
+                self.out.rmdir()
+            self._rows.rename(self.out)
+        except OSError as error:
+            raise BuildError(
+                f"{self.out} cannot get the rows: {error.strerror}; they are whole, in {self._rows}"
+            ) from error
+        sync_folder(self.out.parent)
         self._clear()
 
     def _is_listed(self) -> bool:
         """Whether all rows of a split become one list."""
         return self.format == "llava" and self.storage == "jsonl"
 
-    def _clear(self) -> None:
-        """Remove what only a run needs, and nothing else that may be there."""
-        if self._counts.exists():
-            shutil.rmtree(self._counts)
-        for path in self.partial.glob(f".{_SETTINGS}.*"):
-            path.unlink()
-        (self.partial / _SETTINGS).unlink(missing_ok=True)
-        with suppress(OSError):
-            self.partial.rmdir()
+    def _file(self, split: str, number: int) -> Path:
+        return self._shards / split / f"{number:05}.{self.storage}"
 
-    def _compare(self, settings: dict[str, Any]) -> None:
-        """Refuse to mix rows of two kinds."""
-        before = json.loads((self.partial / _SETTINGS).read_bytes())
-        now = json.loads(_json(settings))
-        if found := _difference("", before, now):
-            name, was, came = found
+    def _count(self, number: int) -> Path:
+        return self._counts / f"{number:05}.json"
+
+    def _found(self) -> Iterator[tuple[Path, Kind]]:
+        """What is in the folder, but for folders of a run: files of a run, and all else."""
+        waiting = [""]
+        while waiting:
+            name = waiting.pop()
+            known = re.compile(_FILES[name])
+            cut = re.compile(UNFINISHED.format(_FILES[name]) if name else "(?!)")
+            with os.scandir(self.partial / name) as entries:
+                for entry in entries:
+                    inner = f"{name}/{entry.name}".lstrip("/")
+                    kind: Kind = "foreign"
+                    if entry.is_file(follow_symlinks=False):
+                        if known.fullmatch(entry.name):
+                            kind = "whole"
+                        elif cut.fullmatch(entry.name):
+                            kind = "cut"
+                    elif inner in _FILES and entry.is_dir(follow_symlinks=False):
+                        waiting.append(inner)
+                        continue
+                    yield Path(entry.path), kind
+
+    def _check_settings(self, settings: dict[str, Any]) -> None:
+        """Write the settings, or refuse to mix rows of two kinds.
+
+        Raises
+        ------
+        BuildError
+            The folder has others, or some that cannot be read, or is of no run.
+        """
+        path, now = self.partial / _SETTINGS, _json(settings)
+        found = dict(self._found())
+        foreign = sorted(name for name, kind in found.items() if kind == "foreign")
+        if foreign or (path not in found and any(self.partial.iterdir())):
+            what = f"{len(foreign)} of no run, first {foreign[0]}" if foreign else f"no {_SETTINGS}"
+            raise BuildError(
+                f"{self.partial} has {what}: move it away, or choose another folder than {self.out}"
+            )
+        if path not in found or (list(found) == [path] and not path.stat().st_size):
+            with path.open("wb" if path in found else "xb") as file:
+                file.write(now)
+                sync(file)
+            return
+        try:
+            before = json.loads(path.read_text("utf-8"))
+            if not isinstance(before, dict) or "maskcodec" not in before:
+                raise ValueError("it has no version of maskcodec")
+        except (ValueError, RecursionError) as error:
+            raise BuildError(
+                f"{path} does not hold the settings of a run: {error}; move {self.partial} away "
+                "to start again, or choose another folder"
+            ) from error
+        if difference := _difference("", before, json.loads(now)):
+            name, was, came = difference
             raise BuildError(
                 f"{self.partial} is of a run with {name} {json.dumps(was)}, this one has "
                 f"{json.dumps(came)}: use the same again, or remove it"
             )
 
-    def _list(self, split: str) -> None:
+    def _kept(self) -> Iterator[tuple[int, Counts]]:
+        """The shards whose files are there as they were written, and what they counted."""
+        for path in self._counts.glob("[0-9]*.json"):
+            number = int(path.stem)
+            with suppress(OSError, ValueError, TypeError, LookupError, RecursionError):
+                plain = json.loads(path.read_text("utf-8"))
+                counts = Counts.from_plain(plain)
+                sizes = {split: self._file(split, number).stat().st_size for split in counts.rows}
+                if sizes == plain["bytes"] and path == self._count(number):
+                    yield number, counts
+
+    def _check_counted(self, splits: Mapping[str, list[int]]) -> None:
+        """Refuse files of shards that were not counted: those of other samples."""
+        for split in (TRAIN, VAL):
+            counted = {self._file(split, number) for number in splits.get(split, ())}
+            for path in sorted((self._shards / split).glob("[0-9]*")):
+                if path not in counted:
+                    raise BuildError(
+                        f"{path} is of other samples than those that came now: remove "
+                        f"{self.partial} to start again"
+                    )
+
+    def _clear(self) -> None:
+        """Remove what only a run needs, and nothing else that may be there."""
+        for path, kind in list(self._found()):
+            if kind != "foreign" and path.parent != self.partial:
+                path.unlink()
+        for name in sorted(_FILES, reverse=True):
+            if not name:
+                (self.partial / _SETTINGS).unlink()
+            with suppress(OSError):  # it is not there, or something else is in it
+                (self.partial / name).rmdir()
+
+    def _list(self, split: str, numbers: list[int]) -> None:
         """One file with a list of all rows, as LLaVA's scripts load it."""
         path = self._rows / f"{split}.json"
-        unfinished = _unfinished(path)
-        with unfinished.open("wb") as file:
+        with whole_file(path) as file:
             before = b"[\n"
-            for shard in sorted((self._shards / split).glob("*.jsonl")):
-                with shard.open("rb") as rows:
+            for number in numbers:
+                with self._file(split, number).open("rb") as rows:
                     for row in rows:
                         file.write(before + row.rstrip(b"\n"))
                         before = b",\n"
             file.write(b"\n]\n")
-        unfinished.replace(path)
-
-
-def partial_of(out: Path) -> Path:
-    """Where a run writes whose folder gets a name in the end."""
-    return out.with_name(f"{out.name}.partial")
 
 
 def _difference(name: str, before: Any, now: Any) -> tuple[str, Any, Any] | None:
@@ -184,21 +288,5 @@ def _difference(name: str, before: Any, now: Any) -> tuple[str, Any, Any] | None
     return next(filter(None, found), (name, before, now))
 
 
-def _read_counts(path: Path) -> Counts:
-    return Counts.from_plain(json.loads(path.read_bytes()))
-
-
 def _json(plain: Any) -> bytes:
     return (json.dumps(plain, indent=1) + "\n").encode()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """A file that is there whole or not at all, even if two runs write it."""
-    unfinished = _unfinished(path)
-    unfinished.write_bytes(data)
-    unfinished.replace(path)
-
-
-def _unfinished(path: Path) -> Path:
-    """Hidden, and this process's own."""
-    return path.with_name(f".{path.name}.{os.getpid()}")

@@ -89,16 +89,24 @@ class Counts:
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Counts:
-        """The counts that `plain` wrote."""
-        return cls(
-            rows=Counter(plain["rows"]),
-            samples=plain["samples"],
-            lost=plain["lost"],
-            left_out=plain["left_out"],
-            cleaned=plain["cleaned"],
-            broken=[Broken(**broken) for broken in plain["broken"]],
-            tokens=Counter({int(length): n for length, n in plain["tokens"].items()}),
-        )
+        """The counts that `plain` wrote.
+
+        Raises
+        ------
+        ValueError, TypeError, LookupError
+            It wrote something else.
+        """
+        numbers = plain["samples"], plain["lost"], plain["left_out"], plain["cleaned"]
+        counters = dict(plain["rows"]), {int(n): count for n, count in plain["tokens"].items()}
+        broken = [Broken(**each) for each in plain["broken"]]
+        counted = [*numbers, *counters[0].values(), *counters[1].values()]
+        if not all(type(number) is int and number >= 0 for number in counted):
+            raise ValueError("a count is no whole number")
+        if not counters[0].keys() <= {TRAIN, VAL}:
+            raise ValueError("there is no such split")
+        if not all(isinstance(text, str) for each in broken for text in each):
+            raise TypeError("a broken record is no text")
+        return cls(Counter(counters[0]), *numbers, broken, Counter(counters[1]))
 
 
 class Shard(NamedTuple):

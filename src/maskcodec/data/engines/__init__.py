@@ -7,6 +7,7 @@ shards are equal.
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING
 
 from maskcodec.errors import BuildError
@@ -23,3 +24,20 @@ def made(work: Callable[[Batch], Shard], batch: Batch) -> Shard:
         return work(batch)
     except OSError as error:
         raise BuildError(f"shard {batch.number} could not be made: {error}") from error
+
+
+def pickled(value: object, what: str) -> bytes:
+    """What another process gets.
+
+    Raises
+    ------
+    BuildError
+        It cannot be sent: it has a function of a function, an open file, or is nested too deep.
+    """
+    try:
+        return pickle.dumps(value)
+    except Exception as error:  # whatever the value's own code raises
+        raise BuildError(
+            f"{what} cannot be sent to a worker: {type(error).__name__}: {error}; take one worker "
+            "of this machine"
+        ) from error

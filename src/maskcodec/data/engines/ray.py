@@ -7,11 +7,11 @@ import pickle
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from maskcodec.data.engines import made
+from maskcodec.data.engines import made, pickled
 from maskcodec.errors import BuildError, MaskCodecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from maskcodec.data.shards import Batch, Shard
 
@@ -20,7 +20,7 @@ AHEAD = 4  # batches for each core of the cluster that are handed over at once
 
 def run(
     work: Callable[[Batch], Shard], batches: Iterable[Batch], *, address: str | None = None
-) -> Iterator[Shard]:
+) -> Generator[Shard]:
     """The shards of some batches, in their order.
 
     Parameters
@@ -80,7 +80,7 @@ def _round(work: Callable[[Batch], Shard], batches: list[Batch]) -> Iterator[Sha
             shard = error
         return {"number": batch.number, "shard": pickle.dumps(shard)}
 
-    rows = [{"batch": pickle.dumps(batch)} for batch in batches]
+    rows = [{"batch": pickled(batch, f"shard {batch.number}")} for batch in batches]
     found = ray.data.from_items(rows, override_num_blocks=len(rows)).map(make).take_all()
     for row in sorted(found, key=lambda row: row["number"]):
         shard: Shard | MaskCodecError = pickle.loads(row["shard"])

@@ -1,0 +1,48 @@
+"""Files that are there whole or not at all, even if power fails meanwhile."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+UNFINISHED = r"\.({})\.\d+"  # the name of a file that is being written, by a process of a number
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which gets its name when it is whole and on the disk."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    with unfinished.open("wb") as file:
+        yield file
+        sync(file)
+    unfinished.replace(path)
+    sync_folder(path.parent)
+
+
+def write(path: Path, data: bytes) -> None:
+    """A whole file of some bytes."""
+    with whole_file(path) as file:
+        file.write(data)
+
+
+def sync(file: IO[bytes]) -> None:
+    """Wait until a file's bytes are on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where there is a call for that."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return  # pragma: no cover, on Windows
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # some file systems of a network have none
+            os.fsync(number)
+    finally:
+        os.close(number)

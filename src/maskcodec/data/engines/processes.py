@@ -1,0 +1,197 @@
+"""Shards from worker processes of this machine.
+
+They come from a fork server: a fresh process that has loaded what workers need, and has no threads.
+Forks of this process would inherit locks that its threads hold, of a progress bar or a tokenizer.
+On Windows there is no fork server: each worker is a fresh process, and loads everything.
+
+Workers hold one end of a pipe and end at once when this process closes the other end, or ends
+itself, in whatever way.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maskcodec.data.engines import made, pickled
+from maskcodec.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+    from concurrent.futures import Future
+    from multiprocessing.connection import Connection
+
+    from maskcodec.data.shards import Batch, Shard
+
+AHEAD = 2  # batches for each worker that are handed over at once
+
+_LOADED = ["maskcodec.data.build", "maskcodec._kernels", __name__]
+_METHOD = "spawn" if sys.platform == "win32" else "forkserver"
+_MOST = 61 if sys.platform == "win32" else sys.maxsize  # workers; Windows waits for no more
+_THREADS = "OPENBLAS_NUM_THREADS"  # a thread for each core otherwise, at the import of numpy
+_ALONE = threading.Lock()
+_SENT: list[bytes] = []  # in a worker, what makes a shard
+
+
+def run(
+    work: Callable[[Batch], Shard], batches: Iterable[Batch], *, workers: int = 1
+) -> Generator[Shard]:
+    """The shards of some batches, in their order.
+
+    Parameters
+    ----------
+    work
+        Makes a shard; each worker gets it once.
+    batches
+        Read in this process, up to `AHEAD` for each worker before their shards are there.
+    workers
+        Processes; 1 means this one.
+
+    Raises
+    ------
+    BuildError
+        What a worker needs cannot be sent, no worker can begin, one died, or it met an error of
+        the system, such as a file that is gone.
+    """
+    if workers == 1:
+        for batch in batches:
+            yield made(work, batch)
+        return
+    sent = pickled(work, "the source, or what makes its rows,")
+    context: Any = multiprocessing.get_context(_METHOD)
+    context.set_forkserver_preload(_LOADED)
+    theirs, ours = context.Pipe(duplex=False)
+    try:
+        pool = ProcessPoolExecutor(min(workers, _MOST), context, _begin, (theirs, sent))
+    except (OSError, ImportError, NotImplementedError) as error:  # a machine without semaphores
+        raise BuildError(f"there can be no workers here: {error}; take one worker") from error
+    waiting: deque[Future[Shard]] = deque()
+    try:
+        _check(pool)
+        for batch in batches:
+            data = pickled(batch, f"shard {batch.number}")
+            waiting.append(_submitted(pool, _make, batch.number, data))
+            if len(waiting) == AHEAD * workers:
+                yield waiting[0].result()
+                waiting.popleft()
+        while waiting:
+            yield waiting[0].result()
+            waiting.popleft()
+    except BrokenProcessPool:
+        raise BuildError(
+            "a worker process died, as it does when memory runs out; run the same again to go on "
+            "from here, with fewer workers or smaller shards"
+        ) from None
+    finally:
+        ours.close()
+        pool.shutdown(cancel_futures=True)
+        theirs.close()
+
+
+def _check(pool: ProcessPoolExecutor) -> None:
+    """Wait until the first worker is there.
+
+    Raises
+    ------
+    BuildError
+        It ends: it imports the script that is running, which fails.
+    """
+    try:
+        _submitted(pool, os.getpid).result()
+    except BrokenProcessPool:
+        raise BuildError(
+            "no worker process can begin, as is said above: each imports the script that is "
+            'running, so that what it does belongs below `if __name__ == "__main__":`; or take '
+            "one worker"
+        ) from None
+
+
+def _submitted(pool: ProcessPoolExecutor, call: Callable[..., Any], *args: Any) -> Future[Any]:
+    """A call in a worker, which may begin one."""
+    try:
+        with _beginning():
+            return pool.submit(call, *args)
+    except (OSError, EOFError) as error:
+        raise BuildError(
+            f"no worker process can begin: {type(error).__name__}: {error}; take fewer workers"
+        ) from error
+
+
+@contextmanager
+def _beginning() -> Iterator[None]:
+    """What processes take over as they begin, set for one thread at a time and put back.
+
+    A script from standard input is hidden from them: they would look for it as a file.
+    """
+    main, hidden = vars(sys.modules["__main__"]), {}
+    with _ALONE:
+        before = os.environ.get(_THREADS)
+        os.environ[_THREADS] = "1"
+        if "__file__" in main and not Path(main["__file__"]).exists():
+            hidden = {"__file__": main.pop("__file__")}
+        try:
+            yield
+        finally:
+            main.update(hidden)
+            if before is None:
+                del os.environ[_THREADS]
+            else:
+                os.environ[_THREADS] = before
+
+
+def _begin(owner: Connection, work: bytes) -> None:  # pragma: no cover, in another process
+    """Make this process a worker: it ends with its owner. Ctrl-C is for the owner alone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    _SENT[:] = [work]
+
+    def wait() -> None:
+        owner.poll(None)  # nothing comes: it is the end
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _make(number: int, batch: bytes) -> Shard:  # pragma: no cover, in another process
+    try:
+        return made(_work(), _unpickled(batch))
+    except Exception as error:
+        if _is_sendable(error):
+            raise
+        what = f"{type(error).__name__}: {error}"
+        raise BuildError(f"shard {number} could not be made: {what}") from None
+
+
+@cache
+def _work() -> Any:  # pragma: no cover, in another process
+    return _unpickled(_SENT[0])
+
+
+def _unpickled(data: bytes) -> Any:  # pragma: no cover, in another process
+    try:
+        return pickle.loads(data)
+    except (AttributeError, ImportError) as error:  # of a notebook, or from standard input
+        raise BuildError(
+            f"workers cannot load what the rows are made with ({error}): put it into a module "
+            "that they can import, or take one worker"
+        ) from error
+
+
+def _is_sendable(error: Exception) -> bool:  # pragma: no cover, in another process
+    """Whether an error arrives where workers come from."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return False
+    return True
