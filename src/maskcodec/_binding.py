@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from maskcodec._arrays import bounds
-from maskcodec._idreading import as_ids, padding, text_of
+from maskcodec._ids import as_ids, padding, text_of
 from maskcodec.errors import ConfigError, LabelError
 from maskcodec.vocab import inside, read_vocab
 

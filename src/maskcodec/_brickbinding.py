@@ -12,7 +12,8 @@ from maskcodec._binding import Binding
 from maskcodec._brickguide import BrickGuide
 from maskcodec._brickvocab import check_rows_end, read_brick_vocab
 from maskcodec._guide import guide_words
-from maskcodec._idreading import BrickReader, as_ids
+from maskcodec._idreading import BrickReader
+from maskcodec._ids import as_ids
 from maskcodec._idwriter import BrickWriter
 from maskcodec._inputs import as_mask
 from maskcodec.codec import lost_message

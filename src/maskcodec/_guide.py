@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from maskcodec._idreading import as_ids
+from maskcodec._ids import as_ids
 from maskcodec._spelled import NoText, PlainText, frozen, spelled_tokens
 from maskcodec.errors import ConfigError, DecodeError, VocabError
 from maskcodec.grid import check_choice

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maskcodec._arrays import as_pixels, brief, sides
-from maskcodec.coco import read
+from maskcodec._segmentations import read
 from maskcodec.errors import MaskError
 from maskcodec.runs import RunMask, as_image_size
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -14,7 +14,15 @@ from maskcodec._arrays import packed
 from maskcodec._descriptor import DescriptorReader
 from maskcodec._inputs import as_label_map, as_mask
 from maskcodec._reading import TextReading, warn_dropped
-from maskcodec.codec import MAX_GRID, Codec, check_apart, lost_error, lost_labels_message, strings
+from maskcodec.codec import (
+    MAX_GRID,
+    Codec,
+    Lost,
+    check_apart,
+    lost_error,
+    lost_labels_message,
+    strings,
+)
 from maskcodec.errors import ConfigError, LabelError, MaskError
 from maskcodec.grid import check_choice, index_of, sample_labels, sample_mask
 from maskcodec.kernels import labels as k
@@ -27,7 +35,6 @@ if TYPE_CHECKING:
     from maskcodec._arrays import Cells, Index, Mask
     from maskcodec._binding import Binding
 
-Lost: TypeAlias = Literal["raise", "drop"]
 Names: TypeAlias = Mapping[int, str] | Sequence[str]
 
 _MARKS = "*", "|", "\n", ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from maskcodec._inputs import as_mask
 from maskcodec._instances import read_text
 from maskcodec._reading import TextReading, warn_dropped
 from maskcodec._textwriter import boxed_text, tight_text
-from maskcodec.codec import Codec, grid_pair, lost_error, lost_message, register, strings
+from maskcodec.codec import Codec, Lost, grid_pair, lost_error, lost_message, register, strings
 from maskcodec.errors import ConfigError, MaskError
 from maskcodec.frame import MOST_BINS, MOST_CELLS, BoxFrame, BoxSampling, Frame
 from maskcodec.grid import Sampling, check_choice, sampled
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from maskcodec.runs import RunMask
     from maskcodec.spelling import Box, Spelling
 
-Lost: TypeAlias = Literal["raise", "drop"]
 
 _BRICKS = "<fg{}>", "<bg{}>", "<rep{}>"
 _PLAIN = "fg{}", "bg{}", "rep{}"

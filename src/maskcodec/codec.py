@@ -6,7 +6,7 @@ import dataclasses
 import operator
 import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from maskcodec._arrays import IntegerArray
+
+Lost: TypeAlias = Literal["raise", "drop"]
 
 FILE_NAME = "maskcodec.json"
 MAX_GRID = 1024

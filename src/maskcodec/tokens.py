@@ -12,11 +12,10 @@ import numpy as np
 from maskcodec._anytokenizer import AnyTokenizer, load_saved
 from maskcodec._binding import Binding
 from maskcodec._guide import GuideOptions
-from maskcodec._idreading import as_ids
+from maskcodec._ids import as_ids
 from maskcodec._inputs import as_masks
 from maskcodec._reading import warn_dropped
-from maskcodec.bricks import Lost
-from maskcodec.codec import Codec, lost_error
+from maskcodec.codec import Codec, Lost, lost_error
 from maskcodec.codec import load as load_codec
 from maskcodec.errors import ConfigError, MaskError, VocabError
 from maskcodec.grid import check_choice

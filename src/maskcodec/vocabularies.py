@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import importlib.util
 import json
 from pathlib import Path
@@ -188,10 +189,9 @@ def _byte_level(
 
 def _merges(vocabulary: dict[str, int], scores: dict[str, float] | None) -> Any:
     """The merges of a byte-pair encoding that a vocabulary implies."""
-    from transformers import convert_slow_tokenizer as slow
-
-    # Later releases import it from elsewhere, which mypy takes for private.
-    return slow.generate_merges(vocabulary, scores)  # type: ignore[attr-defined, unused-ignore]
+    # A function of transformers has the module's name, and where it is kept has changed.
+    slow = importlib.import_module("transformers.convert_slow_tokenizer")
+    return slow.generate_merges(vocabulary, scores)
 
 
 def _special(names: Collection[str]) -> list[AddedToken]:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maskcodec._labelcodec import LabelCodec
-    from maskcodec.bricks import BSD, Lost
-    from maskcodec.codec import Codec
+    from maskcodec.bricks import BSD
+    from maskcodec.codec import Codec, Lost
     from maskcodec.data.sample import Instance
 
 _HINT = 'sampling="keep" keeps it, lost="drop" leaves it out'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from maskcodec.bricks import Lost
+from maskcodec.codec import Lost
 from maskcodec.data.labels import Placeholders
 from maskcodec.data.sample import Broken
 from maskcodec.data.templates import Templates
