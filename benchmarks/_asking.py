@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from _learning import Learner
     from maskcodec import TokenCodec
-    from maskcodec.codec import Codec
     from maskcodec.hf import Answer
+    from maskcodec.text.codec import Codec
 
 SHAPE = SIDE, SIDE
 WORDING = Templates(expression=("Segment {what}.",), expression_answers=("{masks}",))

@@ -17,7 +17,7 @@ from pycocotools import mask as coco
 
 import maskcodec as mc
 from _tasks import GRID, LABEL, SHAPE, Call, Task, animal
-from maskcodec.grid import paint_cells, sample_mask
+from maskcodec.masks.grid import paint_cells, sample_mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

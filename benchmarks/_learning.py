@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from maskcodec import TokenCodec
-    from maskcodec.codec import Codec
+    from maskcodec.text.codec import Codec
 
 FORMAT = "ms-swift"
 _RATE, _WARM, _FALL = 1e-3, 0.03, 0.3  # learning rate; shares of the steps that it rises and falls

@@ -9,7 +9,7 @@ from PIL import Image
 
 from _asking import mask_of, painted
 from maskcodec.data import open_source
-from maskcodec.figure import panels
+from maskcodec.pictures.figure import panels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -26,7 +26,7 @@ from pycocotools import mask as pycoco
 import maskcodec as mc
 from _distortion import LOST, Contender, Counter, Trip, check, drawn
 from maskcodec.coco import RunMask
-from maskcodec.grid import paint_cells
+from maskcodec.masks.grid import paint_cells
 
 if TYPE_CHECKING:
     from _distortion import Count, Mask, Rings, Sample

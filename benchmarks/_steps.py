@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from _common import Times
     from _idtasks import Setup
-    from maskcodec._guide import Guide
+    from maskcodec.tokenizers.guide import Guide
 
 PUSHED, TIMED = 100_000, 5_000  # ids of a stream before the last ones that are timed
 NEW_GUIDES = 5

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from maskcodec._guide import Guide
+    from maskcodec.tokenizers.guide import Guide
 
     Times = npt.NDArray[np.float64]
 

@@ -35,7 +35,7 @@ from _shapes import scene, write_refer
 if TYPE_CHECKING:
     from _asking import Question
     from _learnreport import Results
-    from maskcodec.codec import Codec
+    from maskcodec.text.codec import Codec
 
 SETTINGS: dict[str, Codec] = {
     "r-rle-16": mc.RRLE(grid=16),

@@ -17,13 +17,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import maskcodec as mc
-from maskcodec import demo, figure
 from maskcodec.cli import codecs, commands, options, say, settings
 from maskcodec.cli.coco import CocoFile, CocoImage
 from maskcodec.coco import RunMask
 from maskcodec.data import _jsontext
-from maskcodec.frame import BoxSampling, Frame
-from maskcodec.grid import Method
+from maskcodec.masks.frame import BoxSampling, Frame
+from maskcodec.masks.grid import Method
+from maskcodec.pictures import demo, figure
 
 _mixes = "mix_stderr" in inspect.signature(CliRunner).parameters  # before Click 8.2
 RUNNER = CliRunner(mix_stderr=False) if _mixes else CliRunner()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import maskcodec as mc
 from maskcodec import coco
 from maskcodec.coco import RunMask
-from maskcodec.grid import sample_mask
+from maskcodec.masks.grid import sample_mask
 from tests import reference, strategies
 from tests.conftest import PURE
 from tests.vocabularies import tokens

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import maskcodec as mc
 from maskcodec.coco import RunMask
-from maskcodec.grid import paint_cells
+from maskcodec.masks.grid import paint_cells
 from tests import reference, strategies
 
 METHODS = ["nearest", "smooth", "contour"]

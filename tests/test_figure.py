@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 import maskcodec as mc
-from maskcodec import _lettering, figure
+from maskcodec.pictures import figure, lettering
 
 SHAPE = (120, 160)
 
@@ -21,13 +21,13 @@ def disc(y, x, radius, shape=SHAPE):
 def placed(monkeypatch):
     """The corners of the labels that were drawn."""
     found = {}
-    place = _lettering._free_place
+    place = lettering._free_place
 
     def spy(tag, *rest):
         found[tag.text] = place(tag, *rest)
         return found[tag.text]
 
-    monkeypatch.setattr(_lettering, "_free_place", spy)
+    monkeypatch.setattr(lettering, "_free_place", spy)
     return found
 
 
@@ -161,8 +161,8 @@ def test_of_very_many_labels_the_largest_masks_have_theirs(placed):
 
 
 def test_labels_are_shown_in_one_line():
-    assert _lettering.shortened(" a\n dog ") == "a dog"
-    long = _lettering.shortened("the dog that sleeps under the old apple tree")
+    assert lettering.shortened(" a\n dog ") == "a dog"
+    long = lettering.shortened("the dog that sleeps under the old apple tree")
     assert long == "the dog that sleeps under the old..."
 
 
@@ -245,12 +245,12 @@ def test_a_legend_and_a_caption_stand_below():
 
 
 def test_text_is_cut_where_it_is_too_long():
-    assert _lettering.cut("dog", 20, 200) == "dog"
-    kept = _lettering.cut("dog " * 500, 20, 200)
+    assert lettering.cut("dog", 20, 200) == "dog"
+    kept = lettering.cut("dog " * 500, 20, 200)
     assert kept.startswith("dog dog")
     assert kept.endswith(" ...")
-    assert 150 < _lettering.length(kept, 20) <= 200
-    assert _lettering.cut("dog", 20, 1) == " ..."
+    assert 150 < lettering.length(kept, 20) <= 200
+    assert lettering.cut("dog", 20, 1) == " ..."
 
 
 @pytest.mark.parametrize(
@@ -273,20 +273,20 @@ def test_labels_beyond_ascii_take_a_font_of_the_system(monkeypatch):
                 raise OSError("cannot open resource")
         return font
 
-    _lettering._font.cache_clear()
-    monkeypatch.setattr(_lettering.ImageFont, "truetype", truetype)
-    _lettering.write(ImageDraw.Draw(figure.plain((40, 40))), (2, 20), "dog", 14, (255, 255, 255))
+    lettering._font.cache_clear()
+    monkeypatch.setattr(lettering.ImageFont, "truetype", truetype)
+    lettering.write(ImageDraw.Draw(figure.plain((40, 40))), (2, 20), "dog", 14, (255, 255, 255))
     assert asked == []
-    _lettering.write(ImageDraw.Draw(figure.plain((40, 40))), (2, 20), "狗", 14, (255, 255, 255))
-    assert asked == list(_lettering._FONTS[:2])
-    _lettering._font.cache_clear()
+    lettering.write(ImageDraw.Draw(figure.plain((40, 40))), (2, 20), "狗", 14, (255, 255, 255))
+    assert asked == list(lettering._FONTS[:2])
+    lettering._font.cache_clear()
 
 
 def test_without_a_font_of_the_system_pillows_own_is_taken(monkeypatch):
-    monkeypatch.setattr(_lettering, "_FONTS", ("no such font.ttf",))
-    _lettering._font.cache_clear()
-    assert _lettering.length("狗", 14) > 0
-    _lettering._font.cache_clear()
+    monkeypatch.setattr(lettering, "_FONTS", ("no such font.ttf",))
+    lettering._font.cache_clear()
+    assert lettering.length("狗", 14) > 0
+    lettering._font.cache_clear()
 
 
 @pytest.mark.parametrize("module", ["figure", "demo"])

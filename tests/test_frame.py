@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import maskcodec as mc
 from maskcodec.coco import RunMask
-from maskcodec.frame import BoxFrame, box_pixels
-from maskcodec.grid import sample_mask
 from maskcodec.kernels import sampling as kernels
+from maskcodec.masks.frame import BoxFrame, box_pixels
+from maskcodec.masks.grid import sample_mask
 from tests import reference, strategies
 from tests.conftest import PURE
 

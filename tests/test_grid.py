@@ -5,7 +5,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import maskcodec as mc
-from maskcodec.grid import cell_coverage, nearest_index, paint_cells, sample_labels, sample_mask
+from maskcodec.masks.grid import (
+    cell_coverage,
+    nearest_index,
+    paint_cells,
+    sample_labels,
+    sample_mask,
+)
 from tests import reference, strategies
 from tests.conftest import PURE
 from tests.strategies import small_cells, small_shapes

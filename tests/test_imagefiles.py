@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image
 
-from maskcodec import SourceError, _files, _imagefiles
-from maskcodec._files import open_regular
-from maskcodec._imagefiles import LABEL_MAPS, MASKS, PHOTOS, opened_image
+from maskcodec import SourceError
 from maskcodec.cli.read import read_mask, read_photo
 from maskcodec.coco import RunMask
 from maskcodec.data import Broken, _labelmaps, open_source
 from maskcodec.data._labelmaps import picture_mask, read_index, read_segments
 from maskcodec.data._names import read_names
 from maskcodec.data._pictures import picture_shape
+from maskcodec.files import images as image_files
+from maskcodec.files import regular
+from maskcodec.files.images import LABEL_MAPS, MASKS, PHOTOS, opened_image
+from maskcodec.files.regular import open_regular
 from maskcodec.hf._conversation import Pictures
 from maskcodec.hf._images import as_picture
 from tests import datasets
@@ -303,7 +305,7 @@ def test_a_map_may_be_taken_apart_anywhere(tmp_path, monkeypatch, shape):
 
 @images
 def test_an_image_may_not_claim_any_size(tmp_path, monkeypatch, read, formats):
-    monkeypatch.setattr(_imagefiles, "MOST_CLAIMED", 15)
+    monkeypatch.setattr(image_files, "MOST_CLAIMED", 15)
     Image.new("RGB" if read is read_segments else "L", (4, 4)).save(tmp_path / "a.png")
     if read is picture_shape:
         assert read(tmp_path / "a.png") == (4, 4)
@@ -330,4 +332,4 @@ def test_what_is_listed_may_not_be_looked_at():
         def is_symlink(self):
             raise PermissionError
 
-    assert _files.is_file(Entry())
+    assert regular.is_file(Entry())

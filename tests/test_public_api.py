@@ -13,104 +13,70 @@ from tests.conftest import ROOT
 
 SOURCE = ROOT / "src" / "maskcodec"
 
-# What each module may import of the package; arrows point one way.
-LAYERS = [
-    {"errors"},
-    {"_arrays"},
-    {"kernels", "_files"},
-    {"_imagefiles"},
-    {"grid", "_reading"},
-    {"runs", "_polygons"},
-    {"frame"},
-    {"region"},
-    {"labelgrid"},
-    {"coco"},
-    {"_inputs"},
-    {"codec"},
-    {"spelling"},
-    {"_textwriter", "_rowfaults"},
-    {"_instances", "_descriptor"},
-    {"_labelcodec"},
-    {"bricks", "labels"},
-    {"_anytokenizer"},
-    {"_boxids"},
-    {"_brickids"},
-    {"vocab", "tokenizer"},
-    {"_brickvocab"},
-    {"_idreading", "_idwriter", "_spelled"},
-    {"stream", "grammar", "_boxguide", "_rowguide", "_guide", "_binding"},
-    {"_brickguide", "_gridguide"},
-    {"_brickbinding", "_labelbinding"},
-    {"tokens"},
-    {"__init__"},
-]
+# What a room, or a file of the root, may import: whatever stands behind it. Rooms on one level are
+# strangers, and so are the formats.
+ARROWS = """
+cli > data hf metrics > pictures > tokens coco lengths vocabularies > formats > tokenizers > text
+> files > masks > kernels > errors
+"""
+LEVELS = [level.split() for level in ARROWS.split(">")][::-1]
 
 
 def imports(path):
-    """The modules of the package that a file imports, wherever in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == "maskcodec":
-            found |= {alias.name for alias in node.names if (SOURCE / f"{alias.name}.py").exists()}
-            found |= {
-                "__init__" for alias in node.names if not (SOURCE / f"{alias.name}.py").exists()
-            }
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("maskcodec."):
-            name = node.module.removeprefix("maskcodec.")
-            found.add("kernels" if name.startswith("kernels.") else name)
-        elif isinstance(node, ast.Import):
-            found |= {"__init__" for alias in node.names if alias.name.split(".")[0] == "maskcodec"}
+    """The modules that a file imports of the package, wherever in it, and not for types alone."""
+    found, nodes = set(), [ast.parse(path.read_text(encoding="utf-8"))]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            nodes += node.orelse
+            continue
+        nodes += ast.iter_child_nodes(node)
+        if isinstance(node, ast.Import):
+            assert not any(alias.name.split(".")[0] == "maskcodec" for alias in node.names), path
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "maskcodec":
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}".removeprefix("maskcodec.")
+                outer = node.module.partition(".")[2] or "__init__"
+                found.add(inner if module_file(inner).exists() else outer)
     return found
 
 
-def core_imports(name):
-    """What a module of the core imports of the package, or a folder beyond itself."""
-    folder = SOURCE / name
-    files = folder.glob("*.py") if folder.is_dir() else [SOURCE / f"{name}.py"]
-    return set().union(*map(imports, files)) - {name}
+def module_file(name):
+    base = SOURCE.joinpath(*name.split("."))
+    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
 
 
-def test_the_core_imports_downwards_only():
-    level = {name: k for k, names in enumerate(LAYERS) for name in names}
-    later = {"_anytokenizer", "_binding", "_brickbinding", "_labelbinding"}  # with a tokenizer
-    type_only = {"bricks": later, "_labelcodec": later}
-    for name, k in level.items():
-        for other in core_imports(name) - type_only.get(name, set()):
-            assert level[other] < k, (name, other)
+MODULES = sorted(
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+    for path in SOURCE.rglob("*.py")
+)
 
 
-def test_the_core_needs_nothing_above_it():
-    modules = {path.stem for path in SOURCE.glob("*.py")} | {"kernels"}
-    core = set().union(*LAYERS)
-    assert core < modules
-    for name in core:
-        assert not core_imports(name) & (modules - core), name
+def test_rooms_import_downwards_only():
+    level = {room: k for k, rooms in enumerate(LEVELS) for room in rooms}
+    rooms = {name.split(".")[0] for name in MODULES} - {"__init__"}
+    assert rooms == set(level)
+    for name in MODULES:
+        room = name.split(".")[0]
+        for other in imports(module_file(name)) if room != "__init__" else ():
+            if other == "__init__":  # names that all may use: of the core, or the version
+                assert level[room] > level["tokens"], name
+            elif other.split(".")[0] != room:
+                assert level[other.split(".")[0]] < level[room], (name, other)
 
 
-def test_metrics_need_only_the_core():
-    order = ["tally", "overlap", "masks", "boxes", "classes", "__init__"]
-    assert {path.stem for path in (SOURCE / "metrics").glob("*.py")} == set(order)
-    for k, name in enumerate(order):
-        allowed = set().union(*LAYERS[:-1], (f"metrics.{lower}" for lower in order[:k]))
-        assert imports(SOURCE / "metrics" / f"{name}.py") <= allowed, name
+def test_a_format_never_imports_another_format():
+    for name in MODULES:
+        if name.startswith("formats."):
+            others = {other for other in imports(module_file(name)) if other.startswith("formats.")}
+            assert {other.split(".")[1] for other in others} <= {name.split(".")[1]}, name
 
 
-def test_models_need_only_the_core():
-    order = [
-        {"_rows", "_rowmatch", "_prompts", "_images", "answer", "processing"},
-        {"_conversation", "_samimage", "_likelihood", "constrain"},
-        {"_answers"},
-        {"_ask", "collate"},
-        {"_job"},
-        {"generation", "refining", "prepare", "lora"},
-        {"__init__"},
-    ]
-    assert {path.stem for path in (SOURCE / "hf").glob("*.py")} == set().union(*order)
-    allowed = set().union(*LAYERS)
-    for names in order:
-        for name in names:
-            assert imports(SOURCE / "hf" / f"{name}.py") <= allowed, name
-        allowed |= {f"hf.{name}" for name in names}
+def test_imports_have_no_circle():
+    after = {name: imports(module_file(name)) for name in MODULES}
+    while ready := {name for name, others in after.items() if not others & set(after)}:
+        after = {name: others for name, others in after.items() if name not in ready}
+    assert not after
 
 
 def test_names_for_models_are_imported_when_they_are_asked_for():
@@ -148,16 +114,6 @@ import sys, json, maskcodec.metrics
 print(json.dumps([name in sys.modules for name in ("numba", "pycocotools", "PIL")]))
 """
     assert fresh(code) == [False] * 3
-
-
-def test_pictures_need_no_command_line():
-    for name in ("figure.py", "_lettering.py", "demo/__init__.py"):
-        assert not {other for other in imports(SOURCE / name) if other.startswith("cli")}
-
-
-def test_a_format_never_imports_another_format():
-    assert "labels" not in imports(SOURCE / "bricks.py") | imports(SOURCE / "_instances.py")
-    assert "bricks" not in imports(SOURCE / "labels.py") | imports(SOURCE / "_labelcodec.py")
 
 
 def test_public_names_exist_and_are_documented():

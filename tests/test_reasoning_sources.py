@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskcodec import _imagefiles
 from maskcodec.coco import read
 from maskcodec.data import Broken, Instance, Sample, _jsontext, open_source
 from maskcodec.data._labelmaps import picture_mask
@@ -16,6 +15,7 @@ from maskcodec.data._pictures import picture_shape
 from maskcodec.data.sources.earthreason import EarthReason
 from maskcodec.data.sources.reasonseg import ReasonSeg
 from maskcodec.errors import SourceError
+from maskcodec.files import images as image_files
 from tests.refer_fixtures import SQUARE
 
 SHAPE = 6, 8
@@ -471,7 +471,7 @@ def test_a_mask_of_another_size_is_not_even_read(tmp_path):
 
 def test_a_mask_that_is_too_large_is_not_read(tmp_path, monkeypatch):
     source = earthreason(tmp_path)
-    monkeypatch.setattr(_imagefiles, "MOST_CLAIMED", 40)
+    monkeypatch.setattr(image_files, "MOST_CLAIMED", 40)
     label = tmp_path / "labels" / "00017.png"
     assert source[0].message == f"{label} claims 6 x 8 pixels; up to 40 are read"
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import maskcodec as mc
 from maskcodec import coco
 from maskcodec.coco import RunMask
-from maskcodec.grid import paint_cells, sample_mask
-from maskcodec.runs import drawn_runs, united
+from maskcodec.masks.grid import paint_cells, sample_mask
+from maskcodec.masks.runs import drawn_runs, united
 from tests import reference, strategies
 from tests.conftest import PURE
 

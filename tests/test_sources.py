@@ -15,11 +15,12 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 import maskcodec as mc
-from maskcodec import ConfigError, SourceError, _imagefiles
+from maskcodec import ConfigError, SourceError
 from maskcodec.coco import RunMask, read
 from maskcodec.data import SOURCES, Broken, Instance, Sample, _jsontext, open_source
 from maskcodec.data._labelmaps import read_index, value_masks
 from maskcodec.data._names import read_names
+from maskcodec.files import images as image_files
 from tests import datasets
 from tests.datasets import PERSON, SHAPE, SKY, block, write
 from tests.test_public_api import fresh
@@ -787,7 +788,7 @@ def test_a_picture_must_be_a_label_map(tmp_path, monkeypatch):
     )
     assert source[0] == Broken(str(path), message)
     Image.new("L", (9, 9)).save(path)
-    monkeypatch.setattr(_imagefiles, "MOST_CLAIMED", 80)
+    monkeypatch.setattr(image_files, "MOST_CLAIMED", 80)
     assert source[0].message == "claims 9 x 9 pixels; up to 80 are read"
     path.unlink()
     assert source[0].message == "is missing"

@@ -4,8 +4,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from maskcodec import coco
-from maskcodec.bricks import BSD
-from maskcodec.codec import Codec, codec_ids, from_config, get_codec, load
 from maskcodec.errors import (
     BuildError,
     ConfigError,
@@ -19,12 +17,14 @@ from maskcodec.errors import (
     TruncatedError,
     VocabError,
 )
-from maskcodec.labelgrid import LabelGrid, RecoveredGrid
-from maskcodec.labels import IRLE, ISD, RRLE
-from maskcodec.region import RecoveredRegions, Region
+from maskcodec.formats.bsd.codec import BSD
+from maskcodec.formats.labels.codecs import IRLE, ISD, RRLE
+from maskcodec.formats.labels.grid import LabelGrid, RecoveredGrid
+from maskcodec.text.codec import Codec, codec_ids, from_config, get_codec, load
+from maskcodec.text.regions import RecoveredRegions, Region
 
 if TYPE_CHECKING:
-    from maskcodec.tokenizer import Conflict, Extension, extend_tokenizer
+    from maskcodec.tokenizers.extension import Conflict, Extension, extend_tokenizer
     from maskcodec.tokens import TokenCodec
 
 __version__ = "0.1.0"
@@ -63,10 +63,10 @@ __all__ = [
 
 # What only those with a tokenizer need, imported when it is asked for.
 _WITH_TOKENIZERS = {
-    "Conflict": "maskcodec.tokenizer",
-    "Extension": "maskcodec.tokenizer",
+    "Conflict": "maskcodec.tokenizers.extension",
+    "Extension": "maskcodec.tokenizers.extension",
     "TokenCodec": "maskcodec.tokens",
-    "extend_tokenizer": "maskcodec.tokenizer",
+    "extend_tokenizer": "maskcodec.tokenizers.extension",
 }
 
 

@@ -7,16 +7,16 @@ import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from maskcodec._arrays import brief
-from maskcodec._segmentations import read
 from maskcodec.errors import LabelError, MaskError
-from maskcodec.grid import Method, check_choice
-from maskcodec.runs import RunMask
+from maskcodec.masks.arrays import brief
+from maskcodec.masks.grid import Method, check_choice
+from maskcodec.masks.runs import RunMask
+from maskcodec.masks.segmentations import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from maskcodec.region import Region
+    from maskcodec.text.regions import Region
 
 __all__ = ["RunMask", "read", "results"]
 

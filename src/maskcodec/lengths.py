@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maskcodec._inputs import as_mask
 from maskcodec.errors import LostMaskError
+from maskcodec.masks.inputs import as_mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tokenizers import Tokenizer
 
-    from maskcodec._arrays import Index
-    from maskcodec._labelcodec import LabelCodec
-    from maskcodec.bricks import BSD
+    from maskcodec.formats.bsd.codec import BSD
+    from maskcodec.formats.labels.codec import LabelCodec
+    from maskcodec.masks.arrays import Index
 
 _BATCH = 64  # masks whose texts are held and tokenised at once: a tokenizer's threads share them
 
@@ -85,7 +85,7 @@ def token_counts(
 
 def _extended(tokenizer: Tokenizer, codecs: Sequence[BSD | LabelCodec]) -> list[Tokenizer]:
     """For each codec, a copy of the tokenizer that knows its tokens; copying one takes a second."""
-    from maskcodec.tokenizer import extend_tokenizer
+    from maskcodec.tokenizers.extension import extend_tokenizer
 
     copies: dict[tuple[str, ...], Tokenizer] = {}
     for codec in codecs:

@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maskcodec._anytokenizer import AnyTokenizer, load_saved
-from maskcodec._binding import Binding
-from maskcodec._guide import GuideOptions
-from maskcodec._ids import as_ids
-from maskcodec._inputs import as_masks
-from maskcodec._reading import warn_dropped
-from maskcodec.codec import Codec, Lost, lost_error
-from maskcodec.codec import load as load_codec
 from maskcodec.errors import ConfigError, MaskError, VocabError
-from maskcodec.grid import check_choice
-from maskcodec.runs import as_image_size
+from maskcodec.masks.grid import check_choice
+from maskcodec.masks.inputs import as_masks
+from maskcodec.masks.runs import as_image_size
+from maskcodec.text.codec import Codec, Lost, lost_error
+from maskcodec.text.codec import load as load_codec
+from maskcodec.text.problems import warn_dropped
+from maskcodec.tokenizers.any import AnyTokenizer, load_saved
+from maskcodec.tokenizers.binding import Binding
+from maskcodec.tokenizers.guide import GuideOptions
+from maskcodec.tokenizers.ids import as_ids
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-    from maskcodec._arrays import Index
-    from maskcodec._guide import Colours, Guide
-    from maskcodec.stream import MaskStream
+    from maskcodec.formats.bsd.stream import MaskStream
+    from maskcodec.masks.arrays import Index
+    from maskcodec.tokenizers.guide import Colours, Guide
 
 
 class TokenCodec:

@@ -13,7 +13,7 @@ from maskcodec.cli.read import InputError
 from maskcodec.data._jsonfile import Stored, entries, id_of, shown, whole
 from maskcodec.data.labels import check_length
 from maskcodec.errors import LabelError, MaskError
-from maskcodec.runs import MOST_COUNTED
+from maskcodec.masks.runs import MOST_COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

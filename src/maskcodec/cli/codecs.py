@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from maskcodec.bricks import BSD
-from maskcodec.codec import codec_ids, get_codec, lost_message
 from maskcodec.errors import LabelError, LostMaskError
-from maskcodec.labelgrid import LabelGrid, cell_label
+from maskcodec.formats.bsd.codec import BSD
+from maskcodec.formats.labels.grid import LabelGrid, cell_label
+from maskcodec.text.codec import codec_ids, get_codec, lost_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     import numpy.typing as npt
 
-    from maskcodec._labelcodec import LabelCodec
     from maskcodec.cli.coco import CocoImage
     from maskcodec.cli.options import LostName
     from maskcodec.cli.settings import AnyCodec
-    from maskcodec.demo import Scene
     from maskcodec.errors import Problem
-    from maskcodec.grid import Method
-    from maskcodec.region import Region
+    from maskcodec.formats.labels.codec import LabelCodec
+    from maskcodec.masks.grid import Method
+    from maskcodec.pictures.demo import Scene
+    from maskcodec.text.regions import Region
 
 
 class RoundTrip(NamedTuple):

@@ -9,7 +9,6 @@ import typer
 from rich.text import Text
 
 from maskcodec import BSD, __version__
-from maskcodec._imagefiles import MOST_CLAIMED
 from maskcodec.cli import coco, options, read, say, settings
 from maskcodec.cli.build import build
 from maskcodec.cli.codecs import compared_codecs, iou, naming, round_trip
@@ -17,15 +16,16 @@ from maskcodec.cli.encode import encode
 from maskcodec.cli.evaluate import evaluate
 from maskcodec.cli.hints import decode_or_tell, other_options
 from maskcodec.cli.tokens import tokens
-from maskcodec.demo import scene
-from maskcodec.figure import draw_cells, drawable, fitted, overlay, panels, plain
+from maskcodec.files.images import MOST_CLAIMED
+from maskcodec.pictures.demo import scene
+from maskcodec.pictures.figure import draw_cells, drawable, fitted, overlay, panels, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from maskcodec._arrays import Mask
-    from maskcodec.grid import Method
-    from maskcodec.region import Region
+    from maskcodec.masks.arrays import Mask
+    from maskcodec.masks.grid import Method
+    from maskcodec.text.regions import Region
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -12,7 +12,7 @@ from maskcodec.cli.read import InputError
 from maskcodec.cli.scoring import Predictions, Scores, targets
 
 if TYPE_CHECKING:
-    from maskcodec.grid import Method
+    from maskcodec.masks.grid import Method
 
 _SHOWN = 5  # ids that a message names
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from maskcodec.bricks import BSD
 from maskcodec.cli.codecs import decode_any
 from maskcodec.cli.read import InputError
 from maskcodec.errors import DecodeError
+from maskcodec.formats.bsd.codec import BSD
 
 if TYPE_CHECKING:
     from maskcodec.cli.settings import AnyCodec
     from maskcodec.errors import Problem
-    from maskcodec.region import Region
+    from maskcodec.text.regions import Region
 
 _CHANGES: list[tuple[str, Any, str]] = [
     ("frame", "box", "--frame box"),

@@ -8,14 +8,14 @@ import typer
 
 
 class FrameName(StrEnum):
-    """`maskcodec.frame.Frame` for Typer."""
+    """`maskcodec.masks.frame.Frame` for Typer."""
 
     CANVAS = "canvas"
     BOX = "box"
 
 
 class SamplingName(StrEnum):
-    """`maskcodec.frame.BoxSampling` for Typer."""
+    """`maskcodec.masks.frame.BoxSampling` for Typer."""
 
     NEAREST = "nearest"
     AREA = "area"
@@ -24,7 +24,7 @@ class SamplingName(StrEnum):
 
 
 class MethodName(StrEnum):
-    """`maskcodec.grid.Method` for Typer."""
+    """`maskcodec.masks.grid.Method` for Typer."""
 
     NEAREST = "nearest"
     SMOOTH = "smooth"
@@ -32,7 +32,7 @@ class MethodName(StrEnum):
 
 
 class DialectName(StrEnum):
-    """`maskcodec.labels.Dialect` for Typer."""
+    """`maskcodec.formats.labels.codecs.Dialect` for Typer."""
 
     MASKCODEC = "maskcodec"
     TEXT4SEG = "text4seg"
@@ -46,7 +46,7 @@ class SeparatorName(StrEnum):
 
 
 class LostName(StrEnum):
-    """`maskcodec.bricks.Lost` for Typer."""
+    """`maskcodec.formats.bsd.codec.Lost` for Typer."""
 
     RAISE = "raise"
     DROP = "drop"

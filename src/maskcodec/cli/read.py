@@ -9,9 +9,9 @@ import numpy as np
 import typer
 from PIL import ImageOps
 
-from maskcodec._imagefiles import MASKS, PHOTOS, opened_image
 from maskcodec.data import _jsontext
 from maskcodec.errors import MaskCodecError
+from maskcodec.files.images import MASKS, PHOTOS, opened_image
 
 if TYPE_CHECKING:
     import numpy.typing as npt

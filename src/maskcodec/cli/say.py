@@ -20,10 +20,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, track
 from rich.table import Table
 from rich.text import Text
 
-from maskcodec._arrays import sides
 from maskcodec.cli.read import InputError
 from maskcodec.errors import MaskCodecError
-from maskcodec.figure import (
+from maskcodec.masks.arrays import sides
+from maskcodec.pictures.figure import (
     MOST_DRAWN,
     colour_of,
     drawable,
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from maskcodec._arrays import Mask
     from maskcodec.errors import Problem
-    from maskcodec.grid import Method
-    from maskcodec.region import Region
+    from maskcodec.masks.arrays import Mask
+    from maskcodec.masks.grid import Method
+    from maskcodec.text.regions import Region
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -7,7 +7,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec import coco
-from maskcodec._imagefiles import MOST_CLAIMED
 from maskcodec.cli import say
 from maskcodec.cli.coco import CocoFile, checked_claim, no_id
 from maskcodec.cli.codecs import decode_any
@@ -16,17 +15,18 @@ from maskcodec.cli.read import InputError
 from maskcodec.data._jsonfile import Stored, id_of, lines, shown, whole
 from maskcodec.data._jsontext import parsed
 from maskcodec.errors import DecodeError, MaskError
+from maskcodec.files.images import MOST_CLAIMED
+from maskcodec.masks.runs import united
 from maskcodec.metrics import BoxAccuracy, CIoU, GIoU, MIoU, NAcc, TAcc, measure
-from maskcodec.runs import united
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from maskcodec.cli.settings import AnyCodec
-    from maskcodec.grid import Method
-    from maskcodec.region import Region
-    from maskcodec.runs import RunMask
+    from maskcodec.masks.grid import Method
+    from maskcodec.masks.runs import RunMask
+    from maskcodec.text.regions import Region
 
 _KEYS = "id", "idx"  # what an id is called, where nobody says it
 _MASK = "segmentation"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
 
-from maskcodec._imagefiles import MOST_CLAIMED
 from maskcodec.cli.read import read_json
 from maskcodec.cli.say import spoken
-from maskcodec.codec import FILE_NAME, codec_ids, from_config, get_codec
 from maskcodec.errors import ConfigError
+from maskcodec.files.images import MOST_CLAIMED
+from maskcodec.text.codec import FILE_NAME, codec_ids, from_config, get_codec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,10 +13,10 @@ from array import array
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from maskcodec._files import open_regular
 from maskcodec.data import _jsontext
 from maskcodec.data._jsontext import DEEPEST, Deep, Text, parsed
 from maskcodec.errors import SourceError
+from maskcodec.files.regular import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

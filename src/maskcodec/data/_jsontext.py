@@ -8,8 +8,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from maskcodec._arrays import brief
 from maskcodec.errors import SourceError
+from maskcodec.masks.arrays import brief
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maskcodec._arrays import sides
-from maskcodec._imagefiles import LABEL_MAPS
 from maskcodec.data._pictures import opened_picture
 from maskcodec.errors import SourceError
-from maskcodec.runs import RunMask, run_mask
+from maskcodec.files.images import LABEL_MAPS
+from maskcodec.masks.arrays import sides
+from maskcodec.masks.runs import RunMask, run_mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from maskcodec._arrays import IntegerArray
+    from maskcodec.masks.arrays import IntegerArray
 
 MOST_RUNS = 1 << 22  # of equal pixels in a map; one of noise in 2048 x 2048 pixels has as many
 MOST_VALUES = 1 << 16

@@ -7,10 +7,10 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from maskcodec._arrays import brief
 from maskcodec.data._jsonfile import content, is_written, shown
 from maskcodec.data._jsontext import parsed
 from maskcodec.errors import SourceError
+from maskcodec.masks.arrays import brief
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from maskcodec._imagefiles import PHOTOS, opened_image
 from maskcodec.errors import SourceError
+from maskcodec.files.images import PHOTOS, opened_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

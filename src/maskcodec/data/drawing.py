@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from maskcodec._reading import shown
 from maskcodec.coco import read
 from maskcodec.data.labels import check_row
 from maskcodec.errors import LabelError, LostMaskError, MaskError
-from maskcodec.labelgrid import LabelGrid, cell_label
+from maskcodec.formats.labels.grid import LabelGrid, cell_label
+from maskcodec.text.problems import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from maskcodec._labelcodec import LabelCodec
-    from maskcodec.bricks import BSD
-    from maskcodec.codec import Codec, Lost
     from maskcodec.data.sample import Instance
+    from maskcodec.formats.bsd.codec import BSD
+    from maskcodec.formats.labels.codec import LabelCodec
+    from maskcodec.text.codec import Codec, Lost
 
 _HINT = 'sampling="keep" keeps it, lost="drop" leaves it out'
 

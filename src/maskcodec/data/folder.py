@@ -19,19 +19,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from maskcodec.codec import FILE_NAME
 from maskcodec.data._claim import claimed, partial_of
 from maskcodec.data._durable import UNFINISHED, sync, sync_folder, whole_file, write
 from maskcodec.data.formats import FormatName, Storage, dataset_card, dataset_info
 from maskcodec.data.shards import Counts
 from maskcodec.data.split import TRAIN, VAL
 from maskcodec.errors import BuildError
+from maskcodec.text.codec import FILE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from maskcodec.codec import Codec
     from maskcodec.data.shards import Shard
+    from maskcodec.text.codec import Codec
 
 Kind: TypeAlias = Literal["whole", "cut", "foreign"]
 

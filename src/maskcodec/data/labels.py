@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from maskcodec._arrays import brief
-from maskcodec._reading import shown
 from maskcodec.errors import LabelError
+from maskcodec.masks.arrays import brief
+from maskcodec.text.problems import shown
 
 if TYPE_CHECKING:
-    from maskcodec.codec import Codec
+    from maskcodec.text.codec import Codec
 
 Placeholders: TypeAlias = Literal["refuse", "clean"]
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from maskcodec.codec import Lost
 from maskcodec.data.labels import Placeholders
 from maskcodec.data.sample import Broken
 from maskcodec.data.templates import Templates
 from maskcodec.data.turns import Message, Turns
 from maskcodec.errors import ConfigError, MaskCodecError
-from maskcodec.grid import check_choice
+from maskcodec.masks.grid import check_choice
+from maskcodec.text.codec import Lost
 
 if TYPE_CHECKING:
-    from maskcodec.codec import Codec
     from maskcodec.data.sample import Sample
+    from maskcodec.text.codec import Codec
 
 
 _SHOWN = 200  # characters of a key that a message has

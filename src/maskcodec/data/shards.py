@@ -15,9 +15,9 @@ from maskcodec.data.split import TRAIN, VAL, split_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from maskcodec.codec import Codec
     from maskcodec.data.rows import Row, RowMaker
     from maskcodec.data.sample import Sample
+    from maskcodec.text.codec import Codec
 
 Item: TypeAlias = "tuple[Sample, ...] | Broken"
 
@@ -237,7 +237,7 @@ def _length(row: Row, tokenizer: str, codec: Codec) -> int:
 @lru_cache(maxsize=1)
 def _counter(tokenizer: str, codec: Codec) -> Any:
     """A tokenizer that has the codec's tokens."""
-    from maskcodec.tokenizer import extend_tokenizer
+    from maskcodec.tokenizers.extension import extend_tokenizer
     from maskcodec.vocabularies import load_tokenizer
 
     counter = load_tokenizer(tokenizer)

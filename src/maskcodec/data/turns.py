@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
-from maskcodec._reading import few, shown
 from maskcodec.data.drawing import Drawing, draw
 from maskcodec.data.labels import MOST_TEXT, Words, alike, check_length, check_row, usable
 from maskcodec.data.templates import filled
 from maskcodec.errors import LabelError, MaskError
-from maskcodec.spelling import SEG
+from maskcodec.formats.bsd.spelling import SEG
+from maskcodec.text.problems import few, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from maskcodec._imagefiles import PHOTOS, opened_image
 from maskcodec.errors import SourceError
+from maskcodec.files.images import PHOTOS, opened_image
 from maskcodec.hf._images import upright
 
 _MARK = "<image>"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from maskcodec._imagefiles import PHOTOS, opened_image
 from maskcodec.errors import MaskError
+from maskcodec.files.images import PHOTOS, opened_image
 
 
 def as_picture(image: Any) -> Image.Image:

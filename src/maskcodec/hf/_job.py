@@ -6,17 +6,17 @@ import copy
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from maskcodec._guide import Guide
 from maskcodec.errors import ConfigError
 from maskcodec.hf._ask import check_tokenizer, model_inputs
 from maskcodec.hf._likelihood import Likelihood, Watch
 from maskcodec.hf.answer import Answer, read_answer
 from maskcodec.hf.constrain import MaskLogitsProcessor
+from maskcodec.tokenizers.guide import Guide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from maskcodec._guide import Colours
+    from maskcodec.tokenizers.guide import Colours
     from maskcodec.tokens import TokenCodec
 
 # What generation does unless it is told otherwise. Many checkpoints ask for a penalty on repeating,

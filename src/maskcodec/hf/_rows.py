@@ -9,8 +9,8 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from maskcodec._anytokenizer import AnyTokenizer
-    from maskcodec.codec import Codec
+    from maskcodec.text.codec import Codec
+    from maskcodec.tokenizers.any import AnyTokenizer
 
 _SPREAD = 0.05  # of what rows differ by anyway: enough for bfloat16 to keep them apart
 _CHUNK = 8192  # rows; a matrix of 150,000 in float32 would be gigabytes

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from maskcodec._arrays import sides
 from maskcodec.errors import ConfigError
 from maskcodec.hf._prompts import Square
+from maskcodec.masks.arrays import sides
 
 if TYPE_CHECKING:
     from transformers import SamModel

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maskcodec.errors import Problem
-    from maskcodec.labelgrid import LabelGrid
-    from maskcodec.region import Region
+    from maskcodec.formats.labels.grid import LabelGrid
+    from maskcodec.text.regions import Region
     from maskcodec.tokens import TokenCodec
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import torch
 
 from maskcodec.errors import ConfigError, SourceError
-from maskcodec.grid import check_choice
 from maskcodec.hf._answers import adds_special, encoded, marked_spans, render, token_spans
 from maskcodec.hf._conversation import Pictures, read_row
+from maskcodec.masks.grid import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,18 +9,18 @@ import numpy as np
 import torch
 import transformers
 
-from maskcodec._guide import END, Guide
 from maskcodec.errors import ConfigError, DecodeError, VocabError
 from maskcodec.hf._rowmatch import RowMatch, as_rows
+from maskcodec.tokenizers.guide import END, Guide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from maskcodec._arrays import Index
-    from maskcodec._guide import State
     from maskcodec.hf._rowmatch import Rows
+    from maskcodec.masks.arrays import Index
+    from maskcodec.tokenizers.guide import State
 
     Ids = npt.NDArray[np.int64]
 

@@ -15,10 +15,10 @@ from maskcodec.hf.answer import Answer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from maskcodec._arrays import Cells
-    from maskcodec._guide import Colours, Guide
-    from maskcodec.region import Region
-    from maskcodec.stream import MaskStream
+    from maskcodec.formats.bsd.stream import MaskStream
+    from maskcodec.masks.arrays import Cells
+    from maskcodec.text.regions import Region
+    from maskcodec.tokenizers.guide import Colours, Guide
     from maskcodec.tokens import TokenCodec
 
 __all__ = ["Answer", "Progress", "generate", "stream"]

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from maskcodec.errors import ConfigError
-from maskcodec.grid import check_choice
+from maskcodec.masks.grid import check_choice
 from maskcodec.tokens import TokenCodec
 
 if TYPE_CHECKING:

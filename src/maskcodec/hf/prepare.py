@@ -9,18 +9,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from maskcodec._anytokenizer import AnyTokenizer
 from maskcodec.errors import ConfigError, VocabError
-from maskcodec.grid import check_choice
 from maskcodec.hf._rows import set_rows, untouched, word_shares
-from maskcodec.tokenizer import extend_tokenizer
+from maskcodec.masks.grid import check_choice
+from maskcodec.tokenizers.any import AnyTokenizer
+from maskcodec.tokenizers.extension import extend_tokenizer
 from maskcodec.tokens import TokenCodec
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from maskcodec.codec import Codec
+    from maskcodec.text.codec import Codec
 
 Init = Literal["semantic", "mean"]
 

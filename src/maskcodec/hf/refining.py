@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from transformers import AutoConfig, SamModel
 
-from maskcodec._arrays import brief, sides
-from maskcodec._inputs import as_mask
 from maskcodec.errors import ConfigError, MaskError
-from maskcodec.grid import check_choice
 from maskcodec.hf._images import as_picture
 from maskcodec.hf._prompts import Prompt, Square, central, scattered
 from maskcodec.hf._samimage import seen
-from maskcodec.region import Region
-from maskcodec.runs import RunMask
+from maskcodec.masks.arrays import brief, sides
+from maskcodec.masks.grid import check_choice
+from maskcodec.masks.inputs import as_mask
+from maskcodec.masks.runs import RunMask
+from maskcodec.text.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

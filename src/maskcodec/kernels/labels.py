@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from maskcodec.kernels.compiler import kernel, numbers
 
 if TYPE_CHECKING:
-    from maskcodec._arrays import Cells, Index, Mask
+    from maskcodec.masks.arrays import Cells, Index, Mask
 
 # What is found wrong. Records are (kind, byte position, row, what was found there).
 ROW_LONG, ROW_SHORT, ROW_MISSING, ROW_EXTRA = numbers(1, 2, 3, 4)

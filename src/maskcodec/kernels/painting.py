@@ -9,7 +9,7 @@ import numpy as np
 from maskcodec.kernels.compiler import kernel, numbers
 
 if TYPE_CHECKING:
-    from maskcodec._arrays import Cells, Index, Mask
+    from maskcodec.masks.arrays import Cells, Index, Mask
 
 _NIL, _UNSET, _FAR = numbers(0, -1, 1 << 60)
 _SURROUNDED = numbers(-9)[0]
@@ -316,7 +316,7 @@ def _nearest_iou(cells: Mask, target: Cells, area: int, index: Index) -> float:
 
 @kernel
 def _nearest(size: int, cells: int, index: Index) -> None:
-    """Write the pixel that each cell looks at, added up as `maskcodec.grid.nearest_index` does."""
+    """Write the pixel that each cell looks at, added up as `masks.grid.nearest_index` does."""
     step = size / cells
     x = step / 2
     for c in range(cells):

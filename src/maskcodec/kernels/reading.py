@@ -11,7 +11,7 @@ from maskcodec.kernels.compiler import kernel, numbers
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from maskcodec._arrays import Cells, Index, Mask
+    from maskcodec.masks.arrays import Cells, Index, Mask
 
     Starts: TypeAlias = npt.NDArray[np.bool_]
 

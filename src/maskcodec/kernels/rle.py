@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from maskcodec.kernels.compiler import kernel, numbers
 
 if TYPE_CHECKING:
-    from maskcodec._arrays import Index, Mask
+    from maskcodec.masks.arrays import Index, Mask
 
 # What is wrong in the counts of an RLE: a character that none has, a number that does not end, a
 # text that stops inside one, a count below 0, runs beyond the last pixel, and runs that stop before

@@ -15,7 +15,7 @@ import numpy as np
 from maskcodec.kernels.compiler import kernel, numbers
 
 if TYPE_CHECKING:
-    from maskcodec._arrays import Cells, Index, Mask
+    from maskcodec.masks.arrays import Cells, Index, Mask
 
 NEAREST, AREA, KEEP = numbers(0, 1, 2)
 SAMPLINGS = "nearest", "area", "keep"  # by these numbers
@@ -320,7 +320,7 @@ def sample_box_runs(
 
 @kernel
 def _nearest(size: int, cells: int, index: Index) -> None:
-    """Write the pixel that each cell looks at, added up as `maskcodec.grid.nearest_index` does."""
+    """Write the pixel that each cell looks at, added up as `masks.grid.nearest_index` does."""
     step = size / cells
     x = step / 2
     for c in range(cells):

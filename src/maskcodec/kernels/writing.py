@@ -9,7 +9,7 @@ import numpy as np
 from maskcodec.kernels.compiler import kernel, numbers
 
 if TYPE_CHECKING:
-    from maskcodec._arrays import Index, Mask
+    from maskcodec.masks.arrays import Index, Mask
 
 MAX_RUN = 63  # the longest run that has a brick
 SEPARATOR = 0

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from maskcodec._arrays import brief
 from maskcodec.errors import ConfigError, MaskError
+from maskcodec.masks.arrays import brief
+from maskcodec.masks.runs import RunMask, as_image_size
 from maskcodec.metrics.overlap import read_mask
 from maskcodec.metrics.tally import Metric, ratio
-from maskcodec.region import Region
-from maskcodec.runs import RunMask, as_image_size
+from maskcodec.text.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maskcodec._arrays import as_pixels, brief, sides
 from maskcodec.errors import ConfigError, MaskError
-from maskcodec.labelgrid import LabelGrid, named_values
+from maskcodec.formats.labels.grid import LabelGrid, named_values
+from maskcodec.masks.arrays import as_pixels, brief, sides
 from maskcodec.metrics.tally import Metric, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from maskcodec._arrays import IntegerArray
+    from maskcodec.masks.arrays import IntegerArray
 
 NO_CLASS = -1  # of a prediction, where it has none
 _COUNTED = 1 << 16  # values below are counted with a table, others by sorting

@@ -10,7 +10,7 @@ from maskcodec.metrics.overlap import Overlap, measure
 from maskcodec.metrics.tally import Metric, ratio
 
 if TYPE_CHECKING:
-    from maskcodec.grid import Method
+    from maskcodec.masks.grid import Method
 
 _ONE = 1 << 64  # an IoU of 1: whole numbers add up to the same in any order
 

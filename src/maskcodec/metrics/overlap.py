@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from maskcodec._arrays import brief, sides
-from maskcodec._inputs import as_mask
 from maskcodec.errors import MaskError
 from maskcodec.kernels import rle
-from maskcodec.region import Region
-from maskcodec.runs import RunMask, as_image_size, united
+from maskcodec.masks.arrays import brief, sides
+from maskcodec.masks.inputs import as_mask
+from maskcodec.masks.runs import RunMask, as_image_size, united
+from maskcodec.text.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from maskcodec._arrays import IntegerArray
-    from maskcodec.grid import Method
+    from maskcodec.masks.arrays import IntegerArray
+    from maskcodec.masks.grid import Method
 
 _LISTS = list, tuple
 

@@ -10,12 +10,12 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
-from maskcodec._arrays import brief
 from maskcodec.data._jsonfile import id_of, is_written, shown, whole
 from maskcodec.data.sample import Broken
 from maskcodec.errors import MaskError, SourceError
-from maskcodec.grid import check_choice
-from maskcodec.runs import as_image_size
+from maskcodec.masks.arrays import brief
+from maskcodec.masks.grid import check_choice
+from maskcodec.masks.runs import as_image_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,12 +23,12 @@ from maskcodec.data.sources._records import (
     size_of,
     text_of,
 )
-from maskcodec.grid import check_choice
+from maskcodec.masks.grid import check_choice
 
 if TYPE_CHECKING:
     import os
 
-    from maskcodec._arrays import Index
+    from maskcodec.masks.arrays import Index
 
 Partial: TypeAlias = Literal["drop", "keep"]
 

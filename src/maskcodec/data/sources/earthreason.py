@@ -16,7 +16,7 @@ from maskcodec.errors import SourceError
 if TYPE_CHECKING:
     import os
 
-    from maskcodec.runs import RunMask
+    from maskcodec.masks.runs import RunMask
 
 _QUESTIONS = ".json", ".txt"
 

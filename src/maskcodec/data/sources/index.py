@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maskcodec._files import is_file
 from maskcodec.data._labelmaps import read_index
 from maskcodec.data._names import read_names
 from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._records import Records, fail, joined
 from maskcodec.errors import SourceError
+from maskcodec.files.regular import is_file
 
 if TYPE_CHECKING:
     import os

@@ -22,12 +22,12 @@ from maskcodec.data.sources._records import (
     text_of,
 )
 from maskcodec.errors import SourceError
-from maskcodec.grid import check_choice
+from maskcodec.masks.grid import check_choice
 
 if TYPE_CHECKING:
     import os
 
-    from maskcodec.runs import RunMask
+    from maskcodec.masks.runs import RunMask
 
 View: TypeAlias = Literal["classes", "semantic"]
 

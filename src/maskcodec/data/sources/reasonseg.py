@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from maskcodec._files import is_file
 from maskcodec.coco import read
 from maskcodec.data._jsonfile import content, shown
 from maskcodec.data._jsontext import parsed
@@ -16,7 +15,8 @@ from maskcodec.data._pictures import picture_shape
 from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._records import RecordError, Records, as_object, fail, joined
 from maskcodec.errors import MaskError, SourceError
-from maskcodec.runs import RunMask, united
+from maskcodec.files.regular import is_file
+from maskcodec.masks.runs import RunMask, united
 
 if TYPE_CHECKING:
     from maskcodec.data.sample import Task

@@ -6,15 +6,15 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maskcodec._arrays import brief
-from maskcodec._files import is_file
-from maskcodec._reading import few
 from maskcodec.data._jsonfile import content, id_of, shown
 from maskcodec.data._pickle import read_pickle
 from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._instances import Instances
 from maskcodec.data.sources._records import Records, as_object, fail, joined, text_of
 from maskcodec.errors import SourceError
+from maskcodec.files.regular import is_file
+from maskcodec.masks.arrays import brief
+from maskcodec.text.problems import few
 
 if TYPE_CHECKING:
     import os

@@ -1,0 +1,1 @@
+"""Files of others: only regular ones, and images in named formats."""

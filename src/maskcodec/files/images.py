@@ -1,0 +1,106 @@
+"""Image files: opened in the formats that a caller names, up to a size that memory has room for."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO
+
+from maskcodec.errors import SourceError
+from maskcodec.files.regular import open_regular
+from maskcodec.masks.arrays import sides
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from PIL import Image
+
+MOST_CLAIMED = 1 << 27  # pixels of an image whose size is only a claim: a header's, --shape, COCO's
+LABEL_MAPS = ("PNG",)
+MASKS = ("PNG", "BMP", "TIFF")  # they keep each pixel's number
+PHOTOS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")  # Pillow's JPEG reads MPO as well
+# What other files begin with that are taken for images. Some of their readers start programs.
+_SIGNATURES = {
+    b"%!": "PostScript",
+    b"\xc5\xd0\xd3\xc6": "PostScript",
+    b"%PDF": "PDF",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"WEBP": "WEBP",
+    b"GIF8": "GIF",
+    b"8BPS": "Photoshop",
+    b"avif": "AVIF",
+    b"heic": "HEIC",
+    b"mif1": "HEIC",
+    b"<?xml": "XML",
+    b"<svg": "SVG",
+    b"<html": "HTML",
+    b"<!DOCTYPE": "HTML",
+}
+
+
+@contextmanager
+def opened_image(
+    source: Path | bytes, formats: tuple[str, ...], name: str, *, header: bool = False
+) -> Iterator[Image.Image]:
+    """An image of a file, whose pixels are decoded when they are asked for.
+
+    Parameters
+    ----------
+    source
+        The file, or what is in one.
+    formats
+        The formats that it may have, as Pillow calls them. No other reader looks at it.
+    name
+        What to call it in messages.
+    header
+        Whether nothing but the header is looked at, which may then claim any size.
+
+    Raises
+    ------
+    SourceError
+        It is no regular file, no image of these formats, too large, or cannot be read; also where
+        whoever has the image finds that, by any error.
+    OSError
+        There is no such file, or it cannot be opened.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    with _stream(source) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what cannot be read at all is an error
+        try:
+            with Image.open(file, formats=formats) as image:
+                if not header and image.height * image.width > MOST_CLAIMED:
+                    claim = sides((image.height, image.width))
+                    raise SourceError(
+                        f"{name} claims {claim} pixels; up to {MOST_CLAIMED:,} are read"
+                    )
+                yield image
+        except SourceError:
+            raise
+        except UnidentifiedImageError:
+            raise SourceError(f"{name} {_unknown(file, formats)}") from None
+        except Exception as error:  # Pillow's readers raise many kinds on broken files
+            raise SourceError(f"{name} is not an image that can be read: {error}") from error
+
+
+def _stream(source: Path | bytes) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else open_regular(source)
+
+
+def _unknown(file: BinaryIO, formats: tuple[str, ...]) -> str:
+    """What is wrong with a file that Pillow finds none of some formats in."""
+    file.seek(0)
+    start = file.read(12)
+    if start[:4] == b"RIFF" or start[4:8] == b"ftyp":  # the kind stands behind the length
+        start = start[8:]
+    kind = next((kind for mark, kind in _SIGNATURES.items() if start.startswith(mark)), "")
+    expected = " or ".join(filter(None, (", ".join(formats[:-1]), formats[-1])))
+    if kind in formats:
+        return f"is not an image that can be read: it begins as {kind}, but its header is broken"
+    return f"is not a {expected} image" + f"; it seems to be {kind}" * bool(kind)

@@ -1,0 +1,70 @@
+"""Files: only regular ones are opened, since a pipe may never answer and a device never end."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, BinaryIO
+
+from maskcodec.errors import SourceError
+from maskcodec.masks.arrays import brief
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A file to read bytes from. A link is followed.
+
+    Raises
+    ------
+    SourceError
+        It is no regular file, which is found out without waiting for it; or no file can have such
+        a name.
+    OSError
+        It cannot be opened.
+    """
+    try:
+        mode = path.stat().st_mode
+    except ValueError as error:
+        raise SourceError(f"{brief(str(path))} is no name of a file: {error}") from None
+    _check(path, mode)  # opening a device may do something to it
+    file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115, the caller closes it
+    try:
+        _check(path, os.fstat(file.fileno()).st_mode)  # it may be another file by now
+    except SourceError:
+        file.close()
+        raise
+    return file
+
+
+def is_file(entry: os.DirEntry[str] | Path) -> bool:
+    """Whether what a folder lists is a regular file, or a link to one.
+
+    A link that leads nowhere counts as well: whoever opens it says that it is missing.
+    """
+    try:
+        if not entry.is_symlink():
+            return entry.is_file()
+        return stat.S_ISREG(entry.stat().st_mode)
+    except OSError:
+        return True
+
+
+def _check(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "of another kind")
+        hint = ": save what it gives in a file" if stat.S_ISFIFO(mode) else ""
+        raise SourceError(f"{path} is {kind}, and only a regular file is read{hint}")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has none

@@ -1,0 +1,1 @@
+"""The formats, one folder each, whole: settings, text, ids, guide, grammar."""

@@ -1,0 +1,168 @@
+"""What may come next in B-SD: label, box, and only bricks and repeats that still fit it."""
+
+from __future__ import annotations
+
+from codecs import getincrementaldecoder
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from maskcodec.errors import ConfigError
+from maskcodec.formats.bsd.guide_box import BoxGuide, BoxState, finished
+from maskcodec.formats.bsd.guide_rows import RowGuide
+from maskcodec.formats.bsd.spelling import BOX, BOX_END, REF, REF_END, SEG
+from maskcodec.tokenizers.guide import END, FREE, Guide, State
+from maskcodec.tokenizers.spelling import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maskcodec.formats.bsd.codec import BSD
+    from maskcodec.formats.bsd.vocab import BrickVocab
+    from maskcodec.masks.arrays import Index
+    from maskcodec.tokenizers.guide import GuideOptions, GuideWords
+
+_LABEL, _LISTED, _BOX_TAG, _BOX, _SEG_TAG, _ROWS = (
+    "label",
+    "listed",
+    "<box>",
+    "box",
+    "<seg>",
+    "rows",
+)
+
+
+class BrickGuide(Guide):
+    """The automaton of B-SD with bricks.
+
+    States are (FREE, instances so far, end of the text), (LABEL, instances, half a letter or None
+    once it shows anything, end of the text), (LISTED, instances, node), (BOX_TAG, instances),
+    (BOX, instances, `BoxState`), (SEG_TAG, instances, box), (ROWS, instances, `RowState`) and
+    (END,).
+
+    Parameters
+    ----------
+    codec, vocab
+        The codec and its ids.
+    tokens, options
+        The tokens to choose from, and what was asked for.
+    labels
+        The ids of each label to choose from; None for any label.
+    """
+
+    def __init__(
+        self,
+        codec: BSD,
+        vocab: BrickVocab,
+        tokens: GuideWords,
+        options: GuideOptions,
+        *,
+        labels: Sequence[Sequence[int]] | None,
+    ) -> None:
+        words = codec.words()
+        self._tags = [vocab.words[tag] for tag in words.tags]
+        self._only = [frozen(np.array([tag], np.int64)) for tag in self._tags]
+        self._instances = options.instances
+        self._box = BoxGuide(tokens.pieces, tokens.continuing, codec.canvas)
+        self._rows = RowGuide(codec, vocab, alternate=options.colours == "alternate")
+        self._pieces = tokens.pieces
+        self._tree = None if labels is None else _tree(labels, self._tags[REF_END])
+        self._label_text = tokens.within
+        super().__init__(tokens, options)
+        for state in (self._outset(), (_LABEL, 0, b"", b""), (_LABEL, 0, None, b"")):
+            self.options(state)  # the long lists, so that no answer has to wait for them
+
+    def options(self, state: State) -> Index:
+        """The ids that may come next in a state: int64, sorted, read-only, never empty."""
+        phase = state[0]
+        if phase == _ROWS:
+            return self._rows.options(state[2])
+        if phase == FREE:
+            more = self._instances is None or state[1] < self._instances
+            also = (self._tags[REF],) if more else ()
+            if state[1] or not self._text.silent:
+                also = (*also, *sorted(self._ends))
+            return self._text.options(state[2], also)
+        if phase == _LABEL:
+            also = (self._tags[REF_END],) if state[2] is None else ()
+            return self._label_text.options(state[3], also)
+        if phase == _LISTED:
+            assert self._tree is not None
+            return self._tree[state[2]][1]
+        if phase == _BOX:
+            done = finished(state[2])
+            return self._only[BOX_END] if done else self._box.options(state[2])
+        tag = {_BOX_TAG: BOX, _SEG_TAG: SEG}.get(phase)
+        return self._after if tag is None else self._only[tag]
+
+    def _outset(self) -> State:
+        return FREE, 0, b""
+
+    def _step(self, state: State, number: int) -> State | None:
+        phase, count = state[0], state[-1] if state[0] == END else state[1]
+        after: State | None = None
+        if phase == _ROWS:
+            following = self._rows.step(state[2], number)
+            if following is not None:
+                after = _ROWS, count, following
+            elif self._rows.ends(state[2], number):
+                after = FREE, count + 1, self._text.behind
+        elif phase == FREE:
+            if number != self._tags[REF]:
+                after = self._step_text(state, number)
+            elif self._instances is None or count < self._instances:
+                after = (_LABEL, count, b"", b"") if self._tree is None else (_LISTED, count, 0)
+        elif phase == _LABEL:
+            if number != self._tags[REF_END]:
+                end = self._label_text.step(state[3], number)
+                if end is not None:
+                    after = _LABEL, count, _unshown(state[2], self._pieces[number]), end
+            elif state[2] is None:
+                after = _BOX_TAG, count
+        elif phase == _LISTED:
+            assert self._tree is not None
+            node = self._tree[state[2]][0].get(number)
+            if node is not None:
+                after = (_BOX_TAG, count) if number == self._tags[REF_END] else (phase, count, node)
+        elif phase == _BOX_TAG:
+            after = (_BOX, count, BoxState()) if number == self._tags[BOX] else None
+        elif phase == _BOX:
+            box = state[2]
+            if finished(box):
+                after = (_SEG_TAG, count, box.done) if number == self._tags[BOX_END] else None
+            else:
+                spelled = self._box.step(box, number)
+                after = None if spelled is None else (_BOX, count, spelled)
+        elif phase == _SEG_TAG:
+            begun = _ROWS, count, self._rows.start(state[2])
+            after = begun if number == self._tags[SEG] else None
+        elif number in self._after:
+            after = state
+        return after
+
+
+def _unshown(before: bytes | None, piece: bytes) -> bytes | None:
+    """What a label that shows nothing yet ends in: the bytes of half a letter.
+
+    None once it shows anything but white space.
+    """
+    if before is None:
+        return None
+    decoder = getincrementaldecoder("utf-8")("ignore")
+    return None if decoder.decode(before + piece).strip() else decoder.getstate()[0]
+
+
+def _tree(labels: Sequence[Sequence[int]], end: int) -> list[tuple[dict[int, int], Index]]:
+    """The labels as a tree of ids: for each node the next ones, and those sorted."""
+    if not labels:
+        raise ConfigError("labels must have at least one label to choose from, got none")
+    children: list[dict[int, int]] = [{}]
+    for label in labels:
+        node = 0
+        for number in label:
+            if number not in children[node]:
+                children[node][number] = len(children)
+                children.append({})
+            node = children[node][number]
+        children[node][end] = node
+    return [(nodes, frozen(np.array(sorted(nodes), np.int64))) for nodes in children]

@@ -1,0 +1,194 @@
+"""The digits of a box, however a tokenizer splits them: an automaton over their bytes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from maskcodec.errors import VocabError
+from maskcodec.tokenizers.spelling import frozen
+
+if TYPE_CHECKING:
+    from maskcodec.masks.arrays import Index
+
+_PIECE = re.compile(rb" ?(?:[0-9\[\]]+ ?)*")
+_MIXED = re.compile(rb"[0-9] | [0-9]")
+_OPENING, _CLOSING, _SPACE, _ZERO = b"[] 0"
+_CLOSE, _CLOSING_NEXT, _DONE = 4, 5, 6  # after the four numbers
+_REMEMBERED = 20_000  # states whose tokens are known
+
+
+class BoxState(NamedTuple):
+    """How far a box is written.
+
+    Attributes
+    ----------
+    place
+        -2 and -1 before the brackets, 0 .. 3 in a number, 4 .. 6 behind the last one.
+    number
+        The digits of the present number as a number, -1 where it is not begun.
+    spaced
+        Whether the last byte was a space.
+    done
+        The numbers before it.
+    """
+
+    place: int = -2
+    number: int = -1
+    spaced: bool = False
+    done: tuple[int, ...] = ()
+
+
+_NOTHING = BoxState()
+
+
+class BoxGuide:
+    """Which tokens may come next between ``<box>`` and ``</box>``.
+
+    Parameters
+    ----------
+    pieces
+        The tokens of the vocabulary and their bytes.
+    continuing
+        Those that only continue a word, and are not decoded as such behind a tag.
+    canvas
+        (rows, columns), of cells or of bins: 0 <= x1 <= x2 < columns and 0 <= y1 <= y2 < rows.
+
+    Raises
+    ------
+    VocabError
+        A digit or a bracket has no token of its own, so that a box might not be finished.
+    """
+
+    def __init__(
+        self, pieces: dict[int, bytes], continuing: frozenset[int], canvas: tuple[int, int]
+    ) -> None:
+        rows, columns = canvas
+        self._limits = columns, rows, columns, rows
+        tokens = {n: p for n, p in pieces.items() if p and len(p) < 20 and _PIECE.fullmatch(p)}
+        have = set(tokens.values())
+        digits = {str(digit).encode() for digit in range(10)}
+        brackets = [b"[" in have or b" [" in have, b"]" in have or b" ]" in have]
+        begun = b" " in have or all(b" " + digit in have for digit in digits)
+        if not (digits <= have and all(brackets) and begun):
+            raise VocabError(
+                "a guide needs a token for every digit, for [ and ] and for the space between "
+                "numbers, which this tokenizer does not have"
+            )
+        self._tokens = tokens
+        self._continuing = continuing
+        self._digits: list[list[int]] = [[] for _ in range(10)]
+        self._numbers: dict[int, bytes] = {}  # that begin with a digit and go on
+        self._others: dict[int, bytes] = {}
+        for number, piece in tokens.items():
+            if piece in digits:
+                self._digits[int(piece)].append(number)
+            else:
+                (self._numbers if piece[:1] in digits else self._others)[number] = piece
+        self._ends: dict[tuple[int, bool, bool, bool], list[int]] = {}
+        # Where no token joins a digit and a space, the next number's limits do not matter yet.
+        self._mixed = any(_MIXED.search(piece) for piece in tokens.values())
+        self._known: dict[tuple[int, ...], Index] = {}
+
+    def step(self, state: BoxState, number: int) -> BoxState | None:
+        """The state after a token, or None where it may not come."""
+        piece = self._tokens.get(number)
+        if piece is None or (state == _NOTHING and number in self._continuing):
+            return None
+        return self._spell(state, piece)
+
+    def options(self, state: BoxState) -> Index:
+        """The tokens that may come, sorted; none where the box is finished."""
+        low = self._lowest(state.place, state.done)
+        key = (*state[:3], *(state.done if self._mixed else (low,)))
+        ids = self._known.get(key)
+        if ids is None:
+            found = [*self._behind(state), *self._allowed(state, self._numbers)]
+            if 0 <= state.place < _CLOSE and state.number != 0:
+                begun = max(10 * state.number, 0)
+                for digit, numbers in enumerate(self._digits):
+                    if self._may_become(state.place, begun + digit, state.done):
+                        found += numbers
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            ids = self._known[key] = frozen(np.array(sorted(found), np.int64))
+        return ids
+
+    def _behind(self, state: BoxState) -> list[int]:
+        """The tokens that begin with a space or a bracket and may come."""
+        begun = state.number >= 0
+        if begun and state.place < _CLOSE and not self._fits(state.place, state.number, state.done):
+            return []
+        if self._mixed:
+            return self._allowed(state, self._others)
+        key = state.place, begun, state.spaced, state == _NOTHING
+        if key not in self._ends:  # whatever the numbers are
+            self._ends[key] = self._allowed(state, self._others)
+        return self._ends[key]
+
+    def _allowed(self, state: BoxState, tokens: dict[int, bytes]) -> list[int]:
+        return [
+            number
+            for number, piece in tokens.items()
+            if self._spell(state, piece) is not None
+            and not (state == _NOTHING and number in self._continuing)
+        ]
+
+    def _spell(self, state: BoxState, piece: bytes) -> BoxState | None:
+        if piece == b" " and not (0 <= state.place < 3 and state.number >= 0):
+            return None  # or spaces would never end
+        place, number, spaced, done = state
+        for byte in piece:
+            if byte == _SPACE:
+                if spaced:
+                    return None
+                if number >= 0:
+                    if not self._fits(place, number, done):
+                        return None
+                    place, number, done = place + 1, -1, (*done, number)
+                spaced = True
+                continue
+            if byte == _OPENING:
+                if place >= 0:
+                    return None
+                place += 1
+            elif byte == _CLOSING:
+                if number >= 0 and place == 3 and self._fits(place, number, done):
+                    place, number, done = _CLOSING_NEXT, -1, (*done, number)
+                elif place in (_CLOSE, _CLOSING_NEXT):
+                    place += 1
+                else:
+                    return None
+            else:
+                if not 0 <= place < _CLOSE or number == 0:
+                    return None
+                number = max(10 * number, 0) + byte - _ZERO
+                if not self._may_become(place, number, done):
+                    return None
+            spaced = False
+        return BoxState(place, number, spaced, done)
+
+    def _lowest(self, place: int, done: tuple[int, ...]) -> int:
+        return done[place - 2] if place in (2, 3) else 0
+
+    def _fits(self, place: int, number: int, done: tuple[int, ...]) -> bool:
+        return self._lowest(place, done) <= number < self._limits[place]
+
+    def _may_become(self, place: int, number: int, done: tuple[int, ...]) -> bool:
+        """Whether a number that begins like this fits: 1 may become 12."""
+        low, high = self._lowest(place, done), self._limits[place]
+        last = number
+        while number < high:
+            if last >= low:
+                return True
+            if number == 0:
+                return False
+            number, last = 10 * number, 10 * last + 9
+        return False
+
+
+def finished(state: BoxState) -> bool:
+    """Whether nothing but ``</box>`` may come."""
+    return state.place == _DONE

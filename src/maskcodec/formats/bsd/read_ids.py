@@ -1,0 +1,189 @@
+"""Ids of B-SD under a reader: at once where nothing is wrong, else as the reader of text does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+import numpy as np
+
+from maskcodec.formats.bsd.read_text import InstanceReader, cut, plain_box, repaired_box
+from maskcodec.kernels import reading as k
+from maskcodec.text.problems import Reading
+from maskcodec.text.regions import drawn_region
+from maskcodec.tokenizers.ids import padding, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from maskcodec.errors import Problem
+    from maskcodec.formats.bsd.codec import BSD
+    from maskcodec.formats.bsd.read_text import Box
+    from maskcodec.formats.bsd.spelling import Spelling
+    from maskcodec.formats.bsd.vocab import BrickVocab
+    from maskcodec.masks.arrays import Index, Mask
+    from maskcodec.masks.frame import BoxFrame
+    from maskcodec.text.regions import Region
+    from maskcodec.tokenizers.any import AnyTokenizer
+
+    _Room: TypeAlias = tuple[Index, bytearray, Mask]
+
+T = TypeVar("T")
+
+_CACHED = 4096  # labels and boxes that are remembered
+_CACHED_BYTES = 800  # more than 100 ids are no class name: a cache of them would be a leak
+
+
+class IdReading(Reading):
+    """Ids under a reader: a tag or a brick is its id, never the pieces that spell it.
+
+    Parameters
+    ----------
+    ids
+        int64 (n,), padding included.
+    tokenizer, vocab
+        What the ids mean.
+    """
+
+    unit = "id"
+
+    def __init__(
+        self, ids: Index, tokenizer: AnyTokenizer, vocab: BrickVocab, *, strict: bool
+    ) -> None:
+        kept = ~padding(ids, vocab)
+        self.ids = ids[kept]
+        self._where = np.append(np.flatnonzero(kept), len(ids))
+        self._tokenizer = tokenizer
+        self._vocab = vocab
+        super().__init__(len(self.ids), strict=strict)
+
+    def slice(self, start: int, stop: int) -> str:
+        """The text of some ids."""
+        return text_of(self.ids[start:stop], self._tokenizer, self._vocab)
+
+    def excerpt(self, start: int, stop: int) -> str:
+        """The beginning of that text, for a message."""
+        return self.slice(start, min(stop, start + 80))[:80]
+
+    def places(self, positions: list[int]) -> list[int]:
+        """Positions among all ids, padding included."""
+        counted: list[int] = self._where[positions].tolist()
+        return counted
+
+    def regions(
+        self, words: Spelling, canvas: tuple[int, int], separated: bool, frame: BoxFrame | None
+    ) -> list[Region]:
+        """The regions of the ids; what is wrong with them is reported."""
+        kinds = self._vocab.kinds
+        symbols = cut(len(self.ids), lambda *room: k.scan_ids(self.ids, kinds, *room))
+        return InstanceReader(self, symbols, words, canvas, separated, frame).read()
+
+
+class _Known(dict[bytes, T]):
+    """What ids say, by their bytes; remembered where it is short.
+
+    Half the time of `functools.lru_cache`, and that needs a function around it that leaves out
+    what is long.
+    """
+
+    def __init__(self, read: Callable[[bytes], T]) -> None:
+        self._read = read
+
+    def __missing__(self, data: bytes) -> T:
+        value = self._read(data)
+        if len(data) <= _CACHED_BYTES:
+            if len(self) >= _CACHED:
+                self.clear()
+            self[data] = value
+        return value
+
+
+def _new_room(most: tuple[int, int]) -> _Room:
+    """What `reading.read_instance` writes to: what it found, and the cells, as array and bytes."""
+    drawn = bytearray(most[0] * most[1] + k.BLOCK)
+    return np.zeros(13, np.int64), drawn, np.frombuffer(drawn, np.uint8)
+
+
+class BrickReader:
+    """Reads the instances of ids, at once where nothing is wrong with them.
+
+    Parameters
+    ----------
+    codec, tokenizer, vocab
+        The codec, and what the tokenizer makes of it.
+    """
+
+    def __init__(self, codec: BSD, tokenizer: AnyTokenizer, vocab: BrickVocab) -> None:
+        self._tokenizer = tokenizer
+        self._vocab = vocab
+        self._words = codec.words()
+        self._canvas, self._most = codec.canvas, codec.most_cells
+        self.frame, self.kind = codec.box_frame, codec.frame
+        self.separated = vocab.separated
+        settings = *codec.canvas, self.separated, self.frame is not None, *codec.most_cells
+        self._tables = np.array([*settings, *vocab.pieces], np.int64)
+        self._rooms: list[_Room] = []
+        self._labels = _Known(self._read_label)
+        self._boxes = _Known(self._read_box)
+
+    def read(self, ids: Index) -> list[Region] | None:
+        """The regions of ids that hold whole, exact instances; None for all others."""
+        try:
+            room = self._rooms.pop()
+        except IndexError:  # all of them are with other threads
+            room = _new_room(self._most)
+        regions = self._read(ids, room)
+        self._rooms.append(room)
+        return regions
+
+    def _read(self, ids: Index, room: _Room) -> list[Region] | None:
+        found, drawn, cells = room
+        regions: list[Region] = []
+        kinds, tables = self._vocab.kinds, self._tables
+        at = 0
+        while at < len(ids):
+            start = at
+            at = k.read_instance(ids, start, kinds, tables, found, cells)
+            if at == -2:
+                box = self.box(ids[found[2] + 1 : found[3]])
+                if box is None:
+                    return None
+                found[6:11] = *box, 1
+                at = k.read_instance(ids, start, kinds, tables, found, cells)
+            if at <= 0:
+                return None if at < 0 else regions
+            ref, ref_end, _, _, _, _, x1, y1, x2, y2, _, *shape = found.tolist()
+            label = self._labels[ids[ref + 1 : ref_end].tobytes()]
+            if label is None:
+                return None
+            # A slice of a bytearray is a copy, and takes half as long as an array's.
+            own = np.ndarray(shape, np.uint8, drawn[: shape[0] * shape[1]])
+            regions.append(drawn_region(label, (x1, y1, x2, y2), self._canvas, self.kind, own))
+        return regions
+
+    def reading(self, ids: Index, *, strict: bool) -> tuple[list[Region], list[Problem]]:
+        """The regions of any ids, and what is wrong with them, which is raised when strict."""
+        reading = IdReading(ids, self._tokenizer, self._vocab, strict=strict)
+        regions = reading.regions(self._words, self._canvas, self.separated, self.frame)
+        return regions, reading.problems()
+
+    def box(self, ids: Index) -> Box | None:
+        """The box that ids between their tags say, where nothing is wrong with it."""
+        return self._boxes[ids.tobytes()]
+
+    def repaired_box(self, ids: Index) -> Box | None:
+        """The box that any ids between their tags say, padding among them, if they say one."""
+        return repaired_box(self.text(ids), self._canvas)[0]
+
+    def text(self, ids: Index) -> str:
+        """The text of ids, without padding."""
+        return text_of(ids[~padding(ids, self._vocab)], self._tokenizer, self._vocab)
+
+    def _read_label(self, data: bytes) -> str | None:
+        label = self._text(data).strip()
+        return label if label and not self._words.forbidden.search(label) else None
+
+    def _read_box(self, data: bytes) -> Box | None:
+        return plain_box(self._text(data), self._canvas)
+
+    def _text(self, data: bytes) -> str:
+        return text_of(np.frombuffer(data, np.int64), self._tokenizer, self._vocab)

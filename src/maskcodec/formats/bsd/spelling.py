@@ -1,0 +1,168 @@
+"""How B-SD is spelled: tags, bricks and repeats, as text, as tables for the kernels."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from maskcodec.errors import ConfigError, LabelError
+from maskcodec.kernels.writing import MAX_RUN
+from maskcodec.masks.arrays import packed
+from maskcodec.text.codec import check_apart, overlap
+from maskcodec.text.problems import check_label, shown
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from maskcodec.masks.arrays import Index, Mask
+
+Box: TypeAlias = tuple[int, int, int, int]
+
+REPEATS = range(MAX_RUN + 1, 2 * MAX_RUN + 1)  # the runs that stand for 1 .. 63 copies of a row
+_CACHED_LABEL = 100  # longer ones are no class names: a cache of them would be a leak
+REF, REF_END, BOX, BOX_END, SEG, SEG_END = range(6)
+
+
+@dataclass(frozen=True, eq=False)
+class Spelling:
+    """The strings of one B-SD codec, checked so that no text can be read in two ways.
+
+    Attributes
+    ----------
+    tags
+        ``<ref> </ref> <box> </box> <seg> </seg>`` or what stands for them.
+    bricks
+        The spelling of a foreground and of a background brick, ``{}`` for the number; where rows
+        may be repeated, also that of a repeat.
+    pieces, bounds, starts
+        What `reading.scan` looks for.
+    table, table_bounds
+        What `writing.spell` writes: the bytes of the runs -63 .. 63, and of repeats.
+    """
+
+    tags: tuple[str, ...]
+    bricks: tuple[str, ...]
+    forbidden: re.Pattern[str]
+    pieces: Mask
+    bounds: Index
+    starts: npt.NDArray[np.bool_]
+    table: Mask
+    table_bounds: Index
+    longest: int
+
+    @property
+    def repeats(self) -> bool:
+        """Whether rows may be repeated."""
+        return len(self.bricks) > 2
+
+    def runs(self) -> list[int]:
+        """All runs that have a brick: foreground, background, and repeats of a row."""
+        bricks = [*range(1, MAX_RUN + 1), *range(-1, -MAX_RUN - 1, -1)]
+        return [*bricks, *REPEATS] if self.repeats else bricks
+
+    def brick(self, run: int) -> str:
+        """The brick for a run: positive for foreground, negative for background, or a repeat."""
+        return _named(self.bricks, run)
+
+    def instance(self, label: str, box: Box, rows: str) -> str:
+        """An instance: its label, its box (x1, y1, x2, y2), and its rows as text."""
+        ref, ref_end, box_tag, box_end, seg, seg_end = self.tags
+        corners = f"[[{' '.join(map(str, box))}]]"
+        return f"{ref}{label}{ref_end}{box_tag}{corners}{box_end}{seg}{rows}{seg_end}"
+
+    def is_beginning(self, tail: str) -> bool:
+        """Whether a brick or the closing ``</seg>`` could begin with this."""
+        symbols = [self.tags[SEG_END]]
+        symbols += map(self.brick, self.runs())
+        return any(symbol.startswith(tail) for symbol in symbols)
+
+
+@lru_cache(maxsize=64)
+def checked_spelling(tags: tuple[str, ...], bricks: tuple[str, ...]) -> Spelling:
+    """The checked spelling with these tags and bricks.
+
+    Raises
+    ------
+    ConfigError
+        A brick has no ``{}`` or a digit beside it, white space stands in a tag or a brick, or
+        two of them overlap, so that one text could be cut in two ways.
+    """
+    parts = [_brick_parts(brick) for brick in bricks]
+    _check_bricks(tags, parts)
+    pieces, bounds = packed([*tags, *(piece for part in parts for piece in part)])
+    starts = np.zeros(256, np.bool_)
+    beginnings = [*range(len(tags)), *range(len(tags), len(bounds) - 1, 2)]  # no suffix is one
+    starts[pieces[bounds[beginnings]]] = True
+    runs = [*range(-MAX_RUN, MAX_RUN + 1), *(REPEATS if len(bricks) > 2 else ())]
+    names = [_named(bricks, run) if run else "\n" for run in runs]
+    table, table_bounds = packed(names)
+    number = "(?:6[0-3]|[1-5][0-9]|[1-9])"  # the longest first: the error names it whole
+    patterns = [re.escape(tag) for tag in tags]
+    patterns += [re.escape(prefix) + number + re.escape(suffix) for prefix, suffix in parts]
+    return Spelling(
+        tags=tags,
+        bricks=bricks,
+        forbidden=re.compile("|".join(patterns)),
+        pieces=pieces,
+        bounds=bounds,
+        starts=starts,
+        table=table,
+        table_bounds=table_bounds,
+        longest=int(np.diff(table_bounds).max()),
+    )
+
+
+def _named(bricks: tuple[str, ...], run: int) -> str:
+    if run > MAX_RUN:
+        return bricks[2].replace("{}", str(run - MAX_RUN))
+    return bricks[run < 0].replace("{}", str(abs(run)))
+
+
+def instance_label(label: str, words: Spelling) -> str:
+    """A label as it stands between its tags: stripped, and refused where it would break them."""
+    if isinstance(label, str) and len(label) <= _CACHED_LABEL:
+        return _instance_label(label, words)
+    return _instance_label.__wrapped__(check_label(label), words)
+
+
+@lru_cache(maxsize=4096)
+def _instance_label(label: str, words: Spelling) -> str:
+    stripped = check_label(label)
+    clash = words.forbidden.search(stripped)
+    if clash:
+        raise LabelError(
+            f"label {shown(label)} holds {clash.group()!r}, which stands for a tag or a brick and "
+            "would be cut out of it; remove or replace it"
+        )
+    return stripped
+
+
+def _brick_parts(brick: str) -> tuple[str, str]:
+    prefix, found, suffix = brick.partition("{}")
+    if not found or "{}" in suffix or not prefix:
+        raise ConfigError(
+            f"a brick is spelled with some text and one {{}} for its number, got {brick!r}"
+        )
+    if prefix[-1].isdecimal() or suffix[:1].isdecimal():
+        raise ConfigError(f"no digit may stand beside the number of a brick, got {brick!r}")
+    return prefix, suffix
+
+
+def _check_bricks(tags: tuple[str, ...], parts: list[tuple[str, str]]) -> None:
+    """Refuse bricks that overlap a tag, and tags that look like a brick, whatever its number."""
+    check_apart([*tags, *(f"{prefix}1{suffix}" for prefix, suffix in parts)])
+    for tag in tags:
+        for prefix, suffix in parts:
+            bricks = [f"{prefix}{n}{suffix}" for n in range(1, MAX_RUN + 1)]
+            like = re.compile(re.escape(prefix) + "[0-9]+" + re.escape(suffix))
+            clash = [b for b in bricks if tag in b or overlap(b, tag) or overlap(tag, b)]
+            if clash or like.search(tag):
+                brick = clash[0] if clash else bricks[0]
+                raise ConfigError(
+                    f"{tag!r} and {brick!r} cannot both be in use: one contains or overlaps the "
+                    "other, so that a text could be read in two ways; choose another spelling"
+                )

@@ -1,0 +1,132 @@
+"""The writer of B-SD as ids: from masks to what a tokenizer would make of their text."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from maskcodec.formats.bsd.spelling import REF, REF_END, instance_label
+from maskcodec.kernels import writing
+from maskcodec.masks.arrays import as_bytes, bounds, is_plain
+from maskcodec.masks.grid import Sampling, every_cell, nearest_pixels, sample_mask, sampled
+from maskcodec.tokenizers.vocab import label_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maskcodec.formats.bsd.codec import BSD
+    from maskcodec.formats.bsd.vocab import BrickVocab
+    from maskcodec.masks.arrays import Index, IntegerArray, Mask
+    from maskcodec.masks.frame import BoxFrame, BoxSampling
+    from maskcodec.masks.runs import RunMask
+    from maskcodec.tokenizers.any import AnyTokenizer
+
+_CACHED = 4096  # labels that are remembered
+_CACHED_LENGTH = 100  # longer ones are no class names: a cache of them would be a leak
+_CHUNK = 256  # masks whose cells are held at once
+_USUAL = 512  # ids of a mask for which a batch has room to begin with
+_NO_PLACES = np.empty((0, 10), np.int64)
+
+
+class BrickWriter:
+    """Writes instances as ids, where a box is the sum of its numbers.
+
+    Parameters
+    ----------
+    codec, tokenizer, vocab
+        The codec, and what the tokenizer makes of it; `vocab` has ``tables``.
+    """
+
+    def __init__(self, codec: BSD, tokenizer: AnyTokenizer, vocab: BrickVocab) -> None:
+        self._canvas, self._frame = codec.canvas, codec.box_frame
+        self._sampling = codec.sampling
+        self._tokenizer = tokenizer
+        self._vocab = vocab
+        self._words = codec.words()
+        self._label = lru_cache(_CACHED)(self._label_ids)
+        rows, columns = codec.most_cells
+        self._scratch = rows * (columns + 2) + rows * (columns + 1)  # edges, and runs
+        assert vocab.tables is not None
+        self._tables = vocab.tables
+
+    def one(self, mask: IntegerArray | RunMask, label: str) -> Index:
+        """The ids of one mask; none where no cell of it is left."""
+        name = self.label(label)
+        if self._frame is not None:
+            masks = as_bytes(mask)[None] if isinstance(mask, np.ndarray) else [mask]
+            return self._write_framed(self._frame, masks, name)[0]
+        pixels, ys, xs = sampled(mask, self._canvas, cast("Sampling", self._sampling))
+        return self._write_cells(pixels[None], ys, xs, name)[0]
+
+    def many(self, masks: Any, labels: Sequence[str]) -> tuple[Index, Index]:
+        """The ids of masks, one after another, and where each one's begin and end.
+
+        ``masks`` is an array (N, height, width), or a list of what `sample_mask` takes.
+        """
+        canvas, frame = self._canvas, self._frame
+        if isinstance(masks, np.ndarray) and is_plain(masks):
+            masks = masks.view(np.uint8)
+            if frame is None and self._sampling == "nearest":
+                indices = nearest_pixels(canvas, masks.shape[1:], None)
+                return self._write_cells(masks, *indices, self._labels(labels))
+        parts, counts = [np.empty(0, np.int64)], [np.zeros(1, np.int64)]
+        for first in range(0, len(masks), _CHUNK):
+            chunk = masks[first : first + _CHUNK]
+            names = self._labels(labels[first : first + _CHUNK])
+            if frame is not None:
+                ids, edges = self._write_framed(frame, chunk, names)
+            else:
+                cells = np.empty((len(chunk), *canvas), np.uint8)
+                for index, mask in enumerate(chunk):
+                    cells[index] = sample_mask(mask, canvas, cast("Sampling", self._sampling))
+                ids, edges = self._write_cells(cells, *every_cell(canvas), names)
+            parts.append(ids)
+            counts.append(np.diff(edges))
+        return np.concatenate(parts), np.cumsum(np.concatenate(counts))
+
+    def label(self, label: str) -> Index:
+        """A label as `writing.write_ids` takes the labels of one mask: two edges, and its ids.
+
+        Raises
+        ------
+        LabelError
+            It is empty or would break the text, or the tags around it.
+        """
+        if isinstance(label, str) and len(label) <= _CACHED_LENGTH:
+            return self._label(label)
+        return self._label_ids(label)
+
+    def _labels(self, labels: Sequence[str]) -> Index:
+        """Labels as `writing.write_ids` takes them: the edges, and the ids of all of them."""
+        names = [self.label(label)[2:] for label in labels]
+        edges = bounds(names)
+        return np.concatenate([edges + len(edges), *names])
+
+    def _label_ids(self, label: str) -> Index:
+        tags = self._words.tags
+        name = instance_label(label, self._words)
+        ids = label_ids(self._tokenizer, self._vocab, name, tags[REF], tags[REF_END])
+        return np.array([2, 2 + len(ids), *ids], np.int64)
+
+    def _write_framed(self, frame: BoxFrame, masks: Any, labels: Index) -> tuple[Index, Index]:
+        """The ids of masks whose cells belong to their boxes, and where each one's begin and end.
+
+        ``masks`` is uint8 (N, height, width), or a list.
+        """
+        places, cells = frame.sample_all(masks, cast("BoxSampling", self._sampling))
+        return self._write_cells(cells[:, None], *every_cell(frame.most), labels, places)
+
+    def _write_cells(
+        self, masks: Mask, ys: Index, xs: Index, labels: Index, places: Index = _NO_PLACES
+    ) -> tuple[Index, Index]:
+        source = masks, ys, xs, places, np.empty(self._scratch, np.int64)
+        longest, count = int(self._tables[0]), len(masks)
+        offsets = np.zeros(count + 1, np.int64)
+        ids = np.empty(longest + len(labels) + (count - 1) * min(_USUAL, longest), np.int64)
+        done = writing.write_ids(*source, labels, self._tables, 0, ids, offsets)
+        while done < count:
+            ids = np.concatenate([ids, np.empty(len(ids) + longest, np.int64)])
+            done = writing.write_ids(*source, labels, self._tables, done, ids, offsets)
+        return ids[: offsets[-1]].copy(), offsets

@@ -1,0 +1,1 @@
+"""I-SD, I-RLE and R-RLE: the label of every cell."""

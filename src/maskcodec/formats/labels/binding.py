@@ -1,0 +1,69 @@
+"""I-SD, I-RLE and R-RLE with a tokenizer: by way of their text, and guided where they count."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from maskcodec.errors import ConfigError
+from maskcodec.formats.labels.grid import cell_label
+from maskcodec.formats.labels.guide import GridGuide
+from maskcodec.text.codec import lost_labels_message
+from maskcodec.tokenizers.binding import Binding
+from maskcodec.tokenizers.guide import guide_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from maskcodec.formats.labels.codec import LabelCodec
+    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.guide import Guide, GuideOptions
+
+
+class LabelBinding(Binding):
+    """The ids of an image-wise codec's text."""
+
+    codec: LabelCodec
+
+    def __init__(
+        self, codec: LabelCodec, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()
+    ) -> None:
+        super().__init__(codec, tokenizer, ignore)
+        self._breaks: re.Pattern[str] | None = None
+        if codec.by_row and not self._keeps_newlines():
+            # A count is one number: what follows it without a bar begins a row.
+            behind = rf" *(?:\||{re.escape(codec.seg[1])}|$)"
+            self._breaks = re.compile(rf"(\* *[0-9]+) (?!{behind})")
+
+    def decode(self, ids: Any) -> Any:
+        """What ids describe, strictly."""
+        return self.codec.decode(self._with_newlines(ids))
+
+    def recover(self, ids: Any) -> Any:
+        """Whatever can be drawn of any ids at all."""
+        return self.codec.recover(self._with_newlines(ids))
+
+    def guide(self, options: GuideOptions) -> Guide:
+        """An automaton that says which ids may come next."""
+        codec = self.codec
+        if not codec.counted:
+            return super().guide(options)
+        if options.labels is None:
+            raise ConfigError(
+                f"a guide for {codec.codec_id} needs the labels to choose from: labels="
+            )
+        if options.instances is not None:
+            raise ConfigError(f"{codec.codec_id} has no instances to count; leave instances out")
+        words = guide_words(options, self.tokenizer, self.vocab)
+        labels = [codec.background, *(cell_label(label, codec.seg) for label in options.labels)]
+        return GridGuide(codec, self.vocab, words, options, labels=list(dict.fromkeys(labels)))
+
+    def _write(self, mask: Any, label: Any, where: str) -> tuple[str, str]:
+        gone: list[str] = []
+        text = self.codec.encode(mask, label, lost="drop", dropped=gone)
+        return text, f"{where}: {lost_labels_message(self.codec, gone)}" if gone else ""
+
+    def _with_newlines(self, ids: Any) -> str:
+        """The text of ids with the newlines that a tokenizer may drop."""
+        text = self.text(ids)
+        return self._breaks.sub(r"\1\n", text) if self._breaks else text

@@ -1,0 +1,1 @@
+"""Pixels, runs, polygons and cells."""

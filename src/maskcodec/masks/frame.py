@@ -1,0 +1,160 @@
+"""The box frame: cells that belong to an instance's own box, however small it is."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from maskcodec.kernels import painting
+from maskcodec.kernels import sampling as k
+from maskcodec.masks.arrays import as_bytes, is_plain
+from maskcodec.masks.grid import Sampling, sample_mask
+from maskcodec.masks.runs import RunMask
+
+if TYPE_CHECKING:
+    from maskcodec.masks.arrays import Index, IntegerArray, Mask
+    from maskcodec.masks.grid import Part
+
+Frame: TypeAlias = Literal["canvas", "box"]
+BoxSampling: TypeAlias = Literal[Sampling, "best"]
+Box: TypeAlias = tuple[int, int, int, int]
+
+MOST_CELLS = 63  # a side: the longest run that has a brick
+MOST_BINS = 1024
+PRICE = 0.002  # of IoU, which `best` must gain for a token
+_LINES, _SAMPLES = 8, 2  # points that `best` looks at of a cell's height and width,
+_FEWEST = 64  # and of a box's at least, where it does not look at all pixels,
+_ALL = 128  # of which a side may have so many
+
+
+class Framed(NamedTuple):
+    """A mask in the box frame.
+
+    Attributes
+    ----------
+    box
+        (x1, y1, x2, y2) in bins, both corners inside.
+    within
+        The pixels (top, left, height, width) that it stands for.
+    cells
+        uint8 (rows, columns), 0 and 1.
+    """
+
+    box: Box
+    within: Part
+    cells: Mask
+
+
+class BoxFrame(NamedTuple):
+    """How boxes are written and cells laid over them.
+
+    Attributes
+    ----------
+    grid
+        The most (rows, columns); or the most cells of the longer side, and as many of the other
+        as make them square.
+    bins
+        Into how many parts each side of the image is cut for the box.
+    """
+
+    grid: int | tuple[int, int]
+    bins: int
+
+    @property
+    def most(self) -> tuple[int, int]:
+        """The most rows and columns that a box may have."""
+        return (self.grid, self.grid) if isinstance(self.grid, int) else self.grid
+
+    @property
+    def table(self) -> Index:
+        """The frame as the kernels take it."""
+        return _table(self)
+
+    def sample(self, mask: IntegerArray | RunMask, sampling: BoxSampling) -> Framed | None:
+        """The box of a mask and its cells; None where it is empty, or no cell of it is left."""
+        places, cells = self.sample_all([mask], sampling)
+        x1, y1, x2, y2, *within, rows, columns = places[0].tolist()
+        if rows == 0:
+            return None
+        own = cells[0, : rows * columns].reshape(rows, columns)
+        return Framed((x1, y1, x2, y2), tuple(within), own)
+
+    def sample_all(self, masks: Any, sampling: BoxSampling) -> tuple[Index, Mask]:
+        """The places and the cells of several masks, as `sampling.sample_boxes` writes them.
+
+        ``masks`` is an array (N, height, width), or a list of masks.
+        """
+        rows, columns = self.most
+        places = np.zeros((len(masks), 10), np.int64)
+        cells = np.empty((len(masks), rows * columns), np.uint8)
+        how = k.SAMPLINGS.index("keep" if sampling == "best" else sampling)
+        if isinstance(masks, np.ndarray) and is_plain(masks):
+            self._sample_pixels(masks.view(np.uint8), how, places, cells)
+        else:
+            room = np.empty(rows + columns + rows * columns, np.int64)
+            for index, mask in enumerate(masks):
+                if isinstance(mask, RunMask):
+                    settings = *mask.shape, self.table, how
+                    found = places[index], cells[index]
+                    k.sample_box_runs(mask._ends, *settings, room, *found)
+                else:
+                    one = slice(index, index + 1)
+                    self._sample_pixels(as_bytes(mask)[None], how, places[one], cells[one])
+        if sampling == "best":
+            for mask, place, own in zip(masks, places, cells, strict=True):
+                _improve(mask, place, own)
+        return places, cells
+
+    def _sample_pixels(self, masks: Mask, how: int, places: Index, cells: Mask) -> None:
+        width = masks.shape[2]
+        rows, columns = self.most
+        lines = np.empty(width, np.uint8), np.empty(width, np.int32)
+        room = np.empty(width + 2 + (rows + 2) * columns, np.int64)
+        k.sample_boxes(masks, self.table, how, *lines, room, places, cells)
+
+    def likely_rows(self, box: Box, columns: int) -> int:
+        """How many rows a box with so many columns has, as far as that can be told."""
+        most = self.most[0]
+        if not isinstance(self.grid, int) or columns < self.grid:
+            return most
+        x1, y1, x2, y2 = box  # of a square image
+        return min(most, -(-columns * (y2 - y1 + 1) // (x2 - x1 + 1)))
+
+
+def box_pixels(box: Box, bins: tuple[int, int], shape: tuple[int, int]) -> Box:
+    """The pixels (top, left, height, width) of an image that a box in bins stands for.
+
+    `bins` are those of the image's (height, width). The box is read inwards: a pixel that it does
+    not cover whole is not in it, though it always has one.
+    """
+    x1, y1, x2, y2 = box
+    height, width = shape
+    top = min(-(-y1 * height // bins[0]), height - 1)
+    left = min(-(-x1 * width // bins[1]), width - 1)
+    bottom = max((y2 + 1) * height // bins[0], top + 1)
+    right = max((x2 + 1) * width // bins[1], left + 1)
+    return top, left, bottom - top, right - left
+
+
+@lru_cache(maxsize=64)
+def _table(frame: BoxFrame) -> Index:
+    return np.array([frame.bins, *frame.most, isinstance(frame.grid, int)], np.int64)
+
+
+def _points(pixels: int, usual: int) -> int:
+    return pixels if pixels <= _ALL else min(pixels, max(usual, _FEWEST))
+
+
+def _improve(mask: IntegerArray | RunMask, place: Index, cells: Mask) -> None:
+    """Flip cells until they decode to a mask nearer to this one, in place."""
+    *_, top, left, height, width, rows, columns = place.tolist()
+    if rows == 0:
+        return
+    points = _points(height, _LINES * rows), _points(width, _SAMPLES * columns)
+    target = sample_mask(mask, points, "nearest", (top, left, height, width)).astype(np.int32)
+    distances = np.empty((rows + 3, points[1]), np.int32)
+    line = np.empty(points[1], np.int64)
+    own = cells[: rows * columns].reshape(rows, columns)
+    painting.improve_cells(own, target, (height, width), PRICE, distances, line)

@@ -1,0 +1,321 @@
+"""Pixels to cells and back: the only step that loses anything.
+
+A mask of any size becomes ``rows x columns`` cells by a sampler, and cells become a mask of any
+size again. `nearest` is what the data of the Text4Seg papers was made with.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
+
+import numpy as np
+
+from maskcodec.errors import ConfigError, MaskError
+from maskcodec.kernels import painting
+from maskcodec.kernels import sampling as k
+from maskcodec.masks.arrays import as_bytes, as_out, as_painted_size, brief, is_plain
+
+if TYPE_CHECKING:
+    from maskcodec.masks.arrays import Index, IntegerArray, Mask
+
+Sampling: TypeAlias = Literal["nearest", "area", "keep"]
+Method: TypeAlias = Literal["nearest", "smooth", "contour"]
+Part: TypeAlias = tuple[int, int, int, int]  # of an image: its top, left, height and width
+
+
+class SampledMask(Protocol):
+    """A mask that samples itself, as `maskcodec.masks.runs.RunMask` does, which has no pixels."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+
+    def any(self) -> bool:
+        """Whether any pixel is set."""
+
+    def sampled(self, grid: tuple[int, int], sampling: Sampling, within: Part | None) -> Mask:
+        """What `sample_mask` would make of the pixels."""
+
+
+def check_choice(value: str, choices: object, what: str) -> None:
+    """Refuse a value that is not one of a `Literal`'s, naming those that are."""
+    allowed = get_args(choices)
+    if value not in allowed:
+        names = ", ".join(repr(choice) for choice in allowed)
+        raise ConfigError(f"{what} must be one of {names}, got {brief(value)}")
+
+
+@lru_cache(maxsize=4096)
+def nearest_index(size: int, cells: int) -> Index:
+    """The pixel that each of `cells` cells looks at, of `size` pixels: Pillow's NEAREST.
+
+    Pillow adds the step up in double precision rather than multiplying it, which differs from
+    ``floor((i + 0.5) * size / cells)`` for some sizes; `numpy.cumsum` adds in the same order.
+    """
+    steps = np.full(cells, size / cells)
+    steps[0] /= 2
+    return np.minimum(np.cumsum(steps).astype(np.int64), size - 1)
+
+
+def nearest_pixels(
+    grid: tuple[int, int], shape: tuple[int, int], within: Part | None
+) -> tuple[Index, Index]:
+    """The row and the column of pixels that each row and column of cells looks at."""
+    if within is None:
+        return nearest_index(shape[0], grid[0]), nearest_index(shape[1], grid[1])
+    top, left, height, width = within
+    return nearest_index(height, grid[0]) + top, nearest_index(width, grid[1]) + left
+
+
+@lru_cache(maxsize=4096)
+def nearest_edges(cells: int, size: int) -> Index:
+    """Where the pixels of each cell begin on the way back: `cells` + 1 edges, 0 .. `size`."""
+    index = nearest_index.__wrapped__(cells, size)  # as long as the side: not to be kept
+    return np.searchsorted(index, np.arange(cells + 1)).astype(np.int64)
+
+
+@lru_cache(maxsize=256)
+def smooth_mix(cells: int, size: int) -> Index:
+    """Which two cells each pixel lies between, and how near it is to the second.
+
+    Shape (size, 3): lower cell, upper cell, weight of the upper one in units of
+    ``1 / (2 * size)``. Whole numbers, so that "one half" is exact on every machine.
+    """
+    mix = _mix(cells, size)
+    mix[:, :2] = np.clip(mix[:, :2], 0, cells - 1)
+    return mix
+
+
+def _mix(cells: int, size: int) -> Index:
+    """The same with cells -1 and `cells`, which lie beyond the first and the last one."""
+    centres = (2 * np.arange(size) + 1) * cells - size  # in units of 1 / (2 * size) of a cell
+    lower = centres // (2 * size)
+    weight = centres - lower * 2 * size
+    return np.stack([lower, lower + 1, weight], axis=1).astype(np.int64)
+
+
+def sample_mask(
+    mask: IntegerArray | SampledMask,
+    grid: tuple[int, int],
+    sampling: Sampling,
+    within: Part | None = None,
+) -> Mask:
+    """Sample a mask down (or up) to cells.
+
+    Parameters
+    ----------
+    mask
+        (height, width), bool or integer; whatever is not zero is set. Or one that samples itself.
+    grid
+        (rows, columns).
+    sampling
+        ``"nearest"``: a cell is the pixel that Pillow's NEAREST picks. ``"area"``: a cell is set
+        when at least half of it is covered. ``"keep"``: like ``"area"``, but where that leaves
+        nothing of a mask that has pixels, the best covered cells are set.
+    within
+        The part of the image that the cells lie on, which holds all pixels that are set; by
+        default all of it.
+
+    Returns
+    -------
+    uint8 array (rows, columns) of 0 and 1, owned by the caller.
+    """
+    if not isinstance(mask, np.ndarray):
+        return mask.sampled(grid, sampling, within)
+    if sampling == "nearest":
+        ys, xs = nearest_pixels(grid, mask.shape, within)
+        if not is_plain(mask):
+            return np.not_equal(mask[ys[:, None], xs], 0).view(np.uint8)
+        cells = np.empty(grid, np.uint8)
+        k.gather(mask.view(np.uint8), ys, xs, cells)
+        return cells
+    part = within or (0, 0, *mask.shape)
+    covered = cell_coverage(as_bytes(mask), grid, part)
+    return chosen_cells(covered, part[2] * part[3], sampling)
+
+
+def chosen_cells(covered: Index, pixels: int, sampling: Sampling) -> Mask:
+    """The cells that ``"area"`` or ``"keep"`` sets, of what is covered in units of 1 / `pixels`."""
+    cells = np.empty(covered.shape, np.uint8)
+    how = k.KEEP if sampling == "keep" else k.AREA
+    k.choose_cells(covered.reshape(-1), pixels, how, cells.reshape(-1))
+    return cells
+
+
+def sampled(
+    mask: IntegerArray | SampledMask, grid: tuple[int, int], sampling: Sampling
+) -> tuple[Mask, Index, Index]:
+    """An array, rows and columns such that ``array[rows, columns] != 0`` are a mask's cells.
+
+    As `sample_mask` has them; `nearest` looks at the mask itself, which saves a copy.
+    """
+    if isinstance(mask, np.ndarray) and sampling == "nearest" and is_plain(mask):
+        return mask.view(np.uint8), *nearest_pixels(grid, mask.shape, None)
+    return sample_mask(mask, grid, sampling), *every_cell(grid)
+
+
+@lru_cache(maxsize=256)
+def every_cell(grid: tuple[int, int]) -> tuple[Index, Index]:
+    """The numbers of all rows and of all columns of a grid."""
+    return np.arange(grid[0], dtype=np.int64), np.arange(grid[1], dtype=np.int64)
+
+
+def cell_coverage(mask: Mask, grid: tuple[int, int], within: Part) -> Index:
+    """How much of each cell is set: int64 (rows, columns), in 1 / (height * width) of a cell."""
+    covered = np.empty(grid, np.int64)
+    width = mask.shape[1]
+    lines = np.empty(width, np.int32), np.empty(width, np.uint8)
+    k.coverage(mask, *within, *lines, np.empty(width + 2 + 2 * grid[1], np.int64), covered)
+    return covered
+
+
+def paint_cells(
+    cells: Mask,
+    corner: tuple[int, int],
+    grid: tuple[int, int],
+    shape: tuple[int, int],
+    method: Method = "nearest",
+    out: Mask | None = None,
+    within: Part | None = None,
+) -> Mask:
+    """Paint cells onto a mask of the whole image.
+
+    Parameters
+    ----------
+    cells
+        uint8 (r, c), 0 and 1, C-contiguous and writable: a box of cells on the grid.
+    corner
+        (row, column) of the box's first cell on the grid.
+    grid
+        (rows, columns) of the whole image, or of `within`; what lies outside the box is 0.
+    shape
+        (height, width) of the result in pixels.
+    method
+        ``"nearest"``: a cell is a rectangle. ``"smooth"``: bilinear between cell centres, set
+        where the result is at least one half. ``"contour"``: a pixel is as far inside a run of its
+        row as it is from the nearest end, outside likewise, at most the height of a cell; the
+        grid's sides end no run, and set is what is not outside, linear between the centres of
+        rows. Where one of these would leave nothing of cells that are set, they are painted
+        ``"nearest"``.
+    out
+        uint8 (height, width), C-contiguous: written instead of a fresh array.
+    within
+        The part of the image that the grid lies on, beyond which there is nothing; by default all
+        of it.
+
+    Returns
+    -------
+    uint8 array (height, width) of 0 and 1: `out` if it was given.
+    """
+    shape = as_painted_size(shape, "shape")
+    out = as_out(out, shape)
+    if method != "nearest":
+        check_choice(method, Method, "method")
+        paint = _paint_smooth if method == "smooth" else _paint_contour
+        if paint(cells, corner, grid, within, out) or not cells.any():
+            return out
+    painting.paint(cells, *corner, *cell_edges(grid, shape, within), out)
+    return out
+
+
+def cell_edges(
+    grid: tuple[int, int], shape: tuple[int, int], within: Part | None
+) -> tuple[Index, Index]:
+    """The pixels that every row and every column of a grid begins at, and where the last ends."""
+    top, left, height, width = within or (0, 0, *shape)
+    return nearest_edges(grid[0], height) + top, nearest_edges(grid[1], width) + left
+
+
+def _paint_smooth(
+    cells: Mask, corner: tuple[int, int], grid: tuple[int, int], within: Part | None, out: Mask
+) -> int:
+    rows, columns = grid
+    if within is None:
+        canvas, line = np.empty(grid, np.uint8), np.empty(columns, np.int64)
+        mixes = smooth_mix(rows, out.shape[0]), smooth_mix(columns, out.shape[1])
+        return painting.paint_smooth(cells, *corner, canvas, *mixes, line, out)
+    top, left, height, width = within
+    canvas, line = np.empty((rows + 2, columns + 2), np.uint8), np.empty(columns + 2, np.int64)
+    beyond = np.array([1, 1, 0])  # the canvas has a cell more on each side
+    mixes = _mix(rows, height) + beyond, _mix(columns, width) + beyond
+    part = np.empty((height, width), np.uint8)
+    count = painting.paint_smooth(cells, corner[0] + 1, corner[1] + 1, canvas, *mixes, line, part)
+    out[:] = 0
+    out[top : top + height, left : left + width] = part
+    return count
+
+
+def _paint_contour(
+    cells: Mask, corner: tuple[int, int], grid: tuple[int, int], within: Part | None, out: Mask
+) -> int:
+    part = within or (0, 0, *out.shape)
+    distances = np.empty((2, part[3]), np.int64)
+    return painting.paint_contour(cells, *corner, grid, part, distances, out)
+
+
+def sample_labels(
+    label_map: IntegerArray, values: Index, grid: tuple[int, int], sampling: Sampling
+) -> Index:
+    """Sample a label map down (or up) to cells.
+
+    Parameters
+    ----------
+    label_map
+        (height, width), integer.
+    values
+        The values that have a name, sorted, each once.
+    sampling
+        As for a mask, value by value. ``"area"``: a cell takes the value that covers most of it,
+        between equals a named one, and of those the smallest. ``"keep"``: like ``"area"``, then
+        every value that is left without a cell, the one with the fewest pixels first, takes the
+        cells it covers best from values that have others to keep.
+
+    Returns
+    -------
+    int64 array (rows, columns): indices into `values`, -1 where a value has no name.
+    """
+    if sampling == "nearest":
+        ys = nearest_index(label_map.shape[0], grid[0])
+        xs = nearest_index(label_map.shape[1], grid[1])
+        return index_of(label_map[ys[:, None], xs], values)
+    numbers = index_of(label_map, values)
+    whole = 0, 0, *label_map.shape
+    present, areas = np.unique(numbers[numbers >= 0], return_counts=True)
+    cells = np.full(grid, -1, np.int64)
+    most = np.full(grid, -1, np.int64)
+    for number in [*present.tolist(), -1]:  # the first of equals: named values come first
+        share = cell_coverage((numbers == number).view(np.uint8), grid, whole)
+        cells[share > most] = number
+        most = np.maximum(share, most)
+    if sampling == "keep":
+        for number in present[np.argsort(areas, kind="stable")].tolist():
+            if number not in cells:
+                share = cell_coverage((numbers == number).view(np.uint8), grid, whole)
+                _give_best_cells(cells, number, share)
+    return cells
+
+
+def _give_best_cells(cells: Index, number: int, share: Index) -> None:
+    """Set the cells that a label covers best, where their owner keeps another one."""
+    owners, counts = np.unique(cells, return_counts=True)
+    left = dict(zip(owners.tolist(), counts.tolist(), strict=True))
+    free = np.array([owner < 0 or left[owner] > 1 for owner in owners.tolist()])
+    open_share = np.where(free[np.searchsorted(owners, cells)], share, 0)
+    best = open_share.max()
+    for r, c in np.argwhere((open_share == best) & (best > 0)).tolist():
+        owner = int(cells[r, c])
+        if owner < 0 or left[owner] > 1:
+            left[owner] -= 1
+            cells[r, c] = number
+
+
+def index_of(array: IntegerArray, values: Index) -> Index:
+    """For every element its index among sorted values, or -1."""
+    if array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
+        raise MaskError(f"a label map's values must fit int64, got {int(array.max())}")
+    numbers = array.astype(np.int64)
+    if len(values) == 0:
+        return np.full(array.shape, -1, np.int64)
+    index = np.minimum(np.searchsorted(values, numbers), len(values) - 1)
+    return np.where(values[index] == numbers, index, -1)

@@ -1,0 +1,109 @@
+"""What the codecs take for a mask: an array, or an annotation's segmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maskcodec.errors import MaskError
+from maskcodec.masks.arrays import as_pixels, brief, sides
+from maskcodec.masks.runs import RunMask, as_image_size
+from maskcodec.masks.segmentations import read
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maskcodec.masks.arrays import IntegerArray
+
+_LISTS = list, tuple
+
+
+def as_mask(
+    value: Any, shape: tuple[int, int] | None = None, what: str = "mask"
+) -> IntegerArray | RunMask:
+    """A mask or a segmentation, checked and not copied.
+
+    Lists are polygons with `shape`, without it a mask of 0 and 1.
+    """
+    if isinstance(value, (RunMask, Mapping)) or _has_parts(value):
+        return read(value, shape, what)
+    if value is None or isinstance(value, (str, bytes)):
+        raise TypeError(
+            f"{what} must be a mask or a segmentation, got {brief(value)}; open an image file "
+            'first; compressed run lengths are {"size": [height, width], "counts": ...}'
+        )
+    listed = isinstance(value, _LISTS)
+    if listed and (shape is not None or len(value) == 0):
+        if shape is not None and _like_mask(value, shape):
+            raise MaskError(
+                f"{what} is a list with a row for each of an image's, so that it may be a mask or "
+                "polygons: with shape, a mask must be an array"
+            )
+        return read(value, shape, what)
+    try:
+        pixels = as_pixels(value, what)
+    except (MaskError, TypeError) as error:
+        if not listed:
+            raise
+        raise type(error)(f"{error}; polygons need shape=(height, width)") from error
+    if listed and (pixels.min() < 0 or pixels.max() > 1):
+        raise MaskError(
+            f"{what} is a list with other numbers than 0 and 1: polygons need "
+            "shape=(height, width), and a mask of other numbers must be an array"
+        )
+    return _of_shape(pixels, shape, what)
+
+
+def as_label_map(
+    value: Any, shape: tuple[int, int] | None = None, what: str = "label map"
+) -> IntegerArray:
+    """A label map, checked and not copied."""
+    if isinstance(value, (RunMask, Mapping)):
+        raise TypeError(f"{what} must be an array: a segmentation is a mask, which takes one label")
+    return _of_shape(as_pixels(value, what), shape, what)
+
+
+def as_masks(value: Any, shape: Any, label_maps: Sequence[bool]) -> Any:
+    """Masks as one array (N, height, width), or as a list of what `as_mask` makes of each.
+
+    `shape` is a size for all or one for each; `label_maps` says which are none.
+    """
+    shapes = _shapes(shape, len(value))
+    if isinstance(value, np.ndarray) and value.ndim == 3:
+        for i, size in enumerate(shapes if shape is not None else shapes[:1]):
+            as_label_map(value[i], size, f"mask {i}")
+        return value
+    where = "mask {}" if len(value) > 1 else "mask"
+    return [
+        (as_label_map if label_map else as_mask)(mask, size, where.format(i))
+        for i, (mask, size, label_map) in enumerate(zip(value, shapes, label_maps, strict=True))
+    ]
+
+
+def _has_parts(value: Any) -> bool:
+    return isinstance(value, _LISTS) and len(value) > 0 and isinstance(value[0], Mapping)
+
+
+def _like_mask(value: Sequence[Any], shape: tuple[int, int]) -> bool:
+    """Whether a list has rows and columns as an image has, or one that lies on its side."""
+    size = as_image_size(shape, "shape")
+    rows = {len(row) if isinstance(row, (*_LISTS, np.ndarray)) else 0 for row in value}
+    return len(rows) == 1 and (len(value), *rows) in {size, size[::-1]}
+
+
+def _shapes(shape: Any, count: int) -> list[Any]:
+    """The shape of each of some masks, of one for all or one for each."""
+    listed = isinstance(shape, _LISTS) or getattr(shape, "ndim", 0) == 2
+    if not listed or not any(size is None or np.ndim(size) for size in shape):
+        return [shape] * count
+    if len(shape) != count:
+        raise MaskError(f"there must be a shape for each mask, got {count} and {len(shape)}")
+    return list(shape)
+
+
+def _of_shape(pixels: IntegerArray, shape: tuple[int, int] | None, what: str) -> IntegerArray:
+    if shape is not None and pixels.shape != as_image_size(shape, "shape"):
+        raise MaskError(f"{what} has {sides(pixels.shape)} pixels, shape says {sides(shape)}")
+    return pixels

@@ -1,0 +1,284 @@
+"""A mask as COCO's runs: sampled, measured and written without its pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maskcodec.errors import MaskError
+from maskcodec.kernels import painting, rle
+from maskcodec.kernels import sampling as k
+from maskcodec.masks.arrays import as_out, as_painted_size, as_pixels, as_size, brief
+from maskcodec.masks.grid import Sampling, cell_edges, check_choice, chosen_cells, nearest_pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maskcodec.masks.arrays import Index, Mask
+    from maskcodec.masks.grid import Part
+
+MOST_COUNTED = (1 << 32) - 1  # pixels of an image: COCO counts in 32 bits
+_DIGITS = 7  # bytes of a compressed count at most
+_USUAL = 4096  # runs for which there is room to begin with
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
+class RunMask:
+    """A mask as the runs of its columns, which is how COCO counts.
+
+    The codecs take one wherever they take a mask. What it does costs as much time and memory as
+    it has runs, however many pixels its image has; only `mask` paints.
+
+    Parameters
+    ----------
+    counts
+        Integers of at least 0: the lengths of the runs down the columns, one column after
+        another; background first, then foreground, and so on.
+    shape
+        (height, width) of the image, whose pixels the counts add up to: at most 2**32 - 1.
+
+    Raises
+    ------
+    MaskError
+        The counts are below 0, or do not add up.
+    TypeError
+        They are no integers.
+
+    Examples
+    --------
+    >>> from maskcodec.coco import RunMask
+    >>> mask = RunMask([2, 3, 1], (2, 3))
+    >>> mask.mask()
+    array([[0, 1, 1],
+           [0, 1, 0]], dtype=uint8)
+    >>> mask.area, mask.bbox
+    (3, (1, 0, 2, 2))
+    """
+
+    shape: tuple[int, int]
+    _ends: Index  # where each run ends, as the kernels have it
+
+    def __init__(self, counts: Any, shape: tuple[int, int]) -> None:
+        height, width = as_image_size(shape, "shape")
+        object.__setattr__(self, "shape", (height, width))
+        object.__setattr__(self, "_ends", run_ends(counts, (height, width), "counts"))
+
+    @classmethod
+    def from_mask(cls, mask: Any) -> RunMask:
+        """The runs of a mask (height, width), bool or integer; whatever is not 0 is set."""
+        pixels = as_pixels(mask)
+        shape = as_image_size(pixels.shape, "shape")
+        flat = np.not_equal(pixels.T, 0).ravel()
+        changes = np.flatnonzero(flat[1:] != flat[:-1])
+        first = int(flat[0])  # a run of background that is empty
+        ends = np.zeros(first + len(changes) + 1, np.int64)
+        np.add(changes, 1, out=ends[first:-1])
+        ends[-1] = flat.size
+        return run_mask(shape, ends)
+
+    @property
+    def counts(self) -> Index:
+        """The lengths of the runs: int64 (n,), owned by the caller."""
+        return np.diff(self._ends, prepend=0)
+
+    @property
+    def area(self) -> int:
+        """How many pixels are set."""
+        return int(k.measure_runs(self._ends, self.shape[0])[0])
+
+    @property
+    def bbox(self) -> tuple[int, int, int, int]:
+        """(x, y, width, height) of the tight box in pixels, as COCO has it; four times 0 if empty.
+
+        Equal to ``pycocotools.mask.toBbox``.
+        """
+        area, *corners = k.measure_runs(self._ends, self.shape[0])
+        x1, y1, x2, y2 = map(int, corners)
+        return (x1, y1, x2 - x1 + 1, y2 - y1 + 1) if area else (0, 0, 0, 0)
+
+    def any(self) -> bool:
+        """Whether any pixel is set."""
+        return self.area > 0
+
+    def cells(self, grid: int | tuple[int, int], sampling: Sampling = "nearest") -> Mask:
+        """The mask sampled to cells, as the codecs do it.
+
+        Parameters
+        ----------
+        grid
+            (rows, columns), or one number for both.
+        sampling
+            ``"nearest"``, ``"area"`` or ``"keep"``, see `maskcodec.BSD`.
+
+        Returns
+        -------
+        uint8 array (rows, columns) of 0 and 1, owned by the caller: equal to those of the painted
+        mask, cell for cell.
+        """
+        check_choice(sampling, Sampling, "sampling")
+        pair = grid if isinstance(grid, (tuple, list)) else (grid, grid)
+        return self.sampled(as_size(pair, "grid"), sampling, None)
+
+    def sampled(self, grid: tuple[int, int], sampling: Sampling, within: Part | None) -> Mask:
+        """As `cells`, of a part of the image that holds all pixels that are set; unchecked."""
+        height = self.shape[0]
+        if sampling == "nearest":
+            cells = np.empty(grid, np.uint8)
+            indices = nearest_pixels(grid, self.shape, within)
+            k.gather_runs(self._ends, height, *indices, cells)
+            return cells
+        covered = np.empty(grid, np.int64)
+        part = within or (0, 0, *self.shape)
+        k.cover_runs(self._ends, height, *part, covered)
+        return chosen_cells(covered, part[2] * part[3], sampling)
+
+    def mask(self, *, out: Mask | None = None) -> Mask:
+        """Its pixels: uint8 (height, width) of 0 and 1, C-contiguous; `out` if it was given.
+
+        An RLE of a few bytes may claim 4 GiB of them: look at `shape` before you paint one that
+        you did not make.
+        """
+        height, width = self.shape
+        out = as_out(out, self.shape)
+        colours = np.arange(len(self._ends), dtype=np.uint8) & 1
+        out[:] = np.repeat(colours, self.counts).reshape(width, height).T
+        return out
+
+    def rle(self) -> dict[str, Any]:
+        """A compressed RLE, ``{"size": [height, width], "counts": bytes}``.
+
+        Byte for byte what ``pycocotools.mask.encode`` makes of the painted mask. JSON needs the
+        counts decoded; they are ASCII.
+        """
+        return written(self.shape, _canonical(self._ends))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RunMask):
+            return NotImplemented
+        same = self.shape == other.shape
+        return same and np.array_equal(_canonical(self._ends), _canonical(other._ends))
+
+    def __hash__(self) -> int:
+        return hash((self.shape, _canonical(self._ends).tobytes()))
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        """Refuse to be taken for an array: that would paint in silence."""
+        raise TypeError("a RunMask is no array; .mask() paints it")
+
+    def __repr__(self) -> str:
+        height, width = self.shape
+        return f"<RunMask of {height} x {width} pixels, {len(self._ends)} runs, {self.area} set>"
+
+
+def run_mask(shape: tuple[int, int], ends: Index) -> RunMask:
+    """A mask of runs that are known to fit: where each one ends, int64, owned."""
+    mask = object.__new__(RunMask)
+    object.__setattr__(mask, "shape", shape)
+    object.__setattr__(mask, "_ends", ends)
+    return mask
+
+
+def drawn_runs(
+    cells: Mask,
+    corner: tuple[int, int],
+    grid: tuple[int, int],
+    shape: tuple[int, int],
+    within: Part | None = None,
+) -> RunMask:
+    """The runs of what `maskcodec.masks.grid.paint_cells` paints with ``method="nearest"``.
+
+    None of them is empty, but for a first one.
+    """
+    shape = as_painted_size(shape, "shape")
+    edges = cell_edges(grid, shape, within)
+    column = np.empty(len(cells) + 2, np.int64)
+    ends = np.empty(max(_USUAL, 4 * shape[1]), np.int64)
+    count = painting.cell_runs(cells, *corner, *edges, shape, column, ends)
+    if count > len(ends):
+        ends = np.empty(count, np.int64)
+        painting.cell_runs(cells, *corner, *edges, shape, column, ends)
+    return run_mask(shape, ends[:count])
+
+
+def written(shape: tuple[int, int], ends: Index) -> dict[str, Any]:
+    """A compressed RLE of runs none of which is empty, but for a first one."""
+    data = np.empty(len(ends) * _DIGITS, np.uint8)
+    counts = data[: rle.write_counts(ends, data)].tobytes()
+    return {"size": list(shape), "counts": counts}
+
+
+def united(masks: Sequence[RunMask]) -> RunMask:
+    """What is set in any of some masks of one shape, of which there is at least one."""
+    if len(masks) == 1:
+        return masks[0]
+    stops = np.concatenate([mask._ends[1::2] for mask in masks])
+    starts = np.concatenate([mask._ends[:-1:2] for mask in masks])
+    at = np.concatenate([starts, stops])
+    order = np.argsort(at, kind="stable")  # of equals a start comes first, so that runs join
+    depth = np.cumsum(np.where(order < len(starts), 1, -1))
+    before = np.concatenate([[0], depth[:-1]])
+    height, width = masks[0].shape
+    changes = at[order][(depth == 0) | (before == 0)]
+    return run_mask(masks[0].shape, np.append(changes, height * width))
+
+
+def run_ends(counts: Any, shape: tuple[int, int], what: str) -> Index:
+    """Where runs of these lengths end, as a `RunMask` keeps it.
+
+    Raises
+    ------
+    MaskError
+        A length is below 0, or they do not add up to the image's pixels.
+    TypeError
+        They are not whole numbers in a row.
+    """
+    pixels = shape[0] * shape[1]
+    if isinstance(counts, (list, tuple)):
+        for kind in set(map(type, counts)):
+            if kind is bool or not issubclass(kind, (int, np.integer)):
+                odd = next(number for number in counts if type(number) is kind)
+                raise TypeError(f"{what} must be whole numbers, got {brief(odd)}")
+        fits = not counts or (min(counts) >= 0 and max(counts) <= pixels)
+        lengths = np.array(counts, np.int64 if fits else object)
+    elif isinstance(counts, np.ndarray) and counts.ndim == 1 and counts.dtype.kind in "iu":
+        lengths = counts
+    else:
+        raise TypeError(f"{what} must be a list of whole numbers, got {brief(counts)}")
+    for n in np.flatnonzero((lengths < 0) | (lengths > pixels))[:1].tolist():
+        wrong = "is below 0" if lengths[n] < 0 else f"passes the image's {pixels:,} pixels"
+        raise MaskError(f"{what}: number {n} is {brief(int(lengths[n]))}, which {wrong}")
+    ends: Index = np.cumsum(lengths, dtype=np.int64)
+    reached = int(ends[-1]) if len(ends) else 0
+    if reached != pixels:
+        raise MaskError(
+            f"{what} add up to {reached:,} pixels, an image of {shape[0]} x {shape[1]} has "
+            f"{pixels:,}"
+        )
+    return ends
+
+
+def as_image_size(value: Any, what: str) -> tuple[int, int]:
+    """A size (height, width) that COCO can count.
+
+    Raises
+    ------
+    MaskError
+        A side is below 1, or there are more than 2**32 - 1 pixels.
+    TypeError
+        It is not two integers.
+    """
+    height, width = as_size(value, what)
+    if height * width > MOST_COUNTED:
+        raise MaskError(
+            f"{what} is {brief(height)} x {brief(width)}; COCO counts in 32 bits, up to "
+            f"{MOST_COUNTED:,} pixels"
+        )
+    return height, width
+
+
+def _canonical(ends: Index) -> Index:
+    """The same runs without empty ones, but for a first one where there is no background."""
+    joined = np.empty_like(ends)
+    return joined[: rle.join_runs(ends, joined)]

@@ -1,0 +1,145 @@
+"""Segmentations of annotations, run lengths and polygons, as masks of runs that nobody paints.
+
+As COCO, LVIS, RefCOCO, RefCLEF, gRefCOCO and SA-1B store them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from maskcodec.errors import MaskError
+from maskcodec.kernels import rle as k
+from maskcodec.masks.arrays import sides
+from maskcodec.masks.polygons import polygon_counts
+from maskcodec.masks.runs import RunMask, as_image_size, run_ends, run_mask, united
+
+
+def read(
+    segmentation: Any, shape: tuple[int, int] | None = None, what: str = "segmentation"
+) -> RunMask:
+    """The ``segmentation`` of an annotation as a mask of runs.
+
+    Parameters
+    ----------
+    segmentation
+        Run lengths, ``{"size": [height, width], "counts": ...}``, the counts compressed (bytes or
+        str) or a list of integers. Or polygons, ``[[x1, y1, x2, y2, x3, y3, ...], ...]`` in
+        pixels, or one of them; or a list of run lengths, as RefCLEF has it. Parts are united, as
+        COCO does it.
+    shape
+        (height, width) of the image. Polygons, and run lengths without a ``"size"``, need it;
+        what has a size is checked against it.
+    what
+        What to call it in messages.
+
+    Returns
+    -------
+    The mask. Polygons are drawn by pycocotools, whose rules are COCO's.
+
+    Raises
+    ------
+    MaskError
+        It is no segmentation, is broken or cut off, or does not fill or fit the image.
+    TypeError
+        Counts are not integers, coordinates not numbers, or it is something else altogether.
+    ModuleNotFoundError
+        Polygons without pycocotools.
+
+    Examples
+    --------
+    >>> from maskcodec import coco
+    >>> coco.read({"size": [4, 4], "counts": "52203"}).mask()
+    array([[0, 0, 0, 0],
+           [0, 1, 1, 0],
+           [0, 1, 1, 0],
+           [0, 0, 0, 0]], dtype=uint8)
+    >>> coco.read([[1, 1, 3, 1, 3, 3, 1, 3]], shape=(4, 4)).bbox
+    (1, 1, 2, 2)
+    """
+    size = None if shape is None else as_image_size(shape, "shape")
+    if isinstance(segmentation, RunMask):
+        return _fitting(segmentation, size, what)
+    if isinstance(segmentation, Mapping):
+        return _read_rle(segmentation, size, what)
+    if segmentation is None:
+        raise MaskError(f"{what} is missing: a mask is needed, not only a box")
+    if isinstance(segmentation, (str, bytes)):
+        raise TypeError(
+            f"{what} must be run lengths or polygons, got {type(segmentation).__name__}; "
+            'compressed run lengths are {"size": [height, width], "counts": ...}'
+        )
+    if not isinstance(segmentation, (list, tuple)):
+        kind = type(segmentation).__name__
+        raise TypeError(f"{what} must be run lengths or polygons, got {kind}")
+    if not segmentation:
+        raise MaskError(
+            f"{what} is an empty list: an annotation with a box only has no mask; an empty mask "
+            'is {"size": [height, width], "counts": [height * width]}'
+        )
+    if all(isinstance(part, Mapping) for part in segmentation):
+        parts: list[RunMask] = []
+        for i, part in enumerate(segmentation):
+            where = f"{what}, part {i}"
+            mask = _read_rle(part, size, where)
+            parts.append(_fitting(mask, parts[0].shape if parts else None, where))
+        return united(parts)
+    if size is None:
+        raise MaskError(
+            f"{what} has polygons, which do not say how large their image is; "
+            "pass shape=(height, width)"
+        )
+    flat = not isinstance(segmentation[0], (list, tuple, np.ndarray))
+    drawn = polygon_counts([segmentation] if flat else segmentation, size, what)
+    return united([_read_compressed(counts, size, what) for counts in drawn])
+
+
+def _fitting(mask: RunMask, shape: tuple[int, int] | None, what: str) -> RunMask:
+    if shape is not None and mask.shape != shape:
+        raise MaskError(
+            f"{what} is of an image of {sides(mask.shape)} pixels, height x width, but this one "
+            f"has {sides(shape)}"
+        )
+    return mask
+
+
+def _read_rle(rle: Mapping[str, Any], shape: tuple[int, int] | None, what: str) -> RunMask:
+    counts, size = rle.get("counts"), rle.get("size")
+    size = shape if size is None else size
+    if counts is None and "segmentation" in rle:
+        raise MaskError(f'{what} is a whole annotation; pass annotation["segmentation"]')
+    if counts is None or size is None:
+        missing = "counts" if counts is None else "size"
+        way_out = "; pass shape=(height, width)" if missing == "size" else ""
+        raise MaskError(f'{what} has no "{missing}"{way_out}')
+    own = as_image_size(size, f"the size of {what}")
+    if shape is not None and own != shape:
+        raise MaskError(
+            f"{what} has the size {sides(own)}, height x width, but its image has {sides(shape)}"
+        )
+    if isinstance(counts, (bytes, bytearray, str)):
+        return _read_compressed(counts, own, what)
+    return run_mask(own, run_ends(counts, own, f"the counts of {what}"))
+
+
+def _read_compressed(counts: bytes | bytearray | str, shape: tuple[int, int], what: str) -> RunMask:
+    # A surrogate is no character that a count is written with: it is found below.
+    text = counts.encode("utf-8", "surrogatepass") if isinstance(counts, str) else counts
+    data = np.frombuffer(bytearray(text), np.uint8)
+    ends = np.empty(len(data), np.int64)
+    pixels = shape[0] * shape[1]
+    count, fault, at = k.read_counts(data, pixels, ends)
+    if fault == 0:
+        return run_mask(shape, ends[:count])
+    reached = int(ends[count - 1]) if count else 0
+    wrong = {
+        k.RLE_CHARACTER: f"hold {counts[at : at + 1]!r}, which none is written with",
+        k.RLE_ENDLESS: "have a number of more than 32 bits",
+        k.RLE_CUT: "stop inside a number",
+        k.RLE_NEGATIVE: f"have run {count} below 0",
+        k.RLE_LONG: f"have run {count} pass the last of {sides(shape)} = {pixels:,} pixels",
+        k.RLE_SHORT: f"stop after {reached:,} of {sides(shape)} = {pixels:,} pixels",
+    }[fault]
+    raise MaskError(f"the counts of {what} {wrong} (at character {at})")

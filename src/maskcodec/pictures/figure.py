@@ -1,0 +1,316 @@
+"""Pictures of masks: overlays with labels, cells, and panels side by side."""
+
+from __future__ import annotations
+
+import colorsys
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from maskcodec.masks.frame import box_pixels
+from maskcodec.masks.grid import cell_edges
+from maskcodec.pictures.lettering import INK, PAPER, Tag, cut, draw_tags, length, shortened, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
+
+    from maskcodec.masks.arrays import Index, Mask
+    from maskcodec.pictures.lettering import Box, Colour
+    from maskcodec.text.regions import Region
+
+FAINT = (104, 112, 124)
+WASH, CANVAS, LINE = (240, 242, 246), (30, 34, 44), (58, 64, 78)
+MOST_DRAWN = 1 << 24  # pixels of a picture
+_ROOM = 4  # pixels between lines, at least
+_BAND = 1 << 18  # pixels that are tinted together
+
+_COLOURS: list[Colour] = [
+    (239, 71, 89),
+    (38, 166, 224),
+    (255, 190, 48),
+    (52, 186, 120),
+    (168, 108, 232),
+    (255, 132, 54),
+    (24, 190, 190),
+    (240, 96, 176),
+    (150, 188, 48),
+    (96, 120, 240),
+]
+
+
+def palette(count: int) -> list[Colour]:
+    """Colours that can be told apart: ten chosen ones, then further hues.
+
+    Parameters
+    ----------
+    count
+        How many, at least 0.
+
+    Returns
+    -------
+    (red, green, blue), 0 .. 255 each; the first ones are the same for every `count`.
+
+    Examples
+    --------
+    >>> from maskcodec.pictures.figure import palette
+    >>> palette(2)
+    [(239, 71, 89), (38, 166, 224)]
+    """
+    return [colour_of(number) for number in range(count)]
+
+
+def colour_of(number: int) -> Colour:
+    """The colour at a place of `palette`, from 0."""
+    if number < len(_COLOURS):
+        return _COLOURS[number]
+    hue = number * 0.618034 % 1.0  # steps of the golden ratio never come close to each other
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.7, 0.75 + 0.2 * (number % 2))
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def plain(shape: tuple[int, int]) -> Image.Image:
+    """A dark picture to draw on where there is no photo; `shape` is (height, width)."""
+    return Image.new("RGB", (shape[1], shape[0]), CANVAS)
+
+
+def drawn_shape(shape: tuple[int, int]) -> tuple[int, int]:
+    """The size that an image is drawn in, (height, width), of up to `MOST_DRAWN` pixels."""
+    height, width = shape
+    scale = min(1.0, (MOST_DRAWN / (height * width)) ** 0.5)
+    height, width = max(1, int(height * scale)), max(1, int(width * scale))
+    width = max(1, min(width, MOST_DRAWN // height))  # a line of pixels cannot be made thinner
+    return min(height, MOST_DRAWN // width), width
+
+
+def drawable(image: Image.Image) -> Image.Image:
+    """The picture itself, or a smaller one if it has more pixels than are drawn."""
+    height, width = drawn_shape((image.height, image.width))
+    if (width, height) == image.size:
+        return image
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def overlay(
+    image: Image.Image,
+    masks: Iterable[npt.ArrayLike],
+    labels: Sequence[str] = (),
+    *,
+    opacity: float = 0.5,
+) -> Image.Image:
+    """A picture with masks laid over it: tinted, outlined and labelled.
+
+    Parameters
+    ----------
+    image
+        The photo, of any mode; not changed.
+    masks
+        Masks of the photo's size, (height, width), set where not 0. Taken one at a time.
+    labels
+        A label for each mask, or none at all. A label that finds no free place is left out, so
+        that labels never cover each other; of more than 200, the smallest masks' are.
+    opacity
+        How much of the mask's colour is seen, 0 .. 1.
+
+    Returns
+    -------
+    A new RGB image of the same size.
+
+    Raises
+    ------
+    ValueError
+        A mask does not have the photo's size.
+    """
+    pixels = np.array(image.convert("RGB"))
+    shape = pixels.shape[:2]
+    owners = np.zeros(shape, np.int32)
+    line = max(1, round(min(shape) / 240))
+    found: list[tuple[Box, int]] = []
+    for number, mask in enumerate(masks):
+        area = np.asarray(mask) != 0
+        if area.shape != shape:
+            raise ValueError(f"mask {number} must have the photo's shape {shape}, got {area.shape}")
+        colour = np.array(colour_of(number))
+        x1, y1, x2, y2 = box = _tight_box(area)
+        around = slice(max(0, y1 - 1), y2 + 1), slice(max(0, x1 - 1), x2 + 1)
+        part, own = pixels[around], area[around]
+        _tint(part, own, colour, opacity)
+        part[own & ~_shrunk(own, line)] = colour
+        owners[around][own] = number + 1
+        found.append((box, int(np.count_nonzero(own))))
+    picture = Image.fromarray(pixels)
+    tags = [
+        Tag(label, colour_of(number), number + 1, *found[number])
+        for number, label in enumerate(labels)
+        if found[number][1]
+    ]
+    draw_tags(picture, tags, owners)
+    return picture
+
+
+def draw_cells(regions: Sequence[Region], shape: tuple[int, int]) -> Image.Image:
+    """The cells that a text sets, each region in its colour, with the lines between them.
+
+    On the canvas they are those of the whole grid. Where cells belong to their box, a region has
+    its own, and its box is outlined. Lines are left out where they would stand too close.
+
+    Parameters
+    ----------
+    regions
+        At least one, all on the same canvas.
+    shape
+        (height, width) of the picture in pixels.
+    """
+    pixels = np.array(plain(shape))
+    for number, region in enumerate(regions):
+        own, colour = region.mask(shape, method="nearest") != 0, np.array(colour_of(number))
+        pixels[own] = colour
+        if region.frame == "box":
+            box = box_pixels(region.box, region.canvas, shape)
+            _draw_lines(pixels, cell_edges(region.cells.shape, shape, box), own)
+            _draw_outline(pixels, box, colour)
+    if regions[0].frame == "canvas":
+        edges = cell_edges(regions[0].canvas, shape, None)
+        _draw_lines(pixels, edges, np.ones(shape, np.bool_))
+    return Image.fromarray(pixels)
+
+
+def panels(
+    pictures: Sequence[tuple[str, str, Image.Image]],
+    *,
+    columns: int = 2,
+    legend: Sequence[str] = (),
+    caption: str = "",
+) -> Image.Image:
+    """Pictures of one size beside and below each other, each with a title.
+
+    Parameters
+    ----------
+    pictures
+        (title, remark, picture), at least one; the remark stands behind the title in grey.
+    columns
+        How many pictures a row has, at least 1.
+    legend
+        Labels to list below, in the order of `palette`.
+    caption
+        A line of text to show at the bottom, cut where it is too long.
+
+    Returns
+    -------
+    A new RGB image.
+    """
+    width, height = pictures[0][2].size
+    size = max(13, round(min(width, height) / 21))
+    gap, head, line = round(1.1 * size), round(2.1 * size), round(2 * size)
+    full = columns * width + (columns + 1) * gap
+    lines = _legend_lines(legend, size, full - 2 * gap)
+    foot = -(-len(pictures) // columns) * (height + head) + gap
+    below = len(lines) * line + (line if caption else 0)
+    sheet = Image.new("RGB", (full, foot + below + (gap // 2 if caption else 0)), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for place, (title, remark, picture) in enumerate(pictures):
+        x = gap + place % columns * (width + gap)
+        y = head + place // columns * (height + head)
+        sheet.paste(picture, (x, y))
+        middle = y - round(0.95 * size)
+        write(draw, (x, middle), title, size, INK, bold=True)
+        indent = length(title, size) + 0.9 * size
+        write(draw, (x + indent, middle), cut(remark, size, width - indent), size, FAINT)
+    colours = palette(len(legend))
+    for row, places in enumerate(lines):
+        middle = foot + row * line + line // 2 - gap // 4
+        for number, indent in places:
+            x, half = gap + indent, round(0.42 * size)
+            corners = (x, middle - half, x + 2 * half, middle + half)
+            draw.rounded_rectangle(corners, half // 2, colours[number])
+            write(draw, (x + 1.3 * size, middle), shortened(legend[number]), size, INK)
+    if caption:
+        top, small = foot + len(lines) * line, round(0.86 * size)
+        draw.rounded_rectangle((gap, top, full - gap - 1, top + line - gap // 4), size // 3, WASH)
+        words = cut(caption, small, full - 2 * gap - 1.4 * size)
+        write(draw, (gap + 0.7 * size, top + (line - gap // 4) / 2), words, small, INK)
+    return sheet
+
+
+def fitted(image: Image.Image, *, least: int = 480, most: int = 960) -> Image.Image:
+    """The picture in a size that panels can be read at: its longer side `least` .. `most`."""
+    longer = max(image.size)
+    scale = min(max(longer, least), most) / longer
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    coloured = image if image.mode == "RGB" else image.convert("RGB")
+    return coloured.resize(size, Image.Resampling.LANCZOS)
+
+
+def fitted_mask(mask: Mask, size: tuple[int, int]) -> Mask:
+    """A mask in the size of a picture, which Pillow has as (width, height)."""
+    return np.array(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+
+
+def _tint(
+    pixels: npt.NDArray[np.uint8],
+    area: npt.NDArray[np.bool_],
+    colour: npt.NDArray[np.int64],
+    opacity: float,
+) -> None:
+    """Mix a colour into some pixels, a few rows at a time: the sums take much room."""
+    rows = max(1, _BAND // area.shape[1])
+    for y in range(0, len(area), rows):
+        part, own = pixels[y : y + rows], area[y : y + rows]
+        part[own] = np.round(part[own] * (1 - opacity) + colour * opacity)
+
+
+def _shrunk(area: npt.NDArray[np.bool_], by: int) -> npt.NDArray[np.bool_]:
+    """The mask without its outermost pixels; the picture's own edge is no edge of a mask."""
+    for _ in range(by):
+        padded = np.pad(area, 1, mode="edge")
+        area = area & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return area
+
+
+def _tight_box(area: npt.NDArray[np.bool_]) -> Box:
+    """x1, y1, x2, y2 with the far edges outside; of an empty mask all 0."""
+    xs, ys = np.flatnonzero(area.any(axis=0)), np.flatnonzero(area.any(axis=1))
+    if len(xs) == 0:
+        return 0, 0, 0, 0
+    return int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
+
+
+def _draw_lines(
+    pixels: npt.NDArray[np.uint8], edges: tuple[Index, Index], where: npt.NDArray[np.bool_]
+) -> None:
+    """Lines between rows and between columns, where these are large enough to be told apart."""
+    lines = np.zeros(where.shape, np.bool_)
+    rows, columns = edges
+    if np.diff(rows).min() >= _ROOM:
+        lines[rows[1:-1]] = True
+    if np.diff(columns).min() >= _ROOM:
+        lines[:, columns[1:-1]] = True
+    lines &= where
+    pixels[lines] = np.round(0.62 * pixels[lines] + 0.38 * np.array(LINE))
+
+
+def _draw_outline(
+    pixels: npt.NDArray[np.uint8], box: tuple[int, int, int, int], colour: npt.NDArray[np.int64]
+) -> None:
+    """The outermost pixels of a box: top, left, height and width."""
+    top, left, height, width = box
+    part = pixels[top : top + height, left : left + width]
+    rim = np.ones(part.shape[:2], np.bool_)
+    rim[1:-1, 1:-1] = False
+    part[rim] = np.round(0.5 * part[rim] + 0.5 * colour)
+
+
+def _legend_lines(labels: Sequence[str], size: int, width: int) -> list[list[tuple[int, int]]]:
+    """Which labels stand in each line of the legend, and how far each is indented."""
+    lines: list[list[tuple[int, int]]] = []
+    at = width
+    for number, label in enumerate(labels):
+        needed = round(length(shortened(label), size) + 2.6 * size)
+        if at + needed > width:
+            lines.append([])
+            at = 0
+        lines[-1].append((number, at))
+        at += needed
+    return lines

@@ -1,0 +1,1 @@
+"""What all formats share: configuration and registry, regions, problems and their positions."""

@@ -1,0 +1,352 @@
+"""What every codec is: a frozen configuration with a versioned id, written and read as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+import re
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar, cast
+
+import numpy as np
+
+from maskcodec.errors import ConfigError, LostMaskError
+from maskcodec.masks.arrays import brief
+from maskcodec.masks.grid import Sampling, check_choice
+from maskcodec.masks.runs import RunMask
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from maskcodec.masks.arrays import IntegerArray
+
+Lost: TypeAlias = Literal["raise", "drop"]
+
+FILE_NAME = "maskcodec.json"
+MAX_GRID = 1024
+MOST_SPELLED = 100  # characters of a tag or a brick: pairs of them are compared end to end
+_LARGEST_FILE = 1 << 16  # bytes of a configuration, which has some 500
+_NAMED = 5  # unknown settings
+_TAGGED = "reference", "box", "segmentation"  # an image-wise codec has the last one only
+_REGISTRY: dict[str, tuple[type[Codec], dict[str, Any]]] = {}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Codec(ABC):
+    """The base of all codecs: a grid, a sampler, and a configuration that rebuilds the codec.
+
+    Two codecs with equal configuration decode what the other encoded, in every later release:
+    `codec_id` ends in the format's version, and a change of the text is a new version.
+
+    Parameters
+    ----------
+    grid
+        Cells per image: (rows, columns) or one number for both, 1 .. 1024.
+    sampling
+        How pixels become cells: ``"nearest"``, ``"area"`` or ``"keep"``.
+    """
+
+    # Whether a text is instances, each with a label and a box, or else a grid of labels.
+    has_instances: ClassVar[bool] = False
+
+    grid: int | tuple[int, int] = 64
+    sampling: Sampling = "nearest"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grid", grid_pair(self.grid))
+        check_choice(self.sampling, Sampling, "sampling")
+
+    @property
+    @abstractmethod
+    def codec_id(self) -> str:
+        """The format and its version, such as ``"b-sd/1"``."""
+
+    @property
+    def canvas(self) -> tuple[int, int]:
+        """(rows, columns) of the grid."""
+        return cast("tuple[int, int]", self.grid)  # __post_init__ made it one
+
+    def cells_name(self) -> str:
+        """What a mask may have no cell left of, for messages."""
+        rows, columns = self.canvas
+        return f"the {rows} x {columns} grid"
+
+    def cells_text(self) -> str:
+        """How many cells there are, in words: ``"64 x 64"``, or so many a box."""
+        return "{} x {}".format(*self.canvas)
+
+    @abstractmethod
+    def encode(self, image: Any, labels: Any, /) -> str:
+        """A mask or a label map as text."""
+
+    @abstractmethod
+    def decode(self, text: str, /) -> Any:
+        """What a text describes, strictly: a list of regions, or a grid of labels."""
+
+    @abstractmethod
+    def recover(self, text: str, /) -> Any:
+        """What can be drawn of any text at all, and what was wrong with it."""
+
+    @abstractmethod
+    def tags(self) -> tuple[str, ...]:
+        """The tags, each opening one before its closing one."""
+
+    @abstractmethod
+    def vocabulary(self) -> list[str]:
+        """The tags and bricks that a tokenizer must have as one token each."""
+
+    def meanings(self) -> dict[str, tuple[str, int | None]]:
+        """What each word of `vocabulary` means: in English, and its number if it has one.
+
+        New tokens of a model begin as the means of those that say the same.
+        """
+        tags = self.tags()
+        said: dict[str, tuple[str, int | None]] = {}
+        names = _TAGGED[-len(tags) // 2 :]
+        for opening, closing, name in zip(tags[::2], tags[1::2], names, strict=True):
+            said |= {opening: (f"start of {name}", None), closing: (f"end of {name}", None)}
+        return said
+
+    def reserved(self) -> tuple[str, str]:
+        """What may not stand in a label, and what not in any other words: regular expressions."""
+        words = "|".join(map(re.escape, self.vocabulary()))
+        return words, words
+
+    def is_words(self, text: str) -> bool:  # noqa: ARG002
+        """Whether a text that does not decode is words alone, as a denial is, not a failed mask."""
+        return False
+
+    def bind(self, tokenizer: Any, ignore: Iterable[int | str] = ()) -> Any:  # noqa: ARG002
+        """What `maskcodec.TokenCodec` asks where ids are more than the text that they spell.
+
+        A format that writes ids without text, streams, guides or has a grammar returns a `Binding`
+        of its own; None means that everything goes through the text.
+        """
+        return None
+
+    def get_config(self) -> dict[str, Any]:
+        """The codec as plain data for JSON: ``"id"`` and every setting, defaults included.
+
+        Examples
+        --------
+        >>> import maskcodec as mc
+        >>> mc.RRLE(grid=16).get_config()["id"]
+        'r-rle/1'
+        >>> mc.from_config(mc.RRLE(grid=16).get_config()) == mc.RRLE(grid=16)
+        True
+        """
+        config: dict[str, Any] = {"id": self.codec_id}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            config[field.name] = list(value) if isinstance(value, tuple) else value
+        return config
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the configuration to ``maskcodec.json`` in a folder, made if it is missing.
+
+        Returns the file's path. `maskcodec.load` reads it back.
+        """
+        import json
+        from pathlib import Path
+        from tempfile import NamedTemporaryFile
+
+        path = Path(folder) / FILE_NAME
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Whoever reads or writes the same folder meanwhile sees one whole file or another.
+        with NamedTemporaryFile("w", encoding="utf-8", dir=folder, delete=False) as file:
+            file.write(json.dumps(self.get_config(), indent=2) + "\n")
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(path)
+        return path
+
+
+C = TypeVar("C", bound=Codec)
+
+
+def register(codec_id: str, **settings: Any) -> Callable[[type[C]], type[C]]:
+    """Make a class known by an id, so that `get_codec` and `from_config` find it.
+
+    `settings` are those that the id stands for, where a class has several.
+    """
+
+    def enter(codec: type[C]) -> type[C]:
+        _REGISTRY[codec_id] = codec, settings
+        return codec
+
+    return enter
+
+
+def codec_ids() -> list[str]:
+    """The ids of all codecs, sorted.
+
+    Examples
+    --------
+    >>> import maskcodec as mc
+    >>> mc.codec_ids()
+    ['b-sd-box/1', 'b-sd/1', 'i-rle/1', 'i-sd/1', 'r-rle/1']
+    """
+    return sorted(_REGISTRY)
+
+
+def get_codec(codec_id: str, /, **settings: Any) -> Codec:
+    """A codec by its id, such as ``"b-sd/1"``; settings that are not named keep their defaults.
+
+    Raises
+    ------
+    ConfigError
+        No codec has that id, or it has no such setting, or a setting's value is not allowed.
+
+    Examples
+    --------
+    >>> import maskcodec as mc
+    >>> mc.get_codec("b-sd/1", grid=32).canvas
+    (32, 32)
+    """
+    try:
+        codec, fixed = _REGISTRY[codec_id]
+    except (KeyError, TypeError):
+        raise ConfigError(
+            f"no codec has the id {brief(codec_id)}; known ids: {', '.join(codec_ids())}"
+        ) from None
+    for name, value in fixed.items():
+        if settings.get(name, value) != value:
+            other = [k for k, (_, has) in _REGISTRY.items() if has.get(name) == settings[name]]
+            hint = f"; use {other[0]}" if other else ""
+            raise ConfigError(f"{codec_id} has {name}={value!r}, got {brief(settings[name])}{hint}")
+    known = [field.name for field in dataclasses.fields(codec)]
+    unknown = sorted(set(settings) - set(known), key=str)
+    if unknown:
+        raise ConfigError(
+            f"{codec_id} has no setting {', '.join(map(brief, unknown[:_NAMED]))}; it has "
+            f"{', '.join(known)}"
+        )
+    return codec(**{**settings, **fixed})
+
+
+def from_config(config: Mapping[str, Any]) -> Codec:
+    """The codec that a configuration describes; the inverse of `Codec.get_config`.
+
+    Raises
+    ------
+    ConfigError
+        The configuration has no ``"id"``, an unknown one, or settings the codec refuses.
+    """
+    try:
+        settings = dict(config)
+    except (TypeError, ValueError):
+        raise ConfigError(f"a codec's configuration is a mapping, got {brief(config)}") from None
+    if "id" not in settings:
+        raise ConfigError(f'a codec\'s configuration needs an "id", got {brief(list(settings))}')
+    return get_codec(settings.pop("id"), **settings)
+
+
+def load(folder: str | os.PathLike[str]) -> Codec:
+    """The codec saved in a folder by `Codec.save`; the path of the file itself does as well.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no ``maskcodec.json``.
+    ConfigError
+        The file is not JSON, or does not describe a codec; the message names the file.
+    """
+    import json
+    from pathlib import Path
+
+    path = Path(folder)
+    if path.is_dir():
+        path = path / FILE_NAME
+    with path.open("rb") as file:
+        data = file.read(_LARGEST_FILE + 1)
+    if len(data) > _LARGEST_FILE:
+        raise ConfigError(f"{path} has more than {_LARGEST_FILE:,} bytes: it is no configuration")
+    try:
+        return from_config(json.loads(data.decode()))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except (ValueError, RecursionError) as error:  # also numbers and nesting without end
+        raise ConfigError(f"{path} is not JSON that can be read: {error}") from error
+
+
+def lost_message(codec: Codec, where: str, label: str, pixels: IntegerArray | RunMask) -> str:
+    """What to say of a mask that has pixels but no cell left."""
+    area = pixels.area if isinstance(pixels, RunMask) else np.count_nonzero(pixels)
+    return (
+        f"{where} ({label!r}) has {area} of {pixels.shape[0]} x "
+        f"{pixels.shape[1]} pixels set, but no cell of {codec.cells_name()} is left of "
+        f"it with sampling={codec.sampling!r}"
+    )
+
+
+def lost_labels_message(codec: Codec, labels: Sequence[str]) -> str:
+    """What to say of labels of a label map that have pixels but no cell left."""
+    return (
+        f"{', '.join(map(repr, labels))} has pixels, but no cell of {codec.cells_name()} is "
+        f"left of it with sampling={codec.sampling!r}"
+    )
+
+
+def lost_error(message: str) -> LostMaskError:
+    """What to raise where something is lost and the caller did not say that it may be."""
+    return LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
+
+
+def strings(value: Any, what: str, count: int = 2) -> tuple[str, ...]:
+    """So many non-empty strings, from a tuple or from JSON's list."""
+    several = isinstance(value, (list, tuple)) and len(value) == count
+    if not several or not all(isinstance(part, str) and part for part in value):
+        number = {2: "two", 3: "three"}[count]
+        raise ConfigError(f"{what} must be {number} strings that are not empty, got {brief(value)}")
+    if long := next((part for part in value if len(part) > MOST_SPELLED), ""):
+        raise ConfigError(
+            f"{what} must be strings of up to {MOST_SPELLED} characters, got one of {len(long):,}"
+        )
+    if any("\ud800" <= character <= "\udfff" for character in "".join(value)):
+        raise ConfigError(f"{what} must not hold lone surrogates, got {brief(value)}")
+    return tuple(value)
+
+
+def check_apart(words: Sequence[str]) -> None:
+    """Refuse tags or bricks that could be mistaken for each other or for what they surround.
+
+    Raises
+    ------
+    ConfigError
+        One holds white space, begins with a digit, consists of digits and brackets, contains
+        another one, or ends as another one, or it itself, begins.
+    """
+    for word in words:
+        if any(character.isspace() for character in word):
+            raise ConfigError(f"a tag or brick must not hold white space, got {word!r}")
+        if word[0].isdecimal() or not word.strip("0123456789[]"):
+            raise ConfigError(
+                f"a tag or brick must not begin with a digit or be brackets only, got {word!r}"
+            )
+    for i, a in enumerate(words):
+        for j, b in enumerate(words):
+            if (i != j and a in b) or overlap(a, b):
+                raise ConfigError(
+                    f"{a!r} and {b!r} cannot both be in use: one contains or overlaps the other, "
+                    "so that a text could be read in two ways; choose another spelling"
+                )
+
+
+def overlap(first: str, second: str) -> bool:
+    """Whether the end of one string is the beginning of another, short of all of either."""
+    return any(first.endswith(second[:n]) for n in range(1, min(len(first), len(second))))
+
+
+def grid_pair(value: Any, most: int = MAX_GRID) -> tuple[int, int]:
+    """(rows, columns) of a grid, from two numbers or one for both, each 1 .. `most`."""
+    pair = value if isinstance(value, (list, tuple)) else (value, value)
+    try:
+        rows, columns = (operator.index(number) for number in pair)
+    except (TypeError, ValueError):
+        raise ConfigError(f"grid must be one or two integers, got {brief(value)}") from None
+    if any(isinstance(number, (bool, np.bool_)) for number in pair):
+        raise ConfigError(f"grid must be one or two integers, got {brief(value)}")
+    if not (1 <= rows <= most and 1 <= columns <= most):
+        raise ConfigError(f"grid must be 1 .. {most} cells a side, got {brief(value)}")
+    return rows, columns

@@ -1,0 +1,157 @@
+"""What all readers share: a text as bytes, and what becomes of whatever is wrong with it.
+
+There is one reader per family of formats, and it reads on whatever comes. `decode` stops it at
+the first problem; `recover` lets it run and keeps the problems. So the two never disagree.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from maskcodec.errors import DecodeError, LabelError, Problem, TruncatedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from maskcodec.masks.arrays import Index, Mask
+
+MOST_PROBLEMS = 1000  # a list of all that is wrong with a megabyte of noise helps nobody
+NO_FAULTS: Index = np.empty((0, 4), np.int64)
+
+
+class Reading(ABC):
+    """What a reader reads, and what was wrong with it. Positions count bytes, or ids.
+
+    Attributes
+    ----------
+    size
+        The position of the end.
+    unit
+        What the positions of errors and problems count.
+    """
+
+    unit: ClassVar[str]
+
+    def __init__(self, size: int, *, strict: bool) -> None:
+        self.size = size
+        self._strict = strict
+        self._found: list[Problem] = []
+        self._unlisted = 0
+
+    @abstractmethod
+    def slice(self, start: int, stop: int) -> str:
+        """The text between two positions."""
+
+    @abstractmethod
+    def excerpt(self, start: int, stop: int) -> str:
+        """The text between two positions for a message: its first 80 characters."""
+
+    @abstractmethod
+    def places(self, positions: list[int]) -> list[int]:
+        """Positions as the user counts them."""
+
+    def report(self, at: int, reason: str, message: str, action: str) -> None:
+        """Say what is wrong at a position: raised when strict, kept otherwise."""
+        if self._strict:
+            kind = TruncatedError if reason == "truncated" else DecodeError
+            hint = "; recover() keeps what can be drawn"
+            raise kind(message + hint, self.places([at])[0], reason, self.unit)
+        if len(self._found) < MOST_PROBLEMS:
+            self._found.append(Problem(at, reason, message, action))
+        else:
+            self._unlisted += 1
+
+    def faults(self, count: int, run: Callable[[Index], object]) -> list[list[int]]:
+        """What a kernel counted as wrong, by position: run again with room for it."""
+        room = np.empty((count, 4), np.int64)
+        run(room)
+        most = 1 if self._strict else MOST_PROBLEMS
+        self._unlisted += max(count - most, 0)
+        first: list[list[int]] = room[np.argsort(room[:, 1], kind="stable")[:most]].tolist()
+        return first
+
+    def problems(self) -> list[Problem]:
+        """What was wrong, in the order of the text, with positions as the user counts them."""
+        found = sorted(self._found, key=lambda problem: problem.position)
+        if self._unlisted:
+            message = f"{self._unlisted} further problems"
+            action = "repaired like these, unlisted"
+            found.append(Problem(self.size, "more-problems", message, action))
+        places = self.places([problem.position for problem in found])
+        return [p._replace(position=place) for p, place in zip(found, places, strict=True)]
+
+
+class TextReading(Reading):
+    """One text under a reader, whose positions are bytes.
+
+    Attributes
+    ----------
+    raw, data
+        The text as UTF-8, and the same bytes as a writable array for the kernels. A lone
+        surrogate is kept, so that any `str` can be read.
+    """
+
+    unit = "character"
+
+    def __init__(self, text: str, *, strict: bool) -> None:
+        if not isinstance(text, str):
+            raise TypeError(f"text must be a str, got {type(text).__name__}")
+        self.raw = text.encode("utf-8", "surrogatepass")
+        self.data: Mask = np.frombuffer(bytearray(self.raw), np.uint8)
+        self._ascii = len(self.raw) == len(text)
+        super().__init__(len(self.raw), strict=strict)
+
+    def slice(self, start: int, stop: int) -> str:
+        """The text between two bytes."""
+        return self.raw[start:stop].decode("utf-8", "surrogatepass")
+
+    def excerpt(self, start: int, stop: int) -> str:
+        """The beginning of that text, for a message."""
+        return self.raw[start : min(stop, start + 320)].decode("utf-8", "ignore")[:80]
+
+    def places(self, positions: list[int]) -> list[int]:
+        """Positions in characters."""
+        if self._ascii or not positions:
+            return positions
+        characters = np.concatenate([[0], np.cumsum((self.data & 0xC0) != 0x80)])
+        counted: list[int] = characters[positions].tolist()
+        return counted
+
+
+def check_label(label: object) -> str:
+    """A label without the white space around it; no format takes an empty one."""
+    if not isinstance(label, str):
+        raise TypeError(f"label must be a str, got {label!r}")
+    stripped = label.strip()
+    if not stripped:
+        raise LabelError(f"a label must not be empty, got {shown(label)}")
+    try:
+        stripped.encode()
+    except UnicodeEncodeError as error:
+        raise LabelError(
+            f"label {shown(label)} holds the lone surrogate {stripped[error.start]!r}, which no "
+            "text file can store; remove it"
+        ) from None
+    return stripped
+
+
+def shown(label: str) -> str:
+    """A label in a message: a model may write a very long one."""
+    return repr(label if len(label) <= 80 else label[:80] + "...")
+
+
+def few(names: Iterable[str]) -> str:
+    """Some names in a message, and how many there are besides."""
+    listed = list(names)
+    more = f" and {len(listed) - 8} more" if len(listed) > 8 else ""
+    return f"{', '.join(listed[:8]) or 'none'}{more}"
+
+
+def warn_dropped(message: str) -> None:
+    """Say that something was left out which the caller did not ask to be told of."""
+    import logging
+
+    logging.getLogger("maskcodec").warning("dropped: %s", message)

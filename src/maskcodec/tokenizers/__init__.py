@@ -1,0 +1,1 @@
+"""Any tokenizer behind one face: its extension, words and their ids, what tokens spell."""

@@ -1,0 +1,121 @@
+"""A codec with a tokenizer, as `TokenCodec` asks for it: by way of its text, for any format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from maskcodec.errors import ConfigError, LabelError
+from maskcodec.masks.arrays import bounds
+from maskcodec.tokenizers.ids import as_ids, padding, text_of
+from maskcodec.tokenizers.vocab import inside, read_vocab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from maskcodec.formats.bsd.stream import MaskStream
+    from maskcodec.masks.arrays import Index
+    from maskcodec.text.codec import Codec
+    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.guide import Guide, GuideOptions
+
+
+class Binding:
+    """What a tokenizer makes of a codec's text, and back.
+
+    A format that has more, such as ids without text, a stream, a guide or a grammar, has a subclass
+    of its own, which its `Codec.bind` returns. Parameters and errors are those of `TokenCodec`.
+
+    Parameters
+    ----------
+    codec, tokenizer
+        The two.
+    ignore
+        Further tokens or ids that stand around an answer.
+    """
+
+    def __init__(
+        self, codec: Codec, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()
+    ) -> None:
+        self.codec = codec
+        self.tokenizer = tokenizer
+        self.vocabulary = tokenizer.vocabulary()
+        self.vocab = read_vocab(tokenizer, self.vocabulary, codec, ignore)
+
+    def encode(self, image: Any, labels: Any, **options: Any) -> Index:
+        """The ids of a mask or a label map; options are those of the codec's `encode`."""
+        return self._from_text(cast("Any", self.codec).encode(image, labels, **options), labels)
+
+    def encode_each(self, masks: Any, labels: Sequence[Any]) -> tuple[Index, Index, dict[int, str]]:
+        """The ids of masks, where each one's begin and end, and by index what to say of those lost.
+
+        ``masks`` is what `as_masks` returns.
+        """
+        rows, gone = [np.empty(0, np.int64)], {}
+        for index, (mask, label) in enumerate(zip(masks, labels, strict=True)):
+            text, message = self._write(mask, label, f"mask {index}" if len(labels) > 1 else "mask")
+            rows.append(self._from_text(text, label))
+            if message:
+                gone[index] = message
+        return np.concatenate(rows), bounds(rows[1:]), gone
+
+    def decode(self, ids: Any) -> Any:
+        """What ids describe, strictly."""
+        return self.codec.decode(self.text(ids))
+
+    def recover(self, ids: Any) -> Any:
+        """Whatever can be drawn of any ids at all."""
+        return self.codec.recover(self.text(ids))
+
+    def text(self, ids: Any) -> str:
+        """The text of ids as the tokenizer has it, without padding."""
+        numbers = as_ids(ids)
+        return text_of(numbers[~padding(numbers, self.vocab)], self.tokenizer, self.vocab)
+
+    def spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Where in ids each region of `recover` stands: all of a grid between its tags."""
+        opening, closing = (self.vocab.words[tag] for tag in self.codec.tags()[-2:])
+        start = next((at for at, number in enumerate(ids) if number == opening), 0)
+        stop = next((at for at in range(start, len(ids)) if ids[at] == closing), len(ids) - 1)
+        return [(start, stop + 1)] * len(self.recover(ids).regions)
+
+    def stream(self) -> MaskStream:
+        """A decoder for ids that come one by one."""
+        raise ConfigError(f"there are streams for B-SD with bricks, got {self.codec!r}")
+
+    def guide(self, options: GuideOptions) -> Guide:  # noqa: ARG002
+        """An automaton that says which ids may come next."""
+        raise ConfigError(
+            f"there are guides for B-SD with bricks, for R-RLE and I-RLE, got {self.codec!r}"
+        )
+
+    def grammar(self, box: Sequence[int]) -> str:  # noqa: ARG002
+        """What comes behind a box that is known."""
+        raise ConfigError(f"there are grammars for B-SD with bricks, got {self.codec!r}")
+
+    def _write(self, mask: Any, label: Any, where: str) -> tuple[str, str]:  # noqa: ARG002
+        """A mask as text, and what to say of it if something of it is lost."""
+        return self.codec.encode(mask, label), ""
+
+    def _from_text(self, text: str, labels: Any) -> Index:
+        ids = self.tokenizer.encode(text)
+        for tag in self.codec.tags():
+            if text.count(tag) != ids.count(self.vocab.words[tag]):
+                raise LabelError(
+                    f"{labels!r:.200} does not leave {tag!r} whole: one of the tokenizer's added "
+                    "tokens swallows a part of it; remove or replace the label"
+                )
+        passed_over = self.vocab.ignored.intersection(ids)
+        if passed_over:
+            token = self.tokenizer.decode([min(passed_over)])
+            raise LabelError(
+                f"{labels!r:.200} holds {token!r}, which stands around answers and is passed over "
+                "when they are read; remove or replace it"
+            )
+        return np.array(ids, np.int64)
+
+    def _keeps_newlines(self) -> bool:
+        before, after = self.codec.tags()[-2:]
+        ids = inside(self.tokenizer, before, "1\n1", after)
+        return ids is None or "\n" in self.tokenizer.decode(ids)

@@ -1,0 +1,163 @@
+"""A codec's tags and bricks as the ids of one tokenizer: plain data, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from maskcodec.errors import LabelError, VocabError
+from maskcodec.text.problems import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import numpy.typing as npt
+
+    from maskcodec.text.codec import Codec
+    from maskcodec.tokenizers.any import AnyTokenizer
+
+ANY_LABEL = "roi0"
+
+
+@dataclass(frozen=True, eq=False)
+class Vocab:
+    """What the ids of one tokenizer mean to one codec.
+
+    Attributes
+    ----------
+    words
+        The tags and bricks, and their ids.
+    size
+        One more than the largest id.
+    known
+        bool (size,): whether a token has this id.
+    ignored
+        Ids that stand around an answer: padding, beginning and end of a text.
+    """
+
+    words: dict[str, int]
+    size: int
+    known: npt.NDArray[np.bool_]
+    ignored: frozenset[int]
+
+    @cached_property
+    def word_ids(self) -> frozenset[int]:
+        """The ids of the tags and bricks."""
+        return frozenset(self.words.values())
+
+
+def read_vocab(
+    tokenizer: AnyTokenizer,
+    vocabulary: Mapping[str, int],
+    codec: Codec,
+    ignore: Iterable[int | str],
+) -> Vocab:
+    """The ids of a codec's tags and bricks, checked against the tokenizer itself.
+
+    ``vocabulary`` is all that the tokenizer has.
+
+    Raises
+    ------
+    VocabError
+        A tag or brick is not one id, or does not stay one in the middle of a text.
+    """
+    tokenizer.check_plain()
+    words = {word: _id(tokenizer, word) for word in codec.vocabulary()}
+    missing = [word for word, number in words.items() if number is None]
+    if missing:
+        raise VocabError(_missing(tokenizer, missing, len(words)))
+    whole = {word: number for word, number in words.items() if number is not None}
+    for token in tokenizer.added().values():
+        clash = [w for w in whole if w in token.content and token.content not in whole]
+        if clash:
+            raise VocabError(
+                f"the tokenizer cuts {token.content!r} out of a text as one token, {clash[0]!r} "
+                "with it; choose another spelling for the codec's tags or bricks"
+            )
+    tags = codec.tags()
+    for before, after in zip(tags[::2], tags[1::2], strict=True):
+        if inside(tokenizer, before, ANY_LABEL, after) is None:
+            raise VocabError(
+                f"the tokenizer does not keep {before!r} and {after!r} whole around "
+                f"{ANY_LABEL!r}, so it cuts texts in other places than at its added tokens; "
+                "start from the original tokenizer and call maskcodec.extend_tokenizer"
+            )
+    ignored = frozenset(_ignored(tokenizer, vocabulary, ignore) - set(whole.values()))
+    size = max(vocabulary.values()) + 1
+    known = np.zeros(size, np.bool_)
+    known[list(vocabulary.values())] = True
+    return Vocab(words=whole, size=size, known=known, ignored=ignored)
+
+
+def label_ids(
+    tokenizer: AnyTokenizer, vocab: Vocab, label: str, before: str, after: str
+) -> list[int]:
+    """The ids of a label between its two tags.
+
+    Raises
+    ------
+    LabelError
+        The tokenizer does not cut the text at the tags, or makes nothing of the label, or tokens
+        that readers pass over.
+    """
+    first, *ids, last = tokenizer.encode(before + label + after)
+    whole = (first, last) == (vocab.words[before], vocab.words[after])
+    if not whole or not vocab.word_ids.isdisjoint(ids):
+        raise LabelError(
+            f"label {shown(label)} does not leave {before!r} and {after!r} whole: one of the "
+            "tokenizer's added tokens swallows a part of them; remove or replace it"
+        )
+    passed_over = vocab.ignored.intersection(ids)
+    if passed_over:
+        token = tokenizer.decode([min(passed_over)])
+        raise LabelError(
+            f"label {shown(label)} holds {token!r}, which stands around answers and is passed over "
+            "when they are read; remove or replace it"
+        )
+    if not tokenizer.decode(ids).strip():
+        raise LabelError(
+            f"the tokenizer makes nothing of label {shown(label)}; remove or replace it"
+        )
+    return ids
+
+
+def inside(tokenizer: AnyTokenizer, before: str, text: str, after: str) -> list[int] | None:
+    """The ids of a text between two words that are tokens, or None where they are not there."""
+    first, last = tokenizer.encode(before), tokenizer.encode(after)
+    ids = tokenizer.encode(before + text + after)
+    ends = [ids[: len(first)], ids[len(ids) - len(last) :]]
+    return ids[len(first) : len(ids) - len(last)] if ends == [first, last] else None
+
+
+def _id(tokenizer: AnyTokenizer, word: str) -> int | None:
+    ids = tokenizer.encode(word)
+    return ids[0] if len(ids) == 1 and tokenizer.decode(ids).strip() == word else None
+
+
+def _missing(tokenizer: AnyTokenizer, missing: list[str], count: int) -> str:
+    word = missing[0]
+    ids = tokenizer.encode(word)
+    text = tokenizer.decode(ids)
+    others = f", and so are {len(missing) - 1} more of {count}" * (len(missing) > 1)
+    return (
+        f"{word!r} is no token of its own but the ids {ids}, {text!r}{others}; call "
+        "maskcodec.extend_tokenizer(tokenizer, codec) first, or give the codec the spelling that "
+        "the tokenizer was extended with"
+    )
+
+
+def _ignored(
+    tokenizer: AnyTokenizer, vocabulary: Mapping[str, int], more: Iterable[int | str]
+) -> set[int]:
+    if isinstance(more, (str, bytes)):
+        raise TypeError(f"ignore must be several tokens or ids, got {more!r}")
+    found, known = tokenizer.ignored(), set(vocabulary.values())
+    for token in more:
+        number = vocabulary.get(token) if isinstance(token, str) else token
+        if not isinstance(number, (int, np.integer)) or int(number) not in known:
+            raise VocabError(f"ignore has {token!r}, which is no token of this tokenizer")
+        found.add(int(number))
+    return found & known
