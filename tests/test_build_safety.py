@@ -291,18 +291,19 @@ def test_shards_of_other_samples_are_not_counted_in(count, tmp_path):
 
 def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     steps = []
-    replace = os.replace
+    replace, rename = os.replace, os.rename
     monkeypatch.setattr(os, "fsync", lambda _: steps.append("sync"))
     monkeypatch.setattr(
         os, "replace", lambda *names: (steps.append(Path(names[1]).name), replace(*names))
     )
     _durable.write(tmp_path / "file", b"bytes")
-    assert steps == ["sync", "file", "sync"]
+    assert steps == ["sync", "file"]
     steps.clear()
+    monkeypatch.setattr(os, "rename", lambda *names: (steps.append("out"), rename(*names)))
     made([sample(0)], tmp_path / "out")
-    shard, counted = steps.index("00000.jsonl"), steps.index("00000.json")
-    assert steps[shard - 1 : shard + 2] == ["sync", "00000.jsonl", "sync"]
-    assert counted > shard
+    shard = steps.index("00000.jsonl")
+    assert steps[shard - 1 : shard + 2] == ["sync", "00000.jsonl", "00000.json"]
+    assert steps[-5:] == ["README.md", "sync", "sync", "out", "sync"]  # the folders' names as well
 
 
 # Two runs

@@ -14,19 +14,19 @@ UNFINISHED = r"\.({})\.\d+"  # the name of a file that is being written, by a pr
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write, which gets its name when it is whole and on the disk."""
+def whole_file(path: Path, *, synced: bool = True) -> Iterator[IO[bytes]]:
+    """A file to write, which gets its name when it is whole, and on the disk if it is `synced`."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     with unfinished.open("wb") as file:
         yield file
-        sync(file)
+        if synced:
+            sync(file)
     unfinished.replace(path)
-    sync_folder(path.parent)
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes, *, synced: bool = True) -> None:
     """A whole file of some bytes."""
-    with whole_file(path) as file:
+    with whole_file(path, synced=synced) as file:
         file.write(data)
 
 
@@ -36,7 +36,7 @@ def sync(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
-def sync_folder(folder: Path) -> None:
+def sync_names(folder: Path) -> None:
     """Wait until the names in a folder are on the disk, where there is a call for that."""
     if not hasattr(os, "O_DIRECTORY"):
         return  # pragma: no cover, on Windows

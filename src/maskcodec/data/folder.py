@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from maskcodec.data._claim import claimed, partial_of
-from maskcodec.data._durable import UNFINISHED, sync, sync_folder, whole_file, write
+from maskcodec.data._durable import UNFINISHED, sync, sync_names, whole_file, write
 from maskcodec.data.formats import FormatName, Storage, dataset_card, dataset_info
 from maskcodec.data.shards import Counts
 from maskcodec.data.split import TRAIN, VAL
@@ -92,17 +92,21 @@ class Folder:
             self._check_settings(settings)
             for folder in (self._rows, self._counts):
                 folder.mkdir(exist_ok=True)
-            sync_folder(self.partial)
             yield dict(self._kept())
 
     def write(self, shard: Shard) -> None:
-        """A shard: its files, then its counts, which say that it is whole."""
+        """A shard: its files, then its counts, which say that it is whole.
+
+        Only the files wait for the disk: a shard is made again if power fails before its counts,
+        or a name, are there.
+        """
         for split, data in shard.files.items():
             path = self._file(split, shard.number)
             path.parent.mkdir(exist_ok=True)
             write(path, data)
         sizes = {split: len(data) for split, data in shard.files.items()}
-        write(self._count(shard.number), _json({**shard.counts.plain(), "bytes": sizes}))
+        counts = _json({**shard.counts.plain(), "bytes": sizes})
+        write(self._count(shard.number), counts, synced=False)
 
     def finish(
         self, codec: Codec, counts: Counts, shards: Mapping[int, Counts], report: dict[str, Any]
@@ -143,6 +147,8 @@ class Folder:
         for path, kind in list(self._found()):
             if kind == "cut":  # a run left it that was killed while it wrote
                 path.unlink()
+        for folder in (*filter(Path.is_dir, self._rows.iterdir()), self._rows):
+            sync_names(folder)
         try:
             if self.out.exists():
                 self.out.rmdir()
@@ -151,7 +157,7 @@ class Folder:
             raise BuildError(
                 f"{self.out} cannot get the rows: {error.strerror}; they are whole, in {self._rows}"
             ) from error
-        sync_folder(self.out.parent)
+        sync_names(self.out.parent)
         self._clear()
 
     def _is_listed(self) -> bool:
@@ -205,6 +211,7 @@ class Folder:
             with path.open("wb" if path in found else "xb") as file:
                 file.write(now)
                 sync(file)
+            sync_names(self.partial)  # without them, what comes now would be of no run
             return
         try:
             before = json.loads(path.read_text("utf-8"))
