@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 AHEAD = 2  # batches for each worker that are handed over at once
 
-_LOADED = ["maskcodec.data.build", "maskcodec._kernels", __name__]
+_LOADED = ["maskcodec.data.build", "numba", __name__]
 _METHOD = "spawn" if sys.platform == "win32" else "forkserver"
 _MOST = 61 if sys.platform == "win32" else sys.maxsize  # workers; Windows waits for no more
 _THREADS = "OPENBLAS_NUM_THREADS"  # a thread for each core otherwise, at the import of numpy
