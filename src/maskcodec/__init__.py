@@ -20,7 +20,7 @@ from maskcodec.errors import (
 from maskcodec.formats.bsd.codec import BSD
 from maskcodec.formats.labels.codecs import IRLE, ISD, RRLE
 from maskcodec.formats.labels.grid import LabelGrid, RecoveredGrid
-from maskcodec.text.codec import Codec, codec_ids, from_config, get_codec, load
+from maskcodec.text.codec import Codec, codec_ids, from_config, get_codec, load, register
 from maskcodec.text.regions import RecoveredRegions, Region
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ __all__ = [
     "from_config",
     "get_codec",
     "load",
+    "register",
 ]
 
 # What only those with a tokenizer need, imported when it is asked for.

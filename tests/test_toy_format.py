@@ -1,0 +1,195 @@
+"""A format from outside: a class and one line of registration, and all of the library takes it."""
+
+import json
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import maskcodec as mc
+from maskcodec.cli import app
+from maskcodec.text import codec as registry
+from maskcodec.tokenizers.binding import Binding
+from maskcodec.tokenizers.guide import END, FREE, Guide, guide_words
+from tests.vocabularies import fresh
+
+CLOSE, MARKS = "</toy>", ".#/"
+OPEN = "<toy>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toy(mc.Codec):
+    """Every cell as ``#`` or ``.``, a row behind the other: ``<toy>dog:.#/##</toy>``."""
+
+    codec_id: ClassVar[str] = "toy/1"
+
+    def encode(self, image, labels, *, shape=None, lost="drop", dropped=None):
+        pixels = np.asarray(image)
+        rows, columns = self.canvas
+        height, width = pixels.shape
+        picked = pixels[
+            np.ix_(np.arange(rows) * height // rows, np.arange(columns) * width // columns)
+        ]
+        drawn = "/".join("".join(".#"[bool(cell)] for cell in row) for row in picked)
+        if dropped is not None and pixels.any() and not picked.any():
+            dropped.append(labels)
+        return f"{OPEN}{labels}:{drawn}{CLOSE}"
+
+    def decode(self, text):
+        grid, problems = self.recover(text)
+        if problems:
+            raise mc.DecodeError(problems[0].message, problems[0].position, problems[0].reason)
+        return grid
+
+    def recover(self, text):
+        label, _, drawn = text.partition(OPEN)[2].partition(CLOSE)[0].partition(":")
+        rows, columns = self.canvas
+        cells = np.zeros(self.canvas, int)
+        for row, marks in enumerate(drawn.split("/")[:rows]):
+            cells[row, : len(marks)] = [mark == "#" for mark in marks[:columns]]
+        whole = [len(row) for row in drawn.split("/")] == [columns] * rows and CLOSE in text
+        problems = [] if whole else [mc.Problem(len(text), "truncated", "the text stops", "drawn")]
+        names = ("others", label or "thing")
+        return mc.RecoveredGrid(mc.LabelGrid(cells, names), problems)
+
+    def tags(self):
+        return OPEN, CLOSE
+
+    def vocabulary(self):
+        return [OPEN, CLOSE]
+
+    def bind(self, tokenizer, ignore=()):
+        return ToyBinding(self, tokenizer, ignore)
+
+
+class ToyBinding(Binding):
+    def stream(self):
+        return ToyStream(self)
+
+    def guide(self, options):
+        return ToyGuide(self, options)
+
+
+class ToyStream:
+    """Reads all of the ids again at each look, as a toy may."""
+
+    def __init__(self, binding):
+        self._binding, self._ids = binding, []
+
+    def push(self, id_):
+        self._ids.append(id_)
+        return self
+
+    @property
+    def regions(self):
+        return self._binding.recover(self._ids).regions
+
+
+class ToyGuide(Guide):
+    """Answers with one toy of one label, cell by cell, where each mark is a token."""
+
+    def __init__(self, binding, options):
+        words = guide_words(options, binding.tokenizer, binding.vocab)
+        rows, columns = binding.codec.canvas
+        (label,) = options.labels
+        marks = {mark: binding.tokenizer.encode(mark)[0] for mark in MARKS}
+        row = [[marks["."], marks["#"]]] * columns
+        self._ways = [[binding.vocab.words[OPEN]]]
+        self._ways += [[number] for number in binding.tokenizer.encode(f"{label}:")]
+        for number in range(rows):
+            self._ways += row if number == 0 else [[marks["/"]], *row]
+        self._ways.append([binding.vocab.words[CLOSE]])
+        super().__init__(words, options)
+
+    def options(self, state):
+        if state[0] == END or state[1] == len(self._ways):
+            return self.after
+        return np.array(sorted(self._ways[state[1]]), np.int64)
+
+    def _outset(self):
+        return FREE, 0
+
+    def _step(self, state, number):
+        if number not in self.options(state):
+            return None
+        return (FREE, state[1] + 1) if state[1] < len(self._ways) else (END, 0)
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    mc.register("toy/1")(Toy)
+
+
+@pytest.fixture
+def tokens():
+    codec = Toy(grid=2)
+    backend = fresh("byte-level")
+    mc.extend_tokenizer(backend, codec)
+    return mc.TokenCodec(codec, backend)
+
+
+MASK = np.array([[0, 1], [1, 1]])
+TEXT = "<toy>dog:.#/##</toy>"
+
+
+def test_text_and_configuration(tmp_path):
+    codec = Toy(grid=2)
+    assert codec.encode(MASK, "dog") == TEXT
+    assert codec.decode(TEXT).mask("dog", (2, 2)).tolist() == MASK.tolist()
+    with pytest.raises(mc.DecodeError, match="the text stops"):
+        codec.decode(TEXT[:-8])
+    codec.save(tmp_path)
+    assert mc.load(tmp_path) == codec == mc.get_codec("toy/1", grid=2)
+    assert "toy/1" in mc.codec_ids()
+
+
+def test_ids_streams_and_guides(tokens):
+    ids = tokens.encode(MASK, "dog")
+    assert ids.tolist() == tokens.tokenizer.encode(TEXT, add_special_tokens=False).ids
+    assert tokens.decode(ids) == tokens.codec.decode(TEXT)
+    batch, offsets = tokens.encode_batch([MASK, MASK], ["dog", "cat"])
+    assert np.array_equal(batch[: offsets[1]], ids)
+    (region,) = tokens.recover(ids).regions
+    stream = tokens.stream()
+    for number in ids.tolist():
+        stream.push(number)
+    assert stream.regions == [region]
+    assert tokens.spans(ids) == [(0, len(ids))]
+    guide = tokens.guide(labels=["dog"], ends=0)
+    state = guide.start()
+    for number in ids.tolist():
+        assert number in guide.options(state)
+        state = guide.step(state, number)
+    assert guide.options(state).tolist() == guide.after.tolist()
+    with pytest.raises(mc.ConfigError, match="there are grammars for"):
+        tokens.grammar((0, 0, 1, 1))
+
+
+def test_without_a_binding_everything_goes_through_the_text(tokens, monkeypatch):
+    monkeypatch.setattr(Toy, "bind", mc.Codec.bind)
+    plain = mc.TokenCodec(tokens.codec, tokens.tokenizer)
+    ids = plain.encode(MASK, "dog")
+    assert ids.tolist() == tokens.encode(MASK, "dog").tolist()
+    assert plain.decode(ids) == tokens.decode(ids)
+    for call in (plain.stream, plain.guide):
+        with pytest.raises(mc.ConfigError, match="got Toy"):
+            call()
+
+
+def test_the_command_line_takes_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(MASK.astype(np.uint8)).save("mask.png")
+    options = ["--codec", "toy", "--grid", "2"]
+    result = CliRunner().invoke(app, ["encode", "mask.png", "--label", "dog", *options])
+    assert (result.exit_code, result.stdout) == (0, TEXT)
+    result = CliRunner().invoke(
+        app, ["decode", TEXT, "--shape", "2x2", "--out", "back.png", *options]
+    )
+    assert result.exit_code == 0, result.output
+    with Image.open("back.png") as picture:
+        assert (np.asarray(picture) > 0).tolist() == (MASK > 0).tolist()
+    assert json.loads((Toy(grid=2).save(tmp_path)).read_text())["id"] == "toy/1"
