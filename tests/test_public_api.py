@@ -54,11 +54,11 @@ MODULES = sorted(
 
 def test_rooms_import_downwards_only():
     level = {room: k for k, rooms in enumerate(LEVELS) for room in rooms}
-    rooms = {name.split(".")[0] for name in MODULES} - {"__init__"}
+    rooms = {name.split(".")[0] for name in MODULES} - {"__init__", "__main__"}
     assert rooms == set(level)
     for name in MODULES:
         room = name.split(".")[0]
-        for other in imports(module_file(name)) if room != "__init__" else ():
+        for other in imports(module_file(name)) if room in level else ():
             if other == "__init__":  # names that all may use: of the core, or the version
                 assert level[room] > level["tokens"], name
             elif other.split(".")[0] != room:
@@ -215,3 +215,10 @@ def test_errors_form_one_tree(name):
     error = getattr(mc, name)
     assert issubclass(error, mc.MaskCodecError)
     assert issubclass(error, ValueError)
+
+
+def test_the_package_is_its_command_line():
+    done = subprocess.run(
+        [sys.executable, "-m", "maskcodec", "--version"], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == f"maskcodec {mc.__version__}\n"

@@ -26,7 +26,7 @@ class Toy(mc.Codec):
 
     codec_id: ClassVar[str] = "toy/1"
 
-    def encode(self, image, labels, *, shape=None, lost="drop", dropped=None):
+    def encode(self, image, labels, *, shape=None, lost="drop", dropped=None):  # noqa: ARG002
         pixels = np.asarray(image)
         rows, columns = self.canvas
         height, width = pixels.shape
