@@ -79,7 +79,7 @@ def test_a_folder_of_no_run_stays(names, out, tmp_path):
     if out:
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "mine").write_text("mine")
-    refused(tmp_path, "out is there already" if out else r"out.partial has .*: move it away")
+    refused(tmp_path, "out is there already" if out else r"out.partial holds .*: move it away")
 
 
 @pytest.mark.parametrize(
@@ -90,14 +90,18 @@ def test_what_is_of_no_run_is_named_and_stays(name, tmp_path):
     path.parent.mkdir(exist_ok=True)
     path.write_text("mine")
     first = path.parent if name.count("/") == 2 and "val" not in name else path
-    refused(tmp_path, rf"has 1 of no run, first {first}: move it away", val_fraction=0.3)
+    refused(
+        tmp_path,
+        rf"holds {first}, which no run of this command wrote: move it away",
+        val_fraction=0.3,
+    )
 
 
 def test_a_link_in_the_folder_of_a_run_is_not_followed(tmp_path):
     partial = stopped(tmp_path)
     (partial / "shards").rename(tmp_path / "elsewhere")
     (partial / "shards").symlink_to(tmp_path / "elsewhere")
-    refused(tmp_path, r"first .*out.partial/shards: move it away", val_fraction=0.3)
+    refused(tmp_path, r"holds .*out.partial/shards, which .* wrote: move it away", val_fraction=0.3)
 
 
 def test_what_comes_into_the_folder_meanwhile_stays(whole, tmp_path):

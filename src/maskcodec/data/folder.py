@@ -203,9 +203,12 @@ class Folder:
         found = dict(self._found())
         foreign = sorted(name for name, kind in found.items() if kind == "foreign")
         if foreign or (path not in found and any(self.partial.iterdir())):
-            what = f"{len(foreign)} of no run, first {foreign[0]}" if foreign else f"no {_SETTINGS}"
+            what = f"holds files but no {_SETTINGS}, so that no run of this command wrote it"
+            if foreign:
+                what = f"holds {foreign[0]}, which no run of this command wrote"
+                what += f", and {len(foreign) - 1} more" * (len(foreign) > 1)
             raise BuildError(
-                f"{self.partial} has {what}: move it away, or choose another folder than {self.out}"
+                f"{self.partial} {what}: move it away, or choose another folder than {self.out}"
             )
         if path not in found or (list(found) == [path] and not path.stat().st_size):
             with path.open("wb" if path in found else "xb") as file:
