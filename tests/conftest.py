@@ -32,12 +32,16 @@ if PROFILE == "checked":
     # models do.
     collect_ignore_glob = ["test_hf_*.py"]
     collect_ignore = [
-        f"test_{name}.py"
-        for name in (
-            *("build", "cli", "docs", "evaluate", "figure", "grammar", "jsonfile", "lengths"),
-            *("plain_pickle", "public_api", "reasoning_sources", "refer", "rows", "sources"),
-            "vocabularies",
-        )
+        *("hf", "pictures", "formats/bsd/test_grammar.py", "tokenizers/test_vocabularies.py"),
+        *(f"test_{name}.py" for name in ("cli", "docs", "evaluate", "lengths", "public_api")),
+        *(
+            f"data/test_{name}.py"
+            for name in (
+                *("build", "build_command", "coco_source", "engines", "jsonfile", "labelmaps"),
+                *("panoptic", "plain_pickle", "reasoning_sources", "refer", "rows", "rows_labels"),
+                "sources",
+            )
+        ),
     ]
 
 

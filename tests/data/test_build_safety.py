@@ -22,11 +22,8 @@ from maskcodec.data.engines import processes
 from maskcodec.data.origins import Origin
 from maskcodec.data.sample import Broken, Instance
 from maskcodec.data.shards import Batch
-from tests import test_build
+from tests.data.builds import Stopping, content, empty, made, numbers, run, sample, samples, words
 from tests.datasets import coco, write
-from tests.test_build import Stopping, content, empty, made, numbers, sample, samples
-
-whole = test_build.whole  # the fixture
 
 
 def everything(folder):
@@ -187,8 +184,8 @@ def test_a_command_looks_at_the_folder_before_it_reads(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Origin, "open", None)
     Path("file").write_text("mine")
-    said = test_build.run("coco:missing.json", "--out", "file", code=1)
-    assert "file is there already" in test_build.words(said.stderr)
+    said = run("coco:missing.json", "--out", "file", code=1)
+    assert "file is there already" in words(said.stderr)
 
 
 def test_a_name_that_is_taken_meanwhile(tmp_path, whole):
