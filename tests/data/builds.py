@@ -82,9 +82,6 @@ def empty(batch):
     return Shard(batch.number, {}, Counts())
 
 
-# The command line
-
-
 _mixes = "mix_stderr" in inspect.signature(CliRunner).parameters  # before Click 8.2
 RUNNER = CliRunner(mix_stderr=False) if _mixes else CliRunner()
 

@@ -24,8 +24,6 @@ from maskcodec.data.shards import Batch, ShardMaker
 from tests.conftest import PURE, ROOT
 from tests.data.builds import MAKER, content, empty, made, numbers, sample, samples
 
-# Engines
-
 
 @pytest.mark.parametrize("kind", [list, iter])
 def test_workers_make_the_same(kind, whole, tmp_path):
