@@ -13,7 +13,7 @@ from _annotations import refcoco_sized
 from _distortion import Sample
 from _judge import Judge
 from maskcodec.cli.coco import checked_claim
-from maskcodec.cli.read import MOST_PIXELS
+from maskcodec.files.images import MOST_CLAIMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -110,7 +110,7 @@ def measure(instances: Sequence[Instance], contenders: Sequence[Contender]) -> R
     alike: list[bool] = []
     vertices: list[int] = []
     for one in _shown(instances):
-        checked_claim(one.shape, one.where, MOST_PIXELS)
+        checked_claim(one.shape, one.where, MOST_CLAIMED)
         sample = Sample(one.mask(), one.label)
         area = sample.runs.area
         if area == 0:

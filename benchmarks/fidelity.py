@@ -23,7 +23,8 @@ import maskcodec as mc
 from _annotations import read
 from _common import Table, paragraph, versions, write_section
 from maskcodec.cli.coco import checked_claim
-from maskcodec.cli.read import MOST_PIXELS, InputError
+from maskcodec.cli.read import InputError
+from maskcodec.files.images import MOST_CLAIMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +66,7 @@ def drawn(instances: Sequence[Instance]) -> Iterator[Mask]:
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as progress:
         for instance in progress.track(instances, description="round trips"):
-            checked_claim(instance.shape, instance.where, MOST_PIXELS)
+            checked_claim(instance.shape, instance.where, MOST_CLAIMED)
             yield instance.mask().mask()
 
 

@@ -366,7 +366,7 @@ def test_ids_that_only_one_file_has_are_named():
         ),
         ("[1, 2]", "p.jsonl, line 1 must be an object, one a line, got a list"),
         ("{", "p.jsonl, line 1 is not JSON that can be read: Expecting"),
-        ("[" * 100_000, "p.jsonl, line 1 is not JSON that can be read: "),
+        ("[" * 100_000, "p.jsonl, line 1 is nested too deep"),
         ('{"id": ' + "9" * 5000 + "}", "p.jsonl, line 1 is not JSON that can be read: "),
     ],
 )

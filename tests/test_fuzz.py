@@ -13,7 +13,7 @@ CASES = {"pickles": 1500, "json_structure": 120, "pngs": 200, "streams": 60}
 REACHED = {
     "pickles": {"plain: value", "nearly: value", "refused: N at byte N names code"},
     "json_structure": {"coco: row", "coco: broken", "coco: refused", "refer: row"},
-    "pngs": {"index: array", "index: refused", "mask_of: array", "photo: photo"},
+    "pngs": {"index: masks", "index: refused", "mask_of: array", "photo: photo"},
     "streams": {"whole", "broken", "nothing", "problem: truncated"},
 }
 

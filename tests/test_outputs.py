@@ -17,7 +17,6 @@ COMMANDS = {
     "names": (["decode", TEXT, "-s", "9x9", "--grid", "4", "--names-out"], ".json"),
     "show": (["show", "missing.json", "--image-id", "1", "--out"], ".png"),
     "encode": (["encode", "missing.png", "-l", "dog", "--out"], ".txt"),
-    "tokens": (["tokens", "missing.json", "-t", "missing", "--plot"], ".svg"),
     "eval": (["eval", "missing.jsonl", "missing.json", "--json"], ".json"),
 }
 

@@ -18,14 +18,17 @@ import numpy as np
 from PIL import EpsImagePlugin, Image
 
 from maskcodec.cli.read import InputError, read_mask, read_photo
-from maskcodec.data._labelmaps import MOST_PIXELS, read_index, read_segments, value_masks
-from maskcodec.data._pictures import picture_mask, picture_shape
+from maskcodec.data._labelmaps import picture_mask, read_index, read_segments
+from maskcodec.data._pictures import picture_shape
 from maskcodec.errors import SourceError
+from maskcodec.files.images import MOST_CLAIMED
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from maskcodec.masks.runs import RunMask
 
     Maker = Callable[[random.Random], "Made"]
 
@@ -33,7 +36,7 @@ MEASURED = 0.1  # the share of cases whose memory is traced, which is slow
 # Python's memory: 16 bytes a pixel that is claimed, and Pillow's own bound for texts, 64 MB.
 MOST_PER_PIXEL, MOST_PER_BYTE, MOST_BESIDES = 16, 40, 70 << 20
 # Pillow's memory, in blocks of 16 MB: three images of the most pixels and 4 bytes each.
-MOST_BLOCKS = 3 * 4 * MOST_PIXELS // (1 << 24) + 9
+MOST_BLOCKS = 3 * 4 * MOST_CLAIMED // (1 << 24) + 9
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by the colour type
 DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -65,7 +68,7 @@ def case(rng: random.Random, folder: Path) -> list[str]:
                 before = Image.core.get_stats()["allocated_blocks"]
                 outcomes.append(f"{look.__name__}: {look(path, made, rng)}")
                 blocks = Image.core.get_stats()["allocated_blocks"] - before
-                most = 0 if make is beyond and look is not photo else MOST_BLOCKS
+                most = 0 if make is beyond else MOST_BLOCKS
                 assert blocks <= most, (
                     f"{look.__name__} of {max(made.shapes, default=())} took {blocks} blocks"
                 )
@@ -113,13 +116,13 @@ def index(path: Path, made: Made, rng: random.Random) -> str:
     except SourceError as error:
         assert made.values is None, f"a good one is refused: {error}"
         return named(error, path)
-    check(found, made, "iub")
+    values = painted(found)
+    check(values, made, "i")
     if shape:
-        assert found.shape == shape
+        assert values.shape == shape
     if made.values is not None:
-        assert np.array_equal(found, made.values), "its values are others"
-    assert sum(mask.area for mask in value_masks(found).values()) == found.size
-    return "array"
+        assert np.array_equal(values, made.values), "its values are others"
+    return "masks"
 
 
 def segments(path: Path, made: Made, rng: random.Random) -> str:
@@ -129,9 +132,22 @@ def segments(path: Path, made: Made, rng: random.Random) -> str:
         found = read_segments(path, shape)
     except SourceError as error:
         return named(error, path)
-    check(found, made, "u")
-    assert int(found.max()) < 1 << 24
-    return "array"
+    values = painted(found)
+    check(values, made, "i")
+    assert int(values.max()) < 1 << 24
+    return "masks"
+
+
+def painted(masks: dict[int, RunMask]) -> np.ndarray:
+    """The label map that some masks make up, each pixel in exactly one of them."""
+    shape = next(iter(masks.values())).shape
+    values = np.full(shape, -1, np.int64)
+    for value, mask in masks.items():
+        own = mask.mask() == 1
+        assert (values[own] == -1).all(), "masks overlap"
+        values[own] = value
+    assert (values >= 0).all(), "a pixel has no value"
+    return values
 
 
 def mask_of(path: Path, made: Made, rng: random.Random) -> str:
@@ -162,7 +178,7 @@ def typed(path: Path, made: Made, _: random.Random) -> str:
     """A mask as the command line reads it."""
     try:
         found = read_mask(str(path))
-    except InputError as error:
+    except (InputError, SourceError) as error:
         assert made.values is None, f"a good one is refused: {error}"
         return named(error, path)
     check(found, made, "iub")
@@ -173,7 +189,7 @@ def photo(path: Path, made: Made, _: random.Random) -> str:
     """A photo as the command line reads it."""
     try:
         found = read_photo(path)
-    except InputError as error:
+    except SourceError as error:
         return named(error, path)
     shape = found.height, found.width
     assert not made.shapes or shape in made.shapes or shape[::-1] in made.shapes, shape
@@ -189,7 +205,7 @@ def check(found: np.ndarray, made: Made, kinds: str) -> None:
     assert found.ndim == 2
     assert found.dtype.kind in kinds, found.dtype
     assert not made.shapes or found.shape in made.shapes, found.shape
-    assert found.size <= MOST_PIXELS, f"{found.size:,} pixels are beyond the bound"
+    assert found.size <= MOST_CLAIMED, f"{found.size:,} pixels are beyond the bound"
 
 
 def named(error: Exception, path: Path) -> str:
@@ -297,7 +313,7 @@ def beyond(rng: random.Random) -> Made:
     """More pixels than are read, and hardly any there; some have all of them, as nothing."""
     png = Png(rng)
     width = rng.choice([1 << 14, 12_000, 1 << 20, (1 << 31) - 1])
-    height = MOST_PIXELS // width + rng.choice([1, 2, 3000])
+    height = MOST_CLAIMED // width + rng.choice([1, 2, 3000])
     fields = struct.pack(">II", width, height)
     png.replace(b"IHDR", lambda data: fields + data[8:])
     return png.made(good=False)

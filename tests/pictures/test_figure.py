@@ -291,7 +291,7 @@ def test_without_a_font_of_the_system_pillows_own_is_taken(monkeypatch):
 
 @pytest.mark.parametrize("module", ["figure", "demo"])
 def test_pictures_need_no_command_line(module):
-    code = f"import sys, json, maskcodec.{module}; print(json.dumps(sorted(sys.modules)))"
+    code = f"import sys, json, maskcodec.pictures.{module}; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     loaded = json.loads(done.stdout)
     assert "PIL" in loaded
