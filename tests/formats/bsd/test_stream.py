@@ -383,3 +383,13 @@ def test_thousands_of_tags_astray_take_no_time():
     codec = tokens("qwen", mc.BSD())
     tag = codec.words["<box>"]
     assert seconds(codec, [tag] * (200 if PURE else 2000), look=True) < 5
+
+
+def test_rows_of_a_box_that_another_tag_ends_are_those_that_were_written():
+    codec = tokens("byte-level", mc.BSD(frame="box", bins=9))
+    words = codec.words
+    head = codec.encode(np.ones((9, 9), int), "dog").tolist()
+    head = head[: head.index(words["<seg>"]) + 1]
+    row = [words["<fg4>"], codec._binding.vocab.separator[-1]]
+    for tag in ("<seg>", "<box>", "<ref>", "</box>"):
+        follow(codec, [*head, *row, words[tag], *row, words["<fg4>"]])

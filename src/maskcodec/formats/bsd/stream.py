@@ -135,11 +135,11 @@ class MaskStream:
     def _tag(self, tag: int) -> None:
         here = len(self._ids) - 1
         if tag <= self._last:  # it comes too early for this instance, and begins the next one
-            self._end()
+            self._end(closed=False)
         if self._last == _NONE:
             self._from = here
         if tag == SEG_END:
-            self._end()
+            self._end(closed=True)
             return
         if self._last == REF:
             self._label = self._reader.text(self._since(self._behind, here)).strip()
@@ -206,9 +206,9 @@ class MaskStream:
         cells = self._cells[:rows, :width].copy()
         return [drawn_region(self._label, self._box, self._canvas, self._reader.kind, cells)]
 
-    def _end(self) -> None:
-        """End the present instance; the last id is the tag that ends it."""
-        if self._draws:
+    def _end(self, *, closed: bool) -> None:
+        """End the present instance; the last id is the tag that ends it, its own if `closed`."""
+        if self._draws and (closed or self._frame is None):
             self._finished += self._present(whole=True)
         elif self._box is not None or self._last == BOX:
             self._finished += self._reader.reading(self._since(self._from), strict=False)[0]
