@@ -2,51 +2,23 @@
 
 import os
 from dataclasses import fields
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maskcodec.cli import options, say, settings
+from maskcodec.cli import say, settings
 from maskcodec.cli.read import InputError, read_json
 from maskcodec.data._jsonfile import is_written, shown
+from maskcodec.data.engines import EngineName
+from maskcodec.data.formats import FormatName, Storage
+from maskcodec.data.labels import Placeholders
 from maskcodec.errors import ConfigError
+from maskcodec.text.codec import Lost
 
 if TYPE_CHECKING:
     from maskcodec.data.build import Report
     from maskcodec.data.templates import Templates
-
-
-class FormatChoice(StrEnum):
-    """`maskcodec.data.formats.FormatName` for Typer."""
-
-    MS_SWIFT = "ms-swift"
-    LLAMA_FACTORY = "llama-factory"
-    TRL = "trl"
-    LLAVA = "llava"
-
-
-class StorageChoice(StrEnum):
-    """`maskcodec.data.formats.Storage` for Typer."""
-
-    JSONL = "jsonl"
-    PARQUET = "parquet"
-
-
-class EngineChoice(StrEnum):
-    """`maskcodec.data.build.EngineName` for Typer."""
-
-    PROCESSES = "processes"
-    RAY = "ray"
-
-
-class PlaceholderChoice(StrEnum):
-    """`maskcodec.data.labels.Placeholders` for Typer."""
-
-    REFUSE = "refuse"
-    CLEAN = "clean"
-
 
 _ROWS, _RUN = "Rows", "Run"
 _SHOWN = 3  # broken records that are named
@@ -61,7 +33,9 @@ def _run(*names: str, text: str, **more: Any) -> Any:
 
 
 @say.reported
+@settings.with_codec()
 def build(
+    codec: settings.AnyCodec,
     sources: Annotated[
         list[str],
         typer.Argument(
@@ -72,11 +46,9 @@ def build(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.", metavar="DIR")],
     format_: Annotated[
-        FormatChoice, typer.Option("--format", "-f", help="The trainer that reads the rows.")
-    ] = FormatChoice.MS_SWIFT,
-    storage: Annotated[
-        StorageChoice, typer.Option("--storage", help="The kind of files.")
-    ] = StorageChoice.JSONL,
+        FormatName, typer.Option("--format", "-f", help="The trainer that reads the rows.")
+    ] = "ms-swift",
+    storage: Annotated[Storage, typer.Option("--storage", help="The kind of files.")] = "jsonl",
     val_fraction: Annotated[
         float, typer.Option("--val-fraction", help="The share of images for validation.", min=0)
     ] = 0.0,
@@ -107,16 +79,16 @@ def build(
         ),
     ] = 0.5,
     placeholders: Annotated[
-        PlaceholderChoice,
+        Placeholders,
         _row(
             "--placeholders",
             text="Words that hold <image>, a tag or a brick are broken, or cleaned of it.",
         ),
-    ] = PlaceholderChoice.REFUSE,
+    ] = "refuse",
     lost: Annotated[
-        options.LostName,
+        Lost,
         _row("--lost", text="An object too small for any cell breaks its record, or is left out."),
-    ] = options.LostName.DROP,
+    ] = "drop",
     templates: Annotated[
         Path | None,
         _row(
@@ -145,8 +117,8 @@ def build(
         int, _run("--shard-size", text="Conversations a file, and lost when killed.", min=1)
     ] = 1000,
     engine: Annotated[
-        EngineChoice, _run("--engine", text="Processes of this machine, or Ray Data on many.")
-    ] = EngineChoice.PROCESSES,
+        EngineName, _run("--engine", text="Processes of this machine, or Ray Data on many.")
+    ] = "processes",
     address: Annotated[
         str | None,
         _run(
@@ -155,17 +127,6 @@ def build(
             metavar="ADDRESS",
         ),
     ] = None,
-    codec: options.CodecOption = None,
-    grid: options.GridOption = None,
-    sampling: options.SamplingOption = None,
-    frame: options.FrameOption = None,
-    bins: options.BinsOption = None,
-    repeats: options.RepeatsOption = None,
-    bricks: options.BricksOption = None,
-    row_separator: options.SeparatorOption = None,
-    dialect: options.DialectOption = None,
-    background: options.BackgroundOption = None,
-    config: options.ConfigOption = None,
 ) -> None:
     """Turn datasets into the rows that trainers read.
 
@@ -182,19 +143,6 @@ def build(
     from maskcodec.data.origins import Joined, Origin
     from maskcodec.data.rows import RowMaker
 
-    chosen = settings.chosen_codec(
-        name=codec,
-        config=config,
-        grid=grid,
-        sampling=sampling,
-        frame=frame,
-        bins=bins,
-        repeats=repeats,
-        bricks=bricks,
-        row_separator=row_separator,
-        dialect=dialect,
-        background=background,
-    )
     if val_fraction >= 1:
         raise typer.BadParameter(
             f"it is a share below 1, got {val_fraction}", param_hint="--val-fraction"
@@ -204,10 +152,10 @@ def build(
     try:
         origins = [Origin.parsed(source) for source in sources]
         maker = RowMaker(
-            codec=chosen,
+            codec=codec,
             seed=seed,
-            placeholders=placeholders.value,
-            lost=lost.value,
+            placeholders=placeholders,
+            lost=lost,
             boxes=boxes,
             absent=absent,
             whole=whole,
@@ -225,13 +173,13 @@ def build(
             opened,
             out,
             rows=maker,
-            format=format_.value,
-            storage=storage.value,
+            format=format_,
+            storage=storage,
             val_fraction=val_fraction,
             turns=turns,
             shard_size=shard_size,
             tokenizer=tokenizer,
-            engine=engine.value,
+            engine=engine,
             workers=workers or _cores(),
             address=address,
             strict=strict,

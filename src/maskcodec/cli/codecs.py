@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from maskcodec.cli.coco import CocoImage
-    from maskcodec.cli.options import LostName
     from maskcodec.cli.settings import AnyCodec
     from maskcodec.errors import Problem
     from maskcodec.formats.labels.codec import LabelCodec
     from maskcodec.masks.grid import Method
     from maskcodec.pictures.demo import Scene
+    from maskcodec.text.codec import Lost
     from maskcodec.text.regions import Region
 
 
@@ -50,7 +50,7 @@ def encode_any(
     codec: AnyCodec,
     pixels: npt.NDArray[Any],
     labels: str | Mapping[int, str],
-    lost: LostName | None = None,
+    lost: Lost | None = None,
 ) -> tuple[str, list[str]]:
     """A mask or a label map as text, and the labels that were dropped.
 
@@ -65,16 +65,15 @@ def encode_any(
     lost
         As the codecs take it; None for their own default.
     """
-    rule: Any = None if lost is None else lost.value
     dropped: list[str] = []
     if not codec.has_instances:
-        return codec.encode(pixels, labels, lost=rule or "drop", dropped=dropped), dropped
+        return codec.encode(pixels, labels, lost=lost or "drop", dropped=dropped), dropped
     instances = [(1, labels)] if isinstance(labels, str) else list(labels.items())
     texts = []
     for value, label in instances:
         gone: list[int] = []
         mask = pixels if isinstance(labels, str) else pixels == value
-        texts.append(codec.encode_many([mask], [label], lost=rule or "raise", dropped=gone))
+        texts.append(codec.encode_many([mask], [label], lost=lost or "raise", dropped=gone))
         dropped += [label] * len(gone)
     return "".join(texts), dropped
 
@@ -97,7 +96,7 @@ class Encoded(NamedTuple):
     covered: list[str]
 
 
-def encode_image(codec: AnyCodec, image: CocoImage, lost: LostName | None = None) -> Encoded:
+def encode_image(codec: AnyCodec, image: CocoImage, lost: Lost | None = None) -> Encoded:
     """The instances of an image as text; `lost` as `encode_any` has it.
 
     B-SD writes one after another. On a grid, the cells of an instance have its label, small
@@ -112,12 +111,12 @@ def encode_image(codec: AnyCodec, image: CocoImage, lost: LostName | None = None
     """
     if not codec.has_instances:
         return _encode_grid(codec, image, lost)
-    rule: Any = "raise" if lost is None else lost.value
+    lost = lost or "raise"
     texts, dropped = [], []
     for mask, label, where in zip(image.masks, image.labels, image.wheres, strict=True):
         gone: list[int] = []
         with naming(where):
-            text = codec.encode_many([mask], [label], shape=image.shape, lost=rule, dropped=gone)
+            text = codec.encode_many([mask], [label], shape=image.shape, lost=lost, dropped=gone)
         texts.append(text)
         dropped += [label] * len(gone)
     return Encoded("".join(texts), dropped, [])
@@ -132,7 +131,7 @@ def naming(where: str) -> Iterator[None]:
         raise type(error)(f"{where}: {error}") from error
 
 
-def _encode_grid(codec: LabelCodec, image: CocoImage, lost: LostName | None) -> Encoded:
+def _encode_grid(codec: LabelCodec, image: CocoImage, lost: Lost | None) -> Encoded:
     masks, labels = image.masks, []
     for label, where in zip(image.labels, image.wheres, strict=True):
         with naming(where):

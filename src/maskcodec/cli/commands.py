@@ -17,6 +17,7 @@ from maskcodec.cli.evaluate import evaluate
 from maskcodec.cli.hints import decode_or_tell, other_options
 from maskcodec.cli.tokens import tokens
 from maskcodec.files.images import MOST_CLAIMED
+from maskcodec.masks.frame import Frame
 from maskcodec.pictures.demo import scene
 from maskcodec.pictures.figure import draw_cells, drawable, fitted, overlay, panels, plain
 
@@ -63,13 +64,13 @@ def main(
 def demo(
     path: options.PictureOption = Path("maskcodec-demo.png"),
     frame: Annotated[
-        options.FrameName,
+        Frame,
         typer.Option(
             "--frame",
             help="What the cells of the picture belong to: the canvas, or each object's own box, "
             "which is drawn by contour.",
         ),
-    ] = options.FrameName.CANVAS,
+    ] = "canvas",
 ) -> None:
     """See what the codecs do: a scene becomes text, and masks again. Needs no file.
 
@@ -93,7 +94,7 @@ def demo(
         cells = compared[codec_id].cells_text()
         table.add_row(codec_id, cells, f"{len(trip.text):,}", f"{trip.runs:,}", *quality)
     say.out.print(table)
-    label, codec = picture.labels[-1], BSD(frame=frame.value)
+    label, codec = picture.labels[-1], BSD(frame=frame)
     text = codec.encode(picture.masks()[-1], label)
     say.out.print(f"The {label} as {codec.codec_id}, {len(text)} characters:\n")
     say.out.print(Text(text, style="cyan"), soft_wrap=True)
@@ -121,7 +122,9 @@ app.command()(encode)
 
 @app.command()
 @say.reported
+@settings.with_codec()
 def decode(
+    codec: settings.AnyCodec,
     text: options.TextArgument,
     shape: options.ShapeOption = None,
     image: options.PhotoOption = None,
@@ -130,17 +133,6 @@ def decode(
     names_out: options.NamesOutOption = None,
     recover: options.RecoverOption = False,
     method: options.MethodOption = None,
-    codec: options.CodecOption = None,
-    grid: options.GridOption = None,
-    sampling: options.SamplingOption = None,
-    frame: options.FrameOption = None,
-    bins: options.BinsOption = None,
-    repeats: options.RepeatsOption = None,
-    bricks: options.BricksOption = None,
-    row_separator: options.SeparatorOption = None,
-    dialect: options.DialectOption = None,
-    background: options.BackgroundOption = None,
-    config: options.ConfigOption = None,
 ) -> None:
     """Turn a text into masks, and list what it shows.
 
@@ -151,26 +143,13 @@ def decode(
       maskcodec decode answer.txt --shape 480x640 --frame box
       maskcodec decode - --shape 480x640 --recover
     """
-    chosen = settings.chosen_codec(
-        name=codec,
-        config=config,
-        grid=grid,
-        sampling=sampling,
-        frame=frame,
-        bins=bins,
-        repeats=repeats,
-        bricks=bricks,
-        row_separator=row_separator,
-        dialect=dialect,
-        background=background,
-    )
     if names_out is not None:
         if kind not in (None, "index"):
             raise typer.BadParameter(f"--as {kind} has no values to name", param_hint="--names-out")
         say.checked_output(names_out, (), option="--names-out")
-        kind = options.OutputKind.INDEX
+        kind = "index"
     if kind is None and image is not None:
-        kind = options.OutputKind.OVERLAY
+        kind = "overlay"
     say.checked_output(path, exact=kind != "overlay")
     size = None if shape is None else settings.parsed_shape(shape)
     photo = None if image is None else read.read_photo(image)
@@ -189,19 +168,18 @@ def decode(
     if typed and "<" not in answer and "|" not in answer:
         say.note(f"there is no file {answer[:60]!r}, so it is read as the text itself")
     with say.wait("Decoding (the very first time, this also compiles)"):
-        regions, problems = decode_or_tell(chosen, answer, recover=recover)
-    way: Method | None = None if method is None else method.value
-    areas = [int(np.count_nonzero(mask)) for mask in say.paint(regions, size, way)]
+        regions, problems = decode_or_tell(codec, answer, recover=recover)
+    areas = [int(np.count_nonzero(mask)) for mask in say.paint(regions, size, method)]
     if kind is None:
-        kind = options.OutputKind.MASK if len(regions) < 2 else options.OutputKind.INDEX
+        kind = "mask" if len(regions) < 2 else "index"
     if kind == "overlay":
-        say.write_overlay(path, photo, regions, size, way)
+        say.write_overlay(path, photo, regions, size, method)
     elif kind == "masks":
-        say.write_masks(path, regions, size, way)
+        say.write_masks(path, regions, size, method)
     elif kind == "mask":
-        say.write_mask(path, regions, size, way)
+        say.write_mask(path, regions, size, method)
     else:
-        say.write_index(path, regions, areas, size, way)
+        say.write_index(path, regions, areas, size, method)
     if names_out is not None:
         names = {str(number): r.label for number, r in enumerate(regions, 1) if r.label}
         names_out.write_text(json.dumps(names, ensure_ascii=False, indent=2) + "\n", "utf-8")
@@ -212,24 +190,20 @@ def decode(
         say.note("the text shows nothing")
     if recover:
         say.print_problems(problems)
-        if problems and (flags := other_options(chosen, answer)):
+        if problems and (flags := other_options(codec, answer)):
             say.note(f"all of the text can be read with {flags}")
 
 
 @app.command()
 @say.reported
+@settings.with_codec("name", "bricks", "row_separator", "dialect", "background")
 def show(
+    codec: settings.AnyCodec,
     annotations: options.AnnotationsArgument,
     image_id: options.ImageIdOption,
     image: options.PhotoOption = None,
     path: options.PictureOption = Path("show.png"),
     method: options.MethodOption = None,
-    grid: options.GridOption = None,
-    sampling: options.SamplingOption = None,
-    frame: options.FrameOption = None,
-    bins: options.BinsOption = None,
-    repeats: options.RepeatsOption = None,
-    config: options.ConfigOption = None,
 ) -> None:
     """Compare an image's COCO annotations with what B-SD makes of them.
 
@@ -238,9 +212,6 @@ def show(
       maskcodec show instances_val2017.json --image-id 139 --image photo.jpg
     """
     say.checked_output(path)
-    codec = settings.chosen_codec(
-        config=config, grid=grid, sampling=sampling, frame=frame, bins=bins, repeats=repeats
-    )
     if not codec.has_instances:
         raise typer.BadParameter("instances need a b-sd configuration", param_hint="--config")
     found = coco.CocoFile(annotations).image(image_id)
@@ -255,7 +226,6 @@ def show(
     table = say.new_table(f"Image {image_id}", "no.", "label", "pixels", "characters", "IoU")
     decoded = []
     ious, lost = [], []
-    way: Method | None = None if method is None else method.value
     steps = zip(say.steps(found.masks, "Encoding"), found.labels, found.wheres, strict=True)
     for runs, label, where in steps:
         mask = runs.mask()
@@ -266,7 +236,7 @@ def show(
         number, area = len(decoded), int(np.count_nonzero(mask))
         quality = "empty"
         if area:
-            ious.append(iou(mask, _painted(regions, found.shape, way)))
+            ious.append(iou(mask, _painted(regions, found.shape, method)))
             quality = f"{ious[-1]:.3f}" if regions else "lost"
         if quality == "lost":
             lost.append(str(number))
@@ -281,7 +251,7 @@ def show(
     mean = f"mean IoU {np.mean(ious):.3f}, " if ious else ""
     remark = f"{mean}{codec.codec_id}, {codec.cells_text()}"
     before = (runs.mask() for runs in found.masks)
-    after = (_painted(regions, found.shape, way) for regions in decoded)
+    after = (_painted(regions, found.shape, method) for regions in decoded)
     say.write_comparison(path, photo, found.labels, (before, after), remark)
 
 

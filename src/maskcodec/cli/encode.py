@@ -14,7 +14,9 @@ _WAIT = "Encoding (the very first time, this also compiles)"
 
 
 @say.reported
+@settings.with_codec()
 def encode(
+    codec: settings.AnyCodec,
     mask: options.MaskArgument,
     label: options.LabelOption = None,
     names: options.NamesOption = None,
@@ -30,17 +32,6 @@ def encode(
     ] = None,
     path: options.TextOutOption = None,
     lost: options.LostOption = None,
-    codec: options.CodecOption = None,
-    grid: options.GridOption = None,
-    sampling: options.SamplingOption = None,
-    frame: options.FrameOption = None,
-    bins: options.BinsOption = None,
-    repeats: options.RepeatsOption = None,
-    bricks: options.BricksOption = None,
-    row_separator: options.SeparatorOption = None,
-    dialect: options.DialectOption = None,
-    background: options.BackgroundOption = None,
-    config: options.ConfigOption = None,
 ) -> None:
     """Turn a mask, a label map or an image's COCO annotations into text.
 
@@ -56,26 +47,13 @@ def encode(
       maskcodec encode map.png --names names.json --codec r-rle --grid 32
       maskcodec encode instances_val2017.json --image-id 139 --sampling keep
     """
-    chosen = settings.chosen_codec(
-        name=codec,
-        config=config,
-        grid=grid,
-        sampling=sampling,
-        frame=frame,
-        bins=bins,
-        repeats=repeats,
-        bricks=bricks,
-        row_separator=row_separator,
-        dialect=dialect,
-        background=background,
-    )
     _check_usage(mask, label, names, image_id)
     if path is not None:
         say.checked_output(path, ())
     if image_id is not None:
         found = CocoFile(Path(mask)).image(image_id)
         with say.wait(_WAIT):
-            text, dropped, covered = encode_image(chosen, found, lost)
+            text, dropped, covered = encode_image(codec, found, lost)
         for name in covered:
             say.note(f"smaller instances cover {name!r}: no cell of the grid is left to it")
     else:
@@ -83,9 +61,9 @@ def encode(
         named = {} if names is None else read.read_names(names)
         _compare(set(np.unique(pixels).tolist()) - {0}, label, set(named))
         with say.wait(_WAIT):
-            text, dropped = encode_any(chosen, pixels, named if label is None else label, lost)
+            text, dropped = encode_any(codec, pixels, named if label is None else label, lost)
     for name in dropped:
-        say.note(f"dropped {name!r}: no cell of {chosen.cells_name()} is left of it")
+        say.note(f"dropped {name!r}: no cell of {codec.cells_name()} is left of it")
     if not text:
         say.note("there is nothing to encode, so the text is empty")
     if path is None and say.is_terminal():

@@ -3,7 +3,7 @@
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -11,14 +11,13 @@ from maskcodec.cli import options, say, settings
 from maskcodec.cli.read import InputError
 from maskcodec.cli.scoring import Predictions, Scores, targets
 
-if TYPE_CHECKING:
-    from maskcodec.masks.grid import Method
-
 _SHOWN = 5  # ids that a message names
 
 
 @say.reported
+@settings.with_codec()
 def evaluate(
+    codec: settings.AnyCodec,
     predictions: Annotated[
         Path,
         typer.Argument(
@@ -66,17 +65,6 @@ def evaluate(
         typer.Option("--json", help="Write the figures as JSON as well.", metavar="FILE"),
     ] = None,
     method: options.MethodOption = None,
-    codec: options.CodecOption = None,
-    grid: options.GridOption = None,
-    sampling: options.SamplingOption = None,
-    frame: options.FrameOption = None,
-    bins: options.BinsOption = None,
-    repeats: options.RepeatsOption = None,
-    bricks: options.BricksOption = None,
-    row_separator: options.SeparatorOption = None,
-    dialect: options.DialectOption = None,
-    background: options.BackgroundOption = None,
-    config: options.ConfigOption = None,
 ) -> None:
     """Score a model's answers: cIoU, gIoU, mIoU, Acc@0.5, N-acc and T-acc.
 
@@ -90,19 +78,6 @@ def evaluate(
       maskcodec eval predictions.jsonl targets.jsonl --frame box --json figures.json
       maskcodec eval answers.jsonl targets.jsonl --key idx --answer response --config checkpoint
     """
-    chosen = settings.chosen_codec(
-        name=codec,
-        config=config,
-        grid=grid,
-        sampling=sampling,
-        frame=frame,
-        bins=bins,
-        repeats=repeats,
-        bricks=bricks,
-        row_separator=row_separator,
-        dialect=dialect,
-        background=background,
-    )
     if truth.suffix.lower() not in {".json", ".jsonl"}:
         raise typer.BadParameter(
             f"the name must end in .json for COCO annotations, or in .jsonl, got {str(truth)!r}",
@@ -111,8 +86,7 @@ def evaluate(
     if path is not None:
         say.checked_output(path, (), option="--json")
     answers = Predictions(predictions, key)
-    way: Method | None = None if method is None else method.value
-    scores = Scores(chosen, answer, way)
+    scores = Scores(codec, answer, method)
     unknown, missing = set(answers), []
     for target in say.steps(targets(truth, key), "Scoring", len(answers)):
         if target.key not in answers:
@@ -126,7 +100,7 @@ def evaluate(
     if not scores.mean.samples:
         raise InputError(f"{predictions} and {truth} have no id in common")
     ids = {"missing": len(missing), "unknown": len(unknown)}
-    _print(chosen.codec_id, scores, ids)
+    _print(codec.codec_id, scores, ids)
     if path is not None:
         found: dict[str, Any] = {
             name: None if math.isnan(value) else value
@@ -138,7 +112,7 @@ def evaluate(
             "with_target": scores.targeted.samples,
             "answers": {kind: scores.counts[kind] for kind in _KINDS},
             **ids,
-            "codec": chosen.get_config(),
+            "codec": codec.get_config(),
         }
         path.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
         say.wrote(path, f"the figures of {scores.mean.samples:,} samples")

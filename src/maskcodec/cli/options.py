@@ -1,64 +1,16 @@
 """The command line's options, as Typer takes them."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
+from maskcodec.formats.labels.codecs import Dialect
+from maskcodec.masks.frame import BoxSampling, Frame
+from maskcodec.masks.grid import Method
+from maskcodec.text.codec import Lost
 
-class FrameName(StrEnum):
-    """`maskcodec.masks.frame.Frame` for Typer."""
-
-    CANVAS = "canvas"
-    BOX = "box"
-
-
-class SamplingName(StrEnum):
-    """`maskcodec.masks.frame.BoxSampling` for Typer."""
-
-    NEAREST = "nearest"
-    AREA = "area"
-    KEEP = "keep"
-    BEST = "best"
-
-
-class MethodName(StrEnum):
-    """`maskcodec.masks.grid.Method` for Typer."""
-
-    NEAREST = "nearest"
-    SMOOTH = "smooth"
-    CONTOUR = "contour"
-
-
-class DialectName(StrEnum):
-    """`maskcodec.formats.labels.codecs.Dialect` for Typer."""
-
-    MASKCODEC = "maskcodec"
-    TEXT4SEG = "text4seg"
-
-
-class SeparatorName(StrEnum):
-    """What stands between the rows of B-SD: a newline cannot be typed well in a shell."""
-
-    NEWLINE = "newline"
-    NONE = "none"
-
-
-class LostName(StrEnum):
-    """`maskcodec.formats.bsd.codec.Lost` for Typer."""
-
-    RAISE = "raise"
-    DROP = "drop"
-
-
-class OutputKind(StrEnum):
-    """What `maskcodec decode` writes."""
-
-    MASK = "mask"
-    MASKS = "masks"
-    INDEX = "index"
-    OVERLAY = "overlay"
+OutputKind: TypeAlias = Literal["mask", "masks", "index", "overlay"]
 
 
 def _option(*names: str, text: str, metavar: str | None = None) -> Any:
@@ -98,7 +50,7 @@ TextOutOption: TypeAlias = Annotated[
     _option("--out", "-o", text="Write the text to a file, not to stdout.", metavar="FILE"),
 ]
 LostOption: TypeAlias = Annotated[
-    LostName | None,
+    Lost | None,
     _option(
         "--lost",
         text="An object too small for any cell is an error, or left out. "
@@ -141,7 +93,7 @@ RecoverOption: TypeAlias = Annotated[
     bool, _option("--recover", text="Draw what can be drawn of a broken text, and list its faults.")
 ]
 MethodOption: TypeAlias = Annotated[
-    MethodName | None,
+    Method | None,
     _option(
         "--method",
         text="How cells become pixels: as rectangles, smooth between their centres, or by a "
@@ -172,7 +124,7 @@ GridOption: TypeAlias = Annotated[
     ),
 ]
 FrameOption: TypeAlias = Annotated[
-    FrameName | None,
+    Frame | None,
     _setting(
         "--frame",
         text="b-sd: what cells belong to, the whole canvas or each object's own box; b-sd in the "
@@ -189,7 +141,7 @@ BinsOption: TypeAlias = Annotated[
     ),
 ]
 SamplingOption: TypeAlias = Annotated[
-    SamplingName | None,
+    BoxSampling | None,
     _setting(
         "--sampling",
         text="How pixels become cells: nearest, area, keep, which loses no object, or for b-sd-box "
@@ -210,7 +162,7 @@ RepeatsOption: TypeAlias = Annotated[
     _setting("--repeats/--no-repeats", text="b-sd: rows like the one above as <rep1>, or in full."),
 ]
 SeparatorOption: TypeAlias = Annotated[
-    SeparatorName | None,
+    Literal["newline", "none"] | None,
     _setting(
         "--row-separator",
         text="b-sd: what stands between rows, newline or none. Default: newline.",
@@ -218,7 +170,7 @@ SeparatorOption: TypeAlias = Annotated[
     ),
 ]
 DialectOption: TypeAlias = Annotated[
-    DialectName | None,
+    Dialect | None,
     _setting(
         "--dialect",
         text="r-rle: maskcodec, or text4seg, which spells as its checkpoints do. "

@@ -1,24 +1,21 @@
 """What the options say: the codec that they ask for, and sizes as they are typed."""
 
-from __future__ import annotations
-
 import dataclasses
+import functools
+import inspect
 import re
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
 import typer
 
+from maskcodec.cli import options
 from maskcodec.cli.read import read_json
 from maskcodec.cli.say import spoken
 from maskcodec.errors import ConfigError
 from maskcodec.files.images import MOST_CLAIMED
+from maskcodec.masks.frame import Frame
 from maskcodec.text.codec import FILE_NAME, codec_ids, from_config, get_codec
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from maskcodec.cli.options import DialectName, FrameName, SamplingName, SeparatorName
 
 AnyCodec: TypeAlias = Any  # a `Codec`; what it can do beyond that, it says itself
 
@@ -37,17 +34,17 @@ _FLAGS = {
 
 def chosen_codec(
     *,
-    name: str | None = None,
-    config: Path | None = None,
-    grid: str | None = None,
-    sampling: SamplingName | None = None,
-    frame: FrameName | None = None,
-    bins: str | None = None,
-    repeats: bool | None = None,
-    bricks: bool | None = None,
-    row_separator: SeparatorName | None = None,
-    dialect: DialectName | None = None,
-    background: str | None = None,
+    name: options.CodecOption = None,
+    grid: options.GridOption = None,
+    sampling: options.SamplingOption = None,
+    frame: options.FrameOption = None,
+    bins: options.BinsOption = None,
+    repeats: options.RepeatsOption = None,
+    bricks: options.BricksOption = None,
+    row_separator: options.SeparatorOption = None,
+    dialect: options.DialectOption = None,
+    background: options.BackgroundOption = None,
+    config: options.ConfigOption = None,
 ) -> AnyCodec:
     """The codec that the options describe; those that are None were not given.
 
@@ -60,13 +57,13 @@ def chosen_codec(
     """
     settings: dict[str, Any] = {
         "grid": None if grid is None else parsed_grid(grid),
-        "sampling": None if sampling is None else sampling.value,
-        "frame": None if frame is None else frame.value,
+        "sampling": sampling,
+        "frame": frame,
         "bins": None if bins is None else _parsed_bins(bins),
         "repeats": repeats,
         "bricks": bricks,
         "row_separator": None if row_separator is None else "\n" * (row_separator == "newline"),
-        "dialect": None if dialect is None else dialect.value,
+        "dialect": dialect,
         "background": background,
     }
     settings = {key: value for key, value in settings.items() if value is not None}
@@ -85,15 +82,42 @@ def chosen_codec(
     known = [field.name for field in dataclasses.fields(get_codec(codec_id))]
     for key in settings:
         if key not in known:
-            options = ", ".join(_FLAGS[field] for field in known if field in _FLAGS)
+            flags = ", ".join(_FLAGS[field] for field in known if field in _FLAGS)
             raise typer.BadParameter(
-                f"{codec_id} has no such setting; it has {options}", param_hint=_FLAGS[key]
+                f"{codec_id} has no such setting; it has {flags}", param_hint=_FLAGS[key]
             )
     try:
         return get_codec(codec_id, **settings)
     except ConfigError as error:
         message = str(error)
         raise typer.BadParameter(spoken(message), param_hint=_blamed(message, settings)) from None
+
+
+def with_codec(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator of commands: options, those of `chosen_codec`, in the place of `codec`.
+
+    Parameters
+    ----------
+    *left_out
+        Parameters of `chosen_codec` that are no options of the command.
+    """
+    found = inspect.signature(chosen_codec).parameters
+    shared = [option for name, option in found.items() if name not in left_out]
+
+    def wrapped(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            asked = {option.name: given.pop(option.name) for option in shared}
+            command(codec=chosen_codec(**asked), **given)
+
+        own = inspect.signature(command, eval_str=True).parameters
+        every = [*(option for name, option in own.items() if name != "codec"), *shared]
+        every = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in every]
+        vars(run)["__signature__"] = inspect.Signature(every)
+        run.__annotations__ = {option.name: option.annotation for option in every}
+        return run
+
+    return wrapped
 
 
 def parsed_grid(text: str) -> int | tuple[int, int]:
@@ -134,7 +158,7 @@ def _blamed(message: str, given: Iterable[str]) -> str | None:
     return _FLAGS[min(places, key=places.__getitem__)] if places else None
 
 
-def _name(name: str | None, frame: FrameName | None) -> str:
+def _name(name: str | None, frame: Frame | None) -> str:
     """A codec's name, which for B-SD says its frame as well."""
     if name in (None, "b-sd") and frame == "box":
         return "b-sd-box"

@@ -11,9 +11,10 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from maskcodec import __version__
+from maskcodec.data.engines import EngineName
 from maskcodec.data.folder import Folder
 from maskcodec.data.formats import FormatName, Storage
 from maskcodec.data.origins import stamps
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from maskcodec.data.rows import RowMaker
     from maskcodec.data.sample import Broken, Sample
     from maskcodec.data.shards import Batch, Shard
-
-EngineName: TypeAlias = Literal["processes", "ray"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ shards are equal.
 from __future__ import annotations
 
 import pickle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from maskcodec.errors import BuildError
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from maskcodec.data.shards import Batch, Shard
+
+EngineName: TypeAlias = Literal["processes", "ray"]
 
 
 def made(work: Callable[[Batch], Shard], batch: Batch) -> Shard:
