@@ -1,4 +1,5 @@
 import json
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -121,6 +122,38 @@ def test_an_unknown_sampling_is_refused():
 def test_what_is_no_configuration_is_refused(call, message):
     with pytest.raises(mc.ConfigError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("settings", "refused"),
+    [
+        ({"id": "b-sd/1", "grid": 0}, "grid"),
+        ({"id": "b-sd/1", "grid": "x"}, "grid"),
+        ({"id": "b-sd/1", "grid": True}, "grid"),
+        ({"id": "b-sd/1", "sampling": "best"}, "sampling"),
+        ({"id": "b-sd/1", "sampling": "finest"}, "sampling"),
+        ({"id": "b-sd/1", "frame": "box"}, "frame"),
+        ({"id": "b-sd/1", "bins": 9}, "bins"),
+        ({"id": "b-sd/1", "bricks": 1}, "bricks"),
+        ({"id": "b-sd/1", "row_separator": " "}, "row_separator"),
+        ({"id": "b-sd/1", "ref": ["<a>"]}, "ref"),
+        ({"id": "b-sd/1", "ref": ["<a>", "\ud800"]}, "ref"),
+        ({"id": "b-sd/1", "ref": ["<a>", "b" * 101]}, "ref"),
+        ({"id": "b-sd-box/1", "row_separator": ""}, "row_separator"),
+        ({"id": "b-sd-box/1", "bins": 0}, "bins"),
+        ({"id": "i-sd/1", "seg": ["<|>", "</|>"]}, "seg"),
+        ({"id": "i-sd/1", "background": "a|b"}, "background"),
+        ({"id": "r-rle/1", "dialect": "x"}, "dialect"),
+        ({"id": "b-sd/1", "ref": ["<a>", "<a>"]}, None),
+        ({"id": "b-sd/9"}, None),
+    ],
+)
+def test_an_error_carries_the_setting_that_is_refused(settings, refused, tmp_path):
+    (tmp_path / "maskcodec.json").write_text(json.dumps(settings))
+    with pytest.raises(mc.ConfigError) as caught:
+        mc.load(tmp_path)
+    assert caught.value.setting == refused
+    assert pickle.loads(pickle.dumps(caught.value)).setting == refused
 
 
 @pytest.mark.parametrize(

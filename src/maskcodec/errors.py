@@ -10,7 +10,17 @@ class MaskCodecError(Exception):
 
 
 class ConfigError(MaskCodecError, ValueError):
-    """A codec was asked for with settings that do not exist or do not fit together."""
+    """A codec was asked for with settings that do not exist or do not fit together.
+
+    Attributes
+    ----------
+    setting
+        The setting that is refused; None where the message is not about one alone.
+    """
+
+    def __init__(self, message: str, setting: str | None = None) -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class MaskError(MaskCodecError, ValueError):

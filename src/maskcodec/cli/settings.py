@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import typer
@@ -89,8 +89,8 @@ def chosen_codec(
     try:
         return get_codec(codec_id, **settings)
     except ConfigError as error:
-        message = str(error)
-        raise typer.BadParameter(spoken(message), param_hint=_blamed(message, settings)) from None
+        flag = _FLAGS.get(error.setting or "")
+        raise typer.BadParameter(spoken(str(error)), param_hint=flag) from None
 
 
 def with_codec(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -149,13 +149,6 @@ def _pair(text: str, option: str, expected: str) -> tuple[int, int]:
     if not match:
         raise typer.BadParameter(f"expected {expected}, got {text!r}", param_hint=option)
     return int(match[1]), int(match[2])
-
-
-def _blamed(message: str, given: Iterable[str]) -> str | None:
-    """The flag of the setting that a message names first, of those that were given."""
-    found = {key: re.search(rf"\b{key}\b", message) for key in given}
-    places = {key: match.start() for key, match in found.items() if match}
-    return _FLAGS[min(places, key=places.__getitem__)] if places else None
 
 
 def _name(name: str | None, frame: Frame | None) -> str:

@@ -43,7 +43,7 @@ def check_choice(value: str, choices: object, what: str) -> None:
     allowed = get_args(choices)
     if value not in allowed:
         names = ", ".join(repr(choice) for choice in allowed)
-        raise ConfigError(f"{what} must be one of {names}, got {brief(value)}")
+        raise ConfigError(f"{what} must be one of {names}, got {brief(value)}", what)
 
 
 @lru_cache(maxsize=4096)

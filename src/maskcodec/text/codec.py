@@ -214,7 +214,9 @@ def get_codec(codec_id: str, /, **settings: Any) -> Codec:
         if settings.get(name, value) != value:
             other = [k for k, (_, has) in _REGISTRY.items() if has.get(name) == settings[name]]
             hint = f"; use {other[0]}" if other else ""
-            raise ConfigError(f"{codec_id} has {name}={value!r}, got {brief(settings[name])}{hint}")
+            raise ConfigError(
+                f"{codec_id} has {name}={value!r}, got {brief(settings[name])}{hint}", name
+            )
     known = [field.name for field in dataclasses.fields(codec)]
     unknown = sorted(set(settings) - set(known), key=str)
     if unknown:
@@ -265,7 +267,7 @@ def load(folder: str | os.PathLike[str]) -> Codec:
     try:
         return from_config(json.loads(data.decode()))
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}: {error}", error.setting) from error
     except (ValueError, RecursionError) as error:  # also numbers and nesting without end
         raise ConfigError(f"{path} is not JSON that can be read: {error}") from error
 
@@ -298,13 +300,16 @@ def strings(value: Any, what: str, count: int = 2) -> tuple[str, ...]:
     several = isinstance(value, (list, tuple)) and len(value) == count
     if not several or not all(isinstance(part, str) and part for part in value):
         number = {2: "two", 3: "three"}[count]
-        raise ConfigError(f"{what} must be {number} strings that are not empty, got {brief(value)}")
+        raise ConfigError(
+            f"{what} must be {number} strings that are not empty, got {brief(value)}", what
+        )
     if long := next((part for part in value if len(part) > MOST_SPELLED), ""):
         raise ConfigError(
-            f"{what} must be strings of up to {MOST_SPELLED} characters, got one of {len(long):,}"
+            f"{what} must be strings of up to {MOST_SPELLED} characters, got one of {len(long):,}",
+            what,
         )
     if any("\ud800" <= character <= "\udfff" for character in "".join(value)):
-        raise ConfigError(f"{what} must not hold lone surrogates, got {brief(value)}")
+        raise ConfigError(f"{what} must not hold lone surrogates, got {brief(value)}", what)
     return tuple(value)
 
 
@@ -344,9 +349,9 @@ def grid_pair(value: Any, most: int = MAX_GRID) -> tuple[int, int]:
     try:
         rows, columns = (operator.index(number) for number in pair)
     except (TypeError, ValueError):
-        raise ConfigError(f"grid must be one or two integers, got {brief(value)}") from None
+        raise ConfigError(f"grid must be one or two integers, got {brief(value)}", "grid") from None
     if any(isinstance(number, (bool, np.bool_)) for number in pair):
-        raise ConfigError(f"grid must be one or two integers, got {brief(value)}")
+        raise ConfigError(f"grid must be one or two integers, got {brief(value)}", "grid")
     if not (1 <= rows <= most and 1 <= columns <= most):
-        raise ConfigError(f"grid must be 1 .. {most} cells a side, got {brief(value)}")
+        raise ConfigError(f"grid must be 1 .. {most} cells a side, got {brief(value)}", "grid")
     return rows, columns

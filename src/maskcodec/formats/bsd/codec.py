@@ -118,10 +118,15 @@ class BSD(Codec):
     def __post_init__(self) -> None:
         check_choice(self.frame, Frame, "frame")
         if self.row_separator not in ("\n", ""):
-            raise ConfigError(f"row_separator must be '\\n' or '', got {brief(self.row_separator)}")
+            raise ConfigError(
+                f"row_separator must be '\\n' or '', got {brief(self.row_separator)}",
+                "row_separator",
+            )
         for name in ("bricks", "repeats"):
             if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} must be True or False, got {brief(getattr(self, name))}")
+                raise ConfigError(
+                    f"{name} must be True or False, got {brief(getattr(self, name))}", name
+                )
         if self.frame == "box":
             self._settle_box()
         else:
@@ -427,23 +432,29 @@ class BSD(Codec):
     def _settle_canvas(self) -> None:
         if self.bins is not None:
             got = brief(self.bins)
-            raise ConfigError(f'bins are for frame="box", got bins={got} on the canvas')
+            raise ConfigError(f'bins are for frame="box", got bins={got} on the canvas', "bins")
         if self.grid is None:
             object.__setattr__(self, "grid", _CANVAS_CELLS)
         if self.sampling is None:
             object.__setattr__(self, "sampling", "nearest")
         if self.sampling == "best":
-            raise ConfigError('sampling="best" is for frame="box"; on the canvas use "keep"')
+            raise ConfigError(
+                'sampling="best" is for frame="box"; on the canvas use "keep"', "sampling"
+            )
         Codec.__post_init__(self)
 
     def _settle_box(self) -> None:
         if not self.row_separator:
-            raise ConfigError('frame="box" needs row_separator="\\n": a row may have any width')
+            raise ConfigError(
+                'frame="box" needs row_separator="\\n": a row may have any width', "row_separator"
+            )
         value = _BINS if self.bins is None else self.bins
         whole = hasattr(value, "__index__") and not isinstance(value, bool)
         bins = operator.index(value) if whole else 0
         if not 1 <= bins <= MOST_BINS:
-            raise ConfigError(f"bins must be a whole number, 1 .. {MOST_BINS}, got {brief(value)}")
+            raise ConfigError(
+                f"bins must be a whole number, 1 .. {MOST_BINS}, got {brief(value)}", "bins"
+            )
         object.__setattr__(self, "bins", bins)
         grid = _BOX_CELLS if self.grid is None else self.grid
         pair = grid_pair(grid, MOST_CELLS)

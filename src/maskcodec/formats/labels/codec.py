@@ -66,11 +66,11 @@ class LabelCodec(Codec):
         object.__setattr__(self, "seg", strings(self.seg, "seg"))
         check_apart(self.seg)
         if any(character in "|*" for tag in self.seg for character in tag):
-            raise ConfigError(f"seg must be two tags without | and *, got {self.seg!r}")
+            raise ConfigError(f"seg must be two tags without | and *, got {self.seg!r}", "seg")
         try:
             object.__setattr__(self, "background", cell_label(self.background, self.seg))
         except (LabelError, TypeError) as error:
-            raise ConfigError(f"background: {error}") from error
+            raise ConfigError(f"background: {error}", "background") from error
 
     def encode(
         self,
