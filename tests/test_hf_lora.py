@@ -1,17 +1,15 @@
-"""LoRA and the new rows: what is trained, what is saved, and the trainer's arguments."""
+"""LoRA and the new rows: what is trained and what is saved."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import maskcodec as mc
 from maskcodec.errors import ConfigError
-from tests.tiny_models import KINDS, tiny_model, tiny_tokenizer, torch, transformers
+from tests.tiny_models import KINDS, tiny_model, tiny_tokenizer, torch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -270,102 +268,3 @@ def test_a_bias_is_what_peft_leaves_out() -> None:
     if torch.allclose(after, before, **CLOSE):
         pytest.skip("this peft has mended its issue 3649: the refusal of a bias can go")
     torch.testing.assert_close(after + head.bias, before, **CLOSE)
-
-
-def test_training_arguments_are_the_papers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
-    arguments = hf.training_arguments(tmp_path, use_cpu=True)
-    assert isinstance(arguments, transformers.TrainingArguments)
-    assert arguments.gradient_accumulation_steps * arguments.per_device_train_batch_size == 128
-    assert (arguments.learning_rate, arguments.weight_decay) == (2e-4, 0.0)
-    assert (arguments.lr_scheduler_type, arguments.max_grad_norm) == ("linear", 1.0)
-    assert arguments.get_warmup_steps(1000) == 30
-    assert arguments.optim == "adamw_torch"
-    assert arguments.output_dir == str(tmp_path)
-    changed = hf.training_arguments(
-        tmp_path,
-        use_cpu=True,
-        learning_rate=1e-3,
-        warmup_steps=7,
-        per_device_train_batch_size=2,
-        gradient_accumulation_steps=3,
-        global_batch=6,
-        bf16=True,
-    )
-    assert (changed.learning_rate, changed.get_warmup_steps(1000), changed.bf16) == (1e-3, 7, True)
-
-
-@dataclasses.dataclass
-class Older:
-    """The arguments of transformers 4, as far as it matters."""
-
-    output_dir: str
-    warmup_ratio: float = 0.0
-    warmup_steps: int = 0
-    max_length: int | None = 1024
-    rest: Any = None
-
-    def __init__(self, **settings: Any) -> None:
-        self.__dict__.update(settings)
-
-
-def test_other_kinds_of_arguments_and_devices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    older = hf.training_arguments("out", kind=Older)
-    assert (older.warmup_ratio, older.gradient_accumulation_steps) == (0.03, 16)
-    assert older.max_length is None
-    assert hf.training_arguments("out", kind=Older, max_length=99).max_length == 99
-    assert hf.training_arguments("out", kind=Older, use_cpu=True).gradient_accumulation_steps == 32
-    monkeypatch.setenv("WORLD_SIZE", "8")  # as torchrun says it
-    assert hf.training_arguments("out", kind=Older).gradient_accumulation_steps == 4
-    assert "warmup_ratio" not in vars(hf.training_arguments("out", kind=Older, warmup_steps=3))
-
-
-def test_a_batch_that_does_not_divide() -> None:
-    for settings, message in [
-        (
-            {"world_size": 8, "per_device_train_batch_size": 3},
-            "a global batch of 128 is not 3 a device x 8 devices x a whole number of accumulated "
-            "steps; change per_device_train_batch_size or global_batch",
-        ),
-        (
-            {"world_size": 2, "gradient_accumulation_steps": 5},
-            "a global batch of 128 is not 4 a device x 2 devices x 5 accumulated steps; change "
-            "per_device_train_batch_size or global_batch",
-        ),
-        (
-            {"world_size": 1, "per_device_train_batch_size": 0},
-            "a global batch of 128 is not 0 a device x 1 devices x a whole number of accumulated "
-            "steps; change per_device_train_batch_size or global_batch",
-        ),
-        (
-            {"world_size": 1, "global_batch": 2},
-            "a global batch of 2 is not 4 a device x 1 devices x a whole number of accumulated "
-            "steps; change per_device_train_batch_size or global_batch",
-        ),
-    ]:
-        with pytest.raises(ConfigError) as caught:
-            hf.training_arguments("out", kind=Older, **settings)
-        assert str(caught.value) == message
-
-
-def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, tokens = prepared("qwen2-vl", False)
-    monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(ImportError) as caught:
-        hf.lora_config(model, tokens)
-    assert str(caught.value) == (
-        "maskcodec.hf needs peft, which is missing: pip install 'maskcodec[hf]'"
-    )
-
-
-def test_deepspeed_reads_its_config() -> None:
-    from accelerate.utils.deepspeed import HfDeepSpeedConfig
-
-    config = hf.deepspeed_config()
-    assert json.loads(json.dumps(config)) == config
-    read = HfDeepSpeedConfig(config)
-    assert read.get_value("zero_optimization.stage") == 1
-    assert not read.is_zero2()
-    assert not read.is_offload()

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from maskcodec.hf.collate import Collator
     from maskcodec.hf.constrain import MaskLogitsProcessor
     from maskcodec.hf.generation import Progress, generate, stream
-    from maskcodec.hf.lora import deepspeed_config, lora_config, training_arguments
+    from maskcodec.hf.lora import lora_config
     from maskcodec.hf.prepare import prepare_model
     from maskcodec.hf.processing import ImageOnlyProcessor
     from maskcodec.hf.refining import Refined, refine
@@ -20,13 +20,11 @@ __all__ = [
     "MaskLogitsProcessor",
     "Progress",
     "Refined",
-    "deepspeed_config",
     "generate",
     "lora_config",
     "prepare_model",
     "refine",
     "stream",
-    "training_arguments",
 ]
 
 _HOMES = {  # each is imported when it is asked for: whoever refines masks needs no peft
@@ -36,13 +34,11 @@ _HOMES = {  # each is imported when it is asked for: whoever refines masks needs
     "MaskLogitsProcessor": "constrain",
     "Progress": "generation",
     "Refined": "refining",
-    "deepspeed_config": "lora",
     "generate": "generation",
     "lora_config": "lora",
     "prepare_model": "prepare",
     "refine": "refining",
     "stream": "generation",
-    "training_arguments": "lora",
 }
 
 

@@ -1,38 +1,19 @@
-"""How Text4Seg trains: LoRA on the language model, the new rows, the optimiser, the batch."""
+"""How Text4Seg trains: LoRA on the language model, and the new rows."""
 
 from __future__ import annotations
 
-import dataclasses
 import operator
-import os
 import re
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal
 
-import torch
+from peft import LoraConfig
 from torch import nn
 
 from maskcodec.errors import ConfigError
 from maskcodec.masks.grid import check_choice
 from maskcodec.tokens import TokenCodec
 
-if TYPE_CHECKING:
-    from peft import LoraConfig
-
 NewRows = Literal["trainable_tokens", "modules_to_save"]
-
-# Text4Seg++'s; the released scripts of Text4Seg have a cosine for the line.
-_RECIPE = {
-    "learning_rate": 2e-4,
-    "lr_scheduler_type": "linear",
-    "weight_decay": 0.0,
-    "max_grad_norm": 1.0,
-    "optim": "adamw_torch",
-    "per_device_train_batch_size": 4,
-    "remove_unused_columns": False,  # the collator needs what the model's forward does not name
-    "report_to": "none",
-}
-_WARMUP = 0.03
 
 
 def lora_config(
@@ -78,8 +59,6 @@ def lora_config(
     ConfigError
         The model lacks rows, has no linear layers where they are looked for, has an adapter
         already, or peft would train its head wrongly; the message says which.
-    ImportError
-        There is no peft.
 
     Examples
     --------
@@ -107,15 +86,15 @@ def lora_config(
         rows = {"trainable_token_indices": {name: list(ids) for name in names}}
     else:
         rows = {"modules_to_save": names, "ensure_weight_tying": tied}
-    config: LoraConfig = _needed("peft").LoraConfig(
+    scale: Any = 2 * rank if alpha is None else alpha  # peft takes fractions, but says int
+    return LoraConfig(
         r=rank,
-        lora_alpha=2 * rank if alpha is None else alpha,
+        lora_alpha=scale,
         lora_dropout=dropout,
         target_modules=_linear_layers(model),
         task_type="CAUSAL_LM",
         **rows,
     )
-    return config
 
 
 def _matrix_names(model: Any, last: int) -> tuple[list[str], bool]:
@@ -159,108 +138,3 @@ def _linear_layers(model: Any) -> str:
             "write peft's LoraConfig yourself"
         )
     return "|".join(patterns)
-
-
-def training_arguments(
-    out: str | os.PathLike[str],
-    *,
-    kind: type | None = None,
-    global_batch: int = 128,
-    world_size: int | None = None,
-    **overrides: Any,
-) -> Any:
-    """The paper's optimiser, schedule and batch as a trainer's arguments.
-
-    AdamW with 2e-4, falling linearly after 3 % of the steps, no weight decay, gradients clipped at
-    1.0, 128 conversations a step.
-
-    Parameters
-    ----------
-    out
-        The trainer's folder.
-    kind
-        ``transformers.TrainingArguments`` by default, or a class of its kind, such as TRL's
-        ``SFTConfig``, whose ``max_length`` is then None: no answer is cut off.
-    global_batch
-        Conversations a step, over all devices. The steps to accumulate gradients over follow from
-        it and from ``per_device_train_batch_size``, 4 unless given.
-    world_size
-        The number of devices; by default what ``torchrun`` and its like say, or else the number of
-        GPUs here, or one without any.
-    overrides
-        Any of the trainer's arguments.
-
-    Raises
-    ------
-    ConfigError
-        The global batch cannot be divided so; the message has the numbers.
-
-    Examples
-    --------
-    >>> from maskcodec.hf import training_arguments
-    >>> arguments = training_arguments("out", world_size=8, per_device_train_batch_size=2)
-    >>> arguments.gradient_accumulation_steps, arguments.learning_rate
-    (8, 0.0002)
-    """
-    if kind is None:
-        kind = cast("type", _needed("transformers").TrainingArguments)
-    settings = {**_RECIPE, **overrides}
-    known = {field.name for field in dataclasses.fields(kind)}
-    if "max_length" in known:
-        settings.setdefault("max_length", None)  # TRL's 1024 would cut answers off
-    if not {"warmup_steps", "warmup_ratio"} & set(overrides):
-        # transformers 5 takes a share of the steps for their number
-        settings["warmup_ratio" if "warmup_ratio" in known else "warmup_steps"] = _WARMUP
-    if not {"bf16", "fp16"} & set(overrides):
-        settings["bf16"] = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    each = settings["per_device_train_batch_size"]
-    devices = _devices(settings) if world_size is None else world_size
-    steps = settings.get("gradient_accumulation_steps")
-    if steps is None and min(each, devices) > 0:
-        steps = global_batch // (each * devices)
-    if not steps or each * devices * steps != global_batch:
-        raise ConfigError(
-            f"a global batch of {global_batch} is not {each} a device x {devices} devices x "
-            f"{'a whole number of' if not settings.get('gradient_accumulation_steps') else steps} "
-            "accumulated steps; change per_device_train_batch_size or global_batch"
-        )
-    settings["gradient_accumulation_steps"] = steps
-    return kind(output_dir=str(out), **settings)
-
-
-def _devices(settings: dict[str, Any]) -> int:
-    launched = os.environ.get("WORLD_SIZE")
-    if launched is not None:
-        return int(launched)
-    return 1 if settings.get("use_cpu") else max(1, torch.cuda.device_count())
-
-
-def _needed(package: str) -> Any:
-    try:
-        return import_module(package)
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            f"maskcodec.hf needs {error.name}, which is missing: pip install 'maskcodec[hf]'"
-        ) from error
-
-
-def deepspeed_config() -> dict[str, Any]:
-    """DeepSpeed's ZeRO-1 as a dictionary: optimiser states are shared out, nothing else.
-
-    Give it to a trainer's ``deepspeed``, or write it as JSON. What says ``"auto"`` is taken from
-    the trainer's arguments.
-
-    Examples
-    --------
-    >>> deepspeed_config()["zero_optimization"]["stage"]
-    1
-    """
-    return {
-        "zero_optimization": {"stage": 1},
-        "bf16": {"enabled": "auto"},
-        "fp16": {"enabled": "auto"},
-        "gradient_clipping": "auto",
-        "gradient_accumulation_steps": "auto",
-        "train_batch_size": "auto",
-        "train_micro_batch_size_per_gpu": "auto",
-    }
