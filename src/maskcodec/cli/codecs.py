@@ -10,6 +10,7 @@ import numpy as np
 from maskcodec.errors import LabelError, LostMaskError
 from maskcodec.formats.bsd.codec import BSD
 from maskcodec.formats.labels.grid import LabelGrid, cell_label
+from maskcodec.metrics import measure
 from maskcodec.text.codec import codec_ids, get_codec, lost_message
 
 if TYPE_CHECKING:
@@ -188,13 +189,7 @@ def round_trip(codec: AnyCodec, scene: Scene, methods: Iterable[Method]) -> Roun
     regions.sort(key=lambda region: scene.labels.index(region.label))
     pairs = list(zip(scene.masks(), regions, strict=True))
     ious = {
-        method: [iou(mask, region.mask(scene.shape, method=method)) for mask, region in pairs]
+        method: [measure(region, mask, method=method).iou for mask, region in pairs]
         for method in methods
     }
     return RoundTrip(text, runs, regions, ious)
-
-
-def iou(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
-    """Intersection over union of two masks of one shape; 1 where both are empty."""
-    union = int(np.count_nonzero(np.logical_or(first, second)))
-    return int(np.count_nonzero(np.logical_and(first, second))) / union if union else 1.0

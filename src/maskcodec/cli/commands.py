@@ -11,13 +11,14 @@ from rich.text import Text
 from maskcodec import BSD, __version__
 from maskcodec.cli import coco, options, read, say, settings
 from maskcodec.cli.build import build
-from maskcodec.cli.codecs import compared_codecs, iou, naming, round_trip
+from maskcodec.cli.codecs import compared_codecs, naming, round_trip
 from maskcodec.cli.encode import encode
 from maskcodec.cli.evaluate import evaluate
 from maskcodec.cli.hints import decode_or_tell, other_options
 from maskcodec.cli.tokens import tokens
 from maskcodec.files.images import MOST_CLAIMED
 from maskcodec.masks.frame import Frame
+from maskcodec.metrics import measure
 from maskcodec.pictures.demo import scene
 from maskcodec.pictures.figure import draw_cells, drawable, fitted, overlay, panels, plain
 
@@ -222,21 +223,20 @@ def show(
             f"{image} has {photo.height} x {photo.width} pixels, but image {image_id} is "
             f"annotated with {found.shape[0]} x {found.shape[1]}"
         )
-    photo = fitted(photo)  # the masks are painted one at a time, and again for the picture
+    photo = fitted(photo)
     table = say.new_table(f"Image {image_id}", "no.", "label", "pixels", "characters", "IoU")
     decoded = []
     ious, lost = [], []
     steps = zip(say.steps(found.masks, "Encoding"), found.labels, found.wheres, strict=True)
     for runs, label, where in steps:
-        mask = runs.mask()
         with naming(where):
-            text = codec.encode_many([mask], [label], lost="drop", dropped=[])
+            text = codec.encode_many([runs], [label], lost="drop", dropped=[])
         regions = codec.decode(text)
         decoded.append(regions)
-        number, area = len(decoded), int(np.count_nonzero(mask))
+        number, area = len(decoded), runs.area
         quality = "empty"
         if area:
-            ious.append(iou(mask, _painted(regions, found.shape, method)))
+            ious.append(measure(regions, runs, method=method).iou)
             quality = f"{ious[-1]:.3f}" if regions else "lost"
         if quality == "lost":
             lost.append(str(number))
