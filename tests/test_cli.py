@@ -309,6 +309,11 @@ def test_names_may_be_a_list_with_gaps():
     assert [region.label for region in mc.BSD().decode(texts)] == ["sky", "dog", "cat"]
 
 
+def test_names_may_be_a_table():
+    Path("names.csv").write_text("Idx,Name\n1,dog;hound\n2,cat\n", encoding="utf-8")
+    assert run("encode", "map.png", "-n", "names.csv").stdout_bytes == BOTH.encode()
+
+
 def test_names_go_to_an_image_wise_codec_as_they_are():
     result = run("encode", "map.png", "-n", "names.json", "-c", "r-rle")
     assert result.stdout_bytes.decode() == mc.RRLE().encode(MAP, {1: "dog", 2: "cat"})
@@ -456,13 +461,13 @@ def test_a_large_picture_is_taken_without_a_warning(monkeypatch):
         ("{", "names.json is not JSON that can be read: "),
         ("[" * 100_000, "names.json is nested too deep"),
         ('{"1": ' + "9" * 5000 + "}", "names.json is not JSON that can be read: "),
-        ({"one": "dog"}, "a value is a whole number, got 'one'"),
-        ({"1": 2}, "the name of value 1 is a string, got 2"),
-        ("7", "names.json names no value"),
-        ({}, 'names.json names no value; expected {"1": "dog", ...}'),
+        ({"one": "dog"}, "a value must be a whole number, got 'one'"),
+        ({"1": 2}, "a name must be a string or null, got 2"),
+        ("7", 'names.json must be {"1": "wall", ...} or a list of names, got 7'),
+        ({}, 'names.json names no value; expected {"1": "wall", ...}, a list, a table or lines'),
         ([None], "names.json names no value"),
         ({"1": "<ref>"}, "label '<ref>' holds '<ref>'"),
-        ({"1": " "}, "a label must not be empty"),
+        ({"1": " "}, "names.json names no value"),
     ],
 )
 def test_names_that_are_none(content, message):
@@ -472,7 +477,7 @@ def test_names_that_are_none(content, message):
 
 def test_names_that_are_no_text(folder):
     (folder / "names.json").write_bytes(b"\xff\xfe\xfd")
-    assert "names.json is not UTF-8 text" in fails("encode", "map.png", "-n", "names.json")
+    assert "names.json is not UTF-8: " in fails("encode", "map.png", "-n", "names.json")
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,7 @@ def test_masks_of_values_are_those_of_their_pixels(values, cuts):
 NAMES = [
     ("a.json", '["wall", null, "", "sky"]', {1: "wall", 4: "sky"}),
     ("a.json", '{"7": "wall", "0": " sky "}', {7: "wall", 0: "sky"}),
+    ("names", ' {"-1": "wall"}', {-1: "wall"}),
     ("a.txt", "\ufeffwall\r\n\r\nsky, blue", {1: "wall", 3: "sky, blue"}),
     ("a.csv", 'Name,Idx\n"wall",5\n\n"sky;air",6\n', {5: "wall", 6: "sky"}),
     (
@@ -179,7 +180,7 @@ NO_NAMES = [
     ),
     ("a.csv", b"Name\na", "got 'Name'"),
     ("a.csv", b"Idx,Name\n1\n", "line 2 has 1 columns, not 2"),
-    ("a.csv", b"Idx,Name\n-1,a\n", "a value must be a whole number, got '-1'"),
+    ("a.csv", b"Idx,Name\n1.5,a\n", "a value must be a whole number, got '1.5'"),
 ]
 
 

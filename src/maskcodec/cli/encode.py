@@ -9,6 +9,7 @@ import typer
 from maskcodec.cli import options, read, say, settings
 from maskcodec.cli.coco import CocoFile
 from maskcodec.cli.codecs import encode_any, encode_image
+from maskcodec.data._names import read_names
 
 _WAIT = "Encoding (the very first time, this also compiles)"
 
@@ -58,7 +59,7 @@ def encode(
             say.note(f"smaller instances cover {name!r}: no cell of the grid is left to it")
     else:
         pixels = read.read_mask(mask)
-        named = {} if names is None else read.read_names(names)
+        named = {} if names is None else read_names(names)
         _compare(set(np.unique(pixels).tolist()) - {0}, label, set(named))
         with say.wait(_WAIT):
             text, dropped = encode_any(codec, pixels, named if label is None else label, lost)

@@ -1,4 +1,4 @@
-"""What the command line reads: masks, photos, texts, names."""
+"""What the command line reads: masks, photos, texts."""
 
 from __future__ import annotations
 
@@ -100,30 +100,6 @@ def read_json(path: Path) -> Any:
         It is not UTF-8, or too large.
     """
     return _jsontext.parsed(_decoded(str(path)), str(path))
-
-
-def read_names(path: Path) -> dict[int, str]:
-    """The name of each value: ``{"1": "dog"}``, or a list by value, null for none.
-
-    Raises
-    ------
-    InputError
-        It is something else.
-    """
-    content = read_json(path)
-    if isinstance(content, list):
-        content = {str(n): name for n, name in enumerate(content) if name is not None}
-    names: dict[int, str] = {}
-    for value, name in content.items() if isinstance(content, dict) else ():
-        try:
-            names[int(value)] = name
-        except ValueError:
-            raise InputError(f"{path}: a value is a whole number, got {value[:40]!r}") from None
-        if not isinstance(name, str):
-            raise InputError(f"{path}: the name of value {value} is a string, got {name!r:.60}")
-    if not names:
-        raise InputError(f'{path} names no value; expected {{"1": "dog", ...}} or ["dog", ...]')
-    return names
 
 
 def _decoded(name: str) -> str:

@@ -26,16 +26,17 @@ _SPACED = (
 _VALUES = "idx", "index", "id", "value"
 
 
-def read_names(path: Path, first: int) -> dict[int, str]:
+def read_names(path: Path, first: int = 0) -> dict[int, str]:
     """The name of each value that has one.
 
     Parameters
     ----------
     path
-        ``.json``: ``{"1": "wall"}``, or a list, null or "" where a value has none. ``.csv``, or
-        ``.txt`` with tabs: a table with a column of values, ``Idx``, ``Index``, ``Id`` or
-        ``Value``, and a column ``Name``, of whose synonyms, ``building;edifice``, the first one
-        counts, or all where another value's is the same. Any other file: a name a line.
+        ``.json``, or a file that begins as one: ``{"1": "wall"}``, or a list, null or "" where a
+        value has none. ``.csv``, or ``.txt`` with tabs: a table with a column of values, ``Idx``,
+        ``Index``, ``Id`` or ``Value``, and a column ``Name``, of whose synonyms,
+        ``building;edifice``, the first one counts, or all where another value's is the same. Any
+        other file: a name a line.
     first
         The value of the first name of a list.
 
@@ -49,7 +50,7 @@ def read_names(path: Path, first: int) -> dict[int, str]:
     except UnicodeDecodeError as error:
         raise SourceError(f"{path} is not UTF-8: {error.reason}") from error
     lines = text.splitlines()
-    if path.suffix.lower() == ".json":
+    if path.suffix.lower() == ".json" or text.lstrip()[:1] in ("{", "["):
         pairs = _from_json(parsed(text, str(path)), path, first)
     elif path.suffix.lower() == ".csv" or (lines and "\t" in lines[0]):
         pairs = _from_table(lines, path)
@@ -62,7 +63,9 @@ def read_names(path: Path, first: int) -> dict[int, str]:
         if name.strip():
             names[value] = name.strip()
     if not names:
-        raise SourceError(f"{path} names no value")
+        raise SourceError(
+            f'{path} names no value; expected {{"1": "wall", ...}}, a list, a table or lines'
+        )
     return names
 
 
@@ -112,6 +115,6 @@ def _first(synonyms: str) -> str:
 
 
 def _value(text: str, path: Path) -> int:
-    if not re.fullmatch(r"\s*\d{1,9}\s*", text):
+    if not re.fullmatch(r"\s*-?\d{1,10}\s*", text):
         raise SourceError(f"{path}: a value must be a whole number, got {brief(text)}")
     return int(text)
