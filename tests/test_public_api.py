@@ -87,6 +87,15 @@ print(json.dumps([hf.__all__ == sorted(hf._HOMES), "torch" in sys.modules]))
     assert fresh(code) == [True, False]
 
 
+@pytest.mark.parametrize("package", ["maskcodec", "maskcodec.hf"])
+def test_names_that_come_later_are_listed(package):
+    code = f"""
+import sys, json, {package} as package
+print(json.dumps([*set(package.__all__) - set(dir(package)), "torch" in sys.modules]))
+"""
+    assert fresh(code) == [False]
+
+
 def test_models_say_what_is_missing():
     code = """
 import sys, json

@@ -54,3 +54,7 @@ def __getattr__(name: str) -> Any:
             f"maskcodec.hf needs {error.name}, which is missing: pip install 'maskcodec[hf]'"
         ) from error
     return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
