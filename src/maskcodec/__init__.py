@@ -24,7 +24,9 @@ from maskcodec.text.codec import Codec, codec_ids, from_config, get_codec, load,
 from maskcodec.text.regions import RecoveredRegions, Region
 
 if TYPE_CHECKING:
+    from maskcodec.formats.bsd.stream import MaskStream
     from maskcodec.tokenizers.extension import Conflict, Extension, extend_tokenizer
+    from maskcodec.tokenizers.guide import Guide
     from maskcodec.tokens import TokenCodec
 
 __version__ = "0.1.0"
@@ -40,11 +42,13 @@ __all__ = [
     "Conflict",
     "DecodeError",
     "Extension",
+    "Guide",
     "LabelError",
     "LabelGrid",
     "LostMaskError",
     "MaskCodecError",
     "MaskError",
+    "MaskStream",
     "Problem",
     "RecoveredGrid",
     "RecoveredRegions",
@@ -66,6 +70,8 @@ __all__ = [
 _WITH_TOKENIZERS = {
     "Conflict": "maskcodec.tokenizers.extension",
     "Extension": "maskcodec.tokenizers.extension",
+    "Guide": "maskcodec.tokenizers.guide",
+    "MaskStream": "maskcodec.formats.bsd.stream",
     "TokenCodec": "maskcodec.tokens",
     "extend_tokenizer": "maskcodec.tokenizers.extension",
 }
