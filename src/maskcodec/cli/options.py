@@ -41,7 +41,8 @@ NamesOption: TypeAlias = Annotated[
     _option(
         "--names",
         "-n",
-        text='What the values of a label map show: JSON, {"1": "dog", ...} or a list from 0.',
+        text='What the values of a label map show: JSON, {"1": "dog", ...} or a list from 0; or a '
+        "table, or a name a line.",
         metavar="FILE",
     ),
 ]
