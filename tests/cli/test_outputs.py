@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from maskcodec.cli import say
-from tests.test_cli import misused, run
+from tests.cli.calling import misused, run
 
 TEXT = "<ref>dog</ref><box>[[1 1 2 2]]</box><seg><fg2>\n<fg2></seg>"
 COMMANDS = {

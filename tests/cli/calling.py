@@ -1,0 +1,139 @@
+"""What tests of the command line share: inputs in an empty folder, and calls of commands."""
+
+import inspect
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import maskcodec as mc
+from maskcodec.cli import commands
+from maskcodec.coco import RunMask
+
+_mixes = "mix_stderr" in inspect.signature(CliRunner).parameters  # before Click 8.2
+RUNNER = CliRunner(mix_stderr=False) if _mixes else CliRunner()
+
+SHAPE = (128, 192)  # on 64 x 64 cells, a cell is 2 x 3 pixels
+DOG, CAT = (10, 12, 30, 25), (40, 5, 50, 60)
+
+
+def boxes(*corners, canvas=(64, 64)):
+    """A label map that cells lose nothing of: box k has the value k + 1."""
+    cells = np.zeros(canvas, np.uint8)
+    for value, (y1, x1, y2, x2) in enumerate(corners, 1):
+        cells[y1:y2, x1:x2] = value
+    return np.kron(cells, np.ones((SHAPE[0] // canvas[0], SHAPE[1] // canvas[1]), np.uint8))
+
+
+def disc(y, x, radius):
+    """A mask with round edges, which cells do not have."""
+    ys, xs = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    return ((ys - y) ** 2 + (xs - x) ** 2 < radius**2).astype(np.uint8)
+
+
+MASK = boxes(DOG)
+MAP = boxes(DOG, CAT)
+TEXT = mc.BSD().encode(MASK, "black dog")
+BOTH = mc.BSD().encode_many([MAP == 1, MAP == 2], ["dog", "cat"])
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty folder to work in, with a mask, a label map, its names and a photo."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    Image.fromarray(MASK * 255).save("mask.png")
+    Image.fromarray(MAP).save("map.png")
+    Image.new("RGB", SHAPE[::-1], (90, 120, 150)).save("photo.png")
+    write("names.json", {"1": "dog", "2": "cat"})
+    (tmp_path / "text.txt").write_bytes(TEXT.encode())
+    (tmp_path / "both.txt").write_bytes(BOTH.encode())
+    return tmp_path
+
+
+def write(name, content):
+    text = content if isinstance(content, (str, bytes)) else json.dumps(content)
+    Path(name).write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+def run(*args, stdin=None, code=0):
+    result = RUNNER.invoke(commands.app, [str(arg) for arg in args], input=stdin)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result
+
+
+def words(text):
+    """What a text says, without colours, frames and line breaks."""
+    return " ".join(re.sub(r"[─━│╭╮╰╯]", " ", uncoloured(text)).split())
+
+
+def uncoloured(text):
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def fails(*args, stdin=None):
+    """The message of a command that finds its data bad."""
+    result = run(*args, stdin=stdin, code=1)
+    message = words(result.stderr)
+    assert "Traceback" not in message
+    assert message.count("error: ") == 1
+    return message[message.index("error: ") + 7 :]
+
+
+def misused(*args):
+    """The message of a command that was called wrongly."""
+    result = run(*args, code=2)
+    assert result.stdout == ""
+    return words(result.stderr)
+
+
+def image(name):
+    with Image.open(name) as opened:
+        return np.array(opened)
+
+
+# show
+
+
+@pytest.fixture
+def coco():
+    """A COCO file with a polygon, counts, packed counts, an empty one, and one that gets lost."""
+    cat = RunMask.from_mask(MAP == 2)
+    packed = cat.rle()["counts"].decode()
+    return {
+        "images": [
+            {"id": 7, "height": SHAPE[0], "width": SHAPE[1]},
+            {"id": 8, "height": 4, "width": 4},
+            {"id": 9, "height": 4, "width": 4},
+        ],
+        "annotations": [
+            {"id": 1, "image_id": 7, "category_id": 1, "segmentation": [polygon(DOG)]},
+            {
+                "id": 2,
+                "image_id": 7,
+                "category_id": 2,
+                "segmentation": rle(cat.counts.tolist()),
+                "iscrowd": 1,
+            },
+            {"id": 3, "image_id": 7, "category_id": 2, "segmentation": rle(packed)},
+            {"id": 4, "image_id": 7, "category_id": 9, "segmentation": rle([MASK.size])},
+            {"id": 5, "image_id": 7, "category_id": 1, "segmentation": rle([0, 1, MASK.size - 1])},
+            {"id": 6, "image_id": 9, "category_id": 1, "segmentation": "elsewhere"},
+        ],
+        "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "[cat]"}, "noise"],
+    }
+
+
+def polygon(box):
+    y1, x1, y2, x2 = (side * step for side, step in zip(box, (2, 3, 2, 3), strict=True))
+    return [x1, y1, x2, y1, x2, y2, x1, y2]
+
+
+def rle(counts):
+    return {"size": list(SHAPE), "counts": counts}

@@ -1,0 +1,418 @@
+"""The command line: its help, masks and label maps there and back."""
+
+import errno
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import maskcodec as mc
+from maskcodec.cli import commands, say, settings
+from maskcodec.pictures import demo
+from tests.cli.calling import (
+    BOTH,
+    MAP,
+    MASK,
+    RUNNER,
+    SHAPE,
+    TEXT,
+    disc,
+    fails,
+    image,
+    misused,
+    run,
+    uncoloured,
+    words,
+    write,
+)
+
+# The app
+
+
+def test_help_lists_the_commands():
+    said = words(run("--help").stdout)
+    for command in ["demo", "encode", "decode", "show", "tokens"]:
+        assert f" {command} " in said
+    assert said == words(run("-h").stdout)
+
+
+@pytest.mark.parametrize("command", ["demo", "encode", "decode", "show", "tokens"])
+def test_every_command_has_an_example(command):
+    said = words(run(command, "--help").stdout)
+    assert f"maskcodec {command} " in said[said.index("Example") :]
+
+
+def test_version():
+    assert run("--version").stdout == f"maskcodec {mc.__version__}\n"
+
+
+def test_without_a_command_the_help_is_shown():
+    result = RUNNER.invoke(commands.app, [])
+    assert result.exit_code in (0, 2)  # as Typer's version has it
+    assert "Commands" in result.output
+
+
+def test_an_unknown_command_is_bad_usage():
+    assert "No such command" in misused("mask")
+
+
+def test_a_reader_that_goes_away_is_no_error(monkeypatch):
+    def echo(*_, **__):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(say.typer, "echo", echo)
+    assert "error" not in run("encode", "mask.png", "-l", "dog", code=1).stderr
+
+
+# demo
+
+
+def test_demo_compares_the_codecs_and_writes_the_picture():
+    result = run("demo")
+    with Image.open("maskcodec-demo.png") as picture:
+        assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (1355, 1185))
+    assert 50_000 < Path("maskcodec-demo.png").stat().st_size < 300_000
+    cells, number, share = r"([0-9]+ x [0-9]+(?: a box)?)", r"([0-9,]+)", r"(0\.\d+)"
+    columns = [r"(\S+/1)", cells, number, number, share, share]
+    rows = re.findall(" +".join(columns), result.stdout)
+    assert sorted(name for name, *_ in rows) == mc.codec_ids()
+    lengths = [int(length.replace(",", "")) for _, _, length, *_ in rows]
+    assert lengths == sorted(lengths, reverse=True)
+    assert {runs for name, _, _, runs, *_ in rows if name == "i-sd/1"} == {"4,096"}
+    assert {(name == "b-sd-box/1", cells) for name, cells, *_ in rows} == {
+        (False, "64 x 64"),
+        (True, "11 x 63 a box"),
+    }
+    assert all(0.8 < float(nearest) < float(contour) for *_, nearest, contour in rows)
+    scene = demo.scene()
+    assert mc.BSD().encode(scene.masks()[-1], scene.labels[-1]) in uncoloured(result.stdout)
+    first = image("maskcodec-demo.png")
+    run("demo", "--out", "again.png")
+    assert np.array_equal(first, image("again.png"))
+
+
+def test_demo_shows_the_box_frame_as_well():
+    run("demo", "--out", "canvas.png")
+    said = uncoloured(run("demo", "--frame", "box", "--out", "box.png").stdout)
+    scene = demo.scene()
+    assert mc.BSD(frame="box").encode(scene.masks()[-1], scene.labels[-1]) in said
+    canvas, box = image("canvas.png"), image("box.png")
+    differ = (canvas != box).any(axis=2)
+    assert not differ[: scene.shape[0]].any()  # the image and its masks
+    assert differ[600:, : scene.shape[1]].any()
+    assert differ[600:, scene.shape[1] :].any()
+
+
+def test_the_scene_has_an_exact_mask_of_every_object():
+    scene = demo.scene()
+    masks = scene.masks()
+    assert (scene.image.size, scene.image.mode) == ((640, 480), "RGB")
+    assert scene.label_map.dtype == np.uint8
+    assert scene.label_map.flags.writeable
+    assert [mask.shape for mask in masks] == [(480, 640)] * len(scene.labels)
+    assert sum(mask.astype(int) for mask in masks).max() == 1
+    assert all(np.count_nonzero(mask) > 3000 for mask in masks)
+    sun = np.array(scene.image)[masks[scene.labels.index("sun")]]
+    assert np.mean((sun == (255, 240, 196)).all(axis=1)) > 0.95
+
+
+# encode
+
+
+def test_stdout_is_exactly_the_text():
+    result = run("encode", "mask.png", "--label", "black dog")
+    assert result.stdout_bytes == TEXT.encode()
+    assert result.stderr == ""
+
+
+def test_a_terminal_gets_a_line_break(monkeypatch):
+    monkeypatch.setattr(say, "is_terminal", lambda: True)
+    assert run("encode", "mask.png", "-l", "black dog").stdout == TEXT + "\n"
+
+
+def test_text_is_not_markup():
+    result = run("encode", "mask.png", "--label", "[bold]dog[/bold] ⟨狗⟩")
+    assert result.stdout_bytes.decode() == mc.BSD().encode(MASK, "[bold]dog[/bold] ⟨狗⟩")
+
+
+@pytest.mark.parametrize(
+    ("options", "codec"),
+    [
+        ("", mc.BSD()),
+        ("--codec b-sd", mc.BSD()),
+        ("-c b-sd/1 -g 32", mc.BSD(grid=32)),
+        ("--grid 48x64", mc.BSD(grid=(48, 64))),
+        ("--sampling area", mc.BSD(sampling="area")),
+        ("--no-bricks", mc.BSD(bricks=False)),
+        ("--bricks", mc.BSD()),
+        ("--row-separator none", mc.BSD(row_separator="")),
+        ("--row-separator newline", mc.BSD()),
+        ("--repeats", mc.BSD(repeats=True)),
+        ("--no-repeats --frame canvas", mc.BSD()),
+        ("--frame box", mc.BSD(frame="box")),
+        ("--codec b-sd --frame box", mc.BSD(frame="box")),
+        ("--codec b-sd-box", mc.BSD(frame="box")),
+        ("--codec b-sd-box/1 --frame box", mc.BSD(frame="box")),
+        ("--frame box --grid 24", mc.BSD(frame="box", grid=24)),
+        ("--frame box --grid 5x9", mc.BSD(frame="box", grid=(5, 9))),
+        ("--frame box --bins 60", mc.BSD(frame="box", bins=60)),
+        ("--frame box --sampling best", mc.BSD(frame="box", sampling="best")),
+        ("--frame box --sampling nearest", mc.BSD(frame="box", sampling="nearest")),
+        ("-c b-sd-box --repeats", mc.BSD(frame="box", repeats=True)),
+        ("-c b-sd-box --no-bricks", mc.BSD(frame="box", bricks=False)),
+        ("--codec i-sd", mc.ISD()),
+        ("--codec i-rle --background nothing", mc.IRLE(background="nothing")),
+        ("--codec r-rle --grid 24", mc.RRLE(grid=24)),
+        ("--codec r-rle/1 --dialect text4seg", mc.RRLE(dialect="text4seg")),
+    ],
+)
+def test_every_setting_reaches_the_codec(options, codec, folder):
+    mask = disc(60, 90, 37)
+    Image.fromarray(mask).save("mask.png")
+    expected = codec.encode(mask, "dog").encode()
+    assert run("encode", "mask.png", "--label", "dog", *options.split()).stdout_bytes == expected
+    codec.save(folder / "saved")
+    saved = run("encode", "mask.png", "--label", "dog", "--config", "saved")
+    assert saved.stdout_bytes == expected
+    file = run("encode", "mask.png", "--label", "dog", "--config", "saved/maskcodec.json")
+    assert file.stdout_bytes == expected
+
+
+def test_one_number_for_the_box_frame_is_kept_as_it_is():
+    assert settings.chosen_codec(frame="box", grid="24").grid == 24
+    assert settings.chosen_codec(frame="box", grid="24x24").grid == (24, 24)
+
+
+def test_a_short_name_is_the_newest_version(monkeypatch):
+    monkeypatch.setattr(settings, "codec_ids", lambda: ["b-sd/10", "b-sd/2", "b-sd/9"])
+    monkeypatch.setattr(settings, "get_codec", lambda *_, **__: mc.BSD())
+    assert settings.chosen_codec(name="b-sd") == mc.BSD()
+    assert settings._codec_id("b-sd") == "b-sd/10"
+    assert settings._codec_id("b-sd/2") == "b-sd/2"
+
+
+def test_a_mask_may_come_from_standard_input(folder):
+    data = (folder / "mask.png").read_bytes()
+    assert run("encode", "-", "-l", "black dog", stdin=data).stdout_bytes == TEXT.encode()
+
+
+def test_text_may_go_to_a_file(folder):
+    result = run("encode", "mask.png", "-l", "black dog", "--out", "new.txt")
+    assert result.stdout == ""
+    assert f"wrote new.txt: {len(TEXT)} characters" in result.stderr
+    assert (folder / "new.txt").read_bytes() == TEXT.encode()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "I", "I;16"])
+def test_every_mode_with_one_number_a_pixel_is_a_mask(mode):
+    if mode == "I;16":
+        Image.fromarray(MASK.astype(np.uint16) * 40000).save("mask.tif")
+    else:
+        Image.fromarray(MASK * 255).convert(mode).save("mask.tif")
+    assert run("encode", "mask.tif", "-l", "black dog").stdout_bytes == TEXT.encode()
+
+
+def test_each_named_value_becomes_an_instance():
+    result = run("encode", "map.png", "--names", "names.json")
+    assert result.stdout_bytes == BOTH.encode()
+    assert result.stderr == ""
+
+
+def test_names_may_be_a_list_with_gaps():
+    write("list.json", [None, "dog", "cat"])
+    assert run("encode", "map.png", "-n", "list.json").stdout_bytes == BOTH.encode()
+    write("sky.json", ["sky", "dog", "cat"])
+    texts = run("encode", "map.png", "-n", "sky.json").stdout_bytes.decode()
+    assert [region.label for region in mc.BSD().decode(texts)] == ["sky", "dog", "cat"]
+
+
+def test_names_may_be_a_table():
+    Path("names.csv").write_text("Idx,Name\n1,dog;hound\n2,cat\n", encoding="utf-8")
+    assert run("encode", "map.png", "-n", "names.csv").stdout_bytes == BOTH.encode()
+
+
+def test_names_go_to_an_image_wise_codec_as_they_are():
+    result = run("encode", "map.png", "-n", "names.json", "-c", "r-rle")
+    assert result.stdout_bytes.decode() == mc.RRLE().encode(MAP, {1: "dog", 2: "cat"})
+
+
+def test_values_without_a_name_are_mentioned():
+    write("names.json", {"2": "cat"})
+    result = run("encode", "map.png", "-n", "names.json")
+    assert result.stderr == "note: without a name, so left out: 1\n"
+    assert [region.label for region in mc.BSD().decode(result.stdout)] == ["cat"]
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save("many.png")
+    said = run("encode", "many.png", "-n", "names.json").stderr
+    assert "left out: 1, 3, 4, 5, 6, 7, 8, 9, 10, 11 ...\n" in said
+
+
+def test_a_label_map_taken_for_a_mask_is_mentioned():
+    result = run("encode", "map.png", "-l", "pets")
+    assert "all 2 values but 0 count as 'pets'; --names tells them apart" in result.stderr
+    assert result.stdout == mc.BSD().encode(MAP, "pets")
+
+
+def test_lost_objects_are_refused_or_reported():
+    small = MAP.copy()
+    small[0, 0] = 3
+    Image.fromarray(small).save("map.png")
+    write("names.json", {"1": "dog", "2": "cat", "3": "flea"})
+    message = fails("encode", "map.png", "-n", "names.json")
+    assert "'flea'" in message
+    assert message.endswith("--sampling keep keeps it, --lost drop drops it")
+    result = run("encode", "map.png", "-n", "names.json", "--lost", "drop")
+    assert result.stdout == BOTH
+    gone = "note: dropped 'flea': no cell of the 64 x 64 grid is left of it\n"
+    assert result.stderr == gone
+    result = run("encode", "map.png", "-n", "names.json", "-c", "i-rle", "-g", "64")
+    assert result.stderr == gone
+    assert "'flea'" in fails("encode", "map.png", "-n", "names.json", "-c", "i-rle", "--lost=raise")
+    kept = run("encode", "map.png", "-n", "names.json", "--sampling", "keep")
+    assert "<ref>flea</ref>" in kept.stdout
+    boxed = run("encode", "map.png", "-n", "names.json", "--frame", "box")
+    assert "<ref>flea</ref>" in boxed.stdout
+
+
+def test_what_a_box_loses_is_refused_or_reported():
+    dots = np.zeros(SHAPE, np.uint8)
+    dots[::10, ::10] = 1
+    Image.fromarray(dots).save("dots.png")
+    command = "encode", "dots.png", "-l", "dots", "-c", "b-sd-box", "--sampling", "area"
+    message = fails(*command)
+    assert "no cell of its box is left of it" in message
+    assert message.endswith("--sampling keep keeps it, --lost drop drops it")
+    result = run(*command, "--lost", "drop")
+    assert result.stderr.startswith("note: dropped 'dots': no cell of its box is left of it\n")
+
+
+def test_an_empty_mask_is_mentioned():
+    Image.new("L", (9, 9)).save("mask.png")
+    result = run("encode", "mask.png", "-l", "dog")
+    assert result.stdout == ""
+    assert result.stderr == "note: there is nothing to encode, so the text is empty\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ("mask.png", "give --label for a mask, or --names for a label map"),
+        ("mask.png -l dog -n names.json", "give --label for a mask, or --names"),
+        ("mask.png -l dog --codec rle", "no codec is called 'rle'; there are b-sd, b-sd-box,"),
+        ("mask.png -l dog --codec b-sd/9", "no codec is called 'b-sd/9'"),
+        ("mask.png -l dog --dialect text4seg", "--dialect: b-sd/1 has no such setting; it has --g"),
+        ("mask.png -l dog --background x", "--background: b-sd/1 has no such setting"),
+        ("mask.png -l dog -c i-sd --no-bricks", "--bricks/--no-bricks: i-sd/1 has no such setting"),
+        ("mask.png -l dog -c i-sd --row-separator none", "i-sd/1 has no such setting; it has --gr"),
+        ("mask.png -l dog --grid 0", "grid must be 1 .. 1024 cells a side, got 0"),
+        ("mask.png -l dog --grid 64x", "--grid: expected 64, or 48x64 for rows x columns, got '64"),
+        ("mask.png -l dog --grid 9999999999", "--grid: expected 64"),
+        ("mask.png -l dog --sampling finest", "'finest' is not one of"),
+        ("mask.png -l dog --frame image", "'image' is not one of"),
+        (
+            "mask.png -l dog --sampling best",
+            '--sampling: --sampling best is for --frame box; on the canvas use "keep"',
+        ),
+        ("mask.png -l dog --sampling best -c i-sd", "--sampling: sampling must be one of 'nearest"),
+        ("mask.png -l dog --bins 9", "--bins: bins are for --frame box, got bins=9 on the canvas"),
+        ("mask.png -l dog --frame box --bins 0", "--bins: bins must be a whole number, 1 .. 1024"),
+        ("mask.png -l dog --frame box --bins -1", "a whole number, 1 .. 1024, got -1"),
+        ("mask.png -l dog --frame box --bins x", "--bins: expected 1000, or 1 .. 1024, got 'x'"),
+        ("mask.png -l dog --frame box --bins 1e3", "or 1 .. 1024, got '1e3'"),
+        ("mask.png -l dog --frame box --grid 64", "--grid: grid must be 1 .. 63 cells a side, got"),
+        (
+            "mask.png -l dog -c b-sd-box --row-separator none",
+            "--row-separator: --frame box needs --row-separator newline: a row may have any width",
+        ),
+        ("mask.png -l dog -c b-sd/1 --frame box", "has frame='canvas', got 'box'; use b-sd-box/1"),
+        ("mask.png -l dog -c b-sd-box --frame canvas", "--frame: b-sd-box/1 has frame='box', got"),
+        ("mask.png -l dog -c r-rle --frame box", "--frame: r-rle/1 has no such setting; it has --"),
+        ("mask.png -l dog -c i-sd --bins 9", "--bins: i-sd/1 has no such setting; it has --grid"),
+        ("mask.png -l dog -c i-sd --repeats", "--repeats/--no-repeats: i-sd/1 has no such setting"),
+        ("mask.png -l dog --config x --frame box", "--frame and --config exclude each other"),
+        (
+            "mask.png -l dog --config x --bins 9 --repeats",
+            "--bins, --repeats/--no-repeats and --config exclude each other",
+        ),
+        ("mask.png -l dog -c i-sd --background a|b", "background: label 'a|b' holds '|'"),
+        ("mask.png -l dog --config x --grid 32", "--grid and --config exclude each other"),
+        ("mask.png -l dog --config x -c b-sd", "--codec and --config exclude each other"),
+        ("coco.json", "--image-id: coco.json holds annotations; say of which image"),
+        ("COCO.JSON -l dog", "--image-id: COCO.JSON holds annotations; say of which image"),
+        ("mask.png --image-id 7", "--image-id: it is for COCO annotations, a .json file, got 'mas"),
+        ("- --image-id 7 -l dog", "--image-id: it is for COCO annotations, a .json file, got '-'"),
+        ("coco.json --image-id 7 -l dog", "--label and --image-id exclude each other"),
+        ("coco.json --image-id 7 -n names.json", "--names and --image-id exclude each other"),
+    ],
+)
+def test_bad_usage_of_encode(args, message):
+    assert message in misused("encode", *args.split())
+
+
+def test_files_that_are_no_mask():
+    Image.new("RGB", (4, 4)).save("colour.png")
+    assert "colour.png has colours (mode RGB)" in fails("encode", "colour.png", "-l", "dog")
+    assert fails("encode", "none.png", "-l", "dog") == "none.png: No such file or directory"
+    assert fails("encode", "text.txt", "-l", "x") == "text.txt is not a PNG, BMP or TIFF image"
+    assert "standard input is not a PNG, BMP" in fails("encode", "-", "-l", "x", stdin=b"")
+
+
+def test_a_broken_image_is_no_mask(folder):
+    data = (folder / "mask.png").read_bytes()
+    for end in range(0, len(data) // 2, 7):
+        assert "standard input is not a" in fails("encode", "-", "-l", "x", stdin=data[:end])
+
+
+def test_a_picture_that_claims_a_monstrous_size_is_refused(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert "decompression bomb" in fails("encode", "mask.png", "-l", "dog")
+
+
+def test_a_large_picture_is_taken_without_a_warning(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", MASK.size - 1)
+    assert run("encode", "mask.png", "-l", "black dog").stdout == TEXT
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "names.json is not JSON that can be read: "),
+        ("[" * 100_000, "names.json is nested too deep"),
+        ('{"1": ' + "9" * 5000 + "}", "names.json is not JSON that can be read: "),
+        ({"one": "dog"}, "a value must be a whole number, got 'one'"),
+        ({"1": 2}, "a name must be a string or null, got 2"),
+        ("7", 'names.json must be {"1": "wall", ...} or a list of names, got 7'),
+        ({}, 'names.json names no value; expected {"1": "wall", ...}, a list, a table or lines'),
+        ([None], "names.json names no value"),
+        ({"1": "<ref>"}, "label '<ref>' holds '<ref>'"),
+        ({"1": " "}, "names.json names no value"),
+    ],
+)
+def test_names_that_are_none(content, message):
+    write("names.json", content)
+    assert message in fails("encode", "map.png", "-n", "names.json")
+
+
+def test_names_that_are_no_text(folder):
+    (folder / "names.json").write_bytes(b"\xff\xfe\xfd")
+    assert "names.json is not UTF-8: " in fails("encode", "map.png", "-n", "names.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "c.json is not JSON that can be read"),
+        ({"grid": 64}, 'c.json: a codec\'s configuration needs an "id"'),
+        ({"id": "x/1"}, "c.json: no codec has the id 'x/1'"),
+        ({"id": "b-sd/1", "grid": 0}, "c.json: grid must be 1 .. 1024"),
+        ([], 'configuration needs an "id"'),
+    ],
+)
+def test_configurations_that_are_none(content, message):
+    write("c.json", content)
+    assert message in fails("encode", "mask.png", "-l", "dog", "--config", "c.json")
+
+
+def test_a_label_that_would_break_the_text():
+    assert "holds '</ref>'" in fails("encode", "mask.png", "-l", "a</ref>b")
