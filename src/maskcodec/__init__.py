@@ -18,8 +18,8 @@ from maskcodec.errors import (
     VocabError,
 )
 from maskcodec.formats.bsd.codec import BSD
-from maskcodec.formats.labels.codecs import IRLE, ISD, RRLE
-from maskcodec.formats.labels.grid import LabelGrid, RecoveredGrid
+from maskcodec.formats.labels.codec import IRLE, ISD, RRLE
+from maskcodec.formats.labels.label_grid import LabelGrid, RecoveredGrid
 from maskcodec.text.codec import Codec, codec_ids, from_config, get_codec, load, register
 from maskcodec.text.regions import RecoveredRegions, Region
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from maskcodec.formats.bsd.codec import BSD
-    from maskcodec.formats.labels.codec import LabelCodec
+    from maskcodec.formats.labels.base import LabelCodec
     from maskcodec.masks.arrays import Index
 
 _BATCH = 64  # masks whose texts are held and tokenised at once: a tokenizer's threads share them

@@ -9,7 +9,7 @@ import numpy as np
 
 from maskcodec.errors import LabelError, LostMaskError
 from maskcodec.formats.bsd.codec import BSD
-from maskcodec.formats.labels.grid import LabelGrid, cell_label
+from maskcodec.formats.labels.label_grid import LabelGrid, cell_label
 from maskcodec.metrics import measure
 from maskcodec.text.codec import codec_ids, get_codec, lost_message
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from maskcodec.cli.coco import CocoImage
     from maskcodec.cli.settings import AnyCodec
     from maskcodec.errors import Problem
-    from maskcodec.formats.labels.codec import LabelCodec
+    from maskcodec.formats.labels.base import LabelCodec
     from maskcodec.masks.grid import Method
     from maskcodec.pictures.demo import Scene
     from maskcodec.text.codec import Lost

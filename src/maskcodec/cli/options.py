@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
-from maskcodec.formats.labels.codecs import Dialect
+from maskcodec.formats.labels.codec import Dialect
 from maskcodec.masks.frame import BoxSampling, Frame
 from maskcodec.masks.grid import Method
 from maskcodec.text.codec import Lost

@@ -9,7 +9,7 @@ import numpy as np
 from maskcodec.coco import read
 from maskcodec.data.labels import check_row
 from maskcodec.errors import LabelError, LostMaskError, MaskError
-from maskcodec.formats.labels.grid import LabelGrid, cell_label
+from maskcodec.formats.labels.label_grid import LabelGrid, cell_label
 from maskcodec.text.problems import shown
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from maskcodec.data.sample import Instance
     from maskcodec.formats.bsd.codec import BSD
-    from maskcodec.formats.labels.codec import LabelCodec
+    from maskcodec.formats.labels.base import LabelCodec
     from maskcodec.text.codec import Codec, Lost
 
 _HINT = 'sampling="keep" keeps it, lost="drop" leaves it out'

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maskcodec.errors import Problem
-    from maskcodec.formats.labels.grid import LabelGrid
+    from maskcodec.formats.labels.label_grid import LabelGrid
     from maskcodec.text.regions import Region
     from maskcodec.tokens import TokenCodec
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maskcodec.errors import ConfigError, MaskError
-from maskcodec.formats.labels.grid import LabelGrid, named_values
+from maskcodec.formats.labels.label_grid import LabelGrid, named_values
 from maskcodec.masks.arrays import as_pixels, brief, sides
 from maskcodec.metrics.tally import Metric, ratio
 

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.errors import ConfigError
-from maskcodec.formats.labels.grid import cell_label
 from maskcodec.formats.labels.guide import GridGuide
+from maskcodec.formats.labels.label_grid import cell_label
 from maskcodec.text.codec import lost_labels_message
 from maskcodec.tokenizers.binding import Binding
 from maskcodec.tokenizers.guide import guide_words
@@ -15,7 +15,7 @@ from maskcodec.tokenizers.guide import guide_words
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from maskcodec.formats.labels.codec import LabelCodec
+    from maskcodec.formats.labels.base import LabelCodec
     from maskcodec.tokenizers.any import AnyTokenizer
     from maskcodec.tokenizers.guide import Guide, GuideOptions
 

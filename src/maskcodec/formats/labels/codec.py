@@ -1,283 +1,115 @@
-"""What the image-wise codecs have in common: the label of every cell as text."""
+"""I-SD, I-RLE, R-RLE: the label of every cell as text."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
-import numpy as np
+from maskcodec.formats.labels.base import LabelCodec
+from maskcodec.masks.grid import check_choice
+from maskcodec.text.codec import register
 
-from maskcodec.errors import ConfigError, LabelError, MaskError
-from maskcodec.formats.labels.grid import (
-    LabelGrid,
-    RecoveredGrid,
-    cell_label,
-    drawn_grid,
-    named_values,
-)
-from maskcodec.formats.labels.read_text import DescriptorReader
-from maskcodec.kernels import labels as k
-from maskcodec.masks.arrays import packed
-from maskcodec.masks.grid import check_choice, index_of, sample_labels, sample_mask
-from maskcodec.masks.inputs import as_label_map, as_mask
-from maskcodec.text.codec import (
-    MAX_GRID,
-    Codec,
-    Lost,
-    check_apart,
-    lost_error,
-    lost_labels_message,
-    strings,
-)
-from maskcodec.text.problems import TextReading, warn_dropped
+Dialect: TypeAlias = Literal["maskcodec", "text4seg"]
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from maskcodec.masks.arrays import Cells, Index, Mask
-    from maskcodec.tokenizers.any import AnyTokenizer
-    from maskcodec.tokenizers.binding import Binding
-
-Names: TypeAlias = Mapping[int, str] | Sequence[str]
-
-_MARKS = "*", "|", "\n", ""
-_SEPARATORS = r"[|*\n]|</?(?:ref|box)>"
-_RUN = re.compile(r"[^\s*|][ \t]*\*[ \t]*[0-9]+[ \t]*(?:[|\r\n]|$)")  # label*count, not **words**
-_CACHED_NAMES = 20_000  # characters: tables of more would be a leak
-_DIGITS = len(str(MAX_GRID**2))  # of the longest run
+_TEXT4SEG = " *", "| ", "\n ", "\n"
 
 
+@register("i-sd/1")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelCodec(Codec):
-    """What the image-wise formats have in common; use `ISD`, `IRLE` or `RRLE`."""
+class ISD(LabelCodec):
+    """Image-wise semantic descriptors: every cell's label, joined by a bar (``i-sd/1``).
 
-    counted: ClassVar[bool] = True
-    by_row: ClassVar[bool] = False
+    From Text4Seg (arXiv 2410.09855), section 3. The grammar is in ``docs/formats/i-sd.md``.
 
-    grid: int | tuple[int, int] = 16
-    background: str = "others"
-    seg: tuple[str, str] = ("<seg>", "</seg>")
+    Parameters
+    ----------
+    grid
+        Cells per image: (rows, columns) or one number for both, 1 .. 1024.
+    sampling
+        How pixels become cells: ``"nearest"``, ``"area"`` or ``"keep"``.
+    background
+        The label of cells that nothing else has.
+    seg
+        The opening and the closing tag.
+
+    Examples
+    --------
+    >>> import maskcodec as mc
+    >>> mc.ISD(grid=(2, 2)).encode([[0, 1], [0, 0]], "dog")
+    '<seg>others|dog|others|others</seg>'
+    """
+
+    codec_id: ClassVar[str] = "i-sd/1"
+    counted: ClassVar[bool] = False
+
+
+@register("i-rle/1")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IRLE(LabelCodec):
+    """Image-wise run-length coding: runs over the flattened grid (``i-rle/1``).
+
+    From Text4Seg (arXiv 2410.09855), section 3. The grammar is in ``docs/formats/i-rle.md``.
+
+    Parameters
+    ----------
+    grid
+        Cells per image: (rows, columns) or one number for both, 1 .. 1024.
+    sampling
+        How pixels become cells: ``"nearest"``, ``"area"`` or ``"keep"``.
+    background
+        The label of cells that nothing else has.
+    seg
+        The opening and the closing tag.
+
+    Examples
+    --------
+    >>> import maskcodec as mc
+    >>> mc.IRLE(grid=(2, 2)).encode([[0, 1], [0, 0]], "dog")
+    '<seg>others*1|dog*1|others*2</seg>'
+    """
+
+    codec_id: ClassVar[str] = "i-rle/1"
+
+
+@register("r-rle/1")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RRLE(LabelCodec):
+    r"""Row-wise run-length coding: runs within a row, rows by newline (``r-rle/1``).
+
+    From Text4Seg (arXiv 2410.09855), section 3. The grammar is in ``docs/formats/r-rle.md``.
+
+    Parameters
+    ----------
+    grid
+        Cells per image: (rows, columns) or one number for both, 1 .. 1024.
+    sampling
+        How pixels become cells: ``"nearest"``, ``"area"`` or ``"keep"``.
+    background
+        The label of cells that nothing else has.
+    seg
+        The opening and the closing tag.
+    dialect
+        How `encode` spells it: ``"maskcodec"``, or ``"text4seg"`` for the spelling that the
+        checkpoints of mc-lan/Text4Seg were trained with. `decode` reads both.
+
+    Examples
+    --------
+    >>> import maskcodec as mc
+    >>> mc.RRLE(grid=(2, 2)).encode([[0, 1], [0, 0]], "dog")
+    '<seg>others*1|dog*1\nothers*2</seg>'
+    >>> mc.RRLE(grid=(2, 2), dialect="text4seg").encode([[0, 1], [0, 0]], "dog")
+    '<seg>others *1| dog *1\n others *2\n</seg>'
+    """
+
+    codec_id: ClassVar[str] = "r-rle/1"
+    by_row: ClassVar[bool] = True
+
+    dialect: Dialect = "maskcodec"
 
     def __post_init__(self) -> None:
-        Codec.__post_init__(self)
-        object.__setattr__(self, "seg", strings(self.seg, "seg"))
-        check_apart(self.seg)
-        if any(character in "|*" for tag in self.seg for character in tag):
-            raise ConfigError(f"seg must be two tags without | and *, got {self.seg!r}", "seg")
-        try:
-            object.__setattr__(self, "background", cell_label(self.background, self.seg))
-        except (LabelError, TypeError) as error:
-            raise ConfigError(f"background: {error}", "background") from error
-
-    def encode(
-        self,
-        image: Any,
-        labels: str | Names,
-        *,
-        shape: tuple[int, int] | None = None,
-        lost: Lost = "drop",
-        dropped: list[str] | None = None,
-    ) -> str:
-        """A label map, or one mask, as text.
-
-        Parameters
-        ----------
-        image
-            (height, width), any memory order: with `names` an integer label map, with one label
-            a mask of any integer type, set where it is not 0. Also Pillow images. Or, with one
-            label, an annotation's ``segmentation``, see `maskcodec.coco.read`.
-        labels
-            ``{value: name}`` or a sequence of names by value; values without a name become the
-            background. Or one label, for a mask.
-        shape
-            (height, width) of the image, which polygons need; a mask or run lengths of another
-            size are refused.
-        lost
-            What to do with labels that have pixels but no cell left: ``"drop"``, since a coarse
-            grid of a whole scene always loses some, or ``"raise"``.
-        dropped
-            A list that receives the labels lost that way. Without it a warning goes to the logger
-            ``maskcodec``.
-
-        Returns
-        -------
-        The text between its ``<seg>`` tags.
-
-        Raises
-        ------
-        MaskError
-            The array is not two-dimensional or has no pixels at all, or the segmentation is broken
-            or does not fit the shape.
-        LostMaskError
-            With ``lost="raise"``: a label is left without a cell.
-        LabelError
-            A label is empty, would break the text, or is the background's where one is asked for.
-        TypeError
-            The array is not bool or integer, or a label is not a str.
-        ModuleNotFoundError
-            Polygons without pycocotools.
-        """
-        check_choice(lost, Lost, "lost")
-        grid, gone = self._sample(image, labels, shape)
-        if gone:
-            message = lost_labels_message(self, gone)
-            if lost == "raise":
-                raise lost_error(message)
-            if dropped is None:
-                warn_dropped(message)
-            else:
-                dropped.extend(gone)
-        return self.encode_grid(grid)
-
-    def encode_grid(self, grid: LabelGrid) -> str:
-        """A grid as text: the inverse of `decode`.
-
-        Raises
-        ------
-        MaskError
-            The grid has other than the codec's rows and columns.
-        LabelError
-            A label would break the text.
-        """
-        if grid.cells.shape != self.canvas:
-            raise MaskError(f"the grid must be {self.canvas} cells, got {grid.cells.shape}")
-        long = sum(map(len, grid.names)) > _CACHED_NAMES
-        table, bounds = (_label_table.__wrapped__ if long else _label_table)(grid.names, self.seg)
-        marks, mark_bounds = _mark_table(self.marks()[:3])
-        cells = grid.cells.copy(order="C")
-        if not self.by_row:
-            cells = cells.reshape(1, -1)
-        room = k.label_room(cells, bounds, self.counted, len(marks) + _DIGITS)
-        data = np.empty(room, np.uint8)
-        arguments = table, bounds, self.counted, marks, mark_bounds
-        size = k.write_labels(cells, *arguments, data)
-        return self.seg[0] + data[:size].tobytes().decode() + self.marks()[3] + self.seg[1]
-
-    def decode(self, text: str) -> LabelGrid:
-        """The grid that a text describes, strictly.
-
-        The text holds exactly one ``<seg>...</seg>``, whatever stands around it, or it is a bare
-        descriptor without tags. Spaces around labels, counts and separators make no difference.
-
-        Raises
-        ------
-        DecodeError
-            Something does not follow the format: its ``reason`` and ``position`` say what and
-            where.
-        TruncatedError
-            The text stops before its end.
-        TypeError
-            The text is not a str.
-        """
-        return self._read(TextReading(text, strict=True))
-
-    def recover(self, text: str) -> RecoveredGrid:
-        """A whole grid from any text at all, and what was wrong with it.
-
-        Never raises on a str. By row, a short row is filled with background, a long one cut, and
-        missing ones are background, so that a mistake stays in its row; the formats without rows
-        are filled or cut at their end. Memory is that of the grid, time linear in the text.
-
-        Examples
-        --------
-        >>> import maskcodec as mc
-        >>> found = mc.RRLE(grid=(2, 4)).recover("<seg>others*1|dog*9\\ndog*2</seg>")
-        >>> found.grid.mask("dog", (2, 4)).tolist()
-        [[0, 1, 1, 1], [1, 1, 0, 0]]
-        >>> [problem.reason for problem in found.problems]
-        ['row-long', 'row-short']
-        """
-        reading = TextReading(text, strict=False)
-        return RecoveredGrid(self._read(reading), reading.problems())
-
-    def reserved(self) -> tuple[str, str]:
-        """What may not stand in a label, and what not in any other words: regular expressions."""
-        tags = "|".join(map(re.escape, self.seg))
-        return f"{tags}|{_SEPARATORS}", tags
-
-    def is_words(self, text: str) -> bool:
-        """Whether a text that does not decode is words alone, as a denial is, not a failed mask.
-
-        Descriptors are read without tags as well, so that none may begin in it.
-        """
-        if any(tag in text for tag in self.seg):
-            return False
-        return not _RUN.search(text) if self.counted else "|" not in text
-
-    def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> Binding:
-        """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""
-        from maskcodec.formats.labels.binding import LabelBinding
-
-        return LabelBinding(self, tokenizer, ignore)
-
-    def tags(self) -> tuple[str, ...]:
-        """The opening and the closing tag."""
-        return self.seg
-
-    def vocabulary(self) -> list[str]:
-        """The two tags, which a tokenizer must have as one token each."""
-        return list(self.seg)
+        LabelCodec.__post_init__(self)
+        check_choice(self.dialect, Dialect, "dialect")
 
     def marks(self) -> tuple[str, str, str, str]:
         """What stands between label and count, between runs, between rows, and at the end."""
-        return _MARKS
-
-    def _read(self, reading: TextReading) -> LabelGrid:
-        return DescriptorReader(
-            reading,
-            self.canvas,
-            self.background,
-            self.seg,
-            counted=self.counted,
-            by_row=self.by_row,
-        ).read()
-
-    def _sample(
-        self, image: Any, labels: str | Names, shape: tuple[int, int] | None
-    ) -> tuple[LabelGrid, list[str]]:
-        """The grid of an image, and the labels it has pixels but no cell of."""
-        if isinstance(labels, str):
-            label = cell_label(labels, self.seg)
-            if label == self.background:
-                raise LabelError(f"{label!r} is the background's label; a mask needs another one")
-            source = as_mask(image, shape)
-            mask = sample_mask(source, self.canvas, self.sampling)
-            gone = [label] if not mask.any() and source.any() else []
-            return drawn_grid(mask.astype(np.int32), (self.background, label)), gone
-        values, numbers, names = self._named(labels)
-        pixels = as_label_map(image, shape)
-        if self.sampling != "nearest":  # by label: two values of one name count together
-            pixels = np.append(numbers, np.int32(0))[index_of(pixels, values)]
-            values = np.arange(1, len(names), dtype=np.int64)
-            numbers = values.astype(np.int32)
-        index = sample_labels(pixels, values, self.canvas, self.sampling)
-        background = np.int32(0)
-        cells = np.append(numbers, background)[index]  # index -1 is a value without a name
-        missing = sorted(set(range(1, len(names))) - set(np.unique(cells).tolist()))
-        present = set(np.unique(pixels).tolist()) if missing else set()
-        gone = [names[k] for k in missing if present.intersection(values[numbers == k].tolist())]
-        return drawn_grid(cells, names), gone
-
-    def _named(self, labels: Names) -> tuple[Index, Cells, tuple[str, ...]]:
-        """The named values, sorted; the number of each one's label; the labels by number."""
-        names = {self.background: 0}
-        numbers: dict[int, int] = {}
-        for value, name in named_values(labels):
-            numbers[value] = names.setdefault(cell_label(name, self.seg), len(names))
-        values = sorted(numbers)
-        order = np.array([numbers[value] for value in values], np.int32)
-        return np.array(values, np.int64), order, tuple(names)
-
-
-@lru_cache(maxsize=256)
-def _label_table(names: tuple[str, ...], seg: tuple[str, str]) -> tuple[Mask, Index]:
-    """The bytes of some labels, one after another, and where each begins."""
-    return packed([cell_label(name, seg) for name in names])
-
-
-@lru_cache(maxsize=8)
-def _mark_table(marks: tuple[str, ...]) -> tuple[Mask, Index]:
-    return packed(marks)
+        return _TEXT4SEG if self.dialect == "text4seg" else LabelCodec.marks(self)

@@ -14,7 +14,7 @@ from maskcodec.tokenizers.spelling import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from maskcodec.formats.labels.codec import LabelCodec
+    from maskcodec.formats.labels.base import LabelCodec
     from maskcodec.masks.arrays import Index
     from maskcodec.tokenizers.guide import GuideOptions, GuideWords
     from maskcodec.tokenizers.vocab import Vocab

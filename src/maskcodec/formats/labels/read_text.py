@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskcodec.errors import LabelError
-from maskcodec.formats.labels.grid import LabelGrid, cell_label, drawn_grid
+from maskcodec.formats.labels.label_grid import LabelGrid, cell_label, drawn_grid
 from maskcodec.kernels import labels as k
 from maskcodec.text.problems import NO_FAULTS
 
