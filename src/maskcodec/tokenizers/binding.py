@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from maskcodec.errors import ConfigError, LabelError
+from maskcodec.errors import ConfigError, DecodeError, LabelError, VocabError
 from maskcodec.masks.arrays import bounds
 from maskcodec.tokenizers.ids import as_ids, padding, text_of
 from maskcodec.tokenizers.vocab import inside, read_vocab
@@ -113,7 +113,15 @@ class Binding:
                 f"{labels!r:.200} holds {token!r}, which stands around answers and is passed over "
                 "when they are read; remove or replace it"
             )
-        return np.array(ids, np.int64)
+        numbers = np.array(ids, np.int64)
+        try:
+            self.decode(numbers)
+        except DecodeError as error:
+            raise VocabError(
+                f"the tokenizer does not keep the text of {labels!r:.200}: its ids cannot be read "
+                f"({error}); use a codec with tokens of its own, or another tokenizer"
+            ) from error
+        return numbers
 
     def _keeps_newlines(self) -> bool:
         before, after = self.codec.tags()[-2:]
