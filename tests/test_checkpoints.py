@@ -2,6 +2,7 @@
 
 import builtins
 import json
+import os
 import time
 
 import pytest
@@ -157,3 +158,15 @@ def test_a_tag_may_have_a_hundred_characters():
         mc.BSD(ref=(f"{tag}>", "</ref>"))
     assert str(caught.value) == "ref must be strings of up to 100 characters, got one of 101"
     assert all(mc.from_config(mc.BSD(**each).get_config()) for each in BSD_SETTINGS)
+
+
+def test_a_pipe_is_no_configuration(tmp_path):
+    os.mkfifo(tmp_path / "maskcodec.json")
+    with pytest.raises(mc.ConfigError, match="is a pipe, and only a regular file is read"):
+        mc.load(tmp_path)
+
+
+def test_a_setting_stands_once(tmp_path):
+    (tmp_path / "maskcodec.json").write_text('{"id": "b-sd/1", "id": "r-rle/1"}')
+    with pytest.raises(mc.ConfigError, match="an object has the key 'id' twice"):
+        mc.load(tmp_path)

@@ -11,6 +11,10 @@ from typer.testing import CliRunner
 
 import maskcodec as mc
 from maskcodec.cli import app
+from maskcodec.cli.coco import CocoImage
+from maskcodec.cli.codecs import encode_image
+from maskcodec.coco import RunMask
+from maskcodec.data.rows import RowMaker
 from maskcodec.text import codec as registry
 from maskcodec.tokenizers.binding import Binding
 from maskcodec.tokenizers.guide import END, FREE, Guide, guide_words
@@ -193,3 +197,11 @@ def test_the_command_line_takes_it(tmp_path, monkeypatch):
     with Image.open("back.png") as picture:
         assert (np.asarray(picture) > 0).tolist() == (MASK > 0).tolist()
     assert json.loads((Toy(grid=2).save(tmp_path)).read_text())["id"] == "toy/1"
+
+
+def test_what_it_cannot_draw_is_said():
+    with pytest.raises(mc.ConfigError, match=r"^toy/1 draws one mask at a time: the"):
+        RowMaker(codec=Toy(grid=2))
+    image = CocoImage((2, 2), ["dog"], [RunMask.from_mask(MASK)], ["annotation 1"])
+    with pytest.raises(mc.ConfigError, match=r"^toy/1 draws one mask at a time: the"):
+        encode_image(Toy(grid=2), image)

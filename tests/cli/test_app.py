@@ -28,6 +28,8 @@ from tests.cli.calling import (
     write,
 )
 
+pytestmark = pytest.mark.usefixtures("folder")
+
 # The app
 
 

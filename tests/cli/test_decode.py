@@ -24,6 +24,8 @@ from tests.cli.calling import (
     write,
 )
 
+pytestmark = pytest.mark.usefixtures("folder")
+
 WRITERS = {  # by the options that read what they write
     "--codec b-sd alone": mc.BSD(),
     "--frame box": mc.BSD(frame="box"),

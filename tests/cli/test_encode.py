@@ -35,6 +35,8 @@ from tests.cli.calling import (
     write,
 )
 
+pytestmark = pytest.mark.usefixtures("folder")
+
 # encode, from annotations
 
 

@@ -30,6 +30,8 @@ from tests.cli.calling import (
     write,
 )
 
+pytestmark = pytest.mark.usefixtures("folder")
+
 
 def show(content, *args, image_id=7):
     write("coco.json", content)

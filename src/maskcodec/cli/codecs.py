@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from maskcodec.data.drawing import check_draws
 from maskcodec.errors import LabelError, LostMaskError
 from maskcodec.formats.bsd.codec import BSD
 from maskcodec.formats.labels.label_grid import LabelGrid, cell_label
@@ -110,6 +111,7 @@ def encode_image(codec: AnyCodec, image: CocoImage, lost: Lost | None = None) ->
     LabelError
         A label would break the text, or is the background's; the message names its instance.
     """
+    check_draws(codec)
     if not codec.has_instances:
         return _encode_grid(codec, image, lost)
     lost = lost or "raise"

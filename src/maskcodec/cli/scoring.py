@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -283,9 +282,13 @@ def _shape(where: str, entry: dict[str, Any]) -> tuple[int, int] | None:
     if len(numbers) != 2 or not all(type(side) is int for side in numbers):
         raise InputError(
             f'{where} needs two whole numbers, "height" and "width" or "size": [height, width], '
-            f"got {json.dumps(sides):.60}"
+            f"got {_shown_sides(sides)}"
         )
     return checked_claim((numbers[0], numbers[1]), where)
+
+
+def _shown_sides(sides: Any) -> str:
+    return f"[{', '.join(map(shown, sides[:3]))}]" if isinstance(sides, list) else shown(sides)
 
 
 def _read(where: str, segmentation: Any, shape: tuple[int, int] | None) -> RunMask | None:

@@ -49,7 +49,7 @@ def _fault(out: Path) -> str | None:
         return "is the current folder, which would be replaced"
     if there and not (out.is_dir() and not any(out.iterdir())):
         return "is there already"
-    above = next(folder for folder in out.parents if os.path.lexists(folder))
+    above = next((folder for folder in out.parents if os.path.lexists(folder)), out.parent)
     if not above.is_dir():
         return f"cannot be written, since {above} is no folder"
     if not os.access(above, os.W_OK | os.X_OK):

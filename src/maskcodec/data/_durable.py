@@ -40,9 +40,9 @@ def sync_names(folder: Path) -> None:
     """Wait until the names in a folder are on the disk, where there is a call for that."""
     if not hasattr(os, "O_DIRECTORY"):
         return  # pragma: no cover, on Windows
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with suppress(OSError):  # some file systems of a network have none
+    with suppress(OSError):  # a folder that may not be read; some file systems of a network
+        number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
             os.fsync(number)
-    finally:
-        os.close(number)
+        finally:
+            os.close(number)

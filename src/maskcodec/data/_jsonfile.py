@@ -58,8 +58,8 @@ def entries(path: Path, needed: Collection[str], also: Collection[str] = ()) -> 
     Raises
     ------
     SourceError
-        It cannot be opened, is not JSON, is something else than such an object, or has one of the
-        lists twice.
+        It cannot be opened, is not JSON, is something else than such an object, or has a key
+        twice.
     """
     missing = dict.fromkeys(needed)
     seen = set[str]()
@@ -68,9 +68,10 @@ def entries(path: Path, needed: Collection[str], also: Collection[str] = ()) -> 
         text.begin("{")
         for key in text.members():
             if key in seen:
-                raise SourceError(f"{path} has the list {key!r} twice; it must be one")
+                what = "the list" if key in needed or key in also else "the key"
+                raise SourceError(f"{path} has {what} {key!r:.80} twice; it must be one")
+            seen.add(key)
             if key in needed or (key in also and text.is_list()):
-                seen.add(key)
                 missing.pop(key, None)
                 text.begin("[", f"its {key!r}")
                 yield from (Entry(key, *value) for value in text.items())

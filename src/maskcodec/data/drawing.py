@@ -8,7 +8,7 @@ import numpy as np
 
 from maskcodec.coco import read
 from maskcodec.data.labels import check_row
-from maskcodec.errors import LabelError, LostMaskError, MaskError
+from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError
 from maskcodec.formats.labels.label_grid import LabelGrid, cell_label
 from maskcodec.text.problems import shown
 
@@ -78,6 +78,21 @@ def draw(
             f"of it; {_HINT}"
         )
     return drawing
+
+
+def check_draws(codec: Codec) -> None:
+    """Refuse a codec that cannot draw several instances of an image.
+
+    Raises
+    ------
+    ConfigError
+        It writes neither instances nor grids of labels.
+    """
+    if not codec.has_instances and not hasattr(codec, "encode_grid"):
+        raise ConfigError(
+            f"{codec.codec_id} draws one mask at a time: the instances of an image need a codec "
+            "with has_instances and encode_many, or with encode_grid, background and seg"
+        )
 
 
 def _one_by_one(

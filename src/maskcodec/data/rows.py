@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from maskcodec.data.drawing import check_draws
 from maskcodec.data.labels import Placeholders
 from maskcodec.data.sample import Broken
 from maskcodec.data.templates import Templates
@@ -135,6 +136,7 @@ class RowMaker:
             share = getattr(self, name)
             if not isinstance(share, (int, float)) or not 0 <= share <= 1:
                 raise ConfigError(f"{name} is a share, 0 .. 1, got {share!r}")
+        check_draws(self.codec)
         if self.boxes and not self.codec.has_instances:
             raise ConfigError(f"boxes need a codec that has them, b-sd; got {self.codec.codec_id}")
 

@@ -59,7 +59,8 @@ def opened_image(
     name
         What to call it in messages.
     header
-        Whether nothing but the header is looked at, which may then claim any size.
+        Whether nothing but the header is looked at, which may then claim what Pillow lets through:
+        some 179 million pixels.
 
     Raises
     ------

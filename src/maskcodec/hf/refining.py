@@ -212,7 +212,7 @@ def _as_sam(model: Any) -> SamModel:
         # Looked at first: SamModel would fill what a checkpoint of another kind lacks at random.
         kind = AutoConfig.from_pretrained(name, trust_remote_code=False).model_type
         if kind == "sam":
-            loaded: SamModel = SamModel.from_pretrained(name)
+            loaded: SamModel = SamModel.from_pretrained(name, attn_implementation="sdpa")
             loaded.eval()
             return loaded
     except Exception as error:  # transformers raises many kinds

@@ -6,11 +6,13 @@ import dataclasses
 import operator
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from maskcodec.errors import ConfigError, LostMaskError
+from maskcodec.errors import ConfigError, LostMaskError, SourceError
+from maskcodec.files.regular import open_regular
 from maskcodec.masks.arrays import brief
 from maskcodec.masks.grid import Sampling, check_choice
 from maskcodec.masks.runs import RunMask
@@ -260,16 +262,28 @@ def load(folder: str | os.PathLike[str]) -> Codec:
     path = Path(folder)
     if path.is_dir():
         path = path / FILE_NAME
-    with path.open("rb") as file:
-        data = file.read(_LARGEST_FILE + 1)
+    try:
+        with open_regular(path) as file:
+            data = file.read(_LARGEST_FILE + 1)
+    except SourceError as error:
+        raise ConfigError(str(error)) from error
     if len(data) > _LARGEST_FILE:
         raise ConfigError(f"{path} has more than {_LARGEST_FILE:,} bytes: it is no configuration")
     try:
-        return from_config(json.loads(data.decode()))
+        return from_config(json.loads(data.decode(), object_pairs_hook=unique))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}", error.setting) from error
     except (ValueError, RecursionError) as error:  # also numbers and nesting without end
         raise ConfigError(f"{path} is not JSON that can be read: {error}") from error
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose keys are its own: Python's reader keeps the last of two in silence."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        again = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"an object has the key {brief(again)} twice")
+    return found
 
 
 def lost_message(codec: Codec, where: str, label: str, pixels: IntegerArray | RunMask) -> str:

@@ -94,9 +94,11 @@ def run(
             "from here, with fewer workers or smaller shards"
         ) from None
     finally:
-        ours.close()
-        pool.shutdown(cancel_futures=True)
-        theirs.close()
+        try:  # a worker that ended while it sent a shard would be waited for without end
+            pool.shutdown(cancel_futures=True)
+        finally:
+            ours.close()
+            theirs.close()
 
 
 def _check(pool: ProcessPoolExecutor) -> None:

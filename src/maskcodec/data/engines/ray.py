@@ -51,17 +51,19 @@ def run(
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError) as error:
             raise BuildError(f"there is no Ray cluster at {address!r}: {error}") from error
-    context, logger = ray.data.DataContext.get_current(), logging.getLogger("ray.data")
-    shows, level = context.enable_progress_bars, logger.level
-    context.enable_progress_bars = False
-    logger.setLevel(logging.ERROR)
+    logger = logging.getLogger("ray.data")
+    level, context = logger.level, None
     try:
+        context = ray.data.DataContext.get_current()
+        shows, context.enable_progress_bars = context.enable_progress_bars, False
+        logger.setLevel(logging.ERROR)
         waiting = iter(batches)
         count = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         while some := list(islice(waiting, count)):
             yield from _round(work, some)
     finally:
-        context.enable_progress_bars = shows
+        if context is not None:
+            context.enable_progress_bars = shows
         logger.setLevel(level)
         if ours:
             ray.shutdown()

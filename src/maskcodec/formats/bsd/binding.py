@@ -58,9 +58,9 @@ class PlainBinding(Binding):
     def spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
         """Where in ids each region of `recover` stands.
 
-        A reader lets an instance end at ``</seg>`` or where the next label begins, so the parts
-        between can be read by themselves, with the tag behind them: an instance that it ends may
-        still be drawn, where one at the end of the text would not be whole.
+        A reader lets an instance end at ``</seg>`` and, at the latest, where the next label begins,
+        so the parts between can be read by themselves, with the tag behind them: an instance that
+        it ends may still be drawn, where one at the end of the text would not be whole.
         """
         tags = [self.vocab.words[tag] for tag in self.codec.tags()]
         ends = {0, len(ids)}
