@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
@@ -21,7 +22,7 @@ from maskcodec.data._jsontext import DEEPEST
 from maskcodec.data.engines import processes
 from maskcodec.data.origins import Origin
 from maskcodec.data.sample import Broken, Instance
-from maskcodec.data.shards import Batch
+from maskcodec.data.shards import Batch, Counts, Shard
 from tests.data.builds import Stopping, content, empty, made, numbers, run, sample, samples, words
 from tests.datasets import coco, write
 
@@ -424,6 +425,22 @@ def test_large_batches_do_not_hold_up_the_end():
     found = processes.run(empty, batches, workers=2)
     assert next(found).number == 0
     found.close()
+
+
+def talkative(batch):
+    """A shard of some 100 kB, which a worker sends in pieces."""
+    broken = [
+        Broken(f"record {n}", f"what is wrong with it, of ordinary length {n}") for n in range(1000)
+    ]
+    return Shard(batch.number, {}, Counts(broken=broken))
+
+
+def test_a_run_that_is_left_early_ends():
+    for pause in range(20):
+        found = processes.run(talkative, (Batch(n, [n]) for n in range(99)), workers=2)
+        assert next(found).number == 0
+        time.sleep(pause % 5 / 500)
+        found.close()
 
 
 def nested(depth):
