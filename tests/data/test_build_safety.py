@@ -436,7 +436,7 @@ def talkative(batch):
 
 
 def test_a_run_that_is_left_early_ends():
-    for pause in range(20):
+    for pause in range(8):
         found = processes.run(talkative, (Batch(n, [n]) for n in range(99)), workers=2)
         assert next(found).number == 0
         time.sleep(pause % 5 / 500)
