@@ -1,6 +1,7 @@
 """A format from outside: a class and one line of registration, and all of the library takes it."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -149,6 +150,12 @@ def test_text_and_configuration(tmp_path):
     codec.save(tmp_path)
     assert mc.load(tmp_path) == codec == mc.get_codec("toy/1", grid=2)
     assert "toy/1" in mc.codec_ids()
+    assert codec.meanings() == {
+        OPEN: ("start of segmentation", None),
+        CLOSE: ("end of segmentation", None),
+    }
+    assert [re.findall(pattern, TEXT) for pattern in codec.reserved()] == [[OPEN, CLOSE]] * 2
+    assert not codec.is_words("no dog")
 
 
 def test_ids_streams_and_guides(tokens):

@@ -176,10 +176,11 @@ def test_one_text_is_no_thousand():
 # JSON
 
 
-def test_a_list_must_be_there_once(tmp_path):
+@pytest.mark.parametrize(("key", "what"), [("images", "the list"), ("other", "the key")])
+def test_a_list_and_a_key_must_be_there_once(key, what, tmp_path):
     path = tmp_path / "a.json"
-    path.write_text('{"images": [1], "other": 1, "other": 2, "images": [2]}')
-    with pytest.raises(mc.SourceError, match=r"a\.json has the list 'images' twice; it must be"):
+    path.write_text(f'{{"images": [1], "other": 1, "{key}": [2]}}')
+    with pytest.raises(mc.SourceError, match=rf"a\.json has {what} '{key}' twice; it must be one"):
         list(entries(path, ["images"]))
 
 
