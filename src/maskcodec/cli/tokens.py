@@ -65,7 +65,7 @@ def tokens(
     table = say.new_table(title, "codec", "cells", "mean", "median", "p95", "max", "lost")
     for codec, own in zip(codecs, counts, strict=True):
         name = codec.codec_id
-        if isinstance(codec, BSD) and not codec.bricks:
+        if not getattr(codec, "bricks", True):
             name += ", no bricks"
         figures = [""] * 4
         if len(kept := own[own > 0]):
