@@ -39,6 +39,8 @@ def empty_folder(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("empty_folder")
 def test_python_block_runs(language, code):
     assert language == "python"
+    if re.search(r"\b(torch|maskcodec\.hf|transformers)\b", code):
+        pytest.importorskip("torch", reason="the block is about models")
     exec(compile(code, "<documentation>", "exec"), {"__name__": "documentation"})
 
 

@@ -67,8 +67,8 @@ def test_what_may_not_be_changed_is_refused(monkeypatch):
 
 
 def test_a_null_is_in_no_name():
-    assert "null byte" in misused(*COMMANDS["eval"][0], "a\0b")  # Typer says it
-    with pytest.raises(typer.BadParameter, match=r"'a.x00b' cannot be written: embedded null"):
+    assert "null" in misused(*COMMANDS["eval"][0], "a\0b")  # Typer says it
+    with pytest.raises(typer.BadParameter, match=r"'a.x00b' cannot be written: .*embedded null"):
         say.checked_output(Path("a\0b"), ())
 
 

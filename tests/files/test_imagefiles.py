@@ -183,7 +183,7 @@ def test_a_file_that_becomes_a_pipe_is_not_waited_for(tmp_path, monkeypatch):
 
 @files
 def test_a_name_that_no_file_can_have(tmp_path, read):
-    with pytest.raises(SourceError, match="is no name of a file: embedded null"):
+    with pytest.raises(SourceError, match=r"is no name of a file: .*embedded null"):
         read(tmp_path / "a\0.png")
 
 
