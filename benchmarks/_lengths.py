@@ -70,7 +70,7 @@ def measure(masks: Iterable[tuple[Any, str]], tokenizer: Tokenizer) -> Lengths:
 
 
 def means(lengths: Lengths) -> dict[Line, float]:
-    """Tokens per mask of which a cell is left, where there is one."""
+    """Tokens per mask; masks without a cell are not counted."""
     return {line: float(np.mean(own[own > 0])) for line, own in lengths.items() if own.any()}
 
 

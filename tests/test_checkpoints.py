@@ -84,7 +84,7 @@ def test_processors_and_configs_with_code_are_refused(own_code):
     )
     config = {"tokenizer_class": "Own", "auto_map": AUTO_MAP}
     (own_code / "tokenizer_config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="trust_remote_code"):
+    with pytest.raises(mc.VocabError, match=r"the processor in .* \(tokenizer_config\.json has an"):
         hf.ImageOnlyProcessor.from_pretrained(own_code)
 
 

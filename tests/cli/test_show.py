@@ -47,7 +47,7 @@ def test_show_compares_every_kind_of_annotation(coco):
     assert said.count(" 1.000") == 3
     assert "4 category 9 0 0 empty" in said
     assert "5 dog 1 0 lost" in said
-    assert "lost: no. 5, of which no cell of the 64 x 64 grid is left; " in result.stderr
+    assert "no cell of the 64 x 64 grid is left for no. 5; " in result.stderr
     assert image("show.png").shape[1] > 2 * 480
     kept = show(coco, "--sampling", "keep")
     assert "lost" not in kept.output
@@ -80,7 +80,7 @@ def test_show_compares_in_the_box_frame(coco):
     dots[::10, ::10] = 1
     coco["annotations"][1]["segmentation"] = rle(RunMask.from_mask(dots).counts.tolist())
     result = show(coco, "--sampling", "area", *args)
-    assert "lost: no. 2, of which no cell of its box is left; " in result.stderr
+    assert "no cell of its box is left for no. 2; " in result.stderr
 
 
 def test_polygons_need_pycocotools(coco, monkeypatch):

@@ -245,7 +245,7 @@ def show(
     say.out.print(table)
     if lost:
         say.note(
-            f"lost: no. {', '.join(lost)}, of which no cell of {codec.cells_name()} is left; "
+            f"no cell of {codec.cells_name()} is left for no. {', '.join(lost)}; "
             "--sampling keep keeps them"
         )
     mean = f"mean IoU {np.mean(ious):.3f}, " if ious else ""

@@ -84,8 +84,7 @@ def _check_usage(mask: str, label: str | None, names: Path | None, image_id: str
     if mask.lower().endswith(".json"):
         if image_id is None:
             raise typer.BadParameter(
-                f"{say.printable(mask)} holds annotations; say of which image",
-                param_hint="--image-id",
+                f"{say.printable(mask)} holds annotations: name the image", param_hint="--image-id"
             )
         if label is not None or names is not None:
             given = "--label" if names is None else "--names"

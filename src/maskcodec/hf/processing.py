@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import transformers
 from transformers.utils.hub import cached_file
 
-from maskcodec.errors import ConfigError
+from maskcodec.errors import ConfigError, VocabError
+from maskcodec.tokenizers.any import code_file
 
 if TYPE_CHECKING:
     import os
@@ -102,6 +103,8 @@ got 'bert'
         ------
         ConfigError
             Neither ``config.json`` nor ``processor_config.json`` names a family.
+        VocabError
+            It wants to run code of its own.
         """
         place = pretrained_model_name_or_path
         kwargs.setdefault("trust_remote_code", False)  # else a checkpoint with code asks at stdin
@@ -109,7 +112,15 @@ got 'bert'
         settings, _ = cls.get_processor_dict(place, **hub)
         if cls is ImageOnlyProcessor:
             return _family_at(place, settings, hub).from_pretrained(place, **kwargs)
-        processor: ImageOnlyProcessor = super().from_pretrained(place, **kwargs)
+        try:
+            processor: ImageOnlyProcessor = super().from_pretrained(place, **kwargs)
+        except ValueError as error:
+            if kwargs["trust_remote_code"] or not (named := code_file(Path(place))):
+                raise
+            raise VocabError(
+                f"the processor in {place} wants to run Python code of its own ({named} has an "
+                '"auto_map"), which is not run unless you pass trust_remote_code=True'
+            ) from error
         video = settings.get("video_processor") or _read(place, hub)
         processor.video_settings = video
         return processor

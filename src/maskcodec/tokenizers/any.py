@@ -189,15 +189,21 @@ def load_saved(folder: Path) -> Any:
             f"reading the tokenizer in {folder} needs {error.name}: pip install 'maskcodec[vocab]'"
         ) from error
     except Exception as error:  # both libraries raise bare ones, and many more
-        named = [name for name in (_WRAPPER_FILE, "config.json") if _names_code(folder / name)]
+        named = code_file(folder)
         if wrapped and named:
             raise VocabError(
-                f"the tokenizer in {folder} wants to run Python code of its own ({named[0]} has an "
+                f"the tokenizer in {folder} wants to run Python code of its own ({named} has an "
                 '"auto_map"), which is never run; if you trust it, load it yourself with '
                 "AutoTokenizer.from_pretrained(folder, trust_remote_code=True) and pass it to "
                 "TokenCodec"
             ) from error
         raise VocabError(f"the tokenizer in {folder} cannot be read: {error}") from error
+
+
+def code_file(folder: Path) -> str | None:
+    """The file of a checkpoint that names code of its own, if one does."""
+    files = _WRAPPER_FILE, "processor_config.json", "preprocessor_config.json", "config.json"
+    return next((name for name in files if _names_code(folder / name)), None)
 
 
 def _names_code(path: Path) -> bool:
