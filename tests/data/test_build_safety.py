@@ -380,6 +380,8 @@ def server_killed(batch):
 def test_a_worker_that_is_killed_is_an_error(work):
     with pytest.raises(mc.BuildError, match=r"^a worker process died, .* run the same again to"):
         list(processes.run(work, numbers(40), workers=2))
+    if work is server_killed:  # it closes its pipes, which is seen here, before it is gone
+        os.waitid(os.P_PID, forkserver._forkserver._forkserver_pid, os.WEXITED | os.WNOWAIT)
     forkserver.ensure_running()
     assert len(list(processes.run(empty, numbers(3), workers=2))) == 3
 
