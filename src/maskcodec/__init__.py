@@ -20,11 +20,12 @@ from maskcodec.errors import (
 from maskcodec.formats.bsd.codec import BSD
 from maskcodec.formats.labels.codec import IRLE, ISD, RRLE
 from maskcodec.formats.labels.label_grid import LabelGrid, RecoveredGrid
-from maskcodec.text.codec import Codec, codec_ids, from_config, get_codec, load, register
+from maskcodec.formats.scanlines.codec import Scanlines
+from maskcodec.text.codec import Codec, GridCodec, codec_ids, from_config, get_codec, load, register
 from maskcodec.text.regions import RecoveredRegions, Region
 
 if TYPE_CHECKING:
-    from maskcodec.formats.bsd.stream import MaskStream
+    from maskcodec.formats.instances.stream import MaskStream
     from maskcodec.tokenizers.extension import Conflict, Extension, extend_tokenizer
     from maskcodec.tokenizers.guide import Guide
     from maskcodec.tokens import TokenCodec
@@ -42,6 +43,7 @@ __all__ = [
     "Conflict",
     "DecodeError",
     "Extension",
+    "GridCodec",
     "Guide",
     "LabelError",
     "LabelGrid",
@@ -53,6 +55,7 @@ __all__ = [
     "RecoveredGrid",
     "RecoveredRegions",
     "Region",
+    "Scanlines",
     "SourceError",
     "TokenCodec",
     "TruncatedError",
@@ -71,7 +74,7 @@ _WITH_TOKENIZERS = {
     "Conflict": "maskcodec.tokenizers.extension",
     "Extension": "maskcodec.tokenizers.extension",
     "Guide": "maskcodec.tokenizers.guide",
-    "MaskStream": "maskcodec.formats.bsd.stream",
+    "MaskStream": "maskcodec.formats.instances.stream",
     "TokenCodec": "maskcodec.tokens",
     "extend_tokenizer": "maskcodec.tokenizers.extension",
 }

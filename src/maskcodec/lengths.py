@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tokenizers import Tokenizer
 
-    from maskcodec.formats.bsd.codec import BSD
+    from maskcodec.formats.instances.codec import InstanceCodec
     from maskcodec.formats.labels.base import LabelCodec
     from maskcodec.masks.arrays import Index
 
@@ -24,7 +24,9 @@ _BATCH = 64  # masks whose texts are held and tokenised at once: a tokenizer's t
 
 
 def token_counts(
-    masks: Iterable[tuple[Any, str]], codecs: Sequence[BSD | LabelCodec], tokenizer: Tokenizer
+    masks: Iterable[tuple[Any, str]],
+    codecs: Sequence[InstanceCodec | LabelCodec],
+    tokenizer: Tokenizer,
 ) -> Index:
     """Encode every mask with every codec, and count the tokens.
 
@@ -83,7 +85,9 @@ def token_counts(
     return np.array(counts, np.int64)
 
 
-def _extended(tokenizer: Tokenizer, codecs: Sequence[BSD | LabelCodec]) -> list[Tokenizer]:
+def _extended(
+    tokenizer: Tokenizer, codecs: Sequence[InstanceCodec | LabelCodec]
+) -> list[Tokenizer]:
     """For each codec, a copy of the tokenizer that knows its tokens; copying one takes a second."""
     from maskcodec.tokenizers.extension import extend_tokenizer
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-    from maskcodec.formats.bsd.stream import MaskStream
+    from maskcodec.formats.instances.stream import MaskStream
     from maskcodec.masks.arrays import Index
     from maskcodec.tokenizers.guide import Colours, Guide
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,7 +10,6 @@ import numpy as np
 
 from maskcodec.data.drawing import check_draws
 from maskcodec.errors import LabelError, LostMaskError
-from maskcodec.formats.bsd.codec import BSD
 from maskcodec.formats.labels.label_grid import LabelGrid, cell_label
 from maskcodec.metrics import measure
 from maskcodec.text.codec import codec_ids, get_codec, lost_message
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from maskcodec.pictures.demo import Scene
     from maskcodec.text.codec import Lost
     from maskcodec.text.regions import Region
+
+
+_CANVAS = 64
 
 
 class RoundTrip(NamedTuple):
@@ -59,7 +62,7 @@ def encode_any(
     Parameters
     ----------
     codec
-        Of any kind; B-SD makes an instance of each named value.
+        Of any kind; one with instances makes one of each named value.
     pixels
         (height, width), integer or bool.
     labels
@@ -101,7 +104,7 @@ class Encoded(NamedTuple):
 def encode_image(codec: AnyCodec, image: CocoImage, lost: Lost | None = None) -> Encoded:
     """The instances of an image as text; `lost` as `encode_any` has it.
 
-    B-SD writes one after another. On a grid, the cells of an instance have its label, small
+    Instances stand one after another. On a grid, the cells of an instance have its label, small
     instances upon large ones.
 
     Raises
@@ -174,19 +177,19 @@ def decode_any(
 
 
 def compared_codecs() -> dict[str, AnyCodec]:
-    """All codecs by their ids: B-SD as it is, the others with as many cells as its canvas has."""
+    """All codecs by their ids: as they are, or grids with as many cells as B-SD's canvas has."""
     codecs: dict[str, AnyCodec] = {codec_id: get_codec(codec_id) for codec_id in codec_ids()}
-    cells = BSD().grid
     for codec_id, codec in codecs.items():
         if not codec.has_instances:
-            codecs[codec_id] = get_codec(codec_id, grid=cells)
+            codecs[codec_id] = get_codec(codec_id, grid=_CANVAS)
     return codecs
 
 
 def round_trip(codec: AnyCodec, scene: Scene, methods: Iterable[Method]) -> RoundTrip:
     """A scene through a codec, painted again by each of the methods."""
     text, _ = encode_any(codec, scene.label_map, dict(enumerate(scene.labels, 1)))
-    runs = text.count("<fg") + text.count("<bg") or text.count("*") or text.count("|") + 1
+    bricks = re.findall("<(?:fg|bg|end):?[0-9]+>", text)
+    runs = len(bricks) or text.count("*") or text.count("|") + 1
     regions, _ = decode_any(codec, text)
     regions.sort(key=lambda region: scene.labels.index(region.label))
     pairs = list(zip(scene.masks(), regions, strict=True))

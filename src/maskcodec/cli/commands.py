@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import typer
 from rich.text import Text
 
-from maskcodec import BSD, __version__
+from maskcodec import __version__
 from maskcodec.cli import coco, options, read, say, settings
 from maskcodec.cli.build import build
 from maskcodec.cli.codecs import compared_codecs, naming, round_trip
@@ -17,10 +17,10 @@ from maskcodec.cli.evaluate import evaluate
 from maskcodec.cli.hints import decode_or_tell, other_options
 from maskcodec.cli.tokens import tokens
 from maskcodec.files.images import MOST_CLAIMED
-from maskcodec.masks.frame import Frame
 from maskcodec.metrics import measure
 from maskcodec.pictures.demo import scene
 from maskcodec.pictures.figure import draw_cells, drawable, fitted, overlay, panels, plain
+from maskcodec.text.codec import get_codec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,21 +64,17 @@ def main(
 @say.reported
 def demo(
     path: options.PictureOption = Path("maskcodec-demo.png"),
-    frame: Annotated[
-        Frame,
-        typer.Option(
-            "--frame",
-            help="What the cells of the picture belong to: the canvas, or each object's own box, "
-            "which is drawn by contour.",
-        ),
-    ] = "canvas",
+    name: Annotated[
+        Literal["scanlines", "b-sd"],
+        typer.Option("--codec", "-c", help="The codec of the picture."),
+    ] = "scanlines",
 ) -> None:
     """See what the codecs do: a scene becomes text, and masks again. Needs no file.
 
     \b
     Examples:
       maskcodec demo --out scene.png
-      maskcodec demo --frame box
+      maskcodec demo --codec b-sd
     """
     say.checked_output(path)
     picture = scene()
@@ -95,11 +91,11 @@ def demo(
         cells = compared[codec_id].cells_text()
         table.add_row(codec_id, cells, f"{len(trip.text):,}", f"{trip.runs:,}", *quality)
     say.out.print(table)
-    label, codec = picture.labels[-1], BSD(frame=frame)
+    label, codec = picture.labels[-1], get_codec(f"{name}/1")
     text = codec.encode(picture.masks()[-1], label)
     say.out.print(f"The {label} as {codec.codec_id}, {len(text)} characters:\n")
     say.out.print(Text(text, style="cyan"), soft_wrap=True)
-    framed = frame == "box"
+    framed = name == "scanlines"
     method, trip, cells = methods[framed], trips[codec.codec_id], codec.cells_text()
     ious = zip(picture.labels, trip.ious[method], strict=True)
     named = [f"{name} {value:.2f}" for name, value in ious]
@@ -141,7 +137,7 @@ def decode(
     Examples:
       maskcodec decode answer.txt --shape 480x640 --out mask.png
       maskcodec decode answer.txt --image photo.jpg --out overlay.jpg
-      maskcodec decode answer.txt --shape 480x640 --frame box
+      maskcodec decode answer.txt --shape 480x640 --codec b-sd
       maskcodec decode - --shape 480x640 --recover
     """
     if names_out is not None:
@@ -197,7 +193,7 @@ def decode(
 
 @app.command()
 @say.reported
-@settings.with_codec("name", "bricks", "row_separator", "dialect", "background")
+@settings.with_codec("bricks", "row_separator", "dialect", "background")
 def show(
     codec: settings.AnyCodec,
     annotations: options.AnnotationsArgument,
@@ -206,7 +202,7 @@ def show(
     path: options.PictureOption = Path("show.png"),
     method: options.MethodOption = None,
 ) -> None:
-    """Compare an image's COCO annotations with what B-SD makes of them.
+    """Compare an image's COCO annotations with what a codec makes of them.
 
     \b
     Example:
@@ -214,7 +210,10 @@ def show(
     """
     say.checked_output(path)
     if not codec.has_instances:
-        raise typer.BadParameter("instances need a b-sd configuration", param_hint="--config")
+        raise typer.BadParameter(
+            f"it draws instances, which {codec.codec_id} does not have; take scanlines or b-sd",
+            param_hint="--codec",
+        )
     found = coco.CocoFile(annotations).image(image_id)
     coco.checked_claim(found.shape, f"{annotations}: image {image_id}", MOST_CLAIMED)
     photo = plain(found.shape) if image is None else read.read_photo(image)

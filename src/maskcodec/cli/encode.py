@@ -26,8 +26,8 @@ def encode(
         typer.Option(
             "--image-id",
             help="Of COCO annotations, the image whose instances are written, labelled by their "
-            "categories. b-sd writes them in the file's order; the others draw small ones upon "
-            "large ones.",
+            "categories. scanlines and b-sd write them in the file's order; the others draw small "
+            "ones upon large ones.",
             metavar="ID",
         ),
     ] = None,
@@ -44,7 +44,7 @@ def encode(
     \b
     Examples:
       maskcodec encode mask.png --label "black dog"
-      maskcodec encode mask.png --label "black dog" --frame box --sampling best
+      maskcodec encode mask.png --label "black dog" --sampling best
       maskcodec encode map.png --names names.json --codec r-rle --grid 32
       maskcodec encode instances_val2017.json --image-id 139 --sampling keep
     """

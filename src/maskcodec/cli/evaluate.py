@@ -75,7 +75,7 @@ def evaluate(
     \b
     Examples:
       maskcodec eval predictions.jsonl instances_val2017.json
-      maskcodec eval predictions.jsonl targets.jsonl --frame box --json figures.json
+      maskcodec eval predictions.jsonl targets.jsonl --codec b-sd --json figures.json
       maskcodec eval answers.jsonl targets.jsonl --key idx --answer response --config checkpoint
     """
     if truth.suffix.lower() not in {".json", ".jsonl"}:

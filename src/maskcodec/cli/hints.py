@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from maskcodec.cli.codecs import decode_any
 from maskcodec.cli.read import InputError
 from maskcodec.errors import DecodeError
 from maskcodec.formats.bsd.codec import BSD
+from maskcodec.formats.scanlines.codec import Scanlines
 
 if TYPE_CHECKING:
     from maskcodec.cli.settings import AnyCodec
     from maskcodec.errors import Problem
+    from maskcodec.formats.instances.codec import InstanceCodec
     from maskcodec.text.regions import Region
 
-_CHANGES: list[tuple[str, Any, str]] = [
-    ("frame", "box", "--frame box"),
-    ("repeats", True, "--repeats"),
-    ("bricks", False, "--no-bricks"),
+_TRIED: list[tuple[InstanceCodec, str]] = [
+    (Scanlines(), "--codec scanlines alone"),
+    (Scanlines(coordinates="tokens"), "--coordinates tokens"),
+    (Scanlines(rows=63), "--rows 63"),
+    (Scanlines(rows=63, coordinates="tokens"), "--rows 63 --coordinates tokens"),
+    (BSD(), "--codec b-sd"),
+    (BSD(bricks=False), "--codec b-sd --no-bricks"),
 ]
-_LARGEST = 63, 63  # a box that reads any other's rows
 
 
 def decode_or_tell(
@@ -42,23 +45,14 @@ def decode_or_tell(
 
 
 def other_options(codec: AnyCodec, text: str) -> str:
-    """Options with which B-SD reads the whole text that a codec could not read, or nothing.
+    """Options that read the whole text that a codec could not read, or nothing.
 
-    What is tried are the frames, repeats and bricks with the tags and grids of the defaults, and
-    the largest grid of a box. No guess: the text is read, strictly.
+    No guess: the text is read, strictly.
     """
-    for changes in sorted(product((False, True), repeat=len(_CHANGES)), key=sum):  # few first
-        chosen = [each for each, taken in zip(_CHANGES, changes, strict=True) if taken]
-        settings = {name: value for name, value, _ in chosen}
-        flags = [flag for _, _, flag in chosen]
-        if _readable(codec, BSD(**settings), text):
-            return " ".join(flags) or "--codec b-sd alone"
-        if "frame" in settings and _readable(codec, BSD(**settings, grid=_LARGEST), text):
-            return " ".join([*flags, "--grid {}x{}".format(*_LARGEST)])
-    return ""
+    return next((flags for other, flags in _TRIED if _readable(codec, other, text)), "")
 
 
-def _readable(codec: AnyCodec, other: BSD, text: str) -> bool:
+def _readable(codec: AnyCodec, other: InstanceCodec, text: str) -> bool:
     """Whether another codec says something of a text, and breaks no rule."""
     try:
         return other != codec and len(other.decode(text)) > 0

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 import typer
 
 from maskcodec.formats.labels.codec import Dialect
-from maskcodec.masks.frame import BoxSampling, Frame
+from maskcodec.formats.scanlines.codec import Coordinates
+from maskcodec.masks.frame import BoxSampling
 from maskcodec.masks.grid import Method
 from maskcodec.text.codec import Lost
 
@@ -55,7 +56,7 @@ LostOption: TypeAlias = Annotated[
     _option(
         "--lost",
         text="An object too small for any cell is an error, or left out. "
-        "Default: raise for b-sd and b-sd-box, drop for the others.",
+        "Default: raise for scanlines and b-sd, drop for the others.",
     ),
 ]
 ShapeOption: TypeAlias = Annotated[
@@ -98,7 +99,7 @@ MethodOption: TypeAlias = Annotated[
     _option(
         "--method",
         text="How cells become pixels: as rectangles, smooth between their centres, or by a "
-        "contour through the ends of their rows. Default: contour in the box frame, else nearest.",
+        "contour through the ends of their rows. Default: contour for scanlines, else nearest.",
     ),
 ]
 ImageIdOption: TypeAlias = Annotated[
@@ -109,7 +110,8 @@ CodecOption: TypeAlias = Annotated[
     _setting(
         "--codec",
         "-c",
-        text="b-sd, b-sd-box, i-sd, i-rle or r-rle, or a full id such as b-sd/1. Default: b-sd.",
+        text="scanlines, b-sd, i-sd, i-rle or r-rle, or a full id such as b-sd/1. "
+        "Default: scanlines.",
         metavar="NAME",
     ),
 ]
@@ -118,36 +120,46 @@ GridOption: TypeAlias = Annotated[
     _setting(
         "--grid",
         "-g",
-        text="Cells per image, such as 64, or 48x64 for rows x columns. With --frame box the most "
-        "per box: 11x63, or 24 of the longer side and square cells. "
-        "Default: 64 for b-sd, 11x63 for b-sd-box, 16 for the others.",
+        text="Not scanlines: cells per image, such as 64, or 48x64 for rows x columns. "
+        "Default: 64 for b-sd, 16 for the others.",
         metavar="CELLS",
     ),
 ]
-FrameOption: TypeAlias = Annotated[
-    Frame | None,
+RowsOption: TypeAlias = Annotated[
+    int | None,
     _setting(
-        "--frame",
-        text="b-sd: what cells belong to, the whole canvas or each object's own box; b-sd in the "
-        "box frame is b-sd-box. Default: canvas.",
-        metavar="NAME",
+        "--rows", text="scanlines: the most rows of a box, 1 to 63. Default: 11.", metavar="N"
+    ),
+]
+ColumnsOption: TypeAlias = Annotated[
+    int | None,
+    _setting(
+        "--columns", text="scanlines: the columns of a row, 1 to 63. Default: 63.", metavar="N"
     ),
 ]
 BinsOption: TypeAlias = Annotated[
-    str | None,
+    int | None,
     _setting(
         "--bins",
-        text="b-sd-box: how many parts a side of the image has for the box. Default: 1000.",
+        text="scanlines: parts of each side of the image for the box, 1 to 1024. Default: 1000.",
         metavar="N",
+    ),
+]
+CoordinatesOption: TypeAlias = Annotated[
+    Coordinates | None,
+    _setting(
+        "--coordinates",
+        text="scanlines: the box in digits, or in location tokens <loc281>. Default: digits.",
+        metavar="NAME",
     ),
 ]
 SamplingOption: TypeAlias = Annotated[
     BoxSampling | None,
     _setting(
         "--sampling",
-        text="How pixels become cells: nearest, area, keep, which loses no object, or for b-sd-box "
-        "best, a search for cells that come nearer to it by --method contour. "
-        "Default: keep for b-sd-box, nearest for the others.",
+        text="How pixels become cells: nearest; area (not scanlines); keep, which loses no object; "
+        "best (scanlines), which moves edges to come nearer to the mask. "
+        "Default: keep for scanlines, nearest for the others.",
         metavar="NAME",
     ),
 ]
@@ -157,10 +169,6 @@ BricksOption: TypeAlias = Annotated[
         "--bricks/--no-bricks",
         text="b-sd: rows of <fg12>, or of fg12, which needs no added tokens.",
     ),
-]
-RepeatsOption: TypeAlias = Annotated[
-    bool | None,
-    _setting("--repeats/--no-repeats", text="b-sd: rows like the one above as <rep1>, or in full."),
 ]
 SeparatorOption: TypeAlias = Annotated[
     Literal["newline", "none"] | None,
@@ -182,7 +190,9 @@ DialectOption: TypeAlias = Annotated[
 BackgroundOption: TypeAlias = Annotated[
     str | None,
     _setting(
-        "--background", text="Not b-sd: what everything else is. Default: others.", metavar="LABEL"
+        "--background",
+        text="Label maps: what everything else is. Default: others.",
+        metavar="LABEL",
     ),
 ]
 ConfigOption: TypeAlias = Annotated[

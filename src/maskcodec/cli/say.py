@@ -59,7 +59,6 @@ _WORDS = {"label", "codec", "reason", "what was wrong", "what was drawn"}
 _SPOKEN = {
     'sampling="keep"': "--sampling keep",
     'sampling="best"': "--sampling best",
-    'frame="box"': "--frame box",
     r'row_separator="\n"': "--row-separator newline",
     'lost="drop"': "--lost drop",
     "recover() keeps": "--recover keeps",

@@ -14,17 +14,19 @@ from maskcodec.cli.read import read_json
 from maskcodec.cli.say import spoken
 from maskcodec.errors import ConfigError
 from maskcodec.files.images import MOST_CLAIMED
-from maskcodec.masks.frame import Frame
 from maskcodec.text.codec import FILE_NAME, codec_ids, from_config, get_codec
 
 AnyCodec: TypeAlias = Any  # a `Codec`; what it can do beyond that, it says itself
 
+DEFAULT = "scanlines"  # the codec where none is named
+
 _FLAGS = {
     "grid": "--grid",
     "sampling": "--sampling",
-    "frame": "--frame",
+    "rows": "--rows",
+    "columns": "--columns",
     "bins": "--bins",
-    "repeats": "--repeats/--no-repeats",
+    "coordinates": "--coordinates",
     "row_separator": "--row-separator",
     "bricks": "--bricks/--no-bricks",
     "dialect": "--dialect",
@@ -37,9 +39,10 @@ def chosen_codec(
     name: options.CodecOption = None,
     grid: options.GridOption = None,
     sampling: options.SamplingOption = None,
-    frame: options.FrameOption = None,
+    rows: options.RowsOption = None,
+    columns: options.ColumnsOption = None,
     bins: options.BinsOption = None,
-    repeats: options.RepeatsOption = None,
+    coordinates: options.CoordinatesOption = None,
     bricks: options.BricksOption = None,
     row_separator: options.SeparatorOption = None,
     dialect: options.DialectOption = None,
@@ -58,9 +61,10 @@ def chosen_codec(
     settings: dict[str, Any] = {
         "grid": None if grid is None else parsed_grid(grid),
         "sampling": sampling,
-        "frame": frame,
-        "bins": None if bins is None else _parsed_bins(bins),
-        "repeats": repeats,
+        "rows": rows,
+        "columns": columns,
+        "bins": bins,
+        "coordinates": coordinates,
         "bricks": bricks,
         "row_separator": None if row_separator is None else "\n" * (row_separator == "newline"),
         "dialect": dialect,
@@ -78,8 +82,9 @@ def chosen_codec(
             return from_config(read_json(path))
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
-    codec_id = _codec_id(_name(name, frame))
-    known = [field.name for field in dataclasses.fields(get_codec(codec_id))]
+    codec_id = _codec_id(name or DEFAULT)
+    default: AnyCodec = get_codec(codec_id)
+    known = [field.name for field in dataclasses.fields(default)]
     for key in settings:
         if key not in known:
             flags = ", ".join(_FLAGS[field] for field in known if field in _FLAGS)
@@ -137,25 +142,11 @@ def parsed_shape(text: str) -> tuple[int, int]:
     return height, width
 
 
-def _parsed_bins(text: str) -> int:
-    """A number as it is typed; the codec says which ones it takes."""
-    if not re.fullmatch("[+-]?[0-9]{1,9}", text):
-        raise typer.BadParameter(f"expected 1000, or 1 .. 1024, got {text!r}", param_hint="--bins")
-    return int(text)
-
-
 def _pair(text: str, option: str, expected: str) -> tuple[int, int]:
     match = re.fullmatch("([0-9]{1,9})[xX]([0-9]{1,9})", text)
     if not match:
         raise typer.BadParameter(f"expected {expected}, got {text!r}", param_hint=option)
     return int(match[1]), int(match[2])
-
-
-def _name(name: str | None, frame: Frame | None) -> str:
-    """A codec's name, which for B-SD says its frame as well."""
-    if name in (None, "b-sd") and frame == "box":
-        return "b-sd-box"
-    return name or "b-sd"
 
 
 def _codec_id(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from maskcodec import BSD, IRLE, ISD, RRLE
+from maskcodec import BSD, IRLE, ISD, RRLE, Scanlines
 from maskcodec.cli import coco, say
 from maskcodec.cli.read import InputError
 from maskcodec.lengths import token_counts
@@ -55,7 +55,7 @@ def tokens(
     codecs: list[AnyCodec] = [ISD(grid=_GRIDS[0]), IRLE(grid=_GRIDS[0])]
     for cells in _GRIDS:
         codecs += [RRLE(grid=cells), BSD(grid=cells, bricks=False), BSD(grid=cells)]
-    codecs.append(BSD(frame="box"))
+    codecs += [Scanlines(), Scanlines(coordinates="tokens")]
     instances = say.steps(chain.from_iterable(files), "Counting", found)
     masks = ((one.mask(), label.replace("{}", one.label)) for one in instances)
     counts = token_counts(masks, codecs, counter)
@@ -67,6 +67,8 @@ def tokens(
         name = codec.codec_id
         if not getattr(codec, "bricks", True):
             name += ", no bricks"
+        if getattr(codec, "coordinates", "digits") == "tokens":
+            name += ", location tokens"
         figures = [""] * 4
         if len(kept := own[own > 0]):
             figures = [f"{kept.mean():,.1f}"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maskcodec.data.sample import Instance
-    from maskcodec.formats.bsd.codec import BSD
+    from maskcodec.formats.instances.codec import InstanceCodec
     from maskcodec.formats.labels.base import LabelCodec
     from maskcodec.text.codec import Codec, Lost
 
@@ -65,7 +65,7 @@ def draw(
     Raises
     ------
     MaskError, LabelError, TypeError
-        As `maskcodec.BSD.encode` has them; the message gives the instance's index.
+        As `maskcodec.Scanlines.encode` has them; the message gives the instance's index.
     LostMaskError
         With ``lost="raise"``.
     """
@@ -96,7 +96,10 @@ def check_draws(codec: Codec) -> None:
 
 
 def _one_by_one(
-    codec: BSD, instances: Sequence[Instance], labels: Sequence[str], shape: tuple[int, int]
+    codec: InstanceCodec,
+    instances: Sequence[Instance],
+    labels: Sequence[str],
+    shape: tuple[int, int],
 ) -> Drawing:
     parts: list[str] = []
     size = 0

@@ -138,7 +138,9 @@ class RowMaker:
                 raise ConfigError(f"{name} is a share, 0 .. 1, got {share!r}")
         check_draws(self.codec)
         if self.boxes and not self.codec.has_instances:
-            raise ConfigError(f"boxes need a codec that has them, b-sd; got {self.codec.codec_id}")
+            raise ConfigError(
+                f"boxes need a codec that has them, scanlines or b-sd; got {self.codec.codec_id}"
+            )
 
     def __call__(self, *samples: Sample) -> Made:
         """The row of one sample, or of several of one image as turns of one conversation."""

@@ -11,7 +11,7 @@ from maskcodec.data.drawing import Drawing, draw
 from maskcodec.data.labels import MOST_TEXT, Words, alike, check_length, check_row, usable
 from maskcodec.data.templates import filled
 from maskcodec.errors import LabelError, MaskError
-from maskcodec.formats.bsd.spelling import SEG
+from maskcodec.formats.instances.spelling import SEG
 from maskcodec.text.problems import few, shown
 
 if TYPE_CHECKING:

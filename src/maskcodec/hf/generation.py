@@ -15,7 +15,7 @@ from maskcodec.hf.answer import Answer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from maskcodec.formats.bsd.stream import MaskStream
+    from maskcodec.formats.instances.stream import MaskStream
     from maskcodec.masks.arrays import Cells
     from maskcodec.text.regions import Region
     from maskcodec.tokenizers.guide import Colours, Guide

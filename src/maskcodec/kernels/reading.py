@@ -1,4 +1,4 @@
-"""B-SD: from text and from ids to cells."""
+"""Instances, as B-SD and scanlines have them: from text and from ids to cells."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 MAX_RUN = 63  # the longest run that has a brick
 BLOCK = 64  # cells that are drawn at once: not fewer than a run, and a few vectors
 SEPARATOR = 0
-IRREGULAR = 1 << 12  # added to the length of a run whose number no brick has: 0, 64, 007
-REPEAT = 1 << 13  # + n, irregular or not: a row that is n more copies of the one above
+IRREGULAR = 1 << 12  # added to a number that no brick has: 0, 64, 007
+END = 1 << 13  # + n, irregular or not: the last edge of a scanline, 0 among them
 TEXT, TAG, NOTHING, SPACE, IGNORED = numbers(1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 19)
-PIECE = 1 << 20
+PIECE, PLACE = numbers(1 << 20, 1 << 24)
 # TEXT is a stretch of bytes that is nothing the format knows; TAG + 0 .. TAG + 5 are <ref> </ref>
 # <box> </box> <seg> </seg>; no token is NOTHING. Of ids, SPACE is white space without a newline,
 # IGNORED is padding, which may stand anywhere, IGNORED + 2 * n is n newlines, and one more text and
-# n newlines, and PIECE + 0, + 1 ... is TEXT that a box may have: its bytes, the first one lowest,
-# are in a table.
+# n newlines, PIECE + 0, + 1 ... is TEXT that a box may have: its bytes, the first one lowest, are
+# in a table. PLACE + n is a location token.
 IGNORE_INDEX = -100  # what trainers write where an id has no loss
 SATURATED = 1 << 11  # where a run's number stops growing: above any grid, below IRREGULAR
 
@@ -34,12 +34,14 @@ SATURATED = 1 << 11  # where a run's number stops growing: above any grid, below
 # text and bricks the byte after them).
 ROW_LONG, ROW_SHORT, ROW_MISSING, ROW_EXTRA = numbers(1, 2, 3, 4)
 STRAY_TEXT, BAD_NUMBER, STRAY_SEPARATOR = numbers(5, 6, 7)
-REPEAT_FIRST, REPEAT_BESIDE = numbers(13, 14)
+# Of scanlines: an edge that is not behind the last one, one beyond the last column, a row without
+# an end.
+EDGE_BACK, EDGE_BEYOND, ROW_OPEN = numbers(13, 14, 15)
 
 _NEWLINE, _SPACE, _CHAR_0, _CHAR_9 = 10, 32, 48, 57
 _OPENING, _CLOSING = 91, 93
 _NIL, _UNSET = numbers(0, -1)
-_PIECES = 6  # in the tables of `read_instance`
+_PIECES = 7  # in the tables of `read_instance`
 _COUNT_LIMIT = 1 << 40
 
 
@@ -55,7 +57,7 @@ def _matches(data: Mask, at: int, pieces: Mask, first: int, last: int) -> bool:
 
 @kernel
 def _symbol(data: Mask, at: int, pieces: Mask, bounds: Index) -> tuple[int, int]:
-    """The tag, brick or repeat that starts at a byte, and where it stops."""
+    """The tag or brick that starts at a byte, and where it stops."""
     for kind in range((len(bounds) - 7) // 2):
         prefix = 6 + 2 * kind
         if not _matches(data, at, pieces, bounds[prefix], bounds[prefix + 1]):
@@ -70,12 +72,13 @@ def _symbol(data: Mask, at: int, pieces: Mask, bounds: Index) -> tuple[int, int]
             data, stop, pieces, bounds[prefix + 1], bounds[prefix + 2]
         ):
             continue
-        if data[first] == _CHAR_0 or number > MAX_RUN:
+        zero = kind == 2 and stop == first + 1  # an end may be at 0
+        if (data[first] == _CHAR_0 and not zero) or number > MAX_RUN:
             number += IRREGULAR
         stop += bounds[prefix + 2] - bounds[prefix + 1]
         if kind == 0:
             return number, stop
-        return (-number, stop) if kind == 1 else (REPEAT + number, stop)
+        return (-number, stop) if kind == 1 else (END + number, stop)
     for tag in range(6):
         if _matches(data, at, pieces, bounds[tag], bounds[tag + 1]):
             return TAG + tag, at + bounds[tag + 1] - bounds[tag]
@@ -89,10 +92,9 @@ def scan(
     """Cut a text into tokens; return how many there are and how many of them are tags.
 
     ``pieces`` holds the six tags, then prefix and suffix of a foreground brick, of a background
-    brick and, where there are any, of a repeat, one after another, cut at ``bounds``; ``starts``
-    says which bytes begin one. Spaces
-    between tokens are skipped. ``tokens`` gets (value, start, stop), ``tags`` gets (index of the
-    token, kind, start, stop), both as far as they fit.
+    brick and, in scanlines, of an end, one after another, cut at ``bounds``; ``starts`` says which
+    bytes begin one. Spaces between tokens are skipped. ``tokens`` gets (value, start, stop),
+    ``tags`` gets (index of the token, kind, start, stop), both as far as they fit.
     """
     count = _NIL
     tag_count = _NIL
@@ -148,48 +150,6 @@ def _fault(faults: Index, count: int, kind: int, position: int, row: int, found:
 
 
 @kernel
-def first_row(tokens: Index, first: int, last: int, rows: int, most: int) -> int:
-    """Add up the first row that has bricks among ``tokens[first:last]``; at least 1, at most so.
-
-    Bricks that `draw` would not draw do not count: those behind so many ``rows``, or in a row that
-    repeats the one above.
-    """
-    width = _NIL
-    row = _NIL
-    repeated = False
-    for k in range(first, last):
-        value = tokens[k, 0]
-        if value == SEPARATOR:
-            if width > 0:
-                break
-            row += 1
-            repeated = False
-        if row >= rows:
-            break
-        if value == SEPARATOR or value >= TEXT or repeated:
-            continue
-        length = value - REPEAT if value >= REPEAT else abs(value)
-        length -= IRREGULAR if length >= IRREGULAR else 0
-        if value < REPEAT:
-            width = min(width + length, most)
-        elif row > 0 and width == 0:
-            row += min(length, rows - row + 1) - 1  # as many rows with nothing in them
-            repeated = True
-    return max(width, 1)
-
-
-@kernel
-def count_copies(tokens: Index, first: int, last: int, most: int) -> int:
-    """Add up what ``tokens[first:last]`` repeat, at most so many rows."""
-    copies = _NIL
-    for k in range(first, last):
-        value = tokens[k, 0]
-        if REPEAT <= value < TEXT:
-            copies = min(copies + (value - REPEAT) % IRREGULAR, most)
-    return copies
-
-
-@kernel
 def draw(
     tokens: Index,
     first: int,
@@ -198,17 +158,15 @@ def draw(
     rows: int,
     separated: bool,
     closed: bool,
-    fixed: bool,
     cells: Mask,
     faults: Index,
 ) -> tuple[int, int]:
     """Draw the bricks among ``tokens[first:last]`` row by row, whatever is wrong with them.
 
-    ``cells`` is zeroed and has the rows' width, and a row for each token, for each that is
-    repeated, and one more, or ``rows``; ``end`` is the byte after the bricks. ``closed`` says that
-    ``</seg>`` stands there, so that rows that are not there are missing rather than cut off, if
-    their number is ``fixed``. Returns the number of rows that were
-    there, at most ``rows``, and the number of faults, which are written as far as they fit.
+    ``cells`` is zeroed and has the rows' width, and a row for each token and one more, or ``rows``;
+    ``end`` is the byte after the bricks. ``closed`` says that ``</seg>`` stands there, so that rows
+    that are not there are missing rather than cut off. Returns the number of rows that were there,
+    at most ``rows``, and the number of faults, which are written as far as they fit.
     """
     width = cells.shape[1]
     row = _NIL
@@ -216,11 +174,9 @@ def draw(
     long_at = _UNSET
     extra_at = _UNSET
     count = _NIL
-    repeated = False  # whether the present row is one that repeats
     for k in range(first, last):
         value, start = tokens[k, 0], tokens[k, 1]
         if value == SEPARATOR:
-            repeated = False
             if not separated:
                 if row < rows or extra_at < 0:  # beyond the box, what is there is reported once
                     last = min(row, rows - 1)
@@ -245,29 +201,10 @@ def draw(
         if value == TEXT:
             count = _fault(faults, count, STRAY_TEXT, start, row, tokens[k, 2])
             continue
-        repeats = value >= REPEAT
-        length = value - REPEAT if repeats else abs(value)
+        length = abs(value)
         if length >= IRREGULAR:
             length -= IRREGULAR
             count = _fault(faults, count, BAD_NUMBER, start, row, tokens[k, 2])
-        if repeated or (repeats and x > 0):
-            count = _fault(faults, count, REPEAT_BESIDE, start, row, tokens[k, 2])
-            continue
-        if repeats and row == 0:
-            count = _fault(faults, count, REPEAT_FIRST, start, row, tokens[k, 2])
-            continue
-        if repeats:
-            copies = min(length, rows - row)
-            for c in range(copies):
-                cells[row + c] = cells[row - 1]
-            row += copies
-            if length > copies:
-                extra_at = start
-            elif separated:  # the separator ends the last of them
-                repeated = True
-                row -= 1
-                x = width
-            continue
         if value > 0:
             for c in range(min(x, width), min(x + length, width)):
                 cells[row, c] = 1
@@ -290,11 +227,62 @@ def draw(
         elif closed and x < width:
             count = _fault(faults, count, ROW_SHORT, end, row, x)
         row += 1
-    elif closed and not fixed and row > 0:  # behind a separator
-        count = _fault(faults, count, ROW_SHORT, end, row, _NIL)
-        row += 1
-    if closed and fixed and row < rows:
+    if closed and row < rows:
         count = _fault(faults, count, ROW_MISSING, end, row, row)
+    return row, count
+
+
+@kernel
+def draw_scanlines(
+    tokens: Index, first: int, last: int, end: int, closed: bool, cells: Mask, faults: Index
+) -> tuple[int, int]:
+    """Draw the scanlines among ``tokens[first:last]``, whatever is wrong with them.
+
+    ``cells`` is zeroed and has a row for each that there may be. ``end`` is the byte after the
+    bricks, ``closed`` says that ``</seg>`` stands there. An edge that is not behind the last one
+    draws nothing; one beyond the last column is taken for that column. Returns the number of rows
+    that were begun and the number of faults, which are written as far as they fit.
+    """
+    rows, columns = cells.shape
+    row = _NIL
+    edge = _NIL  # the last one of the row
+    begun = False
+    extra = False
+    count = _NIL
+    for k in range(first, last):
+        value, start = tokens[k, 0], tokens[k, 1]
+        if value in (TEXT, SEPARATOR):
+            count = _fault(faults, count, STRAY_TEXT, start, min(row, rows - 1), tokens[k, 2])
+            continue
+        if row >= rows:
+            if not extra:
+                count = _fault(faults, count, ROW_EXTRA, start, row, row)
+            extra = True
+            continue
+        ends = value >= END
+        column = value - END if ends else abs(value)
+        if column >= IRREGULAR:
+            column -= IRREGULAR
+            count = _fault(faults, count, BAD_NUMBER, start, row, tokens[k, 2])
+        elif column > columns:
+            count = _fault(faults, count, EDGE_BEYOND, start, row, column)
+        column = min(column, columns)
+        if column < edge or (column == edge and not ends):
+            count = _fault(faults, count, EDGE_BACK, start, row, tokens[k, 2])
+            column = edge
+        if value > 0:
+            for c in range(edge, column):
+                cells[row, c] = 1
+        edge = column
+        begun = True
+        if ends:
+            row += 1
+            edge = _NIL
+            begun = False
+    if begun:
+        if closed:
+            count = _fault(faults, count, ROW_OPEN, end, row, edge)
+        row += 1
     return row, count
 
 
@@ -314,12 +302,12 @@ def read_instance(
 
     ``kinds[id]`` is what an id stands for, as the value of a token; PIECE and more are text that a
     box may have. ``tables`` holds the rows and columns of the canvas, whether rows are separated,
-    whether cells belong to the box, of which they then may have so many rows and columns, and what
-    the pieces are. ``found`` gets where the six tags stand, and the box, unless ``found[10]`` says
-    that it is there already, which becomes 0, and how many rows and columns there are. ``cells``
-    gets them, row by row; it has room for as many as there may be, and `BLOCK` more. Returns 0
-    where no tag is left, -1 where anything has to be looked at twice, and -2 where only the box has
-    to. The label is not looked into.
+    the most rows and the columns of scanlines, or 0 where there are none, whether y comes before x
+    in a box, whether it is location tokens, and what the pieces are. ``found`` gets where the six
+    tags stand, and the box, unless ``found[10]`` says that it is there already, which becomes 0,
+    and how many rows and columns there are. ``cells`` gets them, row by row; it has room for as
+    many as there may be, and `BLOCK` more. Returns 0 where no tag is left, -1 where anything has to
+    be looked at twice, and -2 where only the box has to. The label is not looked into.
     """
     given = found[10] != 0
     found[10] = 0
@@ -337,6 +325,8 @@ def read_instance(
                 if not (found[6] <= found[8] < tables[1] and found[7] <= found[9] < tables[0]):
                     return -1
             elif tag == 5:
+                if tables[3] > 0:
+                    return _read_scanlines(ids, kinds, tables, found, cells)
                 return _read_rows(ids, kinds, tables, found, cells)
         elif tag in (1, 3):
             if kind == IGNORED or SEPARATOR != kind < TEXT:
@@ -353,11 +343,7 @@ def _read_rows(ids: Index, kinds: Cells, tables: Index, found: Index, cells: Mas
     A run is drawn as a whole block, whatever its length: the next one covers what is too much.
     """
     separated = tables[2] != 0
-    open_width = tables[3] != 0  # until the first row ends
-    framed = open_width
     width, rows = found[8] - found[6] + 1, found[9] - found[7] + 1
-    if framed:
-        rows, width = tables[4], tables[5]
     end = width * rows
     if end + BLOCK > len(cells):
         return -1
@@ -368,15 +354,6 @@ def _read_rows(ids: Index, kinds: Cells, tables: Index, found: Index, cells: Mas
         if kind < TEXT and kind != SEPARATOR:
             if drawn == edge and not separated:
                 edge += width
-            if kind >= REPEAT:
-                length = (kind - REPEAT) * width
-                if drawn == 0 or drawn + width != edge or length > end - drawn:
-                    return -1
-                for k in range(length):
-                    cells[drawn + k] = cells[drawn - width + k]
-                drawn += length
-                edge = drawn
-                continue
             length = abs(kind)
             if length > min(edge - drawn, BLOCK) or edge > end:
                 return -1
@@ -388,18 +365,50 @@ def _read_rows(ids: Index, kinds: Cells, tables: Index, found: Index, cells: Mas
             continue
         if kind in (SPACE, IGNORED):
             continue
-        if open_width and drawn > 0:
-            width = edge = drawn
-            end = width * rows
-            open_width = False
         if kind == SEPARATOR:
             if drawn != edge or not separated:
                 return -1
             edge += width
         elif kind == TAG + 5:
             found[5] = i
-            found[11], found[12] = drawn // width, width
-            return i + 1 if drawn == edge and (framed or edge == end) else -1
+            found[11], found[12] = rows, width
+            return i + 1 if drawn == edge == end else -1
+        else:
+            return -1
+    return -1
+
+
+@kernel
+def _read_scanlines(ids: Index, kinds: Cells, tables: Index, found: Index, cells: Mask) -> int:
+    """Draw the scanlines behind ``<seg>``; return the id behind ``</seg>``, or -1."""
+    rows, columns = tables[3], tables[4]
+    if rows * columns + BLOCK > len(cells):
+        return -1
+    row, edge = _NIL, _NIL
+    begin = _NIL  # of the row in `cells`
+    for i in range(found[4] + 1, len(ids)):
+        kind = _kind(ids, i, kinds)
+        if kind < TEXT and kind != SEPARATOR:
+            ends = kind >= END
+            column = kind - END if ends else abs(kind)
+            if row == rows or column > columns or column < edge or (column == edge and not ends):
+                return -1
+            colour = np.uint8(kind > 0)
+            for c in range(begin + edge, begin + column):
+                cells[c] = colour
+            edge = column
+            if ends:
+                begin += columns
+                for c in range(begin - columns + edge, begin):
+                    cells[c] = 0
+                row += 1
+                edge = 0
+        elif kind in (SPACE, IGNORED):
+            continue
+        elif kind == TAG + 5 and row > 0 and edge == 0:
+            found[5] = i
+            found[11], found[12] = row, columns
+            return i + 1
         else:
             return -1
     return -1
@@ -407,6 +416,39 @@ def _read_rows(ids: Index, kinds: Cells, tables: Index, found: Index, cells: Mas
 
 @kernel
 def _read_box(ids: Index, found: Index, kinds: Cells, tables: Index) -> bool:
+    """Read ``[[x1 y1 x2 y2]]`` or four location tokens between two tags, if it is nothing else.
+
+    Scanlines may name any two corners, and y before x.
+    """
+    read = _read_places(ids, found, kinds) if tables[6] else _read_digits(ids, found, kinds, tables)
+    if not read:
+        return False
+    if tables[5] != 0:
+        found[6], found[7] = found[7], found[6]
+        found[8], found[9] = found[9], found[8]
+    if tables[3] > 0:
+        found[6], found[8] = min(found[6], found[8]), max(found[6], found[8])
+        found[7], found[9] = min(found[7], found[9]), max(found[7], found[9])
+    return True
+
+
+@kernel
+def _read_places(ids: Index, found: Index, kinds: Cells) -> bool:
+    """Read four location tokens between two tags."""
+    places = _NIL
+    for i in range(found[2] + 1, found[3]):
+        kind = _kind(ids, i, kinds)
+        if kind in (SPACE, IGNORED):
+            continue
+        if kind < PLACE or places == 4:
+            return False
+        found[6 + places] = kind - PLACE
+        places += 1
+    return bool(places == 4)
+
+
+@kernel
+def _read_digits(ids: Index, found: Index, kinds: Cells, tables: Index) -> bool:
     """Read ``[[x1 y1 x2 y2]]`` between two tags, where every id of it is a piece."""
     state = _NIL  # brackets read, then 2 + numbers begun, then 6 + brackets read
     fresh = True  # whether a number may begin
@@ -452,7 +494,7 @@ def scan_ids(ids: Index, kinds: Cells, tokens: Index, tags: Index) -> tuple[int,
     text_stop = _UNSET
     for i in range(len(ids) + 1):
         kind = _kind(ids, i, kinds) if i < len(ids) else NOTHING
-        kind = TEXT if kind >= PIECE else kind
+        kind = TEXT if kind >= PIECE else kind  # a location token in rows among them
         if kind in (SPACE, IGNORED):
             continue
         newlines = (kind - IGNORED) // 2 if kind > IGNORED else 0

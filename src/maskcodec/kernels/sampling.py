@@ -1,9 +1,9 @@
 """Pixels and COCO's runs to cells.
 
 A *place* is ten numbers: the box x1, y1, x2, y2 as the text has it; the pixels top, left, height
-and width that it stands for; the rows and columns of its cells. A *frame* is four: the bins of
-each of the image's sides, the most rows and columns, and whether cells are to be square. The ends
-of runs are those of `maskcodec.kernels.rle`.
+and width that it stands for; the rows and columns of its cells. A *frame* is three: the bins of
+each of the image's sides, the most rows, and the columns. The ends of runs are those of
+`maskcodec.kernels.rle`.
 """
 
 from __future__ import annotations
@@ -205,13 +205,7 @@ def place_box(
     place[7] = max((place[2] + 1) * width // bins, place[5] + 1) - place[5]
     place[4] = min(-(-place[1] * height // bins), height - 1)
     place[6] = max((place[3] + 1) * height // bins, place[4] + 1) - place[4]
-    if frame[3] != 0:
-        longer = max(place[6], place[7])
-        most = min(frame[1], longer)
-        place[8] = -(-place[6] * most // longer)
-        place[9] = -(-place[7] * most // longer)
-    else:
-        place[8], place[9] = min(frame[1], place[6]), min(frame[2], place[7])
+    place[8], place[9] = min(frame[1], place[6]), frame[2]
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""B-SD: from cells to text and to ids."""
+"""Instances, as B-SD and scanlines have them: from cells to text and to ids."""
 
 from __future__ import annotations
 
@@ -13,24 +13,18 @@ if TYPE_CHECKING:
 
 MAX_RUN = 63  # the longest run that has a brick
 SEPARATOR = 0
+END = MAX_RUN + 1  # + n, the last edge of a scanline; its other bricks are as those of runs
 
 _NIL, _UNSET = numbers(0, -1)
 _FOREGROUND, _BACKGROUND = numbers(1, -1)
 # In the tables of `write_ids`: where the brick of run 0 would stand, and the edges of the numbers.
-_BRICKS, _NUMBERS = numbers(10 + MAX_RUN, 10 + 3 * MAX_RUN + 2)
+_BRICKS, _NUMBERS = numbers(10 + MAX_RUN, 10 + 3 * MAX_RUN + 3)
 _CACHE_LINE = 64  # bytes
 
 
 @kernel
 def mask_runs(
-    mask: Mask,
-    ys: Index,
-    xs: Index,
-    tight: bool,
-    separated: bool,
-    repeats: bool,
-    edges: Index,
-    runs: Index,
+    mask: Mask, ys: Index, xs: Index, tight: bool, separated: bool, edges: Index, runs: Index
 ) -> tuple[int, int, int, int, int]:
     """Write the runs of ``mask[ys[r], xs[c]] != 0``, row by row: all of them, or a tight box's.
 
@@ -82,17 +76,8 @@ def mask_runs(
         return -1, -1, -1, -1, 0
     count = _NIL
     at = y1 if tight else _NIL  # the rows above have no edges
-    above = _UNSET  # where the edges of the last row that is written begin
-    copies = _NIL
     for r in range(y1, y2 + 1):
         stop = at + 1 + edges[at]
-        if repeats and above >= 0 and _same_edges(edges, above, at):
-            copies += 1
-            at = stop
-            continue
-        count = _add_repeats(runs, count, copies, separated)
-        copies = 0
-        above = at
         if separated and r > y1:
             runs[count] = SEPARATOR
             count += 1
@@ -103,29 +88,7 @@ def mask_runs(
             begin = edges[e + 1]
         count = _add_run(runs, count, x2 + 1 - begin, _BACKGROUND)
         at = stop
-    count = _add_repeats(runs, count, copies, separated)
     return y1, x1, y2, x2, count
-
-
-@kernel
-def _same_edges(edges: Index, first: int, second: int) -> bool:
-    for k in range(edges[first] + 1):
-        if edges[first + k] != edges[second + k]:
-            return False
-    return True
-
-
-@kernel
-def _add_repeats(runs: Index, count: int, copies: int, separated: bool) -> int:
-    while copies > 0:
-        part = min(copies, MAX_RUN)
-        if separated:
-            runs[count] = SEPARATOR
-            count += 1
-        runs[count] = MAX_RUN + part
-        count += 1
-        copies -= part
-    return count
 
 
 @kernel
@@ -139,8 +102,31 @@ def _add_run(runs: Index, count: int, length: int, colour: int) -> int:
 
 
 @kernel
+def scanlines(cells: Mask, runs: Index) -> int:
+    """Write the bricks of all rows of cells, as edges and not as lengths; return how many.
+
+    A brick ``+n`` or ``-n`` is foreground or background up to column n, ``END + n`` foreground up
+    to there and the end of the row.
+    """
+    rows, columns = cells.shape
+    count = _NIL
+    for r in range(rows):
+        row = cells[r]
+        last = columns  # behind the last cell that is set
+        while last > 0 and row[last - 1] == 0:
+            last -= 1
+        for c in range(1, last):
+            if row[c] != row[c - 1]:
+                runs[count] = c if row[c - 1] != 0 else -c
+                count += 1
+        runs[count] = END + last
+        count += 1
+    return count
+
+
+@kernel
 def spell(runs: Index, count: int, table: Mask, bounds: Index, out: Mask) -> int:
-    """Write the bytes of every run, ``table[bounds[run + 63]:...]``; return how many."""
+    """Write the bytes of every brick, ``table[bounds[brick + 63]:...]``; return how many."""
     size = 0
     for k in range(count):
         entry = runs[k] + MAX_RUN
@@ -166,11 +152,11 @@ def write_ids(
     """Write the ids of every mask from ``first`` on; return the mask that did not fit, or all.
 
     ``masks`` is (N, height, width), of which the pixels ``ys`` and ``xs`` are looked at. Where
-    there are ``places``, it is (N, 1, room) instead, the cells of each mask row by row. Mask i has
-    the label ``labels[labels[i]:labels[i + 1]]``. ``tables`` holds the longest that anything but a
-    label may become, six tags, the edges in it of the separator of rows, whether rows are
-    repeated, the brick of every run -63 .. 126, how many numbers a box may have, and the edges
-    of the ids around and of every number at each of its four places, place by place.
+    there are ``places``, it is (N, 1, room) instead, the cells of each mask row by row, which are
+    written as scanlines. Mask i has the label ``labels[labels[i]:labels[i + 1]]``. ``tables`` holds
+    the longest that anything but a label may become, six tags, the edges in it of the separator of
+    rows, whether y comes before x in a box, the bricks -63 .. 127, how many numbers a box may have,
+    and the edges of the ids around and of every number at each of its four places, place by place.
     ``offsets[i + 1]`` becomes the number of ids up to and with mask i; a mask of which no cell
     is left has none. A mask is begun only where the longest would fit.
     """
@@ -209,16 +195,19 @@ def _write_instance(
     The box is that of the place, and where that is empty that of the cells set.
     """
     rows, columns = len(ys), len(xs)
-    framed = len(place) > 0
     edges, runs = scratch[: rows * (columns + 2)], scratch[rows * (columns + 2) :]
-    separator, separator_end, repeats = tables[7], tables[8], tables[9] != 0
+    separator, separator_end = tables[7], tables[8]
     side = tables[_NUMBERS - 1]
-    separated = separator < separator_end
-    y1, x1, y2, x2, count = mask_runs(mask, ys, xs, not framed, separated, repeats, edges, runs)
+    if len(place) > 0:
+        x1, y1, x2, y2 = place[0], place[1], place[2], place[3]
+        count = scanlines(mask, runs)
+    else:
+        separated = separator < separator_end
+        y1, x1, y2, x2, count = mask_runs(mask, ys, xs, True, separated, edges, runs)
     if count == 0:
         return size
-    if framed:
-        x1, y1, x2, y2 = place[0], place[1], place[2], place[3]
+    if tables[9] != 0:
+        x1, y1, x2, y2 = y1, x1, y2, x2
     ids[size] = tables[1]
     size = _put(ids, size + 1, label, _NIL, len(label))
     ids[size] = tables[2]

@@ -1,4 +1,4 @@
-"""The box frame: cells that belong to an instance's own box, however small it is."""
+"""Cells that belong to an instance's own box, however small it is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Frame: TypeAlias = Literal["canvas", "box"]
 BoxSampling: TypeAlias = Literal[Sampling, "best"]
 Box: TypeAlias = tuple[int, int, int, int]
 
-MOST_CELLS = 63  # a side: the longest run that has a brick
+MOST_CELLS = 63  # a side: the last edge that has a brick
 MOST_BINS = 1024
 PRICE = 0.002  # of IoU, which `best` must gain for a token
 _LINES, _SAMPLES = 8, 2  # points that `best` looks at of a cell's height and width,
@@ -30,7 +30,7 @@ _ALL = 128  # of which a side may have so many
 
 
 class Framed(NamedTuple):
-    """A mask in the box frame.
+    """A mask as cells of its box.
 
     Attributes
     ----------
@@ -52,20 +52,17 @@ class BoxFrame(NamedTuple):
 
     Attributes
     ----------
-    grid
-        The most (rows, columns); or the most cells of the longer side, and as many of the other
-        as make them square.
+    rows
+        The most rows; never more than the box has pixels.
+    columns
+        The columns, whatever the box's size.
     bins
         Into how many parts each side of the image is cut for the box.
     """
 
-    grid: int | tuple[int, int]
+    rows: int
+    columns: int
     bins: int
-
-    @property
-    def most(self) -> tuple[int, int]:
-        """The most rows and columns that a box may have."""
-        return (self.grid, self.grid) if isinstance(self.grid, int) else self.grid
 
     @property
     def table(self) -> Index:
@@ -86,7 +83,7 @@ class BoxFrame(NamedTuple):
 
         ``masks`` is an array (N, height, width), or a list of masks.
         """
-        rows, columns = self.most
+        rows, columns, _ = self
         places = np.zeros((len(masks), 10), np.int64)
         cells = np.empty((len(masks), rows * columns), np.uint8)
         how = k.SAMPLINGS.index("keep" if sampling == "best" else sampling)
@@ -109,18 +106,10 @@ class BoxFrame(NamedTuple):
 
     def _sample_pixels(self, masks: Mask, how: int, places: Index, cells: Mask) -> None:
         width = masks.shape[2]
-        rows, columns = self.most
+        rows, columns, _ = self
         lines = np.empty(width, np.uint8), np.empty(width, np.int32)
         room = np.empty(width + 2 + (rows + 2) * columns, np.int64)
         k.sample_boxes(masks, self.table, how, *lines, room, places, cells)
-
-    def likely_rows(self, box: Box, columns: int) -> int:
-        """How many rows a box with so many columns has, as far as that can be told."""
-        most = self.most[0]
-        if not isinstance(self.grid, int) or columns < self.grid:
-            return most
-        x1, y1, x2, y2 = box  # of a square image
-        return min(most, -(-columns * (y2 - y1 + 1) // (x2 - x1 + 1)))
 
 
 def box_pixels(box: Box, bins: tuple[int, int], shape: tuple[int, int]) -> Box:
@@ -140,7 +129,7 @@ def box_pixels(box: Box, bins: tuple[int, int], shape: tuple[int, int]) -> Box:
 
 @lru_cache(maxsize=64)
 def _table(frame: BoxFrame) -> Index:
-    return np.array([frame.bins, *frame.most, isinstance(frame.grid, int)], np.int64)
+    return np.array([frame.bins, frame.rows, frame.columns], np.int64)
 
 
 def _points(pixels: int, usual: int) -> int:

@@ -32,33 +32,27 @@ MOST_SPELLED = 100  # characters of a tag or a brick: pairs of them are compared
 _LARGEST_FILE = 1 << 16  # bytes of a configuration, which has some 500
 _NAMED = 5  # unknown settings
 _TAGGED = "reference", "box", "segmentation"  # an image-wise codec has the last one only
-_REGISTRY: dict[str, tuple[type[Codec], dict[str, Any]]] = {}
+_REGISTRY: dict[str, type[Codec]] = {}
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Codec(ABC):
-    """The base of all codecs: a grid, a sampler, and a configuration that rebuilds the codec.
+    """The base of all codecs: a frozen dataclass, whose configuration rebuilds the codec.
 
     Two codecs with equal configuration decode what the other encoded, in every later release:
     `codec_id` ends in the format's version, and a change of the text is a new version.
 
-    Parameters
+    Attributes
     ----------
-    grid
-        Cells per image: (rows, columns) or one number for both, 1 .. 1024.
     sampling
-        How pixels become cells: ``"nearest"``, ``"area"`` or ``"keep"``.
+        How pixels become cells, such as ``"nearest"``.
     """
+
+    __slots__ = ()
 
     # Whether a text is instances, each with a label and a box, or else a grid of labels.
     has_instances: ClassVar[bool] = False
 
-    grid: int | tuple[int, int] = 64
-    sampling: Sampling = "nearest"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "grid", grid_pair(self.grid))
-        check_choice(self.sampling, Sampling, "sampling")
+    sampling: str
 
     @property
     @abstractmethod
@@ -66,9 +60,9 @@ class Codec(ABC):
         """The format and its version, such as ``"b-sd/1"``."""
 
     @property
+    @abstractmethod
     def canvas(self) -> tuple[int, int]:
-        """(rows, columns) of the grid."""
-        return cast("tuple[int, int]", self.grid)  # __post_init__ made it one
+        """(rows, columns) of the grid, or the parts of the image's height and width for boxes."""
 
     def cells_name(self) -> str:
         """What a mask may have no cell left of, for messages."""
@@ -140,7 +134,7 @@ class Codec(ABC):
         True
         """
         config: dict[str, Any] = {"id": self.codec_id}
-        for field in dataclasses.fields(self):
+        for field in dataclasses.fields(cast("Any", self)):
             value = getattr(self, field.name)
             config[field.name] = list(value) if isinstance(value, tuple) else value
         return config
@@ -164,17 +158,39 @@ class Codec(ABC):
         return path
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GridCodec(Codec):
+    """The base of codecs whose cells are a grid of the whole image.
+
+    Parameters
+    ----------
+    grid
+        Cells per image: (rows, columns) or one number for both, 1 .. 1024.
+    sampling
+        How pixels become cells: ``"nearest"``, ``"area"`` or ``"keep"``.
+    """
+
+    grid: int | tuple[int, int] = 64
+    sampling: Sampling = "nearest"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grid", grid_pair(self.grid))
+        check_choice(self.sampling, Sampling, "sampling")
+
+    @property
+    def canvas(self) -> tuple[int, int]:
+        """(rows, columns) of the grid."""
+        return cast("tuple[int, int]", self.grid)  # __post_init__ made it one
+
+
 C = TypeVar("C", bound=Codec)
 
 
-def register(codec_id: str, **settings: Any) -> Callable[[type[C]], type[C]]:
-    """Make a class known by an id, so that `get_codec` and `from_config` find it.
-
-    `settings` are those that the id stands for, where a class has several.
-    """
+def register(codec_id: str) -> Callable[[type[C]], type[C]]:
+    """Make a class known by an id, so that `get_codec` and `from_config` find it."""
 
     def enter(codec: type[C]) -> type[C]:
-        _REGISTRY[codec_id] = codec, settings
+        _REGISTRY[codec_id] = codec
         return codec
 
     return enter
@@ -187,7 +203,7 @@ def codec_ids() -> list[str]:
     --------
     >>> import maskcodec as mc
     >>> mc.codec_ids()
-    ['b-sd-box/1', 'b-sd/1', 'i-rle/1', 'i-sd/1', 'r-rle/1']
+    ['b-sd/1', 'i-rle/1', 'i-sd/1', 'r-rle/1', 'scanlines/1']
     """
     return sorted(_REGISTRY)
 
@@ -207,26 +223,19 @@ def get_codec(codec_id: str, /, **settings: Any) -> Codec:
     (32, 32)
     """
     try:
-        codec, fixed = _REGISTRY[codec_id]
+        codec = _REGISTRY[codec_id]
     except (KeyError, TypeError):
         raise ConfigError(
             f"no codec has the id {brief(codec_id)}; known ids: {', '.join(codec_ids())}"
         ) from None
-    for name, value in fixed.items():
-        if settings.get(name, value) != value:
-            other = [k for k, (_, has) in _REGISTRY.items() if has.get(name) == settings[name]]
-            hint = f"; use {other[0]}" if other else ""
-            raise ConfigError(
-                f"{codec_id} has {name}={value!r}, got {brief(settings[name])}{hint}", name
-            )
-    known = [field.name for field in dataclasses.fields(codec)]
+    known = [field.name for field in dataclasses.fields(cast("Any", codec))]
     unknown = sorted(set(settings) - set(known), key=str)
     if unknown:
         raise ConfigError(
             f"{codec_id} has no setting {', '.join(map(brief, unknown[:_NAMED]))}; it has "
             f"{', '.join(known)}"
         )
-    return codec(**{**settings, **fixed})
+    return codec(**settings)
 
 
 def from_config(config: Mapping[str, Any]) -> Codec:
@@ -357,8 +366,17 @@ def overlap(first: str, second: str) -> bool:
     return any(first.endswith(second[:n]) for n in range(1, min(len(first), len(second))))
 
 
-def grid_pair(value: Any, most: int = MAX_GRID) -> tuple[int, int]:
-    """(rows, columns) of a grid, from two numbers or one for both, each 1 .. `most`."""
+def whole_number(value: Any, name: str, most: int) -> int:
+    """A setting that is a whole number, 1 .. `most`."""
+    whole = hasattr(value, "__index__") and not isinstance(value, (bool, np.bool_))
+    number = operator.index(value) if whole else 0
+    if not 1 <= number <= most:
+        raise ConfigError(f"{name} must be a whole number, 1 .. {most}, got {brief(value)}", name)
+    return number
+
+
+def grid_pair(value: Any) -> tuple[int, int]:
+    """(rows, columns) of a grid, from two numbers or one for both, each 1 .. 1024."""
     pair = value if isinstance(value, (list, tuple)) else (value, value)
     try:
         rows, columns = (operator.index(number) for number in pair)
@@ -366,6 +384,6 @@ def grid_pair(value: Any, most: int = MAX_GRID) -> tuple[int, int]:
         raise ConfigError(f"grid must be one or two integers, got {brief(value)}", "grid") from None
     if any(isinstance(number, (bool, np.bool_)) for number in pair):
         raise ConfigError(f"grid must be one or two integers, got {brief(value)}", "grid")
-    if not (1 <= rows <= most and 1 <= columns <= most):
-        raise ConfigError(f"grid must be 1 .. {most} cells a side, got {brief(value)}", "grid")
+    if not (1 <= rows <= MAX_GRID and 1 <= columns <= MAX_GRID):
+        raise ConfigError(f"grid must be 1 .. {MAX_GRID} cells a side, got {brief(value)}", "grid")
     return rows, columns

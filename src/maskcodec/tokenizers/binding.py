@@ -14,7 +14,7 @@ from maskcodec.tokenizers.vocab import inside, read_vocab
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from maskcodec.formats.bsd.stream import MaskStream
+    from maskcodec.formats.instances.stream import MaskStream
     from maskcodec.masks.arrays import Index
     from maskcodec.text.codec import Codec
     from maskcodec.tokenizers.any import AnyTokenizer

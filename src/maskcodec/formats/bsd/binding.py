@@ -1,150 +1,48 @@
-"""B-SD with a tokenizer: ids without text, streams, guides and grammars where it has bricks."""
+"""B-SD with a tokenizer: its rows as ids, as a stream, under a guide, and as a grammar."""
 
 from __future__ import annotations
 
-import dataclasses
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from maskcodec.formats.bsd.grammar import box_grammar
-from maskcodec.formats.bsd.guide import BrickGuide
-from maskcodec.formats.bsd.read_ids import BrickReader
-from maskcodec.formats.bsd.spelling import REF, REF_END, SEG_END, instance_label
-from maskcodec.formats.bsd.stream import MaskStream
-from maskcodec.formats.bsd.vocab import check_rows_end, read_brick_vocab
-from maskcodec.formats.bsd.write_ids import BrickWriter
-from maskcodec.masks.inputs import as_mask
-from maskcodec.text.codec import lost_message
-from maskcodec.text.regions import RecoveredRegions
-from maskcodec.tokenizers.binding import Binding
-from maskcodec.tokenizers.guide import guide_words
-from maskcodec.tokenizers.ids import as_ids
-from maskcodec.tokenizers.vocab import label_ids
+from maskcodec.formats.bsd.guide_rows import SumGuide
+from maskcodec.formats.bsd.stream import RowStream
+from maskcodec.formats.instances.binding import BrickBinding, InstanceBinding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from maskcodec.formats.bsd.codec import BSD
-    from maskcodec.masks.arrays import Index
-    from maskcodec.text.regions import Region
     from maskcodec.tokenizers.any import AnyTokenizer
-    from maskcodec.tokenizers.guide import Guide, GuideOptions
+    from maskcodec.tokenizers.guide import GuideOptions
 
 
-class PlainBinding(Binding):
-    """The ids of B-SD's text, which is all that there is of it without bricks."""
+class PlainBinding(InstanceBinding):
+    """The ids of B-SD's text without bricks of its own."""
+
+    def __init__(
+        self, codec: BSD, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()
+    ) -> None:
+        super().__init__(codec, tokenizer, ignore)
+        self.reading = codec if self._keeps_newlines() else replace(codec, row_separator="")
+
+
+class BSDBinding(BrickBinding):
+    """The ids of B-SD with bricks."""
 
     codec: BSD
 
-    def __init__(
-        self, codec: BSD, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()
-    ) -> None:
-        super().__init__(codec, tokenizer, ignore)
-        self._reading = codec
-        if codec.row_separator and not self._keeps_newlines():
-            check_rows_end(codec, False)
-            self._reading = dataclasses.replace(codec, row_separator="")
-
-    def decode(self, ids: Any) -> list[Region]:
-        """What ids describe, strictly."""
-        return self._reading.decode(self.text(ids))
-
-    def recover(self, ids: Any) -> RecoveredRegions:
-        """Whatever can be drawn of any ids at all."""
-        return self._reading.recover(self.text(ids))
-
-    def spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
-        """Where in ids each region of `recover` stands.
-
-        A reader lets an instance end at ``</seg>`` and, at the latest, where the next label begins,
-        so the parts between can be read by themselves, with the tag behind them: an instance that
-        it ends may still be drawn, where one at the end of the text would not be whole.
-        """
-        tags = [self.vocab.words[tag] for tag in self.codec.tags()]
-        ends = {0, len(ids)}
-        for at, number in enumerate(ids):
-            if number == tags[REF]:
-                ends.add(at)
-            elif number == tags[SEG_END]:
-                ends.add(at + 1)
-        spans = []
-        for start, stop in pairwise(sorted(ends)):
-            first = next((at for at in range(start, stop) if ids[at] in tags), start)
-            spans += [(first, stop)] * len(self.recover(ids[start : stop + 1]).regions)
-        return spans
-
-    def _write(self, mask: Any, label: Any, where: str) -> tuple[str, str]:
-        gone: list[int] = []
-        text = self.codec.encode_many([mask], [label], lost="drop", dropped=gone)
-        return text, lost_message(self.codec, where, label, mask) if gone else ""
-
-
-class BrickBinding(PlainBinding):
-    """The ids of B-SD with bricks, written and read without its text."""
-
-    def __init__(
-        self, codec: BSD, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()
-    ) -> None:
-        super().__init__(codec, tokenizer, ignore)
-        self.vocab = self._bricks = read_brick_vocab(tokenizer, self.vocabulary, codec, self.vocab)
-        self._reader = BrickReader(codec, tokenizer, self._bricks)
-        self._writer: BrickWriter | None = None
-        if self._bricks.tables is not None:
-            self._writer = BrickWriter(codec, tokenizer, self._bricks)
-
-    def encode(self, image: Any, labels: Any, **options: Any) -> Index:
-        """The ids of a mask; options are those of the codec's `encode`."""
-        if self._writer is None:
-            return super().encode(image, labels, **options)
-        pixels = as_mask(image, options.pop("shape", None))
-        ids = self._writer.one(pixels, labels)
-        if len(ids) == 0:  # lost, or empty to begin with: the codec knows what to say
-            self.codec.encode(pixels, labels, **options)
-        return ids
-
-    def encode_each(self, masks: Any, labels: Sequence[Any]) -> tuple[Index, Index, dict[int, str]]:
-        """The ids of masks, written in one compiled call, and what to say of those lost."""
-        if self._writer is None:
-            return super().encode_each(masks, labels)
-        ids, offsets = self._writer.many(masks, labels)
-        gone = {}
-        for index in np.flatnonzero(np.diff(offsets) == 0).tolist():
-            if masks[index].any():
-                where = f"mask {index}" if len(labels) > 1 else "mask"
-                gone[index] = lost_message(self.codec, where, labels[index], masks[index])
-        return ids, offsets, gone
-
-    def decode(self, ids: Any) -> list[Region]:
-        """What ids describe, strictly."""
-        numbers = as_ids(ids)
-        regions = self._reader.read(numbers)
-        return self._reader.reading(numbers, strict=True)[0] if regions is None else regions
-
-    def recover(self, ids: Any) -> RecoveredRegions:
-        """Whatever can be drawn of any ids at all."""
-        numbers = as_ids(ids)
-        regions = self._reader.read(numbers)
-        if regions is None:
-            return RecoveredRegions(*self._reader.reading(numbers, strict=False))
-        return RecoveredRegions(regions, [])
-
-    def stream(self) -> MaskStream:
+    def stream(self) -> RowStream:
         """A decoder for ids that come one by one."""
-        return MaskStream(self._reader, self._bricks, self.codec.canvas)
-
-    def guide(self, options: GuideOptions) -> Guide:
-        """An automaton that says which ids may come next."""
-        words = guide_words(options, self.tokenizer, self.vocab)
-        labels = None if options.labels is None else [*map(self._label_ids, options.labels)]
-        return BrickGuide(self.codec, self._bricks, words, options, labels=labels)
+        return RowStream(self._reader, self.bricks)
 
     def grammar(self, box: Sequence[int]) -> str:
         """What comes behind a box that is known."""
-        return box_grammar(self.codec, self._bricks, box)
+        return box_grammar(self.codec, self.bricks, box)
 
-    def _label_ids(self, label: str) -> list[int]:
-        words = self.codec.words()
-        name, tags = instance_label(label, words), words.tags
-        return label_ids(self.tokenizer, self.vocab, name, tags[REF], tags[REF_END])
+    def _read_as(self) -> BSD:
+        return self.codec if self.bricks.separated else replace(self.codec, row_separator="")
+
+    def _rows(self, options: GuideOptions) -> SumGuide:
+        return SumGuide(self.codec, self.bricks, alternate=options.colours == "alternate")

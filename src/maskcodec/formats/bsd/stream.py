@@ -1,177 +1,38 @@
-"""Decoding ids as they come: what there is to show while a model is still writing."""
+"""B-SD's rows as ids come: runs, and what ends a row."""
 
 from __future__ import annotations
 
-import operator
-from array import array
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maskcodec.formats.bsd.spelling import BOX, BOX_END, REF, SEG, SEG_END
+from maskcodec.formats.instances.stream import MaskStream
 from maskcodec.kernels import reading as k
-from maskcodec.masks.grid import paint_cells
 from maskcodec.text.regions import drawn_region
 
 if TYPE_CHECKING:
-    from maskcodec.errors import Problem
-    from maskcodec.formats.bsd.read_ids import BrickReader
-    from maskcodec.formats.bsd.read_text import Box
-    from maskcodec.formats.bsd.vocab import BrickVocab
-    from maskcodec.masks.arrays import Cells, Index, Mask
+    from maskcodec.formats.instances.boxes import Box
+    from maskcodec.masks.arrays import Mask
     from maskcodec.text.regions import Region
 
-# As plain numbers, which Python compares faster than NumPy's.
-_TEXT, _TAG, _PASSED_OVER = int(k.TEXT), int(k.TAG), (int(k.SPACE), int(k.IGNORED))
-_IGNORED, _PIECE = int(k.IGNORED), int(k.PIECE)
-_NONE = -1  # the last tag, where an instance has none yet
 
+class RowStream(MaskStream):
+    """The regions of B-SD's ids that come one by one."""
 
-class MaskStream:
-    """The regions of ids that come one by one; `TokenCodec.stream` makes it.
-
-    After any ids, `regions` is what ``recover`` returns for them. A push takes time for its own
-    run only, whatever came before; an instance whose tags or box are wrong is read once more when
-    it ends.
-
-    Attributes
-    ----------
-    row_ended
-        Whether the last push completed a row or an instance: a good time to show `canvas`.
-    """
-
-    _may_draw: bool  # whether the next id may begin rows without their tag
-    _draws: bool  # whether rows have begun
-
-    def __init__(self, reader: BrickReader, vocab: BrickVocab, canvas: tuple[int, int]) -> None:
-        self._reader = reader
-        special = np.flatnonzero(vocab.kinds != k.TEXT)
-        self._kinds = dict(zip(special.tolist(), vocab.kinds[special].tolist(), strict=True))
-        self._canvas = canvas
-        self._ids = array("q")
-        self._frame = reader.frame
-        self._finished: list[Region] = []
-        # Painted when somebody asks: the first finished regions, and these with what is over them.
-        self._below: Cells | None = None
-        self._shown: Cells
-        self._painted = 0
-        self._over: list[Region] = []
-        self._begin()
-        self.row_ended = False
-
-    def push(self, id_: int) -> MaskStream:
-        """Take the next id; returns the stream itself, as in ``stream.push(id_).regions``.
-
-        Raises
-        ------
-        TypeError
-            It is no integer.
-        OverflowError
-            It does not fit int64.
-        """
-        id_ = operator.index(id_)  # an element of a tensor is no key
-        self._ids.append(id_)
-        self.row_ended = False
-        kind = self._kinds.get(id_, _TEXT)
-        if kind in _PASSED_OVER or id_ == k.IGNORE_INDEX:
-            return self
-        if _TAG <= kind < _TAG + 6:
-            self._tag(kind - _TAG)
-            return self
-        if self._may_draw:  # without <seg>, rows may begin right behind the box, and only there
-            self._may_draw = False
-            self._draws = 0 != kind < _TEXT
-        if self._draws and kind < _TEXT:
-            self._run(kind)
-        elif self._draws and _IGNORED < kind < _PIECE:
-            for _ in range((kind - _IGNORED) // 2):
-                self._run(k.SEPARATOR)
-        return self
-
-    def __repr__(self) -> str:
-        return f"<MaskStream: {len(self._ids)} ids, {len(self._finished)} whole regions>"
-
-    @property
-    def regions(self) -> list[Region]:
-        """The regions so far, the last of which may still grow: that of the next call is new."""
-        return [*self._finished, *self._present()]
-
-    @property
-    def problems(self) -> list[Problem]:
-        """What is wrong so far, with all ids looked at once more; a cut-off answer is, too."""
-        return self._reader.reading(self._since(0), strict=False)[1]
-
-    @property
-    def canvas(self) -> Cells:
-        """int32 (rows, columns), read-only: 1 + the index of the region that lies on top, or 0.
-
-        The next call changes it; copy it to keep it. In the box frame it has the bins of the
-        image's sides.
-        """
-        if self._below is None:
-            self._below, self._shown = np.zeros((2, *self._canvas), np.int32)
-        for region in self._over:  # only this is drawn anew
-            self._shown[_place(region)] = self._below[_place(region)]
-        for region in self._finished[self._painted :]:
-            self._painted += 1
-            _paint(self._below, region, self._painted)
-            self._shown[_place(region)] = self._below[_place(region)]
-        self._over = self._present()
-        for region in self._over:
-            _paint(self._shown, region, self._painted + 1)
-        view = self._shown.view()
-        view.flags.writeable = False
-        return view
-
-    def _begin(self) -> None:
-        """Wait for an instance."""
-        self._last = _NONE  # its last tag: they come in order, some may be missing
-        self._from = 0  # where it starts in the ids, and what stands behind its last tag
-        self._behind = 0
-        self._label = ""
-        self._box: Box | None = None
-        self._may_draw = self._draws = False
-
-    def _tag(self, tag: int) -> None:
-        here = len(self._ids) - 1
-        if tag <= self._last:  # it comes too early for this instance, and begins the next one
-            self._end(closed=False)
-        if self._last == _NONE:
-            self._from = here
-        if tag == SEG_END:
-            self._end(closed=True)
-            return
-        if self._last == REF:
-            self._label = self._reader.text(self._since(self._behind, here)).strip()
-        elif self._last == BOX:
-            self._box = self._reader.repaired_box(self._since(self._behind, here))
-        self._last, self._behind = tag, here + 1
-        if self._box is not None:
-            self._open(self._box)
-            self._may_draw, self._draws = tag == BOX_END, tag == SEG
+    _cells: Mask
 
     def _open(self, box: Box) -> None:
-        shape = box[3] - box[1] + 1, box[2] - box[0] + 1
-        self._cells: Mask = np.zeros(shape if self._frame is None else self._frame.most, np.uint8)
-        self._width = shape[1] if self._frame is None else 0  # of the rows, once it is known
+        self._cells = np.zeros((box[3] - box[1] + 1, box[2] - box[0] + 1), np.uint8)
         self._row, self._x = 0, 0
-        self._repeated = False  # whether the present row is one that repeats
 
     def _run(self, run: int) -> None:
-        """Draw one brick, repeat a row, or end one, as `reading.draw` does."""
-        separated = self._reader.separated
+        separated = self._codec.row_separator != ""
+        rows, width = self._cells.shape
         if run == k.SEPARATOR:
-            self._width = self._width or self._x
             self._row += separated or self._x > 0
             self._x = 0
-            self._repeated = False
             self.row_ended = True
-        elif self._row >= len(self._cells) or self._repeated:
-            return
-        elif run > k.REPEAT:
-            self._repeat(run - int(k.REPEAT))
-        else:
-            width = self._width or self._cells.shape[1]
+        elif self._row < rows:
             stop = min(self._x + abs(run), width)
             if run > 0:
                 self._cells[self._row, self._x : stop] = 1
@@ -181,52 +42,6 @@ class MaskStream:
                 self._x = 0
                 self.row_ended = True
 
-    def _repeat(self, copies: int) -> None:
-        if self._x > 0 or self._row == 0:
-            return
-        first, stop = self._row, min(self._row + copies, len(self._cells))
-        self._cells[first:stop] = self._cells[first - 1]
-        self._row = stop
-        self.row_ended = True
-        if self._reader.separated and first + copies == stop:  # the separator ends the last one
-            self._row -= 1
-            self._x = self._width  # 0 while it is not known
-            self._repeated = True
-
-    def _present(self, *, whole: bool = False) -> list[Region]:
-        """What the present instance shows so far, or in the end."""
-        if self._box is None:
-            return []
-        begun = self._x > 0 or self._repeated
-        rows, width = self._row + begun, self._width or max(self._x, 1)
-        if self._frame is not None and whole:
-            rows = self._row + 1  # the present one, whatever it has
-        elif self._frame is not None:
-            rows = max(rows, self._frame.likely_rows(self._box, width))
-        cells = self._cells[:rows, :width].copy()
-        return [drawn_region(self._label, self._box, self._canvas, self._reader.kind, cells)]
-
-    def _end(self, *, closed: bool) -> None:
-        """End the present instance; the last id is the tag that ends it, its own if `closed`."""
-        if self._draws and (closed or self._frame is None):
-            self._finished += self._present(whole=True)
-        elif self._box is not None or self._last == BOX:
-            self._finished += self._reader.reading(self._since(self._from), strict=False)[0]
-        self._begin()
-        self.row_ended = True
-
-    def _since(self, start: int, stop: int | None = None) -> Index:
-        return np.array(self._ids[start:stop], np.int64)
-
-
-def _place(region: Region) -> tuple[slice, slice]:
-    """Where a region's box lies on the canvas."""
-    x1, y1, x2, y2 = region.box
-    return slice(y1, y2 + 1), slice(x1, x2 + 1)
-
-
-def _paint(canvas: Cells, region: Region, number: int) -> None:
-    part, cells = canvas[_place(region)], region.cells
-    if region.frame == "box":
-        cells = paint_cells(cells.copy(), (0, 0), cells.shape, part.shape)
-    part[cells == 1] = number
+    def _drawn(self, box: Box, *, closed: bool) -> list[Region]:  # noqa: ARG002
+        cells = self._cells[: self._row + (self._x > 0)].copy()
+        return [drawn_region(self._label, box, self._canvas, "canvas", cells)]

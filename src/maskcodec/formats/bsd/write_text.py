@@ -10,7 +10,8 @@ from maskcodec.kernels import writing
 from maskcodec.masks.grid import every_cell
 
 if TYPE_CHECKING:
-    from maskcodec.formats.bsd.spelling import Box, Spelling
+    from maskcodec.formats.instances.boxes import Box
+    from maskcodec.formats.instances.spelling import Spelling
     from maskcodec.masks.arrays import Index, Mask
 
 
@@ -34,8 +35,5 @@ def _rows(
     """The tight box of cells that are set, or all of them, and its rows."""
     runs = np.empty(len(ys) * (len(xs) + 1), np.int64)
     edges = np.empty(len(ys) * (len(xs) + 2), np.int64)
-    settings = tight, separated, words.repeats
-    y1, x1, y2, x2, count = writing.mask_runs(pixels, ys, xs, *settings, edges, runs)
-    data = np.empty(count * words.longest, np.uint8)
-    size = writing.spell(runs, count, words.table, words.table_bounds, data)
-    return (x1, y1, x2, y2), data[:size].tobytes().decode()
+    y1, x1, y2, x2, count = writing.mask_runs(pixels, ys, xs, tight, separated, edges, runs)
+    return (x1, y1, x2, y2), words.spelled(runs, count)

@@ -25,7 +25,7 @@ from maskcodec.masks.grid import check_choice, index_of, sample_labels, sample_m
 from maskcodec.masks.inputs import as_label_map, as_mask
 from maskcodec.text.codec import (
     MAX_GRID,
-    Codec,
+    GridCodec,
     Lost,
     check_apart,
     lost_error,
@@ -51,7 +51,7 @@ _DIGITS = len(str(MAX_GRID**2))  # of the longest run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelCodec(Codec):
+class LabelCodec(GridCodec):
     """What the image-wise formats have in common; use `ISD`, `IRLE` or `RRLE`."""
 
     counted: ClassVar[bool] = True
@@ -62,7 +62,7 @@ class LabelCodec(Codec):
     seg: tuple[str, str] = ("<seg>", "</seg>")
 
     def __post_init__(self) -> None:
-        Codec.__post_init__(self)
+        GridCodec.__post_init__(self)
         object.__setattr__(self, "seg", strings(self.seg, "seg"))
         check_apart(self.seg)
         if any(character in "|*" for tag in self.seg for character in tag):

@@ -1,16 +1,17 @@
-"""How B-SD is spelled: tags, bricks and repeats, as text, as tables for the kernels."""
+"""How instances are spelled: tags and bricks, as text and as tables for the kernels."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from maskcodec.errors import ConfigError, LabelError
-from maskcodec.kernels.writing import MAX_RUN
+from maskcodec.kernels import writing
+from maskcodec.kernels.writing import END, MAX_RUN
 from maskcodec.masks.arrays import packed
 from maskcodec.text.codec import check_apart, overlap
 from maskcodec.text.problems import check_label, shown
@@ -18,34 +19,45 @@ from maskcodec.text.problems import check_label, shown
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from maskcodec.formats.instances.boxes import Box, Boxes
     from maskcodec.masks.arrays import Index, Mask
 
-Box: TypeAlias = tuple[int, int, int, int]
-
-REPEATS = range(MAX_RUN + 1, 2 * MAX_RUN + 1)  # the runs that stand for 1 .. 63 copies of a row
 _CACHED_LABEL = 100  # longer ones are no class names: a cache of them would be a leak
 REF, REF_END, BOX, BOX_END, SEG, SEG_END = range(6)
 
 
 @dataclass(frozen=True, eq=False)
 class Spelling:
-    """The strings of one B-SD codec, checked so that no text can be read in two ways.
+    """The strings of one codec, checked so that no text can be read in two ways.
+
+    A brick is a number: ``+n`` for foreground, ``-n`` for background, ``END + n`` for the end of a
+    scanline.
 
     Attributes
     ----------
     tags
         ``<ref> </ref> <box> </box> <seg> </seg>`` or what stands for them.
     bricks
-        The spelling of a foreground and of a background brick, ``{}`` for the number; where rows
-        may be repeated, also that of a repeat.
+        The spelling of a foreground brick, of a background brick and, in scanlines, of an end,
+        ``{}`` for the number.
+    most
+        The largest number of a brick.
+    boxes
+        How boxes are written.
+    forbidden
+        What no label may hold.
     pieces, bounds, starts
         What `reading.scan` looks for.
     table, table_bounds
-        What `writing.spell` writes: the bytes of the runs -63 .. 63, and of repeats.
+        What `writing.spell` writes: the bytes of the bricks from -63 on.
+    longest
+        The bytes of the longest brick.
     """
 
     tags: tuple[str, ...]
     bricks: tuple[str, ...]
+    most: int
+    boxes: Boxes
     forbidden: re.Pattern[str]
     pieces: Mask
     bounds: Index
@@ -54,25 +66,31 @@ class Spelling:
     table_bounds: Index
     longest: int
 
-    @property
-    def repeats(self) -> bool:
-        """Whether rows may be repeated."""
-        return len(self.bricks) > 2
-
     def runs(self) -> list[int]:
-        """All runs that have a brick: foreground, background, and repeats of a row."""
-        bricks = [*range(1, MAX_RUN + 1), *range(-1, -MAX_RUN - 1, -1)]
-        return [*bricks, *REPEATS] if self.repeats else bricks
+        """All bricks: foreground, background, ends."""
+        runs = [*range(1, self.most + 1), *range(-1, -self.most - 1, -1)]
+        return [*runs, *range(END, END + self.most + 1)] if len(self.bricks) > 2 else runs
 
     def brick(self, run: int) -> str:
-        """The brick for a run: positive for foreground, negative for background, or a repeat."""
+        """How a brick is spelled."""
         return _named(self.bricks, run)
+
+    def spelled(self, runs: Index, count: int) -> str:
+        """Some bricks as text; 0 is a newline."""
+        data = np.empty(count * self.longest, np.uint8)
+        size = writing.spell(runs, count, self.table, self.table_bounds, data)
+        return data[:size].tobytes().decode()
+
+    def locations(self) -> list[str]:
+        """The location tokens, by their numbers; none where boxes are digits."""
+        location = self.boxes.location
+        return [location.word(n) for n in range(self.boxes.columns)] if location else []
 
     def instance(self, label: str, box: Box, rows: str) -> str:
         """An instance: its label, its box (x1, y1, x2, y2), and its rows as text."""
         ref, ref_end, box_tag, box_end, seg, seg_end = self.tags
-        corners = f"[[{' '.join(map(str, box))}]]"
-        return f"{ref}{label}{ref_end}{box_tag}{corners}{box_end}{seg}{rows}{seg_end}"
+        place = self.boxes.text(box)
+        return f"{ref}{label}{ref_end}{box_tag}{place}{box_end}{seg}{rows}{seg_end}"
 
     def is_beginning(self, tail: str) -> bool:
         """Whether a brick or the closing ``</seg>`` could begin with this."""
@@ -82,8 +100,10 @@ class Spelling:
 
 
 @lru_cache(maxsize=64)
-def checked_spelling(tags: tuple[str, ...], bricks: tuple[str, ...]) -> Spelling:
-    """The checked spelling with these tags and bricks.
+def checked_spelling(
+    tags: tuple[str, ...], bricks: tuple[str, ...], most: int, boxes: Boxes
+) -> Spelling:
+    """The checked spelling with these tags, bricks up to a number, and boxes.
 
     Raises
     ------
@@ -92,20 +112,25 @@ def checked_spelling(tags: tuple[str, ...], bricks: tuple[str, ...]) -> Spelling
         two of them overlap, so that one text could be cut in two ways.
     """
     parts = [_brick_parts(brick) for brick in bricks]
-    _check_bricks(tags, parts)
+    place = () if boxes.location is None else (boxes.location.parts[::2],)
+    _check_bricks(tags, [*parts, *place])
     pieces, bounds = packed([*tags, *(piece for part in parts for piece in part)])
     starts = np.zeros(256, np.bool_)
     beginnings = [*range(len(tags)), *range(len(tags), len(bounds) - 1, 2)]  # no suffix is one
     starts[pieces[bounds[beginnings]]] = True
-    runs = [*range(-MAX_RUN, MAX_RUN + 1), *(REPEATS if len(bricks) > 2 else ())]
-    names = [_named(bricks, run) if run else "\n" for run in runs]
-    table, table_bounds = packed(names)
-    number = "(?:6[0-3]|[1-5][0-9]|[1-9])"  # the longest first: the error names it whole
+    ends = range(END, END + MAX_RUN + 1) if bricks[2:] else ()
+    runs = [*range(-MAX_RUN, MAX_RUN + 1), *ends]
+    table, table_bounds = packed([_named(bricks, run) if run else "\n" for run in runs])
     patterns = [re.escape(tag) for tag in tags]
-    patterns += [re.escape(prefix) + number + re.escape(suffix) for prefix, suffix in parts]
+    for (prefix, suffix), first in zip(parts, "110", strict=False):
+        number = f"(?:6[0-3]|[1-5][0-9]|[{first}-9])"  # the longest first: errors name it whole
+        patterns.append(re.escape(prefix) + number + re.escape(suffix))
+    patterns += [] if boxes.location is None else [boxes.location.pattern]
     return Spelling(
         tags=tags,
         bricks=bricks,
+        most=most,
+        boxes=boxes,
         forbidden=re.compile("|".join(patterns)),
         pieces=pieces,
         bounds=bounds,
@@ -117,8 +142,8 @@ def checked_spelling(tags: tuple[str, ...], bricks: tuple[str, ...]) -> Spelling
 
 
 def _named(bricks: tuple[str, ...], run: int) -> str:
-    if run > MAX_RUN:
-        return bricks[2].replace("{}", str(run - MAX_RUN))
+    if run >= END:
+        return bricks[2].replace("{}", str(run - END))
     return bricks[run < 0].replace("{}", str(abs(run)))
 
 

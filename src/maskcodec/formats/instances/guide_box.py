@@ -1,4 +1,4 @@
-"""The digits of a box, however a tokenizer splits them: an automaton over their bytes."""
+"""What may come next in a box: digits, however a tokenizer splits them, or location tokens."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from maskcodec.errors import VocabError
 from maskcodec.tokenizers.spelling import frozen
 
 if TYPE_CHECKING:
+    from maskcodec.formats.instances.boxes import Box, Boxes
     from maskcodec.masks.arrays import Index
 
 _PIECE = re.compile(rb" ?(?:[0-9\[\]]+ ?)*")
@@ -31,14 +32,19 @@ class BoxState(NamedTuple):
         The digits of the present number as a number, -1 where it is not begun.
     spaced
         Whether the last byte was a space.
-    done
+    before
         The numbers before it.
     """
 
     place: int = -2
     number: int = -1
     spaced: bool = False
-    done: tuple[int, ...] = ()
+    before: tuple[int, ...] = ()
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing but ``</box>`` may come."""
+        return self.place == _DONE
 
 
 _NOTHING = BoxState()
@@ -53,8 +59,8 @@ class BoxGuide:
         The tokens of the vocabulary and their bytes.
     continuing
         Those that only continue a word, and are not decoded as such behind a tag.
-    canvas
-        (rows, columns), of cells or of bins: 0 <= x1 <= x2 < columns and 0 <= y1 <= y2 < rows.
+    boxes
+        What the box lies on, and whether its corners are in order.
 
     Raises
     ------
@@ -62,11 +68,10 @@ class BoxGuide:
         A digit or a bracket has no token of its own, so that a box might not be finished.
     """
 
-    def __init__(
-        self, pieces: dict[int, bytes], continuing: frozenset[int], canvas: tuple[int, int]
-    ) -> None:
-        rows, columns = canvas
-        self._limits = columns, rows, columns, rows
+    def __init__(self, pieces: dict[int, bytes], continuing: frozenset[int], boxes: Boxes) -> None:
+        self._boxes = boxes
+        sides = boxes.columns, boxes.rows
+        self._limits = (*sides, *sides) if boxes.axes == "xy" else (*sides[::-1], *sides[::-1])
         tokens = {n: p for n, p in pieces.items() if p and len(p) < 20 and _PIECE.fullmatch(p)}
         have = set(tokens.values())
         digits = {str(digit).encode() for digit in range(10)}
@@ -91,6 +96,16 @@ class BoxGuide:
         # Where no token joins a digit and a space, the next number's limits do not matter yet.
         self._mixed = any(_MIXED.search(piece) for piece in tokens.values())
         self._known: dict[tuple[int, ...], Index] = {}
+        if not boxes.ordered:
+            self._prepare()
+
+    def start(self) -> BoxState:
+        """The state behind ``<box>``."""
+        return _NOTHING
+
+    def box(self, state: BoxState) -> Box:
+        """The box of a state that is done."""
+        return self._boxes.sorted(self._boxes.turned(state.before))
 
     def step(self, state: BoxState, number: int) -> BoxState | None:
         """The state after a token, or None where it may not come."""
@@ -101,15 +116,14 @@ class BoxGuide:
 
     def options(self, state: BoxState) -> Index:
         """The tokens that may come, sorted; none where the box is finished."""
-        low = self._lowest(state.place, state.done)
-        key = (*state[:3], *(state.done if self._mixed else (low,)))
+        key = state.place, state.spaced, *self._range(state)
         ids = self._known.get(key)
         if ids is None:
             found = [*self._behind(state), *self._allowed(state, self._numbers)]
             if 0 <= state.place < _CLOSE and state.number != 0:
                 begun = max(10 * state.number, 0)
                 for digit, numbers in enumerate(self._digits):
-                    if self._may_become(state.place, begun + digit, state.done):
+                    if self._may_become(state.place, begun + digit, state.before):
                         found += numbers
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
@@ -119,7 +133,11 @@ class BoxGuide:
     def _behind(self, state: BoxState) -> list[int]:
         """The tokens that begin with a space or a bracket and may come."""
         begun = state.number >= 0
-        if begun and state.place < _CLOSE and not self._fits(state.place, state.number, state.done):
+        if (
+            begun
+            and state.place < _CLOSE
+            and not self._fits(state.place, state.number, state.before)
+        ):
             return []
         if self._mixed:
             return self._allowed(state, self._others)
@@ -170,8 +188,37 @@ class BoxGuide:
             spaced = False
         return BoxState(place, number, spaced, done)
 
+    def _range(self, state: BoxState) -> tuple[int, ...]:
+        """What of a state decides on the next token: less than its numbers.
+
+        How many digits a number may get, not which it has; where a token joins a digit and a space,
+        the numbers before it as well.
+        """
+        place, number, _, before = state
+        if not 0 <= place < _CLOSE or number < 0:
+            begun: tuple[int, ...] = (number,)
+        else:
+            low, high = self._lowest(place, before), self._limits[place]
+            powers = [10**digits for digits in range(len(str(high)))]
+            begun = number == 0, *(min(max(high - number * p, 0), p) for p in powers)
+            begun = *begun, *(min(max(low - number * p, 0), p) for p in powers)
+        if not self._boxes.ordered:
+            return begun
+        return *begun, *(before if self._mixed else (self._lowest(place, before),))
+
+    def _prepare(self) -> None:
+        """Look up every state once, so that no answer has to wait for one."""
+        states, seen = [_NOTHING], set()
+        while states:
+            state = states.pop()
+            key = state.place, state.spaced, *self._range(state)
+            if key not in seen and not state.done:
+                seen.add(key)
+                following = (self.step(state, number) for number in self.options(state).tolist())
+                states += [after for after in following if after is not None]
+
     def _lowest(self, place: int, done: tuple[int, ...]) -> int:
-        return done[place - 2] if place in (2, 3) else 0
+        return done[place - 2] if place in (2, 3) and self._boxes.ordered else 0
 
     def _fits(self, place: int, number: int, done: tuple[int, ...]) -> bool:
         return self._lowest(place, done) <= number < self._limits[place]
@@ -189,6 +236,46 @@ class BoxGuide:
         return False
 
 
-def finished(state: BoxState) -> bool:
-    """Whether nothing but ``</box>`` may come."""
-    return state.place == _DONE
+class LocationState(NamedTuple):
+    """The location tokens of a box so far."""
+
+    before: tuple[int, ...] = ()
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing but ``</box>`` may come."""
+        return len(self.before) == _CLOSE
+
+
+class LocationGuide:
+    """Which location tokens may come next between ``<box>`` and ``</box>``: any four.
+
+    Parameters
+    ----------
+    ids
+        The ids of the location tokens, by their numbers.
+    boxes
+        How boxes are written.
+    """
+
+    def __init__(self, ids: list[int], boxes: Boxes) -> None:
+        self._numbers = {number: place for place, number in enumerate(ids)}
+        self._all = frozen(np.array(sorted(ids), np.int64))
+        self._boxes = boxes
+
+    def start(self) -> LocationState:
+        """The state behind ``<box>``."""
+        return LocationState()
+
+    def step(self, state: LocationState, number: int) -> LocationState | None:
+        """The state after an id, or None where it may not come."""
+        place = self._numbers.get(number)
+        return None if place is None else LocationState((*state.before, place))
+
+    def options(self, _: LocationState) -> Index:
+        """The ids that may come, sorted."""
+        return self._all
+
+    def box(self, state: LocationState) -> Box:
+        """The box of a state that is done."""
+        return self._boxes.sorted(self._boxes.turned(state.before))

@@ -1,4 +1,4 @@
-"""Bricks and coordinates as the ids of one tokenizer: plain data, checked."""
+"""Bricks and boxes as the ids of one tokenizer: plain data, checked."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskcodec.errors import VocabError
-from maskcodec.formats.bsd.box_ids import (
+from maskcodec.formats.instances.box_ids import (
     box_numbers,
     box_pieces,
     box_text,
     check_readable,
     sample_boxes,
 )
-from maskcodec.formats.bsd.brick_ids import blanks, write_tables
-from maskcodec.formats.bsd.spelling import BOX, BOX_END, REF, REF_END, REPEATS, SEG, SEG_END
+from maskcodec.formats.instances.brick_ids import blanks, write_tables
+from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 from maskcodec.kernels import reading as k
-from maskcodec.kernels.writing import MAX_RUN
+from maskcodec.kernels.writing import END
 from maskcodec.tokenizers.vocab import ANY_LABEL, Vocab, inside, label_ids
 
 if TYPE_CHECKING:
-    from maskcodec.formats.bsd.codec import BSD
+    from maskcodec.formats.instances.codec import InstanceCodec
+    from maskcodec.formats.instances.spelling import Spelling
     from maskcodec.masks.arrays import Cells, Index
     from maskcodec.tokenizers.any import AnyTokenizer
 
 
 @dataclass(frozen=True, eq=False)
 class BrickVocab(Vocab):
-    """What B-SD with bricks needs besides, to write and to read ids without text.
+    """What codecs with bricks need besides, to write and to read ids without text.
 
     Attributes
     ----------
@@ -55,17 +56,8 @@ class BrickVocab(Vocab):
     tables: Index | None
 
 
-def check_rows_end(codec: BSD, separated: bool) -> None:
-    """Refuse a tokenizer that drops newlines where nothing else tells where a row ends."""
-    if codec.frame == "box" and not separated:
-        raise VocabError(
-            'the tokenizer does not keep the newlines between rows, which frame="box" needs to '
-            "know where a row ends; use a tokenizer that does, or the canvas"
-        )
-
-
 def read_brick_vocab(
-    tokenizer: AnyTokenizer, vocabulary: dict[str, int], codec: BSD, vocab: Vocab
+    tokenizer: AnyTokenizer, vocabulary: dict[str, int], codec: InstanceCodec, vocab: Vocab
 ) -> BrickVocab:
     """What the ids of a codec with bricks mean, checked against the tokenizer itself.
 
@@ -89,16 +81,17 @@ def read_brick_vocab(
         kinds[number] = kind
     kinds[sorted(vocab.ignored)] = k.IGNORED
     for run, number in brick.items():
-        kinds[number] = k.REPEAT + run - MAX_RUN if run in REPEATS else run
+        kinds[number] = k.END + run - END if run >= END else run
+    for place, word in enumerate(spelling.locations()):
+        kinds[words[word]] = k.PLACE + place
     for kind, tag in enumerate(spelling.tags):
         kinds[words[tag]] = k.TAG + kind
-    tags, side = spelling.tags, max(codec.canvas)
-    boxes = sample_boxes(side)
-    written = [tags[BOX] + box_text(box) + tags[BOX_END] for box in boxes]
-    ids = [tokenizer.encode(text)[1:-1] for text in written]
-    check_readable(tokenizer, boxes, ids)
-    numbers = box_numbers(boxes, ids, side, vocabulary)
-    pieces = box_pieces(boxes, ids, vocabulary)
+    pieces: dict[int, str] = {}
+    numbers: list[list[int]] | None = [[words[word]] for word in spelling.locations()] * 4
+    if not numbers:
+        boxes, ids = _written_boxes(tokenizer, spelling)
+        numbers = box_numbers(boxes, ids, max(codec.canvas), vocabulary)
+        pieces = box_pieces(boxes, ids, vocabulary)
     for number, kind in zip(pieces, range(k.PIECE, k.PIECE + len(pieces)), strict=True):
         kinds[number] = kind if kinds[number] == k.TEXT else kinds[number]
     packed = [int.from_bytes(text.encode(), "little") for text in pieces.values()]
@@ -113,25 +106,34 @@ def read_brick_vocab(
         pieces=np.array(packed, np.int64),
         tables=None if numbers is None else write_tables(codec, words, separator, numbers),
     )
-    check_rows_end(codec, made.separated)
     _check_bricks(tokenizer, codec, made)
     return made
 
 
-def _check_bricks(tokenizer: AnyTokenizer, codec: BSD, vocab: BrickVocab) -> None:
+def _written_boxes(
+    tokenizer: AnyTokenizer, spelling: Spelling
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Boxes in digits, as numbers and as the ids that a tokenizer makes of them."""
+    tags, canvas = spelling.tags, spelling.boxes
+    boxes = sample_boxes(max(canvas.rows, canvas.columns))
+    written = [tags[BOX] + box_text(box) + tags[BOX_END] for box in boxes]
+    ids = [tokenizer.encode(text)[1:-1] for text in written]
+    check_readable(tokenizer, boxes, ids)
+    return boxes, ids
+
+
+def _check_bricks(tokenizer: AnyTokenizer, codec: InstanceCodec, vocab: BrickVocab) -> None:
     """Compare the ids of one text that has everything with those of the tokenizer."""
     spelling = codec.words()
     tags = spelling.tags
-    runs = [run for n in range(1, MAX_RUN + 1) for run in (n, -n)]
-    runs.append(1)  # so that every brick stands before and behind a separator
-    pairs = [(spelling.brick(run), spelling.brick(-run)) for run in runs]
-    if spelling.repeats:
-        pairs += [(spelling.brick(run), spelling.brick(1)) for run in (*REPEATS, REPEATS[0])]
+    runs, most = spelling.runs(), spelling.most
+    pairs = [(spelling.brick(n), spelling.brick(-n)) for n in range(1, most + 1)]
+    pairs += [(spelling.brick(end), spelling.brick(1)) for end in runs[2 * most :]]
+    pairs.append(pairs[0])  # so that every brick stands before and behind a separator
     rows = codec.row_separator.join(first + second for first, second in pairs)
-    head = f"{tags[REF]}{ANY_LABEL}{tags[REF_END]}{tags[BOX]}[[0 0 0 0]]{tags[BOX_END]}{tags[SEG]}"
-    text = (head + rows + tags[SEG_END]) * 2
+    text = spelling.instance(ANY_LABEL, (0, 0, 0, 0), rows) * 2
     label = label_ids(tokenizer, vocab, ANY_LABEL, tags[REF], tags[REF_END])
-    box = inside(tokenizer, tags[BOX], box_text([0, 0, 0, 0]), tags[BOX_END]) or []
+    box = inside(tokenizer, tags[BOX], spelling.boxes.sample, tags[BOX_END]) or []
     words = vocab.words
     expected = [words[tags[REF]], *label, words[tags[REF_END]], words[tags[BOX]], *box]
     expected += [words[tags[BOX_END]], words[tags[SEG]]]

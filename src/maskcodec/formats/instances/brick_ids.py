@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maskcodec.formats.bsd.box_ids import BLANKS
-from maskcodec.formats.bsd.spelling import REPEATS
+from maskcodec.formats.instances.box_ids import BLANKS
 from maskcodec.kernels import reading as k
-from maskcodec.kernels.writing import MAX_RUN
+from maskcodec.kernels.writing import END, MAX_RUN
 from maskcodec.masks.arrays import bounds
 
 if TYPE_CHECKING:
-    from maskcodec.formats.bsd.codec import BSD
+    from maskcodec.formats.instances.codec import InstanceCodec
     from maskcodec.masks.arrays import Index
     from maskcodec.tokenizers.any import AnyTokenizer
 
@@ -21,7 +20,7 @@ _NEWLINE = "Ċ", "\n", "<0x0A>"  # how vocabularies write it
 
 
 def write_tables(
-    codec: BSD, words: dict[str, int], separator: list[int], numbers: list[list[int]]
+    codec: InstanceCodec, words: dict[str, int], separator: list[int], numbers: list[list[int]]
 ) -> Index:
     """What `writing.write_ids` writes, in the order that it is described there."""
     rows, columns = codec.most_cells
@@ -30,12 +29,12 @@ def write_tables(
     longest = rows * (columns + len(separator)) + 4 * max(map(len, numbers)) + 6
     tags = [words[tag] for tag in spelling.tags]
     known = set(spelling.runs())
-    runs = range(-MAX_RUN, REPEATS.stop)
+    runs = range(-MAX_RUN, END + MAX_RUN + 1)
     bricks = [words[spelling.brick(run)] if run in known else 0 for run in runs]
     begin = 1 + len(tags) + 3 + len(bricks) + 1 + len(numbers) + 1
     edges = bounds(numbers) + begin
     end = int(edges[-1])
-    table = [longest, *tags, end, end + len(separator), int(spelling.repeats), *bricks]
+    table = [longest, *tags, end, end + len(separator), spelling.boxes.axes == "yx", *bricks]
     table += [len(numbers) // 4, *edges.tolist()]
     return np.array(table + [n for row in numbers for n in row] + separator, np.int64)
 

@@ -1,4 +1,4 @@
-"""Ids of B-SD under a reader: at once where nothing is wrong, else as the reader of text does."""
+"""Ids of instances under a reader: at once where nothing is wrong, else as text is read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
-from maskcodec.formats.bsd.read_text import InstanceReader, cut, plain_box, repaired_box
+from maskcodec.formats.instances.read_text import cut
 from maskcodec.kernels import reading as k
 from maskcodec.text.problems import Reading
 from maskcodec.text.regions import drawn_region
@@ -16,12 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from maskcodec.errors import Problem
-    from maskcodec.formats.bsd.codec import BSD
-    from maskcodec.formats.bsd.read_text import Box
-    from maskcodec.formats.bsd.spelling import Spelling
-    from maskcodec.formats.bsd.vocab import BrickVocab
+    from maskcodec.formats.instances.boxes import Box
+    from maskcodec.formats.instances.codec import InstanceCodec
+    from maskcodec.formats.instances.vocab import BrickVocab
     from maskcodec.masks.arrays import Index, Mask
-    from maskcodec.masks.frame import BoxFrame
+    from maskcodec.masks.frame import Frame
     from maskcodec.text.regions import Region
     from maskcodec.tokenizers.any import AnyTokenizer
 
@@ -69,13 +68,11 @@ class IdReading(Reading):
         counted: list[int] = self._where[positions].tolist()
         return counted
 
-    def regions(
-        self, words: Spelling, canvas: tuple[int, int], separated: bool, frame: BoxFrame | None
-    ) -> list[Region]:
+    def regions(self, codec: InstanceCodec) -> list[Region]:
         """The regions of the ids; what is wrong with them is reported."""
         kinds = self._vocab.kinds
         symbols = cut(len(self.ids), lambda *room: k.scan_ids(self.ids, kinds, *room))
-        return InstanceReader(self, symbols, words, canvas, separated, frame).read()
+        return codec.reader(self, symbols).read()
 
 
 class _Known(dict[bytes, T]):
@@ -109,17 +106,20 @@ class BrickReader:
     Parameters
     ----------
     codec, tokenizer, vocab
-        The codec, and what the tokenizer makes of it.
+        The codec by which ids are read, and what the tokenizer makes of it.
     """
 
-    def __init__(self, codec: BSD, tokenizer: AnyTokenizer, vocab: BrickVocab) -> None:
+    def __init__(self, codec: InstanceCodec, tokenizer: AnyTokenizer, vocab: BrickVocab) -> None:
+        self.codec = codec
         self._tokenizer = tokenizer
         self._vocab = vocab
         self._words = codec.words()
         self._canvas, self._most = codec.canvas, codec.most_cells
-        self.frame, self.kind = codec.box_frame, codec.frame
-        self.separated = vocab.separated
-        settings = *codec.canvas, self.separated, self.frame is not None, *codec.most_cells
+        self._kind: Frame = "canvas" if codec.frame is None else "box"
+        boxes = self._words.boxes
+        own = (0, 0) if codec.frame is None else self._most
+        turned = boxes.axes == "yx", boxes.location is not None
+        settings = *self._canvas, codec.row_separator != "", *own, *turned
         self._tables = np.array([*settings, *vocab.pieces], np.int64)
         self._rooms: list[_Room] = []
         self._labels = _Known(self._read_label)
@@ -157,14 +157,13 @@ class BrickReader:
                 return None
             # A slice of a bytearray is a copy, and takes half as long as an array's.
             own = np.ndarray(shape, np.uint8, drawn[: shape[0] * shape[1]])
-            regions.append(drawn_region(label, (x1, y1, x2, y2), self._canvas, self.kind, own))
+            regions.append(drawn_region(label, (x1, y1, x2, y2), self._canvas, self._kind, own))
         return regions
 
     def reading(self, ids: Index, *, strict: bool) -> tuple[list[Region], list[Problem]]:
         """The regions of any ids, and what is wrong with them, which is raised when strict."""
         reading = IdReading(ids, self._tokenizer, self._vocab, strict=strict)
-        regions = reading.regions(self._words, self._canvas, self.separated, self.frame)
-        return regions, reading.problems()
+        return reading.regions(self.codec), reading.problems()
 
     def box(self, ids: Index) -> Box | None:
         """The box that ids between their tags say, where nothing is wrong with it."""
@@ -172,7 +171,7 @@ class BrickReader:
 
     def repaired_box(self, ids: Index) -> Box | None:
         """The box that any ids between their tags say, padding among them, if they say one."""
-        return repaired_box(self.text(ids), self._canvas)[0]
+        return self._words.boxes.repaired(self.text(ids))[0]
 
     def text(self, ids: Index) -> str:
         """The text of ids, without padding."""
@@ -183,7 +182,7 @@ class BrickReader:
         return label if label and not self._words.forbidden.search(label) else None
 
     def _read_box(self, data: bytes) -> Box | None:
-        return plain_box(self._text(data), self._canvas)
+        return self._words.boxes.plain(self._text(data))
 
     def _text(self, data: bytes) -> str:
         return text_of(np.frombuffer(data, np.int64), self._tokenizer, self._vocab)

@@ -1,24 +1,24 @@
-"""What may come next in B-SD: label, box, and only bricks and repeats that still fit it."""
+"""What may come next in an instance: its label, its box, and only rows that fit it."""
 
 from __future__ import annotations
 
 from codecs import getincrementaldecoder
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from maskcodec.errors import ConfigError
-from maskcodec.formats.bsd.guide_box import BoxGuide, BoxState, finished
-from maskcodec.formats.bsd.guide_rows import RowGuide
-from maskcodec.formats.bsd.spelling import BOX, BOX_END, REF, REF_END, SEG
+from maskcodec.formats.instances.guide_box import BoxGuide, LocationGuide
+from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, REF_END, SEG
 from maskcodec.tokenizers.guide import END, FREE, Guide, State
 from maskcodec.tokenizers.spelling import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from maskcodec.formats.bsd.codec import BSD
-    from maskcodec.formats.bsd.vocab import BrickVocab
+    from maskcodec.formats.instances.boxes import Box
+    from maskcodec.formats.instances.codec import InstanceCodec
+    from maskcodec.formats.instances.vocab import BrickVocab
     from maskcodec.masks.arrays import Index
     from maskcodec.tokenizers.guide import GuideOptions, GuideWords
 
@@ -32,18 +32,36 @@ _LABEL, _LISTED, _BOX_TAG, _BOX, _SEG_TAG, _ROWS = (
 )
 
 
+class RowGuide(Protocol):
+    """Which ids may come next between ``<seg>`` and ``</seg>``, and when the latter may."""
+
+    def start(self, box: Box) -> Any:
+        """The state behind ``<seg>`` in a box."""
+
+    def options(self, state: Any) -> Index:
+        """The ids that may come next: int64, sorted, read-only, never empty."""
+
+    def step(self, state: Any, number: int) -> Any:
+        """The state after an id other than that of ``</seg>``, or None where it may not come."""
+
+    def ends(self, state: Any, number: int) -> bool:
+        """Whether an id is that of ``</seg>`` and may come."""
+
+
 class BrickGuide(Guide):
-    """The automaton of B-SD with bricks.
+    """The automaton of instances with bricks.
 
     States are (FREE, instances so far, end of the text), (LABEL, instances, half a letter or None
     once it shows anything, end of the text), (LISTED, instances, node), (BOX_TAG, instances),
-    (BOX, instances, `BoxState`), (SEG_TAG, instances, box), (ROWS, instances, `RowState`) and
-    (END,).
+    (BOX, instances, a state of its guide), (SEG_TAG, instances, box), (ROWS, instances, a state of
+    `rows`) and (END,).
 
     Parameters
     ----------
     codec, vocab
         The codec and its ids.
+    rows
+        What the format's rows may be.
     tokens, options
         The tokens to choose from, and what was asked for.
     labels
@@ -52,8 +70,9 @@ class BrickGuide(Guide):
 
     def __init__(
         self,
-        codec: BSD,
+        codec: InstanceCodec,
         vocab: BrickVocab,
+        rows: RowGuide,
         tokens: GuideWords,
         options: GuideOptions,
         *,
@@ -63,8 +82,13 @@ class BrickGuide(Guide):
         self._tags = [vocab.words[tag] for tag in words.tags]
         self._only = [frozen(np.array([tag], np.int64)) for tag in self._tags]
         self._instances = options.instances
-        self._box = BoxGuide(tokens.pieces, tokens.continuing, codec.canvas)
-        self._rows = RowGuide(codec, vocab, alternate=options.colours == "alternate")
+        locations = [vocab.words[word] for word in words.locations()]
+        self._box: BoxGuide | LocationGuide
+        if locations:
+            self._box = LocationGuide(locations, words.boxes)
+        else:
+            self._box = BoxGuide(tokens.pieces, tokens.continuing, words.boxes)
+        self._rows = rows
         self._pieces = tokens.pieces
         self._tree = None if labels is None else _tree(labels, self._tags[REF_END])
         self._label_text = tokens.within
@@ -90,8 +114,7 @@ class BrickGuide(Guide):
             assert self._tree is not None
             return self._tree[state[2]][1]
         if phase == _BOX:
-            done = finished(state[2])
-            return self._only[BOX_END] if done else self._box.options(state[2])
+            return self._only[BOX_END] if state[2].done else self._box.options(state[2])
         tag = {_BOX_TAG: BOX, _SEG_TAG: SEG}.get(phase)
         return self._after if tag is None else self._only[tag]
 
@@ -125,11 +148,13 @@ class BrickGuide(Guide):
             if node is not None:
                 after = (_BOX_TAG, count) if number == self._tags[REF_END] else (phase, count, node)
         elif phase == _BOX_TAG:
-            after = (_BOX, count, BoxState()) if number == self._tags[BOX] else None
+            after = (_BOX, count, self._box.start()) if number == self._tags[BOX] else None
         elif phase == _BOX:
             box = state[2]
-            if finished(box):
-                after = (_SEG_TAG, count, box.done) if number == self._tags[BOX_END] else None
+            if box.done:
+                after = (
+                    (_SEG_TAG, count, self._box.box(box)) if number == self._tags[BOX_END] else None
+                )
             else:
                 spelled = self._box.step(box, number)
                 after = None if spelled is None else (_BOX, count, spelled)

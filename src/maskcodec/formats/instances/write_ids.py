@@ -1,4 +1,4 @@
-"""The writer of B-SD as ids: from masks to what a tokenizer would make of their text."""
+"""The writer of instances as ids: from masks to what a tokenizer would make of their text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from maskcodec.formats.bsd.spelling import REF, REF_END, instance_label
+from maskcodec.formats.instances.spelling import REF, REF_END, instance_label
 from maskcodec.kernels import writing
 from maskcodec.masks.arrays import as_bytes, bounds, is_plain
 from maskcodec.masks.grid import Sampling, every_cell, nearest_pixels, sample_mask, sampled
@@ -16,8 +16,8 @@ from maskcodec.tokenizers.vocab import label_ids
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from maskcodec.formats.bsd.codec import BSD
-    from maskcodec.formats.bsd.vocab import BrickVocab
+    from maskcodec.formats.instances.codec import InstanceCodec
+    from maskcodec.formats.instances.vocab import BrickVocab
     from maskcodec.masks.arrays import Index, IntegerArray, Mask
     from maskcodec.masks.frame import BoxFrame, BoxSampling
     from maskcodec.masks.runs import RunMask
@@ -39,8 +39,8 @@ class BrickWriter:
         The codec, and what the tokenizer makes of it; `vocab` has ``tables``.
     """
 
-    def __init__(self, codec: BSD, tokenizer: AnyTokenizer, vocab: BrickVocab) -> None:
-        self._canvas, self._frame = codec.canvas, codec.box_frame
+    def __init__(self, codec: InstanceCodec, tokenizer: AnyTokenizer, vocab: BrickVocab) -> None:
+        self._canvas, self._frame = codec.canvas, codec.frame
         self._sampling = codec.sampling
         self._tokenizer = tokenizer
         self._vocab = vocab
@@ -116,7 +116,7 @@ class BrickWriter:
         ``masks`` is uint8 (N, height, width), or a list.
         """
         places, cells = frame.sample_all(masks, cast("BoxSampling", self._sampling))
-        return self._write_cells(cells[:, None], *every_cell(frame.most), labels, places)
+        return self._write_cells(cells[:, None], *every_cell(frame[:2]), labels, places)
 
     def _write_cells(
         self, masks: Mask, ys: Index, xs: Index, labels: Index, places: Index = _NO_PLACES

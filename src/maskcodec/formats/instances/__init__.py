@@ -1,0 +1,1 @@
+"""What formats of instances share: tags, labels, boxes, readers, streams and guides."""

@@ -1,0 +1,151 @@
+"""Instances with a tokenizer: ids without text, streams and guides where there are bricks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maskcodec.formats.instances.guide import BrickGuide
+from maskcodec.formats.instances.read_ids import BrickReader
+from maskcodec.formats.instances.spelling import REF, REF_END, SEG_END, instance_label
+from maskcodec.formats.instances.vocab import read_brick_vocab
+from maskcodec.formats.instances.write_ids import BrickWriter
+from maskcodec.masks.inputs import as_mask
+from maskcodec.text.codec import lost_message
+from maskcodec.text.regions import RecoveredRegions
+from maskcodec.tokenizers.binding import Binding
+from maskcodec.tokenizers.guide import guide_words
+from maskcodec.tokenizers.ids import as_ids
+from maskcodec.tokenizers.vocab import label_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from maskcodec.formats.instances.codec import InstanceCodec
+    from maskcodec.formats.instances.guide import RowGuide
+    from maskcodec.masks.arrays import Index
+    from maskcodec.text.regions import Region
+    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.guide import Guide, GuideOptions
+
+
+class InstanceBinding(Binding):
+    """The ids of the text of instances, which is all that there is of it without bricks.
+
+    Parameters
+    ----------
+    codec, tokenizer, ignore
+        As `Binding` has them.
+    reading
+        The codec by which ids are read, where the tokenizer does not keep all of the text.
+    """
+
+    codec: InstanceCodec
+    reading: InstanceCodec
+
+    def decode(self, ids: Any) -> list[Region]:
+        """What ids describe, strictly."""
+        return self.reading.decode(self.text(ids))
+
+    def recover(self, ids: Any) -> RecoveredRegions:
+        """Whatever can be drawn of any ids at all."""
+        return self.reading.recover(self.text(ids))
+
+    def spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Where in ids each region of `recover` stands.
+
+        A reader lets an instance end at ``</seg>`` and, at the latest, where the next label begins,
+        so the parts between can be read by themselves, with the tag behind them: an instance that
+        it ends may still be drawn, where one at the end of the text would not be whole.
+        """
+        tags = [self.vocab.words[tag] for tag in self.codec.tags()]
+        ends = {0, len(ids)}
+        for at, number in enumerate(ids):
+            if number == tags[REF]:
+                ends.add(at)
+            elif number == tags[SEG_END]:
+                ends.add(at + 1)
+        spans = []
+        for start, stop in pairwise(sorted(ends)):
+            first = next((at for at in range(start, stop) if ids[at] in tags), start)
+            spans += [(first, stop)] * len(self.recover(ids[start : stop + 1]).regions)
+        return spans
+
+    def _write(self, mask: Any, label: Any, where: str) -> tuple[str, str]:
+        gone: list[int] = []
+        text = self.codec.encode_many([mask], [label], lost="drop", dropped=gone)
+        return text, lost_message(self.codec, where, label, mask) if gone else ""
+
+
+class BrickBinding(InstanceBinding):
+    """The ids of instances with bricks, written and read without their text."""
+
+    def __init__(
+        self, codec: InstanceCodec, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()
+    ) -> None:
+        super().__init__(codec, tokenizer, ignore)
+        self.vocab = self.bricks = read_brick_vocab(tokenizer, self.vocabulary, codec, self.vocab)
+        self.reading = self._read_as()
+        self._reader = BrickReader(self.reading, tokenizer, self.bricks)
+        self._writer: BrickWriter | None = None
+        if self.bricks.tables is not None:
+            self._writer = BrickWriter(codec, tokenizer, self.bricks)
+
+    def _read_as(self) -> InstanceCodec:
+        """The codec by which ids are read."""
+        return self.codec
+
+    @abstractmethod
+    def _rows(self, options: GuideOptions) -> RowGuide:
+        """What rows may be, for a guide."""
+
+    def encode(self, image: Any, labels: Any, **options: Any) -> Index:
+        """The ids of a mask; options are those of the codec's `encode`."""
+        if self._writer is None:
+            return super().encode(image, labels, **options)
+        pixels = as_mask(image, options.pop("shape", None))
+        ids = self._writer.one(pixels, labels)
+        if len(ids) == 0:  # lost, or empty to begin with: the codec knows what to say
+            self.codec.encode(pixels, labels, **options)
+        return ids
+
+    def encode_each(self, masks: Any, labels: Sequence[Any]) -> tuple[Index, Index, dict[int, str]]:
+        """The ids of masks, written in one compiled call, and what to say of those lost."""
+        if self._writer is None:
+            return super().encode_each(masks, labels)
+        ids, offsets = self._writer.many(masks, labels)
+        gone = {}
+        for index in np.flatnonzero(np.diff(offsets) == 0).tolist():
+            if masks[index].any():
+                where = f"mask {index}" if len(labels) > 1 else "mask"
+                gone[index] = lost_message(self.codec, where, labels[index], masks[index])
+        return ids, offsets, gone
+
+    def decode(self, ids: Any) -> list[Region]:
+        """What ids describe, strictly."""
+        numbers = as_ids(ids)
+        regions = self._reader.read(numbers)
+        return self._reader.reading(numbers, strict=True)[0] if regions is None else regions
+
+    def recover(self, ids: Any) -> RecoveredRegions:
+        """Whatever can be drawn of any ids at all."""
+        numbers = as_ids(ids)
+        regions = self._reader.read(numbers)
+        if regions is None:
+            return RecoveredRegions(*self._reader.reading(numbers, strict=False))
+        return RecoveredRegions(regions, [])
+
+    def guide(self, options: GuideOptions) -> Guide:
+        """An automaton that says which ids may come next."""
+        words = guide_words(options, self.tokenizer, self.vocab)
+        labels = None if options.labels is None else [*map(self._label_ids, options.labels)]
+        rows = self._rows(options)
+        return BrickGuide(self.codec, self.bricks, rows, words, options, labels=labels)
+
+    def _label_ids(self, label: str) -> list[int]:
+        words = self.codec.words()
+        name, tags = instance_label(label, words), words.tags
+        return label_ids(self.tokenizer, self.vocab, name, tags[REF], tags[REF_END])

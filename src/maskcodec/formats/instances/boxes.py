@@ -1,0 +1,193 @@
+"""How the box of an instance is written: as digits or as location tokens, and read again."""
+
+from __future__ import annotations
+
+import operator
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from maskcodec.errors import ConfigError, MaskError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+Axes: TypeAlias = Literal["xy", "yx"]
+Box: TypeAlias = tuple[int, int, int, int]
+Fault: TypeAlias = tuple[str, str, str]  # the reason, the message, what was done about it
+
+_DIGITS = re.compile(r" *\[ *\[ *([0-9]+) +([0-9]+) +([0-9]+) +([0-9]+) *\] *\] *")
+_ANY_NUMBER = re.compile(r"-?[0-9]+")
+_LOCATION = re.compile(r"([^{}]*)\{(?::0([2-9]))?\}([^{}]*)")
+_HUGE = 10**9  # stands for any longer number, since `int` takes quadratic time
+
+
+@dataclass(frozen=True)
+class Location:
+    """How a location token is spelled: ``<loc{}>``, or ``<loc{:04}>`` with leading zeros."""
+
+    spelling: str
+
+    @cached_property
+    def parts(self) -> tuple[str, int, str]:
+        """What stands before the number, its fewest digits, and what stands behind it."""
+        match = _LOCATION.fullmatch(self.spelling)
+        if not match or not match[1] or match[1][-1].isdecimal() or match[3][:1].isdecimal():
+            raise ConfigError(
+                "location must be some text, one {} or {:04} for the number, and no digit beside "
+                f"it, such as '<loc{{}}>', got {self.spelling!r}",
+                "location",
+            )
+        return match[1], int(match[2] or 1), match[3]
+
+    @cached_property
+    def pattern(self) -> str:
+        """A regular expression for any location token, with its number as a group."""
+        before, _, behind = self.parts
+        return f"{re.escape(before)}([0-9]+){re.escape(behind)}"
+
+    def word(self, number: int) -> str:
+        """The token for a number."""
+        before, digits, behind = self.parts
+        return f"{before}{number:0{digits}}{behind}"
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """How a format writes boxes.
+
+    Attributes
+    ----------
+    rows, columns
+        What they lie on: cells of the canvas, or parts of the image's height and width.
+    ordered
+        Whether the first corner must be the upper left one; otherwise any two opposite ones do.
+    axes
+        Whether x comes before y.
+    location
+        How location tokens are spelled; None for digits.
+    """
+
+    rows: int
+    columns: int
+    ordered: bool = True
+    axes: Axes = "xy"
+    location: Location | None = None
+
+    @cached_property
+    def sample(self) -> str:
+        """A box as it stands between its tags."""
+        return self.text((0, 0, 0, 0))
+
+    def text(self, box: tuple[int, ...]) -> str:
+        """A box as it stands between its tags."""
+        numbers = self.turned(box)
+        if self.location is not None:
+            return "".join(map(self.location.word, numbers))
+        return f"[[{' '.join(map(str, numbers))}]]"
+
+    def plain(self, content: str) -> Box | None:
+        """The box between its tags where nothing is wrong with it; spaces do not matter."""
+        match = self._shape.fullmatch(content)
+        numbers = [] if match is None else [self._exact(digits) for digits in match.groups()]
+        if len(numbers) != 4 or None in numbers:
+            return None
+        x1, y1, x2, y2 = self.sorted(self.turned(tuple(n or 0 for n in numbers)))
+        inside = x1 <= x2 < self.columns and y1 <= y2 < self.rows
+        return (x1, y1, x2, y2) if inside else None
+
+    def repaired(self, content: str) -> tuple[Box | None, list[Fault]]:
+        """The box that any text says, if it says one, and what is wrong with it."""
+        box = self.plain(content)
+        if box is not None:
+            return box, []
+        faults: list[Fault] = []
+        shape = "[[x1 y1 x2 y2]]" if self.location is None else "four location tokens"
+        message = (
+            f"a box is {shape}, x 0 .. {self.columns - 1} and y 0 .. {self.rows - 1} without "
+            f"leading zeros, got {content[:80]!r}"
+        )
+        match = self._shape.fullmatch(content)
+        numbers = match.groups() if match else _ANY_NUMBER.findall(content)
+        if len(numbers) != 4:
+            return None, [("bad-box", message, "left this instance out")]
+        if not match or any(self._exact(digits) is None for digits in numbers):
+            faults.append(("bad-box", message, "took its four numbers"))
+        x1, y1, x2, y2 = self.sorted(self.turned(tuple(map(_number, numbers))))
+        if x1 > x2 or y1 > y2:
+            order = f"a box has x1 <= x2 and y1 <= y2, got {content[:80]!r}"
+            faults.append(("box-order", order, "swapped its corners"))
+            x1, x2, y1, y2 = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
+        if x1 < 0 or y1 < 0 or x2 >= self.columns or y2 >= self.rows:
+            outside = x2 < 0 or y2 < 0 or x1 >= self.columns or y1 >= self.rows
+            action = "left this instance out" if outside else "cut it to the canvas"
+            faults.append(("box-range", message, action))
+            if outside:
+                return None, faults
+            x1, y1 = max(x1, 0), max(y1, 0)
+            x2, y2 = min(x2, self.columns - 1), min(y2, self.rows - 1)
+        return (x1, y1, x2, y2), faults
+
+    def may_become(self, content: str, closing: str) -> bool:
+        """Whether a text could go on to be a box and its closing tag."""
+        sample = self.sample
+        ends = (sample[i:] for i in range(len(sample) + 1))
+        cuts = (n for n in range(1, len(closing)) if content.endswith(closing[:n]))
+        wholes = [*(content + end for end in ends), *(content[:-n] for n in cuts)]
+        return any(map(self._shape.fullmatch, wholes))
+
+    def checked(self, box: Any) -> Box:
+        """A box that a caller gives.
+
+        Raises
+        ------
+        MaskError
+            It does not lie on the canvas.
+        TypeError
+            It is not four integers.
+        """
+        try:
+            x1, y1, x2, y2 = (operator.index(number) for number in box)
+        except (TypeError, ValueError):
+            raise TypeError(f"box must be four integers x1, y1, x2, y2, got {box!r}") from None
+        if 0 <= x1 <= x2 < self.columns and 0 <= y1 <= y2 < self.rows:
+            return x1, y1, x2, y2
+        raise MaskError(
+            f"box {(x1, y1, x2, y2)} does not lie on a canvas of {self.rows} rows and "
+            f"{self.columns} columns: 0 <= x1 <= x2 < columns and 0 <= y1 <= y2 < rows, corners "
+            "inside"
+        )
+
+    @cached_property
+    def _shape(self) -> re.Pattern[str]:
+        if self.location is None:
+            return _DIGITS
+        return re.compile(" *" + " *".join([self.location.pattern] * 4) + " *")
+
+    def _exact(self, digits: str) -> int | None:
+        """A number as it is written, with its leading zeros and no others."""
+        number = _number(digits)
+        fewest = 1 if self.location is None else self.location.parts[1]
+        return number if number >= 0 and digits == f"{number:0{fewest}}" else None
+
+    def turned(self, numbers: tuple[int, ...]) -> Box:
+        """Numbers in the order of the text from those of a box, and the other way round."""
+        first, second, third, fourth = numbers
+        if self.axes == "yx":
+            return second, first, fourth, third
+        return first, second, third, fourth
+
+    def sorted(self, box: Box) -> Box:
+        """The upper left corner before the lower right one, where the order says nothing."""
+        if self.ordered:
+            return box
+        x1, y1, x2, y2 = box
+        return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
+
+
+def _number(digits: str) -> int:
+    """A coordinate, however long; anything negative is as far outside as -1."""
+    if digits.startswith("-"):
+        return -1
+    return int(digits) if len(digits) < 10 else _HUGE

@@ -1,0 +1,262 @@
+"""What formats of instances share: every mask with its label, one after another."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from maskcodec.errors import MaskError
+from maskcodec.formats.instances.read_text import read_text
+from maskcodec.formats.instances.spelling import instance_label
+from maskcodec.kernels.writing import END
+from maskcodec.masks.grid import check_choice
+from maskcodec.masks.inputs import as_mask
+from maskcodec.text.codec import Codec, Lost, lost_error, lost_message, strings
+from maskcodec.text.problems import TextReading, warn_dropped
+from maskcodec.text.regions import RecoveredRegions, Region
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from maskcodec.formats.instances.read_text import InstanceReader, Symbols
+    from maskcodec.formats.instances.spelling import Spelling
+    from maskcodec.masks.arrays import IntegerArray
+    from maskcodec.masks.frame import BoxFrame
+    from maskcodec.masks.runs import RunMask
+    from maskcodec.text.problems import Reading
+    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.binding import Binding
+
+
+class InstanceCodec(Codec):
+    """What formats of instances have in common; use `Scanlines` or `BSD`."""
+
+    __slots__ = ()
+
+    has_instances: ClassVar[bool] = True
+
+    row_separator: str
+    ref: tuple[str, str]
+    box: tuple[str, str]
+    seg: tuple[str, str]
+
+    def encode(
+        self, mask: Any, label: str, *, shape: tuple[int, int] | None = None, lost: Lost = "raise"
+    ) -> str:
+        """One mask as text.
+
+        Parameters
+        ----------
+        mask
+            (height, width), bool or integer, any memory order; whatever is not 0 is set. Also a
+            Pillow image, nested lists of 0 and 1, a CPU tensor. Or an annotation's
+            ``segmentation``, see `maskcodec.coco.read`: run lengths, or polygons and `shape`.
+        label
+            Any text without tags and bricks; white space around it is dropped.
+        shape
+            (height, width) of the image, which polygons need; a mask or run lengths of another
+            size are refused.
+        lost
+            What to do with a mask that has pixels but no cell left: ``"raise"``, or ``"drop"``,
+            which returns the empty string and logs a warning.
+
+        Returns
+        -------
+        The text, canonical: colours alternate, the box is tight. Empty for an empty mask.
+
+        Raises
+        ------
+        MaskError
+            The mask has no two sides or no pixels, or the segmentation is broken or does not fit.
+        LostMaskError
+            No cell of the mask is left on the grid.
+        LabelError
+            The label is empty or would break the text.
+        TypeError
+            The mask is not bool or integer, or the label is not a str.
+        ModuleNotFoundError
+            Polygons without pycocotools.
+        """
+        return self.encode_many([mask], [label], shape=shape, lost=lost)
+
+    def encode_many(
+        self,
+        masks: Iterable[Any],
+        labels: Iterable[str],
+        *,
+        shape: tuple[int, int] | None = None,
+        lost: Lost = "raise",
+        dropped: list[int] | None = None,
+    ) -> str:
+        """Several instances of one image as one text, in the order given.
+
+        Parameters
+        ----------
+        masks
+            Masks as `encode` takes them; an array (n, height, width) does as well.
+        labels
+            A label for each mask; the same one may come again.
+        shape
+            (height, width) of the image, as `encode` has it.
+        lost
+            What to do with a mask that has pixels but no cell left: ``"raise"`` or ``"drop"``.
+        dropped
+            With ``lost="drop"``, a list that receives the indices of the masks lost. Without it a
+            warning goes to the logger ``maskcodec``. Masks that are empty to begin with are not
+            lost: they add nothing.
+
+        Returns
+        -------
+        The instances one after another with nothing between. Empty masks add nothing.
+
+        Raises
+        ------
+        As `encode`; a message about one of several masks gives its index.
+        """
+        check_choice(lost, Lost, "lost")
+        images, texts = list(masks), [labels] if isinstance(labels, str) else list(labels)
+        if isinstance(labels, str) or len(images) != len(texts):
+            count = "one str" if isinstance(labels, str) else str(len(texts))
+            raise MaskError(f"there must be a label for each mask, got {len(images)} and {count}")
+        words = self.words()
+        parts, gone = [], []
+        for index, (image, label) in enumerate(zip(images, texts, strict=True)):
+            name = instance_label(label, words)
+            where = f"mask {index}" if len(images) > 1 else "mask"
+            pixels = as_mask(image, shape, where)
+            text = self._write(words, name, pixels)
+            if not text and pixels.any():
+                message = lost_message(self, where, label, pixels)
+                if lost == "raise":
+                    raise lost_error(message)
+                gone.append(index)
+                if dropped is None:
+                    warn_dropped(message)
+            parts.append(text)
+        if dropped is not None:
+            dropped.extend(gone)
+        return "".join(parts)
+
+    def encode_regions(self, regions: Iterable[Region]) -> str:
+        """Regions as text, canonical: the inverse of `decode`, and a way to clean an answer up.
+
+        Raises
+        ------
+        MaskError
+            A region's cells are not those of this codec.
+        LabelError
+            A label is empty or would break the text, as `recover` may return one.
+        """
+        words = self.words()
+        parts = []
+        for region in regions:
+            if not isinstance(region, Region):
+                raise TypeError(f"regions must be Region objects, got {region!r}")
+            name = instance_label(region.label, words)
+            parts.append(self._write_region(words, name, region))
+        return "".join(parts)
+
+    def decode(self, text: str) -> list[Region]:
+        """The regions that a text describes, strictly.
+
+        Text before, between and behind the instances is passed over; inside them only spaces
+        may stand between tags and bricks. Text that the encoder would not write, but that has only
+        one meaning, is accepted.
+
+        Returns
+        -------
+        The regions in the order of the text; none is an empty list.
+
+        Raises
+        ------
+        DecodeError
+            Something does not follow the format: its ``reason`` and ``position`` say what and
+            where.
+        TruncatedError
+            The text stops inside an instance.
+        TypeError
+            The text is not a str.
+        """
+        return read_text(TextReading(text, strict=True), self)
+
+    def recover(self, text: str) -> RecoveredRegions:
+        """Whatever can be drawn of any text at all, and what was wrong with it.
+
+        Never raises on a str. Rows are repaired one by one. An instance whose box cannot be read
+        is left out. Memory and time are linear in the text, and in the cells of its boxes, at most
+        the grid's for each instance.
+
+        Examples
+        --------
+        >>> import maskcodec as mc
+        >>> answer = "<ref>dog</ref><box>[[1 1 2 2]]</box><seg><fg3>\\n<bg1><fg1>"
+        >>> found = mc.BSD(grid=4).recover(answer)
+        >>> found.regions[0].cells.tolist()
+        [[1, 1], [0, 1]]
+        >>> [(problem.reason, problem.action) for problem in found.problems]
+        [('row-long', 'cut it'), ('truncated', 'drew what was there')]
+        """
+        reading = TextReading(text, strict=False)
+        return RecoveredRegions(read_text(reading, self), reading.problems())
+
+    def meanings(self) -> dict[str, tuple[str, int | None]]:
+        """What each word of `vocabulary` means: in English, and its number if it has one."""
+        said, words = Codec.meanings(self), self.words()
+        for run in words.runs() if self.has_bricks else ():
+            kind = "end of row" if run >= END else "foreground" if run > 0 else "background"
+            said[words.brick(run)] = kind, run - END if run >= END else abs(run)
+        return said | {word: ("location", n) for n, word in enumerate(words.locations())}
+
+    def reserved(self) -> tuple[str, str]:
+        """What may not stand in a label, and what not in any other words: regular expressions."""
+        pattern = self.words().forbidden.pattern
+        return pattern, pattern
+
+    def tags(self) -> tuple[str, ...]:
+        """The tags, each opening one before its closing one."""
+        return self.ref + self.box + self.seg
+
+    def vocabulary(self) -> list[str]:
+        """The tags, bricks and location tokens that a tokenizer must have as one token each."""
+        words = self.words()
+        bricks = words.runs() if self.has_bricks else []
+        return [*words.tags, *map(words.brick, bricks), *words.locations()]
+
+    @property
+    def has_bricks(self) -> bool:
+        """Whether bricks are tokens of their own."""
+        return True
+
+    @property
+    def frame(self) -> BoxFrame | None:
+        """How cells lie over an instance's own box; None where they belong to the image."""
+        return None
+
+    @property
+    def most_cells(self) -> tuple[int, int]:
+        """The most rows and columns of cells that an instance may have."""
+        return self.canvas if self.frame is None else self.frame[:2]
+
+    @abstractmethod
+    def words(self) -> Spelling:
+        """The tags and bricks in force, as tables; shared by all codecs that spell alike."""
+
+    @abstractmethod
+    def reader(self, reading: Reading, symbols: Symbols) -> InstanceReader:
+        """The reader of a text, or of ids."""
+
+    @abstractmethod
+    def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> Binding:
+        """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""
+
+    @abstractmethod
+    def _write(self, words: Spelling, label: str, mask: IntegerArray | RunMask) -> str:
+        """An instance of a mask; "" where no cell of it is set."""
+
+    @abstractmethod
+    def _write_region(self, words: Spelling, label: str, region: Region) -> str:
+        """An instance of a region, whose cells must be those of this codec."""
+
+    def _settle_tags(self) -> None:
+        for name in ("ref", "box", "seg"):
+            object.__setattr__(self, name, strings(getattr(self, name), name))

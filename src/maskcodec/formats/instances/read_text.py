@@ -1,0 +1,216 @@
+"""The reader of instances: from a text to regions, whatever stands in it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+
+from maskcodec.errors import LabelError
+from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
+from maskcodec.kernels import reading as k
+from maskcodec.text.problems import check_label, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from maskcodec.formats.instances.boxes import Box
+    from maskcodec.formats.instances.codec import InstanceCodec
+    from maskcodec.formats.instances.spelling import Spelling
+    from maskcodec.masks.arrays import Index
+    from maskcodec.text.problems import Reading, TextReading
+    from maskcodec.text.regions import Region
+
+Symbols: TypeAlias = "tuple[Index, list[list[int]]]"
+
+_ENDED = 6  # the kind of the tag that stands for the end of the text
+
+
+class _Tag(NamedTuple):
+    """A tag of the text: its index among the tokens, its kind, and its bytes."""
+
+    token: int
+    kind: int
+    start: int
+    stop: int
+
+
+class InstanceReader(ABC):
+    """Reads the instances of one text; a format says how rows are drawn.
+
+    An instance is its six tags in order. A tag that is missing is reported and done without; a
+    tag that comes too early for the present instance begins the next one.
+
+    Parameters
+    ----------
+    reading
+        What is read, and where to report.
+    symbols
+        Its tokens, int64 (n, 3), and the tags among them, as `reading.scan` has them.
+    words
+        The spelling in force.
+    """
+
+    def __init__(self, reading: Reading, symbols: Symbols, words: Spelling) -> None:
+        self.reading = reading
+        self.words = words
+        self.tokens, tags = symbols
+        end = reading.size
+        self.tags = [*map(_Tag._make, tags), _Tag(len(self.tokens), _ENDED, end, end)]
+        self.at = 0
+        self.next = self.tags[0]
+        self.reported = -1  # the tag that was found in place of another, once reported
+
+    def read(self) -> list[Region]:
+        """All instances that can be drawn, in the order of the text."""
+        regions = []
+        while self.next.kind != _ENDED:
+            label = self._label()
+            box = self._box(label)
+            region = self._draw(label, box)
+            if region is not None:
+                regions.append(region)
+        return regions
+
+    @property
+    def ended(self) -> bool:
+        """Whether the text stops here, so that more may have been to come."""
+        return self.next.kind == _ENDED
+
+    def _label(self) -> str:
+        opened = self._expect(REF)
+        end = self.next
+        closed = self._expect(REF_END)
+        if opened is None:
+            return ""
+        label = self.reading.slice(opened.stop, end.start).strip()
+        if closed is not None or label:
+            self._check_label(label, opened.stop)
+        return label
+
+    def _check_label(self, label: str, start: int) -> None:
+        clash = self.words.forbidden.search(label)
+        try:
+            check_label(label)
+        except LabelError as error:
+            action = "kept it as it is" if label else "kept it empty"
+            self.reading.report(start, "bad-label", str(error), action)
+        else:
+            if clash:
+                message = f"the label {shown(label)} holds {clash.group()!r}"
+                self.reading.report(start, "bad-label", message, "kept it as it is")
+
+    def _box(self, label: str) -> Box | None:
+        opened = self._expect(BOX)
+        end = self.next
+        self._expect(BOX_END)
+        if opened is None:
+            if end.kind != _ENDED:
+                message = f"nothing says where {shown(label)} lies"
+                self.reading.report(end.start, "bad-box", message, "left this instance out")
+            return None
+        if end.kind == _ENDED:  # whether the last number is whole cannot be known
+            return None
+        return self._coordinates(self.reading.slice(opened.stop, end.start), opened.stop)
+
+    def _draw(self, label: str, box: Box | None) -> Region | None:
+        first = self.next.token if self.at == 0 else self.tags[self.at - 1].token + 1
+        opened = self._expect(SEG)
+        closed = self.next.kind == SEG_END
+        region = None
+        if box is not None:
+            if opened is not None:
+                first = opened.token + 1
+            last = self.next.token
+            if opened is None and not closed and not self._is_run(first):
+                last = first  # a box on its own: the text behind it is not meant as bricks
+            elif self.next.kind == _ENDED and self._ends_in_beginning(first):
+                last -= 1
+            region = self._rows(label, box, first, last, closed=closed)
+        self._expect(SEG_END)
+        return region
+
+    @abstractmethod
+    def _rows(self, label: str, box: Box, first: int, last: int, *, closed: bool) -> Region:
+        """The region that tokens ``first`` up to ``last`` draw; `closed` if a tag ends it."""
+
+    def _coordinates(self, content: str, start: int) -> Box | None:
+        box, faults = self.words.boxes.repaired(content)
+        for fault in faults:
+            self.reading.report(start, *fault)
+        return box
+
+    def _expect(self, kind: int) -> _Tag | None:
+        """The tag that must come now, or None where it does not."""
+        tag = self.next
+        if tag.kind != kind:
+            if self.reported != self.at:
+                self.reported = self.at
+                self._report_missing(kind)
+            return None
+        if kind in (BOX, SEG) and self.at:
+            before = self.tags[self.at - 1]
+            if before.kind == kind - 1 and tag.token > before.token + 1:
+                message = f"only spaces may stand before {self.words.tags[kind]}"
+                start = int(self.tokens[before.token + 1, 1])
+                self.reading.report(start, "extra-text", message, "passed over it")
+        self.at += 1
+        self.next = self.tags[self.at]
+        return tag
+
+    def _report_missing(self, kind: int) -> None:
+        tag = self.words.tags[kind]
+        if self.next.kind != _ENDED:
+            message = f"expected {tag}, found {self.words.tags[self.next.kind]}"
+            self.reading.report(self.next.start, "missing-tag", message, "read on without it")
+            return
+        start, end = self.tags[-2].stop, self.next.start
+        tail = self.reading.slice(start, end)
+        action = "left this instance out" if kind <= BOX_END else "drew what was there"
+        if self._may_go_on(kind, tail):
+            self.reading.report(end, "truncated", f"the text stops before {tag}", action)
+        else:
+            message = f"expected {tag}, found {tail[:40]!r}"
+            self.reading.report(start, "missing-tag", message, action)
+
+    def _may_go_on(self, kind: int, tail: str) -> bool:
+        """Whether a text that ends like this was cut off before a tag, rather than wrong."""
+        tag = self.words.tags[kind]
+        if kind in (BOX, SEG):
+            return tag.startswith(tail.strip(" "))
+        if kind == BOX_END:
+            return self.words.boxes.may_become(tail, tag)
+        return True
+
+    def _is_run(self, token: int) -> bool:
+        return token < len(self.tokens) and 0 != self.tokens[token, 0] < k.TEXT
+
+    def _ends_in_beginning(self, first: int) -> bool:
+        """Whether the text stops in the middle of a brick or of the closing tag."""
+        if len(self.tokens) <= first:
+            return False
+        value, start, stop = self.tokens[-1].tolist()
+        if value != k.TEXT or stop != self.reading.size:
+            return False
+        return self.words.is_beginning(self.reading.slice(start, stop))
+
+
+def read_text(reading: TextReading, codec: InstanceCodec) -> list[Region]:
+    """The regions of a text; what is wrong with it is reported to the reading."""
+    words = codec.words()
+    tables = words.pieces, words.bounds, words.starts
+    symbols = cut(len(reading.data) // 4, lambda *room: k.scan(reading.data, *tables, *room))
+    return codec.reader(reading, symbols).read()
+
+
+def cut(likely: int, scan: Callable[[Index, Index], tuple[int, int]]) -> Symbols:
+    """What a kernel cuts something into: run again where the room for it did not suffice."""
+    tokens = np.empty((64 + likely, 3), np.int64)
+    tags = np.empty((60, 4), np.int64)
+    while True:
+        count, tag_count = scan(tokens, tags)
+        if count <= len(tokens) and tag_count <= len(tags):
+            return tokens[:count], tags[:tag_count].tolist()
+        tokens = np.empty((count, 3), np.int64)
+        tags = np.empty((tag_count, 4), np.int64)

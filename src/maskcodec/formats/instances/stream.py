@@ -1,0 +1,191 @@
+"""Decoding ids as they come: what there is to show while a model is still writing."""
+
+from __future__ import annotations
+
+import operator
+from abc import ABC, abstractmethod
+from array import array
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, SEG, SEG_END
+from maskcodec.kernels import reading as k
+from maskcodec.masks.grid import paint_cells
+
+if TYPE_CHECKING:
+    from maskcodec.errors import Problem
+    from maskcodec.formats.instances.boxes import Box
+    from maskcodec.formats.instances.read_ids import BrickReader
+    from maskcodec.formats.instances.vocab import BrickVocab
+    from maskcodec.masks.arrays import Cells, Index
+    from maskcodec.text.regions import Region
+
+# As plain numbers, which Python compares faster than NumPy's.
+_TEXT, _TAG, _PASSED_OVER = int(k.TEXT), int(k.TAG), (int(k.SPACE), int(k.IGNORED))
+_IGNORED, _PIECE = int(k.IGNORED), int(k.PIECE)
+_NONE = -1  # the last tag, where an instance has none yet
+
+
+class MaskStream(ABC):
+    """The regions of ids that come one by one; `TokenCodec.stream` makes it.
+
+    A format says how rows are drawn. After any ids, `regions` is what ``recover`` returns for them.
+    A push takes time for its own run only, whatever came before; an instance whose tags or box are
+    wrong is read once more when it ends.
+
+    Attributes
+    ----------
+    row_ended
+        Whether the last push completed a row or an instance: a good time to show `canvas`.
+    """
+
+    _may_draw: bool  # whether the next id may begin rows without their tag
+    _draws: bool  # whether rows have begun
+
+    def __init__(self, reader: BrickReader, vocab: BrickVocab) -> None:
+        self._reader = reader
+        self._codec = reader.codec
+        self._canvas = reader.codec.canvas
+        special = np.flatnonzero(vocab.kinds != k.TEXT)
+        self._kinds = dict(zip(special.tolist(), vocab.kinds[special].tolist(), strict=True))
+        self._ids = array("q")
+        self._finished: list[Region] = []
+        # Painted when somebody asks: the first finished regions, and these with what is over them.
+        self._below: Cells | None = None
+        self._shown: Cells
+        self._painted = 0
+        self._over: list[Region] = []
+        self._begin()
+        self.row_ended = False
+
+    def push(self, id_: int) -> MaskStream:
+        """Take the next id; returns the stream itself, as in ``stream.push(id_).regions``.
+
+        Raises
+        ------
+        TypeError
+            It is no integer.
+        OverflowError
+            It does not fit int64.
+        """
+        id_ = operator.index(id_)  # an element of a tensor is no key
+        self._ids.append(id_)
+        self.row_ended = False
+        kind = self._kinds.get(id_, _TEXT)
+        if kind in _PASSED_OVER or id_ == k.IGNORE_INDEX:
+            return self
+        if _TAG <= kind < _TAG + 6:
+            self._tag(kind - _TAG)
+            return self
+        if self._may_draw:  # without <seg>, rows may begin right behind the box, and only there
+            self._may_draw = False
+            self._draws = 0 != kind < _TEXT
+        if self._draws and kind < _TEXT:
+            self._run(kind)
+        elif self._draws and _IGNORED < kind < _PIECE:
+            for _ in range((kind - _IGNORED) // 2):
+                self._run(k.SEPARATOR)
+        return self
+
+    def __repr__(self) -> str:
+        return f"<MaskStream: {len(self._ids)} ids, {len(self._finished)} whole regions>"
+
+    @property
+    def regions(self) -> list[Region]:
+        """The regions so far, the last of which may still grow: that of the next call is new."""
+        return [*self._finished, *self._present()]
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What is wrong so far, with all ids looked at once more; a cut-off answer is, too."""
+        return self._reader.reading(self._since(0), strict=False)[1]
+
+    @property
+    def canvas(self) -> Cells:
+        """int32 (rows, columns), read-only: 1 + the index of the region that lies on top, or 0.
+
+        The next call changes it; copy it to keep it. For scanlines it has the bins of the image's
+        sides.
+        """
+        if self._below is None:
+            self._below, self._shown = np.zeros((2, *self._canvas), np.int32)
+        for region in self._over:  # only this is drawn anew
+            self._shown[_place(region)] = self._below[_place(region)]
+        for region in self._finished[self._painted :]:
+            self._painted += 1
+            _paint(self._below, region, self._painted)
+            self._shown[_place(region)] = self._below[_place(region)]
+        self._over = self._present()
+        for region in self._over:
+            _paint(self._shown, region, self._painted + 1)
+        view = self._shown.view()
+        view.flags.writeable = False
+        return view
+
+    def _begin(self) -> None:
+        """Wait for an instance."""
+        self._last = _NONE  # its last tag: they come in order, some may be missing
+        self._from = 0  # where it starts in the ids, and what stands behind its last tag
+        self._behind = 0
+        self._label = ""
+        self._box: Box | None = None
+        self._may_draw = self._draws = False
+
+    def _tag(self, tag: int) -> None:
+        here = len(self._ids) - 1
+        if tag <= self._last:  # it comes too early for this instance, and begins the next one
+            self._end(closed=False)
+        if self._last == _NONE:
+            self._from = here
+        if tag == SEG_END:
+            self._end(closed=True)
+            return
+        if self._last == REF:
+            self._label = self._reader.text(self._since(self._behind, here)).strip()
+        elif self._last == BOX:
+            self._box = self._reader.repaired_box(self._since(self._behind, here))
+        self._last, self._behind = tag, here + 1
+        if self._box is not None:
+            self._open(self._box)
+            self._may_draw, self._draws = tag == BOX_END, tag == SEG
+
+    @abstractmethod
+    def _open(self, box: Box) -> None:
+        """Begin an instance's rows."""
+
+    @abstractmethod
+    def _run(self, run: int) -> None:
+        """Draw one brick, or end a row, as the kernel does."""
+
+    @abstractmethod
+    def _drawn(self, box: Box, *, closed: bool) -> list[Region]:
+        """What the present instance shows so far, or when its tag closes it."""
+
+    def _present(self) -> list[Region]:
+        return [] if self._box is None else self._drawn(self._box, closed=False)
+
+    def _end(self, *, closed: bool) -> None:
+        """End the present instance; the last id is the tag that ends it, its own if `closed`."""
+        if self._draws and closed and self._box is not None:
+            self._finished += self._drawn(self._box, closed=True)
+        elif self._box is not None or self._last == BOX:
+            self._finished += self._reader.reading(self._since(self._from), strict=False)[0]
+        self._begin()
+        self.row_ended = True
+
+    def _since(self, start: int, stop: int | None = None) -> Index:
+        return np.array(self._ids[start:stop], np.int64)
+
+
+def _place(region: Region) -> tuple[slice, slice]:
+    """Where a region's box lies on the canvas."""
+    x1, y1, x2, y2 = region.box
+    return slice(y1, y2 + 1), slice(x1, x2 + 1)
+
+
+def _paint(canvas: Cells, region: Region, number: int) -> None:
+    part, cells = canvas[_place(region)], region.cells
+    if region.frame == "box":
+        cells = paint_cells(cells.copy(), (0, 0), cells.shape, part.shape)
+    part[cells == 1] = number

@@ -1,0 +1,1 @@
+"""Scanlines: the rows of an instance as the columns at which the colour changes."""
