@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 _NIL, _UNSET, _FAR = numbers(0, -1, 1 << 60)
 _SURROUNDED = numbers(-9)[0]
+# What the scratch of a contour holds: where two rows bend, and how far inside they are there, what
+# these make together, the changes of two lines, and what the first four are of.
+_XS, _UPPER, _LOWER, _OLD, _NEW, _STATE, ROOM = numbers(*range(4, 11))
+_PAIR, _ROWS, _POINTS = numbers(0, 1, 3)
 _ROUNDS = 2  # of `improve_cells`: a third finds next to nothing
 _MOST_DISTANCE = 1 << 29  # of it, times the lines: what is twice that fits 32 bits
 _TRIES = 700  # of it, at a microsecond each: more than nearly all real masks take
@@ -99,7 +103,7 @@ def paint_contour(
     x1: int,
     grid: tuple[int, int],
     within: tuple[int, int, int, int],
-    distances: Index,
+    room: Index,
     out: Mask,
 ) -> int:
     """Paint cells by how far every point of a row is from the end of a run, linear between rows.
@@ -108,43 +112,265 @@ def paint_contour(
     ``within``: top, left, height, width. A point is as far inside a run, or outside, as it is from
     the nearest end, but at most the height of a cell; so far outside are all points of an empty
     row, and of the rows above and below the cells. The grid's left and right side end no run. Set
-    is what is not outside. ``distances`` is scratch for two rows of pixels. Returns how many pixels
-    are set.
+    is what is not outside. ``room`` is scratch, (`ROOM`, 6 * columns + 16) for cells of so many
+    columns. Returns how many pixels are set.
+    """
+    top, left, height, width = within
+    out.reshape(out.size)[:] = 0
+    count = _NIL
+    line = room[_NEW]
+    first, last = _contour_lines(len(cells), y1, grid[0], height, room)
+    for y in range(first, last):
+        used = _contour_line(y, cells, y1, x1, grid, (height, width), room, line)
+        pixels = out[top + y]
+        for k in range(0, used, 2):
+            begin, end = left + line[k], left + line[k + 1]
+            for x in range(begin, end):
+                pixels[x] = 1
+            count += end - begin
+    return count
+
+
+@kernel
+def contour_runs(
+    cells: Mask,
+    y1: int,
+    x1: int,
+    grid: tuple[int, int],
+    within: tuple[int, int, int, int],
+    size: tuple[int, int],
+    room: Index,
+    starts: Index,
+    ends: Index,
+) -> int:
+    """Write the runs of what `paint_contour` would paint, none of them empty but for a first one.
+
+    A column changes its colour where one line is set and the next one is not, or the other way
+    round. So the changes are counted by column, which says where those of each one go, and found
+    again. Returns how many runs there is to be room for, or are written if there is; 0 if nothing
+    is set. ``room`` is scratch as there, ``starts`` for one more number than the width of
+    ``within``, ``size`` is the image's (height, width).
+    """
+    top, left, height, width = within
+    starts[:] = 0
+    first, last = _contour_lines(len(cells), y1, grid[0], height, room)
+    for turn in range(2):
+        old, new = room[_OLD], room[_NEW]
+        before = _NIL
+        for y in range(first, last + 1):
+            used = _NIL
+            if y < last:
+                used = _contour_line(y, cells, y1, x1, grid, (height, width), room, new)
+            i, j, begin = _NIL, _NIL, _UNSET
+            while i < before or j < used:  # between an odd one and the next one lines differ
+                if j == used or (i < before and old[i] <= new[j]):
+                    end = old[i]
+                    i += 1
+                else:
+                    end = new[j]
+                    j += 1
+                if begin < 0:
+                    begin = end
+                    continue
+                for x in range(begin, end):
+                    if turn > 0:
+                        ends[starts[x]] = (left + x) * size[0] + top + y
+                        starts[x] += 1
+                    else:
+                        starts[x + 1] += 1
+                begin = _UNSET
+            old, new = new, old
+            before = used
+        if turn == 0:
+            for x in range(width):
+                starts[x + 1] += starts[x]
+            count = starts[width]
+            if count == 0 or count >= len(ends):
+                return count + 1 if count > 0 else count
+    if height == size[0]:  # a run that ends at the bottom may go on at the top
+        kept = _NIL
+        for k in range(count):
+            if kept > 0 and ends[kept - 1] == ends[k]:
+                kept -= 1
+            else:
+                ends[kept] = ends[k]
+                kept += 1
+        count = kept
+    pixels = size[0] * size[1]
+    if ends[count - 1] < pixels:
+        ends[count] = pixels
+        count += 1
+    return count
+
+
+@kernel
+def _contour_lines(
+    count: int, y1: int, rows: int, height: int, room: Index
+) -> tuple[int, int]:
+    """The lines of pixels from the first to the last that so many rows of cells can reach.
+
+    Makes the scratch of `_contour_line` ready.
+    """
+    room[_STATE, :3] = _UNSET - 1
+    first = -(-((2 * y1 - 1) * height - rows) // (2 * rows))
+    last = -(-((2 * (y1 + count) + 1) * height - rows) // (2 * rows))
+    return max(first, 0), min(last, height)
+
+
+@kernel
+def _contour_line(
+    y: int,
+    cells: Mask,
+    y1: int,
+    x1: int,
+    grid: tuple[int, int],
+    size: tuple[int, int],
+    room: Index,
+    line: Index,
+) -> int:
+    """Write where the pixels that are set in a line begin and end, by turns; return how many.
+
+    What lies between two rows is linear in x from each point of `_join_rows` to the next one.
     """
     rows, columns = grid
-    top, left, height, width = within
-    unit = columns * rows  # of 1 / (2 * unit) pixels, the centre of a pixel and an edge are whole
-    step = 2 * width * rows
-    most = 2 * columns * height
-    first = max((2 * width * x1 - columns) // (2 * columns), 0)
-    last = min((2 * width * (x1 + cells.shape[1]) + columns) // (2 * columns) + 1, width)
-    scale = step, columns * step, unit, first, last
-    out[:] = 0
-    count = _NIL
-    even, odd = _UNSET - 1, _UNSET - 1  # the rows that the two lines of distances are of
-    for y in range(height):
-        centre = (2 * y + 1) * rows - height
-        row = centre // (2 * height)
-        share = centre - row * 2 * height
-        row -= y1
-        if row < -1 or row >= len(cells):
-            continue
-        for r in range(row, row + 2):
-            if r in (even, odd):
+    height, width = size
+    unit = columns * rows  # of 1 / (2 * unit) pixels: the centre of one and all points are whole
+    state = room[_STATE]
+    centre = (2 * y + 1) * rows - height
+    row = centre // (2 * height)
+    below = centre - row * 2 * height
+    above = 2 * height - below
+    row -= y1
+    if state[_PAIR] != row:
+        step = 2 * width * rows
+        scale = x1 * step, step, columns * step, 2 * columns * height
+        _join_rows(cells, row, scale, room)
+        state[_PAIR] = row
+    xs, upper, lower = room[_XS], room[_UPPER], room[_LOWER]
+    used = _NIL
+    value = above * upper[0] + below * lower[0]
+    if value >= 0:
+        line[0] = 0
+        used += 1
+    for k in range(1, state[_POINTS]):
+        after = above * upper[k] + below * lower[k]
+        if value < 0 <= after:
+            x = xs[k]
+            if after > 0:
+                x = xs[k - 1] - value // ((after - value) // (x - xs[k - 1]))
+            line[used] = (x + unit - 1) // (2 * unit)
+            used += 1
+        elif after < 0 <= value:
+            x = xs[k - 1]
+            if value > 0:
+                x += value // ((value - after) // (xs[k] - x))
+            line[used] = (x + unit) // (2 * unit)
+            used += 1
+        value = after
+    if value >= 0:
+        line[used] = width
+        used += 1
+    return used
+
+
+@kernel
+def _join_rows(cells: Mask, row: int, scale: tuple[int, int, int, int], room: Index) -> None:
+    """Note where the distances of a row and of the next one bend, and what they are there.
+
+    Not between two pieces that lie inside a run of both, or outside: there, no line of pixels
+    between the rows changes its colour.
+    """
+    state = room[_STATE]
+    for r in range(row, row + 2):
+        if state[_ROWS + r % 2] != r:
+            _bend(cells, r, scale, room[2 * (r % 2)], room[2 * (r % 2) + 1])
+            state[_ROWS + r % 2] = r
+    one, two = 2 * (row % 2), 2 - 2 * (row % 2)
+    first_xs, first, second_xs, second = room[one], room[one + 1], room[two], room[two + 1]
+    xs, upper, lower = room[_XS], room[_UPPER], room[_LOWER]
+    xs[0], upper[0], lower[0] = _NIL, first[0], second[0]
+    i, j, n, kind, before = _NIL + 1, _NIL + 1, _NIL + 1, _NIL, _NIL
+    side = scale[2]
+    x = _NIL
+    while x < side:
+        x = min(first_xs[i], second_xs[j])
+        above, below = first[i], second[j]
+        if first_xs[i] > x:  # as far back as both are apart
+            above += (first_xs[i] - x) * _sign(first[i - 1] - above)
+        if second_xs[j] > x:
+            below += (second_xs[j] - x) * _sign(second[j - 1] - below)
+        i += first_xs[i] == x
+        j += second_xs[j] == x
+        now = _sign(upper[n - 1] + above) + _sign(lower[n - 1] + below)  # neither is 0
+        if now == kind and (kind > 0 or kind == before < 0):  # of those outside two are left:
+            n -= 1  # there is a point between them that is no end, where both are below 0
+        else:
+            before, kind = kind, now
+        xs[n], upper[n], lower[n] = x, above, below
+        n += 1
+    state[_POINTS] = n
+
+
+@kernel
+def _sign(number: int) -> int:
+    return int(number > 0) - int(number < 0)
+
+
+@kernel
+def _bend(
+    cells: Mask, r: int, scale: tuple[int, int, int, int], places: Index, distances: Index
+) -> None:
+    """Write where a row's distance bends, and what it is there, from side to side of the grid.
+
+    The scale is (begin, step, side, most): cell c lies from ``begin + c * step`` on, the grid's
+    sides at 0 and ``side``, where no run ends, and a point is at most so far away.
+    """
+    begin, step, side, most = scale
+    n = _NIL
+    end = -_FAR  # the last one of a run
+    sign = _UNSET
+    if 0 <= r < len(cells):
+        columns = cells.shape[1]
+        colour = 0
+        for c in range(columns + 1):
+            cell = int(cells[r, c]) if c < columns else 0
+            if cell == colour:
                 continue
-            line = distances[r % 2]
-            even, odd = (r, odd) if r % 2 == 0 else (even, r)
-            if 0 <= r < len(cells):
-                _measure_row(cells[r], x1 * step, scale, most, line)
-            else:
-                line[:] = -most
-        upper, lower = distances[row % 2], distances[(row + 1) % 2]
-        pixels = out[top + y]
-        for x in range(first, last):
-            inside = (2 * height - share) * upper[x] + share * lower[x] >= 0
-            pixels[left + x] = inside
-            count += inside
-    return count
+            colour = cell
+            x = begin + c * step
+            if x == 0:
+                sign = -sign
+            elif x < side:
+                n = _bend_between(end, x, sign, side, most, n, places, distances)
+                places[n], distances[n] = x, 0
+                n += 1
+                end = x
+                sign = -sign
+    _bend_between(end, _FAR, sign, side, most, n, places, distances)
+
+
+@kernel
+def _bend_between(
+    end: int, start: int, sign: int, side: int, most: int, n: int, places: Index, distances: Index
+) -> int:
+    """Write the bends between two ends of runs, or an end and a side, and count on from n."""
+    if end < 0:
+        places[n], distances[n] = 0, sign * min(start, most)
+        n += 1
+    if start - end > 2 * most:
+        if 0 < end + most < side:
+            places[n], distances[n] = end + most, sign * most
+            n += 1
+        if 0 < start - most < side:
+            places[n], distances[n] = start - most, sign * most
+            n += 1
+    else:
+        places[n], distances[n] = (end + start) // 2, sign * ((start - end) // 2)
+        n += 1
+    if start > side:
+        places[n], distances[n] = side, sign * min(side - end, most)
+        n += 1
+    return n
 
 
 @kernel

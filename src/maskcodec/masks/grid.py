@@ -250,8 +250,12 @@ def _paint_contour(
     cells: Mask, corner: tuple[int, int], grid: tuple[int, int], within: Part | None, out: Mask
 ) -> int:
     part = within or (0, 0, *out.shape)
-    distances = np.empty((2, part[3]), np.int64)
-    return painting.paint_contour(cells, *corner, grid, part, distances, out)
+    return painting.paint_contour(cells, *corner, grid, part, contour_room(cells), out)
+
+
+def contour_room(cells: Mask) -> Index:
+    """Scratch for the contour of some cells."""
+    return np.empty((painting.ROOM, 6 * cells.shape[1] + 16), np.int64)
 
 
 def sample_labels(

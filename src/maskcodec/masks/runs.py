@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -11,7 +11,14 @@ from maskcodec.errors import MaskError
 from maskcodec.kernels import painting, rle
 from maskcodec.kernels import sampling as k
 from maskcodec.masks.arrays import as_out, as_painted_size, as_pixels, as_size, brief
-from maskcodec.masks.grid import Sampling, cell_edges, check_choice, chosen_cells, nearest_pixels
+from maskcodec.masks.grid import (
+    Sampling,
+    cell_edges,
+    check_choice,
+    chosen_cells,
+    contour_room,
+    nearest_pixels,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,20 +193,34 @@ def drawn_runs(
     grid: tuple[int, int],
     shape: tuple[int, int],
     within: Part | None = None,
+    method: Literal["nearest", "contour"] = "nearest",
 ) -> RunMask:
-    """The runs of what `maskcodec.masks.grid.paint_cells` paints with ``method="nearest"``.
+    """The runs of what `maskcodec.masks.grid.paint_cells` paints, without the pixels.
 
     None of them is empty, but for a first one.
     """
     shape = as_painted_size(shape, "shape")
+    if method == "contour":
+        part = within or (0, 0, *shape)
+        starts = np.empty(part[3] + 1, np.int64)
+        place = cells, *corner, grid, part, shape, contour_room(cells), starts
+        ends = _written_runs(painting.contour_runs, shape, place)
+        if len(ends):
+            return run_mask(shape, ends)
     edges = cell_edges(grid, shape, within)
     column = np.empty(len(cells) + 2, np.int64)
+    place = cells, *corner, *edges, shape, column
+    return run_mask(shape, _written_runs(painting.cell_runs, shape, place))
+
+
+def _written_runs(kernel: Any, shape: tuple[int, int], arguments: tuple[Any, ...]) -> Index:
+    """The runs that a kernel writes where there is room for them."""
     ends = np.empty(max(_USUAL, 4 * shape[1]), np.int64)
-    count = painting.cell_runs(cells, *corner, *edges, shape, column, ends)
+    count = kernel(*arguments, ends)
     if count > len(ends):
         ends = np.empty(count, np.int64)
-        painting.cell_runs(cells, *corner, *edges, shape, column, ends)
-    return run_mask(shape, ends[:count])
+        count = kernel(*arguments, ends)
+    return ends[:count]
 
 
 def written(shape: tuple[int, int], ends: Index) -> dict[str, Any]:

@@ -129,11 +129,10 @@ class Region:
         return paint_cells(self._drawn(), corner, grid, size, self._method(method), out, within)
 
     def runs(self, shape: tuple[int, int], *, method: Method | None = None) -> RunMask:
-        """The region as a mask of the whole image, which ``"nearest"`` does not paint.
+        """The region as a mask of the whole image, which only ``"smooth"`` paints.
 
-        The other methods do, ``"contour"`` in the box frame by default, which takes as long as
-        `mask` does and a pass over the pixels; and so in `coco_rle`, `bbox` and `area`.
-        Its ``area``, ``bbox`` and ``rle()`` are those of ``mask(shape, method=method)``.
+        The other methods take the time and memory of the runs, and so in `coco_rle`, `bbox` and
+        `area`. Its ``area``, ``bbox`` and ``rle()`` are those of ``mask(shape, method=method)``.
 
         Parameters
         ----------
@@ -149,10 +148,10 @@ class Region:
         """
         size = as_image_size(shape, "shape")
         method = self._method(method)
-        if method != "nearest":
+        if method == "smooth":
             return RunMask.from_mask(self.mask(size, method=method))
         corner, grid, within = self._place(size)
-        return drawn_runs(self._drawn(), corner, grid, size, within)
+        return drawn_runs(self._drawn(), corner, grid, size, within, method)
 
     def coco_rle(self, shape: tuple[int, int], *, method: Method | None = None) -> dict[str, Any]:
         """The region as COCO's compressed RLE, ``{"size": [height, width], "counts": bytes}``.
