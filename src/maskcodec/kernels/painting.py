@@ -15,8 +15,8 @@ _NIL, _UNSET, _FAR = numbers(0, -1, 1 << 60)
 _SURROUNDED = numbers(-9)[0]
 # What the scratch of a contour holds: where two rows bend, and how far inside they are there, what
 # these make together, the changes of two lines, and what the first four are of.
-_XS, _UPPER, _LOWER, _OLD, _NEW, _STATE, ROOM = numbers(*range(4, 11))
-_PAIR, _ROWS, _POINTS = numbers(0, 1, 3)
+_XS, _UPPER, _LOWER, _RISE, _FALL, _OLD, _NEW, _STATE, ROOM = numbers(*range(4, 13))
+_BEGIN, _ROWS, _POINTS = numbers(0, 1, 3)
 _ROUNDS = 2  # of `improve_cells`: a third finds next to nothing
 _MOST_DISTANCE = 1 << 29  # of it, times the lines: what is twice that fits 32 bits
 _TRIES = 700  # of it, at a microsecond each: more than nearly all real masks take
@@ -125,8 +125,7 @@ def paint_contour(
         pixels = out[top + y]
         for k in range(0, used, 2):
             begin, end = left + line[k], left + line[k + 1]
-            for x in range(begin, end):
-                pixels[x] = 1
+            pixels[begin:end] = 1
             count += end - begin
     return count
 
@@ -211,7 +210,7 @@ def _contour_lines(
 
     Makes the scratch of `_contour_line` ready.
     """
-    room[_STATE, :3] = _UNSET - 1
+    room[_STATE, :3] = -_FAR
     first = -(-((2 * y1 - 1) * height - rows) // (2 * rows))
     last = -(-((2 * (y1 + count) + 1) * height - rows) // (2 * rows))
     return max(first, 0), min(last, height)
@@ -235,36 +234,33 @@ def _contour_line(
     rows, columns = grid
     height, width = size
     unit = columns * rows  # of 1 / (2 * unit) pixels: the centre of one and all points are whole
-    state = room[_STATE]
     centre = (2 * y + 1) * rows - height
-    row = centre // (2 * height)
-    below = centre - row * 2 * height
-    above = 2 * height - below
-    row -= y1
-    if state[_PAIR] != row:
+    below = centre - room[_STATE, _BEGIN]
+    if not 0 <= below < 2 * height:
+        row = centre // (2 * height)
         step = 2 * width * rows
         scale = x1 * step, step, columns * step, 2 * columns * height
-        _join_rows(cells, row, scale, room)
-        state[_PAIR] = row
-    xs, upper, lower = room[_XS], room[_UPPER], room[_LOWER]
+        _join_rows(cells, row - y1, scale, room)
+        room[_STATE, _BEGIN] = row * 2 * height
+        below = centre - room[_STATE, _BEGIN]
+    above = 2 * height - below
     used = _NIL
-    value = above * upper[0] + below * lower[0]
+    value = above * room[_UPPER, 0] + below * room[_LOWER, 0]
     if value >= 0:
         line[0] = 0
         used += 1
-    for k in range(1, state[_POINTS]):
-        after = above * upper[k] + below * lower[k]
-        if value < 0 <= after:
-            x = xs[k]
-            if after > 0:
-                x = xs[k - 1] - value // ((after - value) // (x - xs[k - 1]))
-            line[used] = (x + unit - 1) // (2 * unit)
-            used += 1
-        elif after < 0 <= value:
-            x = xs[k - 1]
-            if value > 0:
-                x += value // ((value - after) // (xs[k] - x))
-            line[used] = (x + unit) // (2 * unit)
+    for k in range(1, room[_STATE, _POINTS]):
+        after = above * room[_UPPER, k] + below * room[_LOWER, k]
+        if (value < 0) != (after < 0):
+            x, slope, at = room[_XS, k - 1], above * room[_RISE, k] + below * room[_FALL, k], value
+            if after == 0:  # maybe at the end of several pieces
+                x, slope, at = room[_XS, k], _NIL + 1, after
+            elif value == 0:
+                slope = _UNSET
+            # The pixel that is nearest to where it is 0, give or take what a float cannot tell.
+            pixel = int((x - at / slope) / (2 * unit))
+            inside = at + slope * ((2 * pixel + 1) * unit - x) >= 0
+            line[used] = pixel + (inside if after < 0 else not inside)
             used += 1
         value = after
     if value >= 0:
@@ -295,10 +291,9 @@ def _join_rows(cells: Mask, row: int, scale: tuple[int, int, int, int], room: In
     while x < side:
         x = min(first_xs[i], second_xs[j])
         above, below = first[i], second[j]
-        if first_xs[i] > x:  # as far back as both are apart
-            above += (first_xs[i] - x) * _sign(first[i - 1] - above)
-        if second_xs[j] > x:
-            below += (second_xs[j] - x) * _sign(second[j - 1] - below)
+        rise, fall = _sign(above - first[i - 1]), _sign(below - second[j - 1])
+        above -= rise * (first_xs[i] - x)
+        below -= fall * (second_xs[j] - x)
         i += first_xs[i] == x
         j += second_xs[j] == x
         now = _sign(upper[n - 1] + above) + _sign(lower[n - 1] + below)  # neither is 0
@@ -307,6 +302,7 @@ def _join_rows(cells: Mask, row: int, scale: tuple[int, int, int, int], room: In
         else:
             before, kind = kind, now
         xs[n], upper[n], lower[n] = x, above, below
+        room[_RISE, n], room[_FALL, n] = rise, fall
         n += 1
     state[_POINTS] = n
 
@@ -331,21 +327,22 @@ def _bend(
     sign = _UNSET
     if 0 <= r < len(cells):
         columns = cells.shape[1]
-        colour = 0
-        for c in range(columns + 1):
-            cell = int(cells[r, c]) if c < columns else 0
-            if cell == colour:
-                continue
-            colour = cell
+        c, colour = _NIL, _NIL
+        while c <= columns:
+            while c < columns and cells[r, c] == colour:
+                c += 1
             x = begin + c * step
             if x == 0:
                 sign = -sign
-            elif x < side:
+            elif x < side and (c < columns or colour > 0):
                 n = _bend_between(end, x, sign, side, most, n, places, distances)
                 places[n], distances[n] = x, 0
                 n += 1
                 end = x
                 sign = -sign
+            if c == columns:
+                break
+            colour = 1 - colour
     _bend_between(end, _FAR, sign, side, most, n, places, distances)
 
 
