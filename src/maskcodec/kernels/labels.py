@@ -21,6 +21,13 @@ _COUNT_LIMIT = 1 << 40
 
 
 @kernel
+def mark_values(pixels: Mask, seen: Mask) -> None:
+    """Set ``seen`` (256,) to 1 at each value that ``pixels`` (n,) has."""
+    for i in range(len(pixels)):
+        seen[pixels[i]] = 1
+
+
+@kernel
 def label_room(cells: Cells, bounds: Index, counted: bool, extra: int) -> int:
     """Bytes enough for `write_labels`: those of every label it writes, and `extra` with each."""
     room = _NIL

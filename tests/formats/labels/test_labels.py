@@ -137,6 +137,41 @@ def test_labels_lost_by_the_grid_are_reported(caplog):
         codec.encode(label_map, names, lost="keep")
 
 
+@pytest.mark.parametrize("kind", ["u1", "i1", "?", "i4", "u8", "read-only", "F", "strided"])
+def test_lost_labels_are_found_in_every_kind_of_array(kind):
+    label_map = np.zeros((40, 60), np.uint8)
+    label_map[0, 0] = label_map[-1, -1] = 1
+    if kind == "F":
+        label_map = np.asfortranarray(label_map)
+    elif kind == "strided":
+        label_map = np.repeat(label_map, 2, axis=1)[:, ::2]
+    elif kind == "read-only":
+        label_map.flags.writeable = False
+    else:
+        label_map = label_map.astype(kind)
+    if kind == "u8":
+        label_map[1, 1] = 2**64 - 1  # not the -1 that it would be in int64
+    dropped = []
+    mc.RRLE(grid=4).encode(label_map, {-1: "none", 1: "dot", 2: "absent"}, dropped=dropped)
+    assert dropped == ["dot"]
+
+
+@pytest.mark.parametrize("last", ["sky", "x" * 20_001])  # a long table is not kept
+def test_a_table_of_names_is_known_by_what_it_says(last):
+    names = {1: "dog", 2: last}
+    codec = mc.RRLE(grid=(1, 2))
+    assert codec.encode([[0, 1]], names) == codec.encode([[0, 1]], dict(names))
+    names[1] = "cat"
+    assert codec.encode([[0, 1]], names) == "<seg>others*1|cat*1</seg>"
+    other = mc.RRLE(grid=(1, 2), background="cat")
+    assert other.encode([[0, 1]], names) == "<seg>cat*2</seg>"
+    for unused, error in (("|", mc.LabelError), (" ", mc.LabelError), (5, TypeError)):
+        with pytest.raises(error):
+            codec.encode([[0, 1]], names | {9: unused})
+    with pytest.raises(TypeError, match=r"the values in names must be integers, got 1\.0"):
+        codec.encode([[0, 1]], {1.0: "cat", 2: last})
+
+
 @pytest.mark.parametrize(
     "clash", ["|", "*", "\n", "<ref>", "</ref>", "<box>", "</box>", "<seg>", "</seg>"]
 )

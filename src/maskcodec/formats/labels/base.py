@@ -37,11 +37,13 @@ from maskcodec.text.problems import TextReading, warn_dropped
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from maskcodec.masks.arrays import Cells, Index, Mask
+    from maskcodec.masks.arrays import Cells, Index, IntegerArray, Mask
     from maskcodec.tokenizers.any import AnyTokenizer
     from maskcodec.tokenizers.binding import Binding
 
 Names: TypeAlias = Mapping[int, str] | Sequence[str]
+
+_NameTable: TypeAlias = "tuple[Index, Cells, tuple[str, ...]]"
 
 _MARKS = "*", "|", "\n", ""
 _SEPARATORS = r"[|*\n]|</?(?:ref|box)>"
@@ -256,20 +258,43 @@ class LabelCodec(GridCodec):
         index = sample_labels(pixels, values, self.canvas, self.sampling)
         background = np.int32(0)
         cells = np.append(numbers, background)[index]  # index -1 is a value without a name
-        missing = sorted(set(range(1, len(names))) - set(np.unique(cells).tolist()))
-        present = set(np.unique(pixels).tolist()) if missing else set()
-        gone = [names[k] for k in missing if present.intersection(values[numbers == k].tolist())]
-        return drawn_grid(cells, names), gone
+        missing = set(range(1, len(names))) - set(np.unique(cells).tolist())
+        if missing:
+            there = numbers[np.isin(values, _values_in(pixels))]
+            missing &= set(there.tolist())
+        return drawn_grid(cells, names), [names[number] for number in sorted(missing)]
 
-    def _named(self, labels: Names) -> tuple[Index, Cells, tuple[str, ...]]:
-        """The named values, sorted; the number of each one's label; the labels by number."""
-        names = {self.background: 0}
-        numbers: dict[int, int] = {}
-        for value, name in named_values(labels):
-            numbers[value] = names.setdefault(cell_label(name, self.seg), len(names))
-        values = sorted(numbers)
-        order = np.array([numbers[value] for value in values], np.int32)
-        return np.array(values, np.int64), order, tuple(names)
+    def _named(self, labels: Names) -> _NameTable:
+        """What the values of a label map are called."""
+        pairs = tuple(named_values(labels))
+        long = sum(len(name) for _, name in pairs) > _CACHED_NAMES
+        return (_name_table.__wrapped__ if long else _name_table)(pairs, self.background, self.seg)
+
+
+@lru_cache(maxsize=64)
+def _name_table(
+    pairs: tuple[tuple[int, str], ...], background: str, seg: tuple[str, str]
+) -> _NameTable:
+    """The named values, sorted; the number of each one's label; the labels by number."""
+    names = {background: 0}
+    numbers: dict[int, int] = {}
+    for value, name in pairs:
+        numbers[value] = names.setdefault(cell_label(name, seg), len(names))
+    values = sorted(numbers)
+    order = np.array([numbers[value] for value in values], np.int32)
+    return np.array(values, np.int64), order, tuple(names)
+
+
+def _values_in(pixels: IntegerArray) -> IntegerArray:
+    """The values that a label map has, sorted; those beyond int64, which have no name, left out."""
+    flat = pixels.ravel(order="K")
+    if flat.dtype == np.uint8:
+        seen = np.zeros(256, np.uint8)
+        k.mark_values(np.require(flat, requirements=["C", "W"]), seen)
+        return np.flatnonzero(seen)
+    last = np.append(np.flatnonzero(flat[1:] != flat[:-1]), len(flat) - 1)  # of each run
+    found = np.unique(flat[last])
+    return found[found <= np.iinfo(np.int64).max].astype(np.int64)
 
 
 @lru_cache(maxsize=256)
