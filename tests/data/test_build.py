@@ -74,15 +74,17 @@ def test_the_size_of_shards_changes_no_row(whole, tmp_path):
 
 
 def test_rows_that_cannot_be_made_are_counted(tmp_path):
+    dot = {"size": [8, 8], "counts": [0, 1, 63]}
     some = [
         sample(0),
         sample(1, query="<image>"),
         sample(2, instances=(Instance(label="dog", segmentation=None),)),
         sample(3, instances=(Instance(label="d", segmentation={"size": [4, 4], "counts": [16]}),)),
+        sample(4, shape=(8, 8), instances=(Instance(label="d", segmentation=dot),)),
     ]
     report = made(some, tmp_path / "out")
     assert report.counts.rows == Counter(train=1)
-    assert [found.where for found in report.counts.broken] == ["mine:1", "mine:2"]
+    assert [found.where for found in report.counts.broken] == ["mine:1", "mine:2", "mine:3"]
     assert (report.counts.lost, report.counts.left_out) == (1, 1)
 
 

@@ -3,9 +3,11 @@
 import dataclasses
 import itertools
 
+import numpy as np
 import pytest
 
 import maskcodec as mc
+from maskcodec.coco import RunMask
 from maskcodec.data.templates import Templates
 from tests.data.questions import (
     ALL,
@@ -216,8 +218,34 @@ def test_an_expression_without_its_mask_is_left_out():
     )
 
 
-def test_an_empty_mask_counts_as_lost():
-    assert maker()(sample("expression", ("b", NONE), query="?")).lost == 1
+EMPTY = {
+    "run lengths of zeros": NONE,
+    "compressed": {
+        "size": [8, 8],
+        "counts": RunMask.from_mask(np.zeros(SHAPE, "u1")).rle()["counts"],
+    },
+    "off the image": [[10, 2, 14, 2, 14, 5]],
+    "a line": [[2, 2, 2, 6, 2, 2]],
+    "several": [NONE, NONE],
+}
+
+
+@pytest.mark.parametrize("segmentation", EMPTY.values(), ids=EMPTY.keys())
+@pytest.mark.parametrize("lost", ["raise", "drop"])
+@pytest.mark.parametrize(
+    "codec",
+    [BSD, mc.BSD(grid=8, sampling="keep"), mc.BSD(frame="box"), RRLE, mc.ISD(sampling="keep")],
+    ids=["bsd", "keep", "box", "r-rle", "i-sd"],
+)
+def test_an_annotation_without_a_pixel_is_broken_and_not_lost(codec, lost, segmentation):
+    some = sample("expression", ("a", LEFT), ("b", segmentation), query="?")
+    assert broken(maker(codec, lost=lost)(some)) == (
+        "instance 1 ('b'): it has no pixel: its run lengths are all of zeros, or its polygons lie "
+        "outside of the image or have no area; correct or remove it"
+    )
+    scene = sample("classes", ("b", segmentation), names=("b", "cow"))
+    made = maker(codec, lost=lost, absent=0.0)(scene)
+    assert (made.rows, made.lost, len(made.broken)) == ([], 0, 1)
 
 
 def test_classes_go_on_without_what_is_lost():

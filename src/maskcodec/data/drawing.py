@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from maskcodec.data.sample import Instance
     from maskcodec.formats.instances.codec import InstanceCodec
     from maskcodec.formats.labels.base import LabelCodec
+    from maskcodec.masks.runs import RunMask
     from maskcodec.text.codec import Codec, Lost
 
 _HINT = 'sampling="keep" keeps it, lost="drop" leaves it out'
@@ -65,7 +66,8 @@ def draw(
     Raises
     ------
     MaskError, LabelError, TypeError
-        As `maskcodec.Scanlines.encode` has them; the message gives the instance's index.
+        As `maskcodec.Scanlines.encode` has them, or an instance has no pixel; the message gives the
+        instance's index.
     LostMaskError
         With ``lost="raise"``.
     """
@@ -95,6 +97,15 @@ def check_draws(codec: Codec) -> None:
         )
 
 
+def _check_pixels(mask: RunMask) -> None:
+    """Refuse a mask that no codec could show: nothing of it can be lost."""
+    if not mask.any():
+        raise MaskError(
+            "it has no pixel: its run lengths are all of zeros, or its polygons lie outside of the "
+            "image or have no area; correct or remove it"
+        )
+
+
 def _one_by_one(
     codec: InstanceCodec,
     instances: Sequence[Instance],
@@ -107,6 +118,8 @@ def _one_by_one(
         try:
             arguments = [instance.segmentation], [label]
             parts.append(codec.encode_many(*arguments, shape=shape, lost="drop", dropped=[]))
+            if not parts[-1]:
+                _check_pixels(read(instance.segmentation, shape))
         except (MaskError, LabelError, TypeError) as error:
             raise type(error)(f"instance {index} ({shown(label)}): {error}") from error
         size += len(parts[-1])
@@ -126,6 +139,7 @@ def _map(
             if name == codec.background:
                 raise LabelError(f"{name!r} is the background's label; give the codec another one")
             masks.append(read(instance.segmentation, shape))
+            _check_pixels(masks[-1])
         except (MaskError, LabelError, TypeError) as error:
             raise type(error)(f"instance {index} ({shown(label)}): {error}") from error
         names.append(name)
