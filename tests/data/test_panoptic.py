@@ -248,3 +248,14 @@ def test_pix2cap_names_each_caption_of_an_annotation_that_is_broken(
 def test_pix2cap_needs_its_folder(pix2cap, tmp_path):
     with pytest.raises(SourceError, match="none is no folder; masks= names that of the PNGs"):
         pix2cap[1](masks=tmp_path / "none")
+
+
+def test_a_backslash_leads_to_the_map_as_well(opened, tmp_path):
+    content = datasets.panoptic(tmp_path)
+    masks = tmp_path / "panoptic_val2017"
+    (masks / "deep").mkdir()
+    for annotation in content["annotations"]:
+        name = annotation["file_name"]
+        (masks / name).rename(masks / "deep" / name)
+        annotation["file_name"] = f"deep\\{name}"
+    assert keys(opened(content, "panoptic", masks=masks)) == ["panoptic:8", "panoptic:7"]

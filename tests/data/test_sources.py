@@ -219,29 +219,44 @@ def test_gseval_names_lines_that_are_none(tmp_path):
 OUTSIDE = [
     *("../1.jpg", "a/../../1.jpg", "/etc/1.jpg", ".", "a\0.jpg"),
     *("\\\\host\\1.jpg", "a\\..\\..\\1.jpg", "..\\1.jpg", "C:1.jpg", "a/c:1.jpg"),
+    *("D:\\data\\1.jpg", "\\data\\1.jpg", "//host/1.jpg"),
     *(".. /1.jpg", "a/. ./1.jpg", "..."),  # Windows passes over dots and spaces at the end
 ]
 
 
+def image_of(tmp_path, name, **options):
+    """The image of a record that names it so; else what is wrong with it."""
+    path = write(tmp_path / "a.jsonl", [{**datasets.gseval()[0], "image_path": name}])
+    (found,) = open_source("gseval", path, **options)
+    return found.image if isinstance(found, Sample) else found.message
+
+
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_an_image_lies_below_its_folder(tmp_path, name):
-    rows = [{**datasets.gseval()[0], "image_path": name}]
-    path = write(tmp_path / "a.jsonl", rows)
-    (found,) = broken(open_source("gseval", path, images="photos"))
-    assert found == ("record 0", f"{name!r} is no name of an image below photos")
-    if "\0" in name:
-        (found,) = broken(open_source("gseval", path))
-        assert found == ("record 0", f"{name!r} is no name of an image")
+    message = f"{name!r} is no name of an image"
+    assert image_of(tmp_path, name, images="photos") == f"{message} below photos"
+    found = image_of(tmp_path, name)
+    if name == "/etc/1.jpg":
+        assert found == name  # the whole path of a file of this machine
     else:
-        (sample,) = open_source("gseval", path)
-        assert sample.image == name
+        assert found == f"{message}: a path without .. and a drive letter is one"
 
 
 @pytest.mark.parametrize("name", ["a/1.jpg", "./1.jpg", "a//b..c/.1.jpg", "a b/1.jpg", "..1.jpg"])
 def test_names_that_stay_below_their_folder(tmp_path, name):
-    path = write(tmp_path / "a.jsonl", [{**datasets.gseval()[0], "image_path": name}])
-    (sample,) = open_source("gseval", path, images="photos")
-    assert sample.image == f"photos/{name}"
+    assert image_of(tmp_path, name, images="photos") == f"photos/{name}"
+
+
+def test_a_backslash_separates_folders(tmp_path):
+    assert image_of(tmp_path, "images\\90f-a.jpg") == "images/90f-a.jpg"
+    assert image_of(tmp_path, "a\\b\\90f-a.jpg", images="photos/") == "photos/a/b/90f-a.jpg"
+
+
+@pytest.mark.parametrize("name", ["https://host/a.jpg", "s3://bucket/../b\\a.jpg", "file:///a.jpg"])
+def test_an_address_stays_as_it_is(tmp_path, name):
+    assert image_of(tmp_path, name) == name
+    message = f"its image {name!r} is an address, and images= cannot go before it"
+    assert image_of(tmp_path, name, images="photos") == message
 
 
 def test_real_expressions(real_data):

@@ -26,7 +26,7 @@ Labels: TypeAlias = Literal["plain", "file"]
 
 _REST = re.compile(r".+-other(-merged)?", re.DOTALL)  # what the others of its kind leave
 _LONGEST_NAME = 500  # characters; COCO's have 16
-_SEPARATORS = re.compile(r"[/\\]")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # one letter would be a drive
 _OUTSIDE = re.compile(r"[A-Za-z]:|[. ]+\Z")  # of a part: a drive, or dots and spaces alone
 _ENDINGS = "-merged", "-other", "-stuff"  # COCO's stuff: "sky-other-merged"
 
@@ -234,22 +234,30 @@ def segmentation_of(entry: dict[str, Any], where: str) -> Any:
 def joined(folder: str | os.PathLike[str], name: str, where: str) -> str:
     """The path of an image as rows have it: its name in the file, behind a folder or an address.
 
-    Where there is a folder, the name may not lead out of it.
+    Files that were made on Windows separate by a backslash, which is read as ``/``. An address
+    stays as it is, and nothing goes before it. No name may lead out of its folder.
     """
     start = str(folder)
-    if "\0" in name or (start and leads_out(name)):
-        fail(where, f"{brief(name)} is no name of an image" + f" below {start}" * bool(start))
-    return f"{start.rstrip('/')}/{name}" if start else name
+    if _ADDRESS.match(name):
+        if start:
+            fail(where, f"its image {brief(name)} is an address, and images= cannot go before it")
+        return name
+    path = name.replace("\\", "/")
+    # A whole path is one of this machine, and can only be meant where no folder is named.
+    relative = path.removeprefix("/") if not start and not name.startswith("\\") else path
+    if leads_out(relative):
+        below = f" below {start}" if start else ": a path without .. and a drive letter is one"
+        fail(where, f"{brief(name)} is no name of an image{below}")
+    return f"{start.rstrip('/')}/{path}" if start else path
 
 
 def leads_out(name: str) -> bool:
     """Whether a name is that of no file below a folder, on some system.
 
-    On Windows a backslash separates as well, ``C:`` is a drive, and dots and spaces at the end of a
-    part do not count.
+    On Windows ``C:`` is a drive, and dots and spaces at the end of a part do not count.
     """
-    parts = [part for part in _SEPARATORS.split(name) if part not in {"", "."}]
-    wrong = "\0" in name or name.startswith(("/", "\\"))
+    parts = [part for part in name.split("/") if part not in {"", "."}]
+    wrong = "\0" in name or name.startswith("/")
     return wrong or not parts or any(_OUTSIDE.match(part) for part in parts)
 
 
@@ -259,9 +267,10 @@ def inside(folder: Path, name: str, where: str) -> Path:
     Neither may a link to a folder in it. The folder itself may be a link, and so may the file, as
     those in a snapshot of Hugging Face's cache are.
     """
-    if leads_out(name) or len(name) > _LONGEST_NAME:
+    inner = name.replace("\\", "/")
+    if leads_out(inner) or len(inner) > _LONGEST_NAME:
         fail(where, f"{brief(name)} is no name of a file below {folder}")
-    path = folder / name
+    path = folder / inner
     if path.parent != folder and not _real(path.parent).is_relative_to(_real(folder)):
         fail(where, f"{brief(name)} leads out of {folder} by a link")
     return path
