@@ -75,4 +75,5 @@ SCENE = sample(
     ("cat", DOT),
     ("tree", DOT),
     names=("dog", "cat", "sky", "tree", "cow", "car"),
+    complete=True,
 )

@@ -3,13 +3,17 @@
 import json
 import os
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from PIL import Image
 
 import maskcodec as mc
 from maskcodec.data.origins import Origin, stamps
+from maskcodec.data.templates import Templates
+from tests import datasets
 from tests.data.builds import Stopping, made, rows, run, samples, save_tokenizer, words
+from tests.datasets import write
 
 # Sources as they are typed
 
@@ -144,19 +148,8 @@ def test_a_command_builds(instances, workers, monkeypatch):
 
 def test_a_command_says_what_was_lost_and_how_long_rows_are(instances):
     save_tokenizer(Path("words"))
-    result = run(
-        instances,
-        "--out",
-        "rows",
-        "--grid",
-        2,
-        "--workers",
-        1,
-        "--tokenizer",
-        "words",
-        "--whole",
-        1,
-    )
+    args = "--grid", 2, "--workers", 1, "--tokenizer", "words", "--absent", 0
+    result = run(instances, "--out", "rows", *args)
     said = words(result.stderr)
     assert "1 instances are lost: no cell is left of them" in said
     assert "Tokens a conversation, without image and chat template: mean " in result.stdout
@@ -186,16 +179,12 @@ def test_a_command_goes_on_in_the_folder_of_a_dataset(tmp_path, monkeypatch):
 
 
 def test_wordings_come_from_a_file(instances):
-    wordings = {
-        "classes": ["Wo ist {what}?"],
-        "whole": ["Was ist das?"],
-        "absent": ["Kein {what}."],
-    }
+    wordings = {"classes": ["Wo ist {what}?"], "absent": ["Kein {what}."]}
     Path("german.json").write_text(json.dumps(wordings))
     run(instances, "--out", "rows", "--workers", 1, "--templates", "german.json", "--absent", 0.5)
     asked = {row["messages"][0]["content"] for row in rows("rows")}
-    assert {"<image>Wo ist dog?", "<image>Was ist das?"} <= asked
-    assert all(text.startswith(("<image>Wo ist ", "<image>Was ist das?")) for text in asked)
+    assert {"<image>Wo ist dog?", "<image>Wo ist cat?"} <= asked
+    assert all(text.startswith("<image>Wo ist ") for text in asked)
     run(instances, "--out", "rows2", "--workers", 1, "--shard-size", 4, "--strict", code=1)
     said = run(instances, "--out", "rows2", "--workers", 1, "--templates", "german.json", code=1)
     assert "rows2.partial is of a run with" in words(said.stderr)
@@ -236,6 +225,29 @@ def test_wordings_that_are_none(written, message, instances):
 def test_a_command_that_was_called_wrongly(args, message):
     said = run(*args, "--out", "rows", code=2).stderr
     assert message in " ".join(said.replace("│", " ").split())
+
+
+def test_the_whole_image_is_asked_for_only_where_it_is_marked(instances, tmp_path):
+    panoptic = write(tmp_path / "panoptic_val2017.json", datasets.panoptic(tmp_path))
+    whole = set(Templates().whole)
+
+    def asked(*args, **more):
+        result = run(*args, "--out", "rows", "--workers", 1, **more)
+        found = [row["messages"][0]["content"].removeprefix("<image>") for row in rows("rows")]
+        rmtree("rows")
+        return [text in whole for text in found], words(result.stderr)
+
+    assert not any(asked(instances)[0])
+    assert not any(asked(instances, "--whole", 0)[0])
+    assert asked(f"panoptic:{panoptic}", "--whole", 1)[0] == [True, True]
+    found, said = asked(instances, f"panoptic:{panoptic}", "--whole", 1)
+    assert found[-2:] == [True, True]
+    assert not any(found[:-2])
+    assert "--whole is for the other sources: coco marks only some objects of an image" in said
+    typed = instances, "lvis:x.json", "--whole", 0.1, "--out", "rows"
+    said = words(run(*typed, code=2).stderr.replace("│", " "))
+    assert "Invalid value for --whole: coco, lvis mark only some objects of an image, so" in said
+    assert "no answer shows the whole image: leave it out, or use panoptic" in said
 
 
 def test_a_missing_package_is_named(instances, monkeypatch):

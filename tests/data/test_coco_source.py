@@ -22,7 +22,7 @@ def test_coco_gives_the_instances_of_an_image_together(opened, coco):
     first, second, third = opened(coco)
     assert (first.key, first.image, first.shape) == ("coco:7", "000000000007.jpg", SHAPE)
     assert (first.task, first.names) == ("classes", ("person", "dog"))
-    assert first.complete
+    assert not first.complete
     square = block(1, 1, 3, 3)
     assert painted(first) == [
         ("dog", pixels(square)),

@@ -18,6 +18,7 @@ from maskcodec.text.codec import Lost
 
 if TYPE_CHECKING:
     from maskcodec.data.build import Report
+    from maskcodec.data.origins import Origin
     from maskcodec.data.templates import Templates
 
 _ROWS, _RUN = "Rows", "Run"
@@ -71,13 +72,13 @@ def build(
         ),
     ] = 0.1,
     whole: Annotated[
-        float,
+        float | None,
         _row(
             "--whole",
-            text="The share of samples by class that ask for all classes; "
-            "never those of LVIS, where not all are marked.",
+            text="The share of samples by class that ask for all classes. Only for panoptic "
+            "segmentation and label maps, which cover the image. Default: 0.5.",
         ),
-    ] = 0.5,
+    ] = None,
     placeholders: Annotated[
         Placeholders,
         _row(
@@ -151,6 +152,7 @@ def build(
         raise typer.BadParameter("it is for --engine ray", param_hint="--address")
     try:
         origins = [Origin.parsed(source) for source in sources]
+        _check_whole(whole, origins)
         maker = RowMaker(
             codec=codec,
             seed=seed,
@@ -158,7 +160,7 @@ def build(
             lost=lost,
             boxes=boxes,
             absent=absent,
-            whole=whole,
+            **({} if whole is None else {"whole": whole}),
             templates=_templates(templates),
         )
     except ConfigError as error:
@@ -191,6 +193,20 @@ def build(
             f"this needs the package {error.name}, which is missing: pip install 'maskcodec[data]'"
         ) from error
     _print(report)
+
+
+def _check_whole(whole: float | None, origins: "list[Origin]") -> None:
+    """Refuse to ask for all classes where no source marks all that an image shows."""
+    part = sorted({origin.name for origin in origins if not origin.reader().complete})
+    if not whole or not part:
+        return
+    what = (
+        f"{', '.join(part)} mark{'s' * (len(part) == 1)} only some objects of an image, so that no "
+        "answer shows the whole image"
+    )
+    if all(origin.name in part for origin in origins):
+        raise typer.BadParameter(f"{what}: leave it out, or use panoptic", param_hint="--whole")
+    say.note(f"--whole is for the other sources: {what}")
 
 
 def _templates(path: Path | None) -> "Templates":

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from maskcodec.data.sample import Broken, Sample
     from maskcodec.data.sources import Source
+    from maskcodec.data.sources._records import Records
 
 # What annotations are written in. A folder may hold a hundred thousand pictures beside them.
 _KINDS = ".csv", ".json", ".jsonl", ".p", ".png", ".txt"
@@ -72,6 +73,12 @@ class Origin:
         options = (option.partition("=") for option in typed)
         return cls(name, path, tuple((key, value) for key, _, value in options))
 
+    def reader(self) -> type[Records]:
+        """The class of the source."""
+        module, reader = SOURCES[self.name]
+        found: type[Records] = getattr(import_module(module), reader)
+        return found
+
     def open(self) -> Source:
         """The source.
 
@@ -82,8 +89,7 @@ class Origin:
         SourceError
             It cannot be read.
         """
-        module, reader = SOURCES[self.name]
-        known = inspect.signature(getattr(import_module(module), reader)).parameters
+        known = inspect.signature(self.reader()).parameters
         options = {
             key: _typed(key, value, known[key].default) if key in known else value
             for key, value in self.options

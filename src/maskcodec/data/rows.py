@@ -97,8 +97,9 @@ class RowMaker:
         round. An image without instances is always asked for one; with 0 nothing is, and it has
         no row.
     whole
-        The share of samples by class that are asked for all classes. Semantic maps always are;
-        never those that are not `Sample.complete`.
+        The share of samples by class that are asked for all classes: of those that are
+        `Sample.complete`, whose instances cover the image, and never others. Semantic maps always
+        are.
 
     Raises
     ------

@@ -56,8 +56,9 @@ class Sample:
         Classes that a question may ask for where they are absent; those that are there may be
         among them.
     complete
-        Whether the instances are all that the dataset's classes have in the image. Otherwise
-        samples by class are never asked for all classes.
+        Whether the instances are all that the image shows, as those of panoptic segmentation are,
+        so that a question may claim so. Those of a ``"semantic"`` sample always are; other samples
+        by class are not asked for all classes without it.
     turns
         (role, text) of a conversation, role ``"user"`` or ``"assistant"``.
     """
@@ -70,7 +71,7 @@ class Sample:
     query: str = ""
     answer: str = ""
     names: tuple[str, ...] = ()
-    complete: bool = True
+    complete: bool = False
     turns: tuple[tuple[str, str], ...] = ()
 
 

@@ -116,8 +116,9 @@ class Turns:
         there = list(dict.fromkeys(labels))
         if there and maker.lost == "raise":
             self._draw(sample.instances, labels)  # whether one is lost is no matter of lots
+        covers = sample.complete or sample.task == "semantic"
         is_map = sample.task == "semantic" and not self._boxed
-        if there and (is_map or (sample.complete and self._chance("whole") < maker.whole)):
+        if there and (is_map or (covers and self._chance("whole") < maker.whole)):
             drawing = self._of_classes(there, labels)[0]
             templates = maker.templates.whole, maker.templates.whole_answers
             return self._turn(*templates, masks=drawing.text) if drawing.text else []

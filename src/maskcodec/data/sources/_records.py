@@ -8,7 +8,7 @@ import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeAlias
 
 from maskcodec.data._jsonfile import id_of, is_written, shown, whole
 from maskcodec.data.sample import Broken
@@ -47,8 +47,11 @@ class Records(ABC):
     ----------
     name
         What its samples' keys begin with.
+    complete
+        Whether the instances of each sample cover its image, see `Sample.complete`.
     """
 
+    complete: ClassVar[bool] = False
     name: str
 
     def __len__(self) -> int:

@@ -181,7 +181,7 @@ class Lvis(Coco):
     As `Coco`, with what LVIS has of its own (https://www.lvisdataset.org/dataset): the file's name
     is the end of the image's ``coco_url``, ``train2017/000000391895.jpg``. Not every class was
     looked for in every image: `Sample.names` are those of which an image says that they are there
-    or not, and no sample is `Sample.complete`.
+    or not.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ class Lvis(Coco):
         instances = tuple(one for one in sample.instances if one.label not in left_out)
         present = [one.label for one in instances]
         names = tuple(dict.fromkeys([*present, *absent]))
-        return replace(sample, instances=instances, names=names, complete=False)
+        return replace(sample, instances=instances, names=names)
 
     def _classes(self, image: dict[str, Any], key: str, where: str) -> list[str]:
         """The labels of some categories that an image lists by their ids."""

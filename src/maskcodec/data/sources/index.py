@@ -49,6 +49,8 @@ class IndexMaps(Records):
         There is no PNG, or `names` cannot be read.
     """
 
+    complete = True
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -97,6 +99,7 @@ class IndexMaps(Records):
             task="semantic",
             instances=tuple(instances),
             names=self._names,
+            complete=True,
         )
 
 

@@ -62,6 +62,8 @@ class Panoptic(Records):
         It is no such file, the folder is missing, or the categories are no table of names.
     """
 
+    complete = True
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -130,6 +132,7 @@ class Panoptic(Records):
             task=self.task,
             instances=tuple(self._instances(segments, masks, where)),
             names=self._names,
+            complete=True,
         )
 
     def _instances(
