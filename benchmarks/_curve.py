@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from _distortion import BEST, CANVAS, COLUMNS, DEFAULT, KEEP, PAPER, SQUARES
+from _distortion import BEST, CANVAS, DEFAULT, KEEP, PAPER, TOKENS
 from _rivals import LOCATED, POLYGON, RLE
-from _scores import ALL, REFCOCO
+from _scores import ALL, OTHERS, REFCOCO
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
     from _scores import Result
 
-MOST_TOKENS = 200
-LOWEST = {ALL: 0.36, REFCOCO: 0.78}
+MOST_TOKENS = 175
+LOWEST = {ALL: 0.36, REFCOCO: 0.78, OTHERS: 0.78}
+TITLES = {
+    ALL: "COCO, all objects",
+    REFCOCO: "COCO, large objects as RefCOCO has them",
+    OTHERS: "GSEval, whose masks were not drawn as polygons",
+}
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Look:
     Attributes
     ----------
     places
-        Where a setting's number is written, in points from its mark; by the setting's first number.
+        Where a setting's number is written, in points from its mark; by the setting.
     wide
         Whether the line is drawn to be seen first.
     """
@@ -39,46 +44,57 @@ class Look:
     marker: str
     places: dict[str, tuple[float, float]]
     wide: bool = False
+    dashed: bool = False
 
 
-_ABOVE, _BELOW, _LEFT, _RIGHT = (-6.0, 7.0), (9.0, -12.0), (-12.0, -3.0), (11.0, -5.0)
-_UNDER = -4.0, -15.0
+_RIGHT, _BELOW, _ABOVE = (11.0, -4.0), (7.0, -13.0), (-8.0, 7.0)
 # The last ones are drawn on top.
 LOOKS = {
-    "R-RLE, nearest": Look("R-RLE", "#8a8a8a", "s", {"16": _RIGHT}),
-    "I-RLE, nearest": Look("I-RLE", "#8a8a8a", "v", {"16": _RIGHT, "32": _RIGHT}),
-    RLE: Look("COCO RLE as text", "#8B5E3C", "D", {"64": _RIGHT, "128": _UNDER}),
-    POLYGON: Look("polygon, digits", "#222222", "^", {"8": _RIGHT, "16": _RIGHT}),
-    LOCATED: Look(LOCATED, "#56B4E9", "^", {"8": _RIGHT, "16": _LEFT, "32": _ABOVE, "64": _RIGHT}),
-    SQUARES: Look("B-SD box, square, keep, repeats", "#E69F00", "s", {"32": _BELOW}),
+    "I-RLE": Look("I-RLE (cells a side)", "#8a8a8a", "v", {"16": _RIGHT, "32": _RIGHT}),
+    RLE: Look("COCO RLE as text (cells a side)", "#8B5E3C", "D", {"64": _BELOW, "128": _BELOW}),
+    POLYGON: Look("polygon, digits (vertices)", "#222222", "^", {"8": _BELOW, "16": _BELOW}),
+    LOCATED: Look(
+        "polygon, location tokens (vertices)",
+        "#56B4E9",
+        "^",
+        {"8": _BELOW, "64": _ABOVE},
+        dashed=True,
+    ),
     CANVAS: Look(
-        "B-SD on the canvas, nearest",
+        "B-SD, the paper's canvas (cells a side)",
         "#007A5A",
         "o",
         {"16": _RIGHT, "32": _RIGHT, "64": _RIGHT, "128": _RIGHT},
         wide=True,
     ),
-    KEEP: Look(
-        "B-SD box, keep", "#D55E00", "o", {"5": _BELOW, "11": _UNDER, "24": _BELOW}, wide=True
+    KEEP: Look("scanlines, digits (rows)", "#D55E00", "o", {"48": _BELOW}, wide=True),
+    BEST: Look("scanlines, digits, best (rows)", "#0047AB", "o", {}, wide=True),
+    TOKENS.format(BEST): Look(
+        "scanlines, location tokens, best (rows)",
+        "#AA3377",
+        "o",
+        {"5": (-9.0, -3.0)},
+        wide=True,
+        dashed=True,
     ),
-    BEST: Look("B-SD box, best", "#0047AB", "o", {"5": _LEFT, "11": _ABOVE}, wide=True),
 }
 
 
 def plot(result: Result, path: Path, *, vocabulary: str) -> None:
-    """Draw the mean IoU against the tokens, over all and over what is like RefCOCO's."""
+    """Draw the mean IoU against the tokens, for every set that has masks."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 6.4), layout="constrained")
-    for axes, chosen in zip(figure.subplots(1, 2), (ALL, REFCOCO), strict=True):
+    sets = [chosen for chosen in TITLES if result.sets[chosen].any()]
+    figure = Figure(figsize=(5.6 * len(sets) + 0.8, 6.2), layout="constrained")
+    for axes, chosen in zip(np.atleast_1d(figure.subplots(1, len(sets))), sets, strict=True):
         _draw(axes, result, chosen)
     lines = figure.axes[0].get_lines()[::-1]
     figure.legend(handles=lines, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     title = (
-        f"{vocabulary} vocabulary, whole answers. Numbers: in the box, rows of up to {COLUMNS} "
-        "columns, or square cells; on the canvas, cells a side; of polygons, vertices"
+        f"What a mask costs as text, and what is left of it. Tokens of the {vocabulary} vocabulary,"
+        " whole answers. The arrow leads from the paper's setting to our default."
     )
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10, parse_math=False)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, parse_math=False)
     figure.savefig(path, dpi=150)
 
 
@@ -88,19 +104,20 @@ def _draw(axes: Axes, result: Result, chosen: str) -> None:
     tokens, ious = result.means("tokens", chosen), result.means("ious", chosen)
     for family, look in LOOKS.items():
         mine = [k for k, s in enumerate(result.scores) if s.contender.family == family]
-        width, size = (2.4, 5.5) if look.wide else (1.2, 4.5)
+        width, size = (2.2, 5.0) if look.wide else (1.2, 4.5)
         axes.plot(
             tokens[mine],
             ious[mine],
             color=look.colour,
             marker=look.marker,
             linewidth=width,
+            linestyle="--" if look.dashed else "-",
             markersize=size,
             label=look.name,
         )
         for k in mine:
-            setting = result.scores[k].contender.setting.partition(" ")[0]
-            if setting in look.places and tokens[k] <= MOST_TOKENS:
+            setting = result.scores[k].contender.setting
+            if setting in look.places and tokens[k] <= MOST_TOKENS - 6:
                 _write(axes, setting, (tokens[k], ious[k]), look)
     _compare(axes, result, chosen)
     axes.set_xlim(0, MOST_TOKENS)
@@ -109,8 +126,9 @@ def _draw(axes: Axes, result: Result, chosen: str) -> None:
     axes.yaxis.set_major_locator(MultipleLocator(0.1 if chosen == ALL else 0.05))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.2f}"))
     axes.set_ylabel("mean IoU")
-    axes.set_xlabel("tokens per mask, mean")
-    axes.set_title(f"{chosen}, {np.count_nonzero(result.sets[chosen]):,}", loc="left", fontsize=10)
+    axes.set_xlabel("tokens a mask, mean")
+    count = np.count_nonzero(result.sets[chosen])
+    axes.set_title(f"{TITLES[chosen]}, {count:,}", loc="left", fontsize=10)
     axes.grid(color="#eeeeee", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -135,11 +153,9 @@ def _write(axes: Axes, setting: str, point: tuple[float, float], look: Look) -> 
 
 
 def _compare(axes: Axes, result: Result, chosen: str) -> None:
-    """An arrow from the canvas that the papers have to what the box frame has by default."""
+    """An arrow from the canvas that the paper has to what scanlines have by default."""
     here, there = (result.number(*one) for one in (PAPER, DEFAULT))
     tokens, ious = result.means("tokens", chosen), result.means("ious", chosen)
-    if np.isnan(ious[there]):
-        return
     axes.annotate(
         "",
         (tokens[there], ious[there]),
@@ -147,13 +163,13 @@ def _compare(axes: Axes, result: Result, chosen: str) -> None:
         arrowprops={"arrowstyle": "-|>", "color": "#666666", "linestyle": ":", "shrinkB": 5},
     )
     axes.annotate(
+        f"{PAPER[1]} x {PAPER[1]} cells to {DEFAULT[1]} rows:\n"
         f"{tokens[there] / tokens[here]:.0%} of the tokens,\n"
         f"IoU {ious[here]:.3f} to {ious[there]:.3f}",
-        (tokens[here], ious[here]),
-        xytext=(8, -16),
-        textcoords="offset points",
-        va="top",
+        (0.97, 0.05),
+        xycoords="axes fraction",
+        ha="right",
+        va="bottom",
         fontsize=8.5,
         color="#444444",
-        annotation_clip=False,
     )

@@ -30,20 +30,16 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.uint8]
     Rings = list[npt.NDArray[np.float64]]
     Count = Callable[[str], int]
-    Grid = int | tuple[int, int]
 
-# Settings, which for the box frame are the most rows of 63 columns, or the longer side's cells.
+# Settings: cells a side of the canvas, and the most rows of scanlines.
 GRIDS = 16, 24, 32, 48, 64, 80, 128
-REPEATED = 32, 48, 64, 80, 128
-ROWS = 5, 6, 8, 10, 11, 12, 14, 16, 20, 24, 32, 48
+ROWS = 5, 6, 8, 11, 14, 16, 20, 24, 32, 48
 FEW_ROWS = 8, 11, 16, 24
-COLUMNS = 63
-SQUARE = 12, 16, 20, 24, 27, 32, 48, 63
 
-CANVAS, KEEP, BEST = "B-SD, nearest", "B-SD box, keep and contour", "B-SD box, best and contour"
-SQUARES = "B-SD box, square, keep and contour, repeats"
-REPEATS = "{}, repeats"
-PAPER, DEFAULT = (CANVAS, "64"), (KEEP, f"11 x {COLUMNS}")
+CANVAS, KEEP, BEST = "B-SD", "scanlines, keep", "scanlines, best"
+TOKENS = "{}, location tokens"
+SCANLINES = KEEP, BEST, TOKENS.format(KEEP), TOKENS.format(BEST)
+PAPER, DEFAULT = (CANVAS, "64"), (KEEP, "11")
 
 
 @dataclass(eq=False)
@@ -119,55 +115,46 @@ def _length(tokenizer: Tokenizer, text: str) -> int:
 def of_codecs(counter: Counter) -> list[Contender]:
     """The codecs, family by family."""
     add = partial(_of_codec, counter)
-    rows = [(most, COLUMNS) for most in ROWS]
-    few = [(most, COLUMNS) for most in FEW_ROWS]
-    box = partial(mc.BSD, frame="box")
-    again = partial(box, repeats=True)
-    best, best_again = partial(box, sampling="best"), partial(again, sampling="best")
-    smooth = "B-SD box, square, keep and smooth"
+    found = [
+        *add(CANVAS, "grid", GRIDS, mc.BSD),
+        *add("B-SD, keep and smooth", "grid", GRIDS, partial(mc.BSD, sampling="keep"), "smooth"),
+        *add("B-SD, no bricks", "grid", [64], partial(mc.BSD, bricks=False)),
+        *add("scanlines, nearest", "rows", FEW_ROWS, partial(mc.Scanlines, sampling="nearest")),
+        *add("scanlines, keep, painted nearest", "rows", FEW_ROWS, mc.Scanlines, "nearest"),
+    ]
+    for family, sampling in ((KEEP, "keep"), (BEST, "best")):
+        for name, coordinates in ((family, "digits"), (TOKENS.format(family), "tokens")):
+            make = partial(mc.Scanlines, sampling=sampling, coordinates=coordinates)
+            found += add(name, "rows", ROWS, make)
     return [
-        *add(CANVAS, GRIDS, mc.BSD),
-        *add(REPEATS.format(CANVAS), REPEATED, partial(mc.BSD, repeats=True)),
-        *add("B-SD, keep and smooth", GRIDS, partial(mc.BSD, sampling="keep"), "smooth"),
-        *add("B-SD, no bricks, nearest", [64], partial(mc.BSD, bricks=False)),
-        *add("B-SD box, nearest", few, partial(box, sampling="nearest")),
-        *add("B-SD box, keep and nearest", few, box),
-        *add("B-SD box, keep and smooth", few, box, "smooth"),
-        *add("B-SD box, no bricks, keep and contour", few, partial(box, bricks=False), "contour"),
-        *add(KEEP, rows, box, "contour"),
-        *add(REPEATS.format(KEEP), rows, again, "contour"),
-        *add(BEST, rows, best, "contour"),
-        *add(REPEATS.format(BEST), rows, best_again, "contour"),
-        *add("B-SD box, best and nearest", few, best),
-        *add(smooth, SQUARE, box, "smooth"),
-        *add(REPEATS.format(smooth), SQUARE, again, "smooth"),
-        *add(SQUARES, SQUARE, again, "contour"),
-        *add("R-RLE, nearest", [16, 32, 64], mc.RRLE),
-        *add("I-RLE, nearest", [16, 32], mc.IRLE),
-        *add("I-SD, nearest", [16], mc.ISD),
+        *found,
+        *add("R-RLE", "grid", [16, 32, 64], mc.RRLE),
+        *add("I-RLE", "grid", [16, 32], mc.IRLE),
+        *add("I-SD", "grid", [16], mc.ISD),
     ]
 
 
 def _of_codec(
     counter: Counter,
     family: str,
-    grids: Sequence[Grid],
+    setting: str,
+    values: Sequence[int],
     make: Callable[..., mc.Codec],
-    method: str = "nearest",
+    method: str | None = None,
 ) -> list[Contender]:
+    """A family of one codec, whose `setting` takes some values; `method` is the way back."""
     found = []
-    for grid in grids:
-        codec = make(grid=grid)
-        setting = f"{grid[0]} x {grid[1]}" if isinstance(grid, tuple) else str(grid)
+    for value in values:
+        codec = make(**{setting: value})
         trip = partial(_by_codec, counter.of(codec), method, codec)
-        found.append(Contender(family, setting, trip))
+        found.append(Contender(family, str(value), trip))
     return found
 
 
-def _by_codec(count: Count, method: str, codec: Any, sample: Sample) -> Trip:
+def _by_codec(count: Count, method: str | None, codec: Any, sample: Sample) -> Trip:
     """There and back by one of our codecs, whose text must say the cells that were sampled."""
     lost: list[int | str] = []
-    if isinstance(codec, mc.BSD):
+    if codec.has_instances:
         text = codec.encode_many([sample.runs], [sample.label], lost="drop", dropped=lost)
         if lost:
             return LOST
@@ -181,16 +168,16 @@ def _by_codec(count: Count, method: str, codec: Any, sample: Sample) -> Trip:
         grid = codec.decode(text)
         cells = sample.runs.cells(codec.canvas, codec.sampling)
         right = np.array_equal(grid.mask(sample.label, codec.canvas), cells)
-        mask = grid.mask(sample.label, sample.shape, method=method)
+        mask = grid.mask(sample.label, sample.shape)
     check(right, f"{codec} decodes to the cells that it wrote")
     return Trip(count(text), mask)
 
 
-def _says(codec: mc.BSD, region: mc.Region, sample: Sample) -> bool:
+def _says(codec: mc.BSD | mc.Scanlines, region: mc.Region, sample: Sample) -> bool:
     """Whether a region has the label and the cells that were sampled, where they were."""
     if region.label != sample.label:
         return False
-    frame = codec.box_frame
+    frame = codec.frame
     if frame is None:
         cells = sample.runs.cells(codec.canvas, codec.sampling)
         return np.array_equal(region.mask(codec.canvas), cells)  # a pixel a cell

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator, StrMethodFormatter
 
-from _lengths import BOX, BOX_CELLS, GRIDS, PAPER, PLAIN, means
+from _lengths import GRIDS, PAPER, PLAIN, ROWS, SCANLINES, means
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,22 +24,22 @@ _COLOURS = {  # told apart by the colour-blind as well (Okabe and Ito)
     PLAIN: "#CC79A7",
     "B-SD": "#007A5A",
 }
-_BOX_COLOUR = "#D55E00"
+_SCANLINES_COLOUR = "#D55E00"
 _TICKS = [2**power for power in range(3, 15)]
 
 
 def plot_lengths(lengths: Lengths, path: Path, *, title: str) -> None:
     """Draw mean tokens per mask against the cells a side, and what the paper has.
 
-    The box frame has one line for all of them. The path's ending says what kind of picture.
+    Scanlines have one line for all of them. The path's ending says what kind of picture.
     """
     measured = means(lengths)
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     axes = figure.add_subplot()
     for name, colour in _COLOURS.items():
         _draw(axes, measured, name, colour)
-    if BOX in measured:
-        _draw_level(axes, measured[BOX])
+    if SCANLINES in measured:
+        _draw_level(axes, measured[SCANLINES])
     axes.set_yscale("log", base=2)
     axes.margins(y=0.12)
     axes.set_ylabel("tokens per mask, mean")
@@ -78,11 +78,11 @@ def _draw(axes: Axes, measured: Means, name: str, colour: str) -> None:
 
 def _draw_level(axes: Axes, mean: float) -> None:
     """A line across the picture: cells of a box are not those of the image."""
-    axes.axhline(mean, color=_BOX_COLOUR, linestyle="--", linewidth=1.4)
+    axes.axhline(mean, color=_SCANLINES_COLOUR, linestyle="--", linewidth=1.4)
     right: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
     right |= {"xytext": (0, 4), "textcoords": "offset points"}
-    name = "{}, up to {} x {} cells a box".format(BOX[0], *BOX_CELLS)
-    axes.annotate(name, (1, mean), color=_BOX_COLOUR, fontsize=9, **right)
+    name = f"{SCANLINES[0]}, up to {ROWS} rows a box"
+    axes.annotate(name, (1, mean), color=_SCANLINES_COLOUR, fontsize=9, **right)
 
 
 def _write(axes: Axes, text: str, point: tuple[float, float], colour: str, *, above: bool) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maskcodec import BSD, IRLE, ISD, RRLE
+from maskcodec import BSD, IRLE, ISD, RRLE, Scanlines
 from maskcodec.lengths import token_counts
 
 if TYPE_CHECKING:
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from tokenizers import Tokenizer
 
-    Line = tuple[str, int]  # a spelling, and its cells a side; 0 in the box frame
+    Line = tuple[str, int]  # a spelling, and its cells a side; 0 for scanlines
     Lengths = dict[Line, npt.NDArray[np.int64]]  # tokens of each mask, 0 if no cell is left of it
     Means = Mapping[Line, float]
 
 GRIDS = 16, 32, 48, 64, 80
 PLAIN = "B-SD, no bricks"
-BOX = "B-SD-BOX", 0
-BOX_CELLS = BSD(frame="box").most_cells
+SCANLINES = "scanlines", 0
+ROWS = Scanlines().rows
 # Tokens per mask as the paper has them; it names no others.
 PAPER = {
     ("I-SD", 16): 583.0,
@@ -50,16 +50,13 @@ _NONE = float("nan")
 
 
 def figure_codecs() -> dict[Line, Any]:
-    """The codecs of the figure, and B-SD in the box frame.
-
-    All sample as the paper did, by the nearest pixel.
-    """
+    """The codecs of the figure, which sample as the paper did, and scanlines by default."""
     codecs: dict[Line, Any] = {("I-SD", 16): ISD(grid=16), ("I-RLE", 16): IRLE(grid=16)}
     for cells in GRIDS:
         codecs["R-RLE", cells] = RRLE(grid=cells)
         codecs[PLAIN, cells] = BSD(grid=cells, bricks=False)
         codecs["B-SD", cells] = BSD(grid=cells)
-    return {**codecs, BOX: BSD(frame="box", sampling="nearest")}
+    return {**codecs, SCANLINES: Scanlines()}
 
 
 def measure(masks: Iterable[tuple[Any, str]], tokenizer: Tokenizer) -> Lengths:
@@ -99,7 +96,7 @@ def losses(lengths: Lengths) -> str:
     parts = [f"{count:,} at {grid}" for grid, count in lost.items() if count]
     if not parts:
         return ""
-    total = len(lengths[BOX])
+    total = len(lengths[SCANLINES])
     return f"Of {total:,} masks no cell is left of {', '.join(parts)}: not in those means."
 
 
@@ -113,4 +110,4 @@ def _ratios(means: Means, name: str, cells: int) -> list[str]:
 
 
 def _grid(cells: int) -> str:
-    return f"{cells} x {cells} cells" if cells else "{} x {} a box".format(*BOX_CELLS)
+    return f"{cells} x {cells} cells" if cells else f"up to {ROWS} rows a box"

@@ -1,6 +1,6 @@
 """What the codecs are compared with: polygons and COCO's run lengths, written as text.
 
-All name the class once, as B-SD does, with the tags and tokens of `BSD(bricks=False)`:
+All name the class once, as ours do, with the tags and tokens of `BSD(bricks=False)`:
 
 polygon
     ``<ref>dog</ref>[[x1 y1 x2 y2 ...] [x1 y1 ...]]``, a pair of brackets for each ring. Coordinates

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Values = npt.NDArray[np.float64]
 
-ALL, REFCOCO = "all instances", "RefCOCO-sized"
+ALL, REFCOCO, OTHERS = "COCO", "RefCOCO-sized", "GSEval"
 SIZES = "small", "medium", "large"
 _SMALL, _MEDIUM = 32**2, 96**2  # the pixels that COCO's classes begin below
 
@@ -88,6 +88,16 @@ class Result:
         members = values[:, self.sets[chosen]]
         return members.mean(axis=1) if members.size else np.full(len(values), np.nan)
 
+    def within(self, families: Sequence[str], chosen: str, most: float) -> float:
+        """The best mean IoU of some families for at most so many tokens; not a number for none."""
+        tokens, ious = self.means("tokens", chosen), self.means("ious", chosen)
+        found = [
+            ious[k]
+            for k, scores in enumerate(self.scores)
+            if scores.contender.family in families and tokens[k] <= most
+        ]
+        return max(found, default=np.nan)
+
     def front(self, chosen: str, without: Sequence[str] = ()) -> list[int]:
         """The contenders that none with as few tokens beats in IoU, by tokens.
 
@@ -103,19 +113,21 @@ class Result:
         return found
 
 
-def measure(instances: Sequence[Instance], contenders: Sequence[Contender]) -> Result:
-    """All round trips of all instances that have a pixel."""
+def measure(instances: Sequence[Instance], others: int, contenders: Sequence[Contender]) -> Result:
+    """All round trips of all instances that have a pixel; the last `others` are not of COCO."""
     scores = [Scores(contender) for contender in contenders]
     areas: list[int] = []
     alike: list[bool] = []
     vertices: list[int] = []
-    for one in _shown(instances):
+    coco: list[bool] = []
+    for number, one in enumerate(_shown(instances)):
         checked_claim(one.shape, one.where, MOST_CLAIMED)
         sample = Sample(one.mask(), one.label)
         area = sample.runs.area
         if area == 0:
             continue
         areas.append(area)
+        coco.append(number < len(instances) - others)
         alike.append(refcoco_sized(area, one.shape, one.alike, crowd=one.crowd))
         parts = one.segmentation if isinstance(one.segmentation, list) else [None]
         if all(isinstance(part, list) for part in parts):
@@ -124,12 +136,14 @@ def measure(instances: Sequence[Instance], contenders: Sequence[Contender]) -> R
         for each in scores:
             each.add(sample, judge)
     found = np.array(areas, int)
+    own = np.array(coco, bool)
     sets = {
-        ALL: np.ones(len(found), bool),
-        "small": found < _SMALL,
-        "medium": (found >= _SMALL) & (found < _MEDIUM),
-        "large": found >= _MEDIUM,
-        REFCOCO: np.array(alike, bool),
+        ALL: own,
+        "small": own & (found < _SMALL),
+        "medium": own & (found >= _SMALL) & (found < _MEDIUM),
+        "large": own & (found >= _MEDIUM),
+        REFCOCO: own & np.array(alike, bool),
+        OTHERS: ~own,
     }
     return Result(scores, sets, vertices, len(instances) - len(found))
 

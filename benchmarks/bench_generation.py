@@ -35,9 +35,9 @@ LENGTHS = {  # tokens a mask
     "B-SD without bricks, 64 x 64": 273,
     "B-SD, 32 x 32": 80,
     "B-SD, 64 x 64": 147,
-    "B-SD with repeats, 64 x 64": 110,
-    "B-SD box, 11 x 63": 66,
-    "B-SD box, 24 x 63": 116,
+    "scanlines, 11 rows": 50,
+    "scanlines, 11 rows, location tokens": 37,
+    "scanlines, 24 rows, location tokens": 68,
 }
 FIRST = "R-RLE, 64 x 64"  # what the others are compared with: of the paper's, what draws as finely
 SIZES: dict[str, dict[str, Any]] = {

@@ -43,8 +43,8 @@ SETTINGS: dict[str, Codec] = {
     "b-sd-32-plain": mc.BSD(grid=32, bricks=False),
     "b-sd-32": mc.BSD(grid=32),
     "b-sd-64": mc.BSD(grid=64),
-    "b-sd-64-repeats": mc.BSD(grid=64, repeats=True),
-    "b-sd-box-24": mc.BSD(frame="box", grid=24),
+    "scanlines-11": mc.Scanlines(),
+    "scanlines-11-tokens": mc.Scanlines(coordinates="tokens"),
 }
 CI = {"b-sd-16": mc.BSD(grid=16)}  # short enough for a minute
 SHOWN = 6  # scenes in the picture of predictions

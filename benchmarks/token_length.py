@@ -18,11 +18,11 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from _annotations import labelled_masks
 from _common import PAGE, Table, paragraph, versions, write_section
 from _lengths import (
-    BOX,
     COLUMNS,
     EXPRESSION,
     PAPER,
     RATIOS,
+    SCANLINES,
     decimals,
     losses,
     means,
@@ -153,8 +153,8 @@ def described(
     kind = "that have a pixel" if everything else f"like RefCOCO's ({SIZED})"
     lost = losses(lengths) or "Every mask has a cell on every grid."
     return (
-        f"{len(lengths[BOX]):,} instances {kind}, out of {names}. Cells are sampled by the "
-        f"nearest pixel. {lost} A label has {words:.1f} words on average."
+        f"{len(lengths[SCANLINES]):,} instances {kind}, out of {names}. Cells are sampled by the "
+        f"nearest pixel, those of scanlines by `keep`. {lost} A label has {words:.1f} words on average."
     )
 
 
@@ -190,7 +190,7 @@ def main() -> int:
                 found = counted(instances, tokenizer, label, everything=options.all)
                 measured[tokenizer, label] = found
         lengths, words = measured[tokenizers[0], options.label]
-        masks = len(lengths[BOX])
+        masks = len(lengths[SCANLINES])
         if masks == 0:
             print("token_length.py: no instance to measure; see --all", file=sys.stderr)
             return 1
