@@ -21,7 +21,7 @@ def check_is_a_value(codec: mc.Codec) -> None:
         assert hash(other) == hash(codec)
     assert codec != object()
     try:
-        codec.grid = (1, 1)
+        codec.sampling = "keep"
     except AttributeError:
         return
     raise AssertionError("a codec must not change")
@@ -43,7 +43,8 @@ def check_lossless(codec: mc.Codec, cells: np.ndarray) -> None:
     """A mask of the grid's own size comes back, from the text alone and from amid other text."""
     text = codec.encode(cells, "black dog")
     assert text == codec.encode(cells, " black dog\n")
-    shape = tuple(3 * side for side in cells.shape)
+    scale = 1 if isinstance(codec, mc.Scanlines) else 3  # columns that are no pixels' share
+    shape = tuple(scale * side for side in cells.shape)
     for answer in (text, f"Sure, here it is: {text} Anything else?"):
         decoded = codec.decode(answer)
         found, problems = codec.recover(answer)
@@ -58,7 +59,7 @@ def check_lossless(codec: mc.Codec, cells: np.ndarray) -> None:
                 mask = decoded[0].mask(shape, method="nearest")
             assert codec.encode_regions(decoded) == text
             assert codec.decode(codec.encode_regions(decoded)) == decoded
-        assert np.array_equal(mask, np.kron(cells, np.ones((3, 3), np.uint8)))
+        assert np.array_equal(mask, np.kron(cells, np.ones((scale, scale), np.uint8)))
 
 
 def check_strict_and_recover_agree(codec: mc.Codec, text: str) -> None:

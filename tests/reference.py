@@ -17,9 +17,6 @@ from PIL import Image
 TAGS = ["<ref>", "</ref>", "<box>", "</box>", "<seg>", "</seg>"]
 
 
-COPIES = 2  # in place of a colour: a run that is so many copies of the row above
-
-
 class RefusedError(Exception):
     """The text does not follow its format."""
 
@@ -149,7 +146,7 @@ def paint(
     return out
 
 
-# ----------------------------------------------------------------------- the box frame
+# ------------------------------------------------------------- cells of an object's own box
 
 
 def bins_of(begin: int, end: int, side: int, bins: int) -> tuple[int, int]:
@@ -173,29 +170,20 @@ def part_of(
     return top, left, bottom - top, right - left
 
 
-def cells_of(grid: int | tuple[int, int], height: int, width: int) -> tuple[int, int]:
-    """Into how many rows and columns a box of pixels is cut."""
-    if not isinstance(grid, int):
-        return min(grid[0], height), min(grid[1], width)
-    longer = max(height, width)
-    most = min(grid, longer)
-    return ceil(Fraction(height * most, longer)), ceil(Fraction(width * most, longer))
-
-
-def place(mask: np.ndarray, grid: int | tuple[int, int], bins: int):
+def place(mask: np.ndarray, cells: tuple[int, int], bins: int):
     """The box in bins, the part of the image, and the rows and columns of a mask with pixels."""
     ys, xs = np.nonzero(mask)
     x1, x2 = bins_of(int(xs.min()), int(xs.max()) + 1, mask.shape[1], bins)
     y1, y2 = bins_of(int(ys.min()), int(ys.max()) + 1, mask.shape[0], bins)
     part = part_of((x1, y1, x2, y2), bins, mask.shape)
-    return (x1, y1, x2, y2), part, cells_of(grid, *part[2:])
+    return (x1, y1, x2, y2), part, (min(cells[0], part[2]), cells[1])
 
 
-def framed(mask: np.ndarray, grid: int | tuple[int, int], bins: int, sampling: str):
+def framed(mask: np.ndarray, cells: tuple[int, int], bins: int, sampling: str):
     """The box and its cells; None for a mask without a pixel."""
     if not np.any(mask):
         return None
-    box, part, size = place(mask, grid, bins)
+    box, part, size = place(mask, cells, bins)
     pixels = _cut(mask, part)
     if sampling == "best":
         return box, improve(keep(pixels, size), pixels)
@@ -301,19 +289,21 @@ def improve(cells: np.ndarray, pixels: np.ndarray) -> np.ndarray:
 # ------------------------------------------------------------------------------ B-SD
 
 
-def arguments(settings: dict[str, Any]) -> dict[str, Any]:
-    """How `write_bsd` and `read_bsd` are told a codec's settings."""
-    tags = [
+def tags_of(settings: dict[str, Any]) -> list[str]:
+    """The six tags that a codec's settings say."""
+    return [
         tag
         for name in ("ref", "box", "seg")
         for tag in settings.get(name, (f"<{name}>", f"</{name}>"))
     ]
-    usual = ["fg{}", "bg{}", "rep{}"]
-    if settings.get("bricks", True):
-        usual = [f"<{brick}>" for brick in usual]
-    fg, bg, *rep = settings.get("spelling", usual)
-    found = {"separator": settings.get("row_separator", "\n"), "fg": fg, "bg": bg, "tags": tags}
-    return {**found, "rep": rep[0]} if settings.get("repeats") else found
+
+
+def arguments(settings: dict[str, Any]) -> dict[str, Any]:
+    """How `write_bsd` and `read_bsd` are told a codec's settings."""
+    usual = ("<fg{}>", "<bg{}>") if settings.get("bricks", True) else ("fg{}", "bg{}")
+    fg, bg = settings.get("spelling", usual)
+    separator = settings.get("row_separator", "\n")
+    return {"separator": separator, "fg": fg, "bg": bg, "tags": tags_of(settings)}
 
 
 def _bricks(row: list[int], spell: dict[bool, str]) -> str:
@@ -327,21 +317,6 @@ def _bricks(row: list[int], spell: dict[bool, str]) -> str:
     return text
 
 
-def _rows_as_text(rows: list[list[int]], fg: str, bg: str, rep: str | None) -> list[str]:
-    lines = []
-    for row, same in groupby(rows):
-        copies = len(list(same)) - 1
-        lines.append(_bricks(row, {True: fg, False: bg}))
-        if rep is None:
-            lines += lines[-1:] * copies
-            continue
-        while copies > 0:
-            part = min(copies, 63)
-            lines.append(rep.replace("{}", str(part)))
-            copies -= part
-    return lines
-
-
 def write_bsd(
     cells: np.ndarray,
     label: str,
@@ -349,21 +324,20 @@ def write_bsd(
     fg: str = "<fg{}>",
     bg: str = "<bg{}>",
     tags: list[str] = TAGS,
-    rep: str | None = None,
-    box: tuple[int, int, int, int] | None = None,
 ) -> str:
-    """The cells of a canvas, drawn tight; or all cells of a box of the box frame."""
+    """The cells of a canvas, drawn tight."""
     cells = np.asarray(cells)
     ys, xs = np.nonzero(cells)
     if len(ys) == 0:
         return ""
-    if box is None:
-        box = xs.min(), ys.min(), xs.max(), ys.max()
-        cells = cells[box[1] : box[3] + 1, box[0] : box[2] + 1]
-    x1, y1, x2, y2 = box
+    x1, y1, x2, y2 = xs.min(), ys.min(), xs.max(), ys.max()
+    lines = [_bricks(row, {True: fg, False: bg}) for row in cells[y1 : y2 + 1, x1 : x2 + 1]]
+    return _written(tags, label, f"[[{x1} {y1} {x2} {y2}]]", separator.join(lines))
+
+
+def _written(tags: list[str], label: str, box: str, rows: str) -> str:
     ref, ref_end, box_tag, box_end, seg, seg_end = tags
-    head = f"{ref}{label}{ref_end}{box_tag}[[{x1} {y1} {x2} {y2}]]{box_end}"
-    return head + seg + separator.join(_rows_as_text(cells.tolist(), fg, bg, rep)) + seg_end
+    return f"{ref}{label}{ref_end}{box_tag}{box}{box_end}{seg}{rows}{seg_end}"
 
 
 def read_bsd(
@@ -373,19 +347,46 @@ def read_bsd(
     fg: str = "<fg{}>",
     bg: str = "<bg{}>",
     tags: list[str] = TAGS,
-    rep: str | None = None,
-    most: tuple[int, int] | None = None,
 ) -> list[tuple[str, tuple[int, ...], list[list[int]]]]:
-    """All instances as (label, box, rows of cells), or `RefusedError`.
+    """All instances as (label, box, rows of cells), or `RefusedError`."""
+    brick = {1: _spelled(fg), 0: _spelled(bg)}
+    found = []
+    for label, box, body in _instances(text, tags):
+        if any(_short(p).search(label) for p in brick.values()):
+            raise RefusedError
+        match = re.fullmatch(DIGITS, box, re.ASCII)
+        x1, y1, x2, y2 = corners = _numbers(match.groups(), 1) if match else ()
+        if not (x1 <= x2 < grid[1] and y1 <= y2 < grid[0]):
+            raise RefusedError
+        lines = [_read_bricks(line, brick) for line in body.split("\n")]
+        width, height = x2 - x1 + 1, y2 - y1 + 1
+        if not separator:
+            if len(lines) > 1:
+                raise RefusedError
+            lines = _cut_at(width, lines[0])
+        rows = [[value for value, length in line for _ in range(length)] for line in lines]
+        if len(rows) != height or any(len(row) != width for row in rows):
+            raise RefusedError
+        found.append((label, corners, rows))
+    return found
 
-    With `most`, the most rows and columns, cells belong to the box, and `grid` is the bins.
-    """
+
+DIGITS = r" *\[ *\[ *(\d+) +(\d+) +(\d+) +(\d+) *\] *\] *"
+
+
+def _spelled(brick: str, number: str = "[0-9]+") -> re.Pattern[str]:
+    head, tail = brick.split("{}")
+    return re.compile(f"{re.escape(head)}({number}){re.escape(tail)}")
+
+
+def _short(pattern: re.Pattern[str], first: int = 1) -> re.Pattern[str]:
+    """Bricks with numbers that there are."""
+    return re.compile(pattern.pattern.replace("[0-9]+", f"[{first}-9]|[1-5][0-9]|6[0-3]"))
+
+
+def _instances(text: str, tags: list[str]) -> list[tuple[str, str, str]]:
+    """The label, the box and the rows of every instance, as they stand between their tags."""
     any_tag = re.compile("|".join(map(re.escape, tags)))
-    parts = {1: fg.split("{}"), 0: bg.split("{}")} | ({COPIES: rep.split("{}")} if rep else {})
-    brick = {
-        value: re.compile(re.escape(head) + "([0-9]+)" + re.escape(tail))
-        for value, (head, tail) in parts.items()
-    }
     found = []
     at = 0
     while True:
@@ -398,61 +399,32 @@ def read_bsd(
                 raise RefusedError
         if spots[0].group() != tags[0]:
             raise RefusedError
-        inner = [text[a.end() : b.start()] for a, b in pairwise(spots)]
-        label, gap, box, other_gap, body = inner
-        if gap.strip(" ") or other_gap.strip(" "):
+        label, gap, box, other_gap, body = (text[a.end() : b.start()] for a, b in pairwise(spots))
+        if gap.strip(" ") or other_gap.strip(" ") or not label.strip():
             raise RefusedError
         at = spots[-1].end()
-        found.append(_read_instance(label, box, body, grid, separator, brick, most))
+        found.append((label.strip(), box, body))
 
 
-def _read_instance(label, box, body, grid, separator, brick, most):
-    label = label.strip()
-    numbers = "[1-9]|[1-5][0-9]|6[0-3]"
-    plain = [re.compile(p.pattern.replace("[0-9]+", numbers)) for p in brick.values()]
-    if not label or any(p.search(label) for p in plain):
+def _numbers(digits: tuple[str, ...], fewest: int) -> tuple[int, ...]:
+    """Numbers with so many digits at least, and no other zeros in front."""
+    if any(n != str(int(n)).zfill(fewest) for n in digits if len(n) < 99):
         raise RefusedError
-    match = re.fullmatch(r" *\[ *\[ *(\d+) +(\d+) +(\d+) +(\d+) *\] *\] *", box, re.ASCII)
-    if not match or any(n != str(int(n)) for n in match.groups() if len(n) < 99):
-        raise RefusedError
-    x1, y1, x2, y2 = corners = tuple(int(n) if len(n) < 99 else 10**9 for n in match.groups())
-    if not (x1 <= x2 < grid[1] and y1 <= y2 < grid[0]):
-        raise RefusedError
-    lines = [_read_bricks(line, brick) for line in body.split("\n")]
-    width, height = x2 - x1 + 1, y2 - y1 + 1
-    if most:
-        width = sum(length for _, length in lines[0])
-        if not 1 <= width <= most[1]:
-            raise RefusedError
-    if not separator:
-        if len(lines) > 1:
-            raise RefusedError
-        lines = _cut_at(width, lines[0])
-    cells: list[list[int]] = []
-    for line in lines:
-        if line[:1] and line[0][0] == COPIES and len(line) == 1 and cells:
-            cells += cells[-1:] * line[0][1]
-            continue
-        row = [value for value, length in line for _ in range(length)]
-        if COPIES in row or len(row) != width:
-            raise RefusedError
-        cells.append(row)
-    if (len(cells) > most[0]) if most else (len(cells) != height):
-        raise RefusedError
-    return label, corners, cells
+    return tuple(int(n) if len(n) < 99 else 10**9 for n in digits)
 
 
 def _cut_at(width: int, runs: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    """Rows that end where the width is reached; a repeat is one where it begins a row."""
+    """Rows that end where the width is reached."""
     rows: list[list[tuple[int, int]]] = [[]]
     for run in runs:
-        if rows[-1] and (rows[-1][0][0] == COPIES or sum(n for _, n in rows[-1]) >= width):
+        if rows[-1] and sum(n for _, n in rows[-1]) >= width:
             rows.append([])
         rows[-1].append(run)
     return rows
 
 
 def _read_bricks(line: str, brick: dict[int, re.Pattern[str]]) -> list[tuple[int, int]]:
+    """The bricks of a line as kinds and numbers; only an end, which is kind 2, may say 0."""
     runs = []
     at = 0
     while at < len(line):
@@ -463,7 +435,7 @@ def _read_bricks(line: str, brick: dict[int, re.Pattern[str]]) -> list[tuple[int
             match = pattern.match(line, at)
             if match:
                 number = match.group(1)
-                if number[0] == "0" or len(number) > 2 or int(number) > 63:
+                if not _short(pattern, 0 if value == 2 else 1).match(line, at):
                     raise RefusedError
                 runs.append((value, int(number)))
                 at = match.end()
@@ -471,6 +443,115 @@ def _read_bricks(line: str, brick: dict[int, re.Pattern[str]]) -> list[tuple[int
         else:
             raise RefusedError
     return runs
+
+
+# ------------------------------------------------------------------------------ scanlines
+
+
+def scanline_arguments(settings: dict[str, Any]) -> dict[str, Any]:
+    """How `write_scanlines` and `read_scanlines` are told a codec's settings."""
+    found = {name: settings[name] for name in ("axes", "spelling") if name in settings}
+    if settings.get("coordinates") == "tokens":
+        found["location"] = settings.get("location", "<loc{}>")
+    return {**found, "tags": tags_of(settings)}
+
+
+USUAL = "<fg:{}>", "<bg:{}>", "<end:{}>"
+
+
+def write_scanlines(
+    cells: np.ndarray,
+    label: str,
+    box: tuple[int, int, int, int],
+    tags: list[str] = TAGS,
+    spelling: tuple[str, str, str] = USUAL,
+    axes: str = "xy",
+    location: str | None = None,
+) -> str:
+    """The cells of a box: where the colour changes, and each row's last edge."""
+    fg, bg, end = spelling
+    rows = ""
+    for row in np.asarray(cells).tolist():
+        at, changes = 0, []
+        for value, run in groupby(row):
+            at += len(list(run))
+            changes.append((value, at))
+        if not changes[-1][0]:
+            changes.pop()
+        last = changes.pop()[1] if changes else 0
+        rows += "".join((fg if value else bg).replace("{}", str(n)) for value, n in changes)
+        rows += end.replace("{}", str(last))
+    x1, y1, x2, y2 = box
+    numbers = (x1, y1, x2, y2) if axes == "xy" else (y1, x1, y2, x2)
+    place = f"[[{' '.join(map(str, numbers))}]]"
+    if location is not None:
+        place = "".join(location.format(n) for n in numbers)
+    return _written(tags, label, place, rows)
+
+
+def read_scanlines(
+    text: str,
+    most: tuple[int, int],
+    bins: int,
+    tags: list[str] = TAGS,
+    spelling: tuple[str, str, str] = USUAL,
+    axes: str = "xy",
+    location: str | None = None,
+) -> list[tuple[str, tuple[int, ...], list[list[int]]]]:
+    """All instances as (label, box, rows of cells), or `RefusedError`.
+
+    `most` is the most rows, and the columns.
+    """
+    fg, bg, end = map(_spelled, spelling)
+    place, fewest = re.compile(DIGITS, re.ASCII), 1
+    if location is not None:
+        head, tail = (re.escape(part) for part in re.split(r"\{.*\}", location))
+        fewest = len(location.format(0)) - len(location) + len(re.search(r"\{.*\}", location)[0])
+        word = re.compile(f"{head}([0-9]+){tail}")
+        place = re.compile(f" *{' *'.join([word.pattern] * 4)} *")
+    found = []
+    for label, content, body in _instances(text, tags):
+        if any(p.search(label) for p in (_short(fg), _short(bg), _short(end, 0))):
+            raise RefusedError
+        if location is not None and word.search(label):
+            raise RefusedError
+        match = place.fullmatch(content)
+        if not match:
+            raise RefusedError
+        a, b, c, d = _numbers(match.groups(), fewest)
+        xs, ys = sorted((a, c)), sorted((b, d))
+        if axes == "yx":
+            xs, ys = ys, xs
+        if xs[1] >= bins or ys[1] >= bins or "\n" in body:
+            raise RefusedError
+        bricks = _read_bricks(body, {1: fg, 0: bg, 2: end})
+        rows, faults = drawn_scanlines(bricks, most)
+        if faults or not rows or bricks[-1][0] != 2:
+            raise RefusedError
+        found.append((label, (xs[0], ys[0], xs[1], ys[1]), rows))
+    return found
+
+
+def drawn_scanlines(
+    bricks: list[tuple[int, int]], most: tuple[int, int]
+) -> tuple[list[list[int]], int]:
+    """The rows that bricks draw, kind 2 the ends of rows, and how much was wrong with them.
+
+    An edge that lies beyond the last column is taken for that one, one that does not lie behind the
+    edge before it draws nothing, and what comes behind the last row that there may be counts once.
+    """
+    rows, row, faults = [], [], 0
+    for k, (kind, number) in enumerate(bricks):
+        if len(rows) == most[0]:
+            return rows, faults + 1
+        faults += number > most[1]
+        edge = min(number, most[1])
+        faults += edge < len(row) or (edge == len(row) and kind != 2)
+        row += [int(kind != 0)] * (edge - len(row))
+        if kind == 2 or k == len(bricks) - 1:
+            rows.append(row + [0] * (most[1] - len(row)))
+            row = []
+    return rows, faults
 
 
 # ------------------------------------------------------------------ I-SD, I-RLE, R-RLE
@@ -619,41 +700,3 @@ def repaired(rows: list[list[tuple[object, int]]], height: int, width: int, blan
             row += [value] * min(count, width)
         grid.append((row + [blank] * width)[:width])
     return grid + [[blank] * width for _ in range(height - len(grid))]
-
-
-def repaired_copies(
-    lines: list[list[tuple[int, int]]], most: tuple[int, int]
-) -> tuple[list[list[int]], int]:
-    """The cells of a box of lines in which repeats stand anywhere, and how much was wrong.
-
-    The first line of which a brick is drawn says how wide all are. What stands behind a repeat, and
-    a repeat behind a brick or without a row above, is passed over.
-    """
-    count, width = 0, 1
-    for line in lines:
-        if count >= most[0]:
-            break
-        if count and line[:1] and line[0][0] == COPIES:
-            count += line[0][1]
-            continue
-        if drawn := sum(n for value, n in line if value != COPIES):
-            width = min(drawn, most[1])
-            break
-        count += 1
-    rows: list[list[int]] = []
-    faults = 0
-    for line in lines:
-        if len(rows) >= most[0]:
-            faults += 1  # once, whatever follows
-            break
-        if rows and line[:1] and line[0][0] == COPIES:
-            rows += rows[-1:] * line[0][1]
-            if len(rows) > most[0]:
-                faults += 1
-                break
-            faults += len(line) - 1
-            continue
-        bricks = [run for run in line if run[0] != COPIES]
-        faults += len(line) - len(bricks) + (sum(n for _, n in bricks) != width)
-        rows += repaired([bricks], 1, width, 0)
-    return rows[: most[0]], faults

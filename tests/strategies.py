@@ -56,14 +56,6 @@ def wide_cells(draw: st.DrawFn) -> np.ndarray:
 
 
 @st.composite
-def tall_cells(draw: st.DrawFn) -> np.ndarray:
-    """Rows that come many times, on both sides of 63 more."""
-    rows = draw(st.tuples(st.integers(1, 4), st.integers(1, 5)).flatmap(cells))
-    counts = st.sampled_from([1, 1, 2, 3, 63, 64, 65, 127, 128])
-    return np.repeat(rows, [draw(counts) for _ in rows], axis=0)
-
-
-@st.composite
 def placed(draw: st.DrawFn, shape: tuple[int, int] | None = None) -> np.ndarray:
     """A mask that lies somewhere in an image."""
     inner = draw(cells(shape or draw(small_shapes)))
@@ -98,7 +90,9 @@ def _fits(codec: mc.Codec, text: str) -> bool:
     return True
 
 
-labels = _labels.filter(lambda text: _fits(mc.BSD(bricks=False, repeats=True), text))
+labels = _labels.filter(
+    lambda text: all(_fits(c, text) for c in (mc.BSD(bricks=False), mc.Scanlines()))
+)
 cell_labels = _labels.filter(lambda text: _fits(mc.RRLE(), text))
 
 BSD_SETTINGS = [
@@ -112,21 +106,20 @@ BSD_SETTINGS = [
         "spelling": ("[F{}]", "[B{}]"),
     },
 ]
-REPEAT_SETTINGS = [
-    {"repeats": True},
-    {"repeats": True, "row_separator": ""},
-    {"repeats": True, "bricks": False},
-    {"repeats": True, "bricks": False, "row_separator": ""},
-    {"repeats": True, "seg": ("<rows>", "</rows>"), "spelling": ("[F{}]", "[B{}]", "[R{}]")},
+bsd_settings = st.sampled_from(BSD_SETTINGS)
+SCANLINE_SETTINGS = [
+    {},
+    {"coordinates": "tokens"},
+    {"coordinates": "tokens", "axes": "yx", "location": "<loc{:04}>"},
+    {
+        "ref": ("<|object_ref_start|>", "<|object_ref_end|>"),
+        "box": ("<|box_start|>", "<|box_end|>"),
+        "spelling": ("[F{}]", "[B{}]", "[E{}]"),
+        "axes": "yx",
+    },
 ]
-BOX_SETTINGS = [
-    settings
-    for settings in [*BSD_SETTINGS, *REPEAT_SETTINGS]
-    if settings.get("row_separator", "\n") == "\n"
-]
-bsd_settings = st.sampled_from([*BSD_SETTINGS, *REPEAT_SETTINGS])
-box_settings = st.sampled_from(BOX_SETTINGS)
-box_grids = st.one_of(st.integers(1, 6), st.tuples(st.integers(1, 6), st.integers(1, 6)))
+scanline_settings = st.sampled_from(SCANLINE_SETTINGS)
+box_cells = st.tuples(st.integers(1, 6), st.sampled_from([1, 2, 3, 5, 8, 13]))
 bins = st.sampled_from([1, 2, 3, 7, 16, 40, 1000, 1024])
 image_wise = st.sampled_from([mc.ISD, mc.IRLE, mc.RRLE])
 
@@ -155,7 +148,11 @@ def mutated(draw: st.DrawFn, text: str, pieces: list[str]) -> str:
 BRICK_PIECES = [
     *["<ref>", "</ref>", "<box>", "</box>", "<seg>", "</seg>", "\n", " ", "dog", "é", "<", "0"],
     *["<fg1>", "<bg2>", "<fg63>", "<fg64>", "<bg0>", "<fg01>", "<fg", "[[0 0 1 1]]", "]]", "fg3"],
-    *["<rep1>", "\n<rep2>", "<rep63>", "\n<rep0>", "<rep64>", "<rep", "\nrep3", "rep1"],
+]
+SCANLINE_PIECES = [
+    *["<ref>", "</ref>", "<box>", "</box>", "<seg>", "</seg>", "\n", " ", "dog", "é", "<", "0"],
+    *["<end:0>", "<end:3>", "<end:5>", "<fg:2>", "<bg:1>", "<bg:4>", "<end:64>", "<end:99999999>"],
+    *["<fg:0>", "<bg:01>", "<end:00>", "<end", "[[3 0 0 1]]", "]]", "<loc0>", "<loc0001>", "<loc1"],
 ]
 LABEL_PIECES = ["<seg>", "</seg>", "|", "*", "\n", " ", "dog", "others*1", "0", "9", "é", "<ref>"]
 

@@ -26,7 +26,7 @@ OPEN = "<toy>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Toy(mc.Codec):
+class Toy(mc.GridCodec):
     """Every cell as ``#`` or ``.``, a row behind the other: ``<toy>dog:.#/##</toy>``."""
 
     codec_id: ClassVar[str] = "toy/1"

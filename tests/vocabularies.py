@@ -5,6 +5,7 @@ And ids to try: answers as a model would write them.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import string
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 import maskcodec as mc
 from maskcodec.vocabularies import load_tokenizer
-from tests.strategies import BSD_SETTINGS, cells
+from tests.strategies import BSD_SETTINGS, SCANLINE_SETTINGS, cells
 
 tokenizers = pytest.importorskip("tokenizers", reason="the extra 'vocab' is not installed")
 Tokenizer, AddedToken = tokenizers.Tokenizer, tokenizers.AddedToken
@@ -124,9 +125,9 @@ REAL = {
 }
 NAMES = [*TRAINED, *REAL]
 
-_SPELLINGS = [
-    mc.BSD(**settings) for settings in (BSD_SETTINGS[0], BSD_SETTINGS[4], {"repeats": True})
-]
+_SPELLINGS = [mc.BSD(**settings) for settings in (BSD_SETTINGS[0], BSD_SETTINGS[4])]
+_SPELLINGS += [mc.Scanlines(**settings) for settings in SCANLINE_SETTINGS]
+_SPELLINGS[-2] = dataclasses.replace(_SPELLINGS[-2], bins=1024)
 
 
 @lru_cache(maxsize=16)
@@ -173,9 +174,8 @@ def pieces(codec: mc.TokenCodec) -> list[int]:
     """Ids that answers have, and some that they should not have."""
     words = codec.words
     tags = [words[tag] for tag in codec.codec.tags()]
-    spelling = codec.codec.words()
-    runs = [1, 2, 3, 63, -1, -2, -3, -63, *([64, 64, 65, 66, 126] if spelling.repeats else [])]
-    bricks = [words[spelling.brick(run)] for run in runs]
+    said, most = codec.codec.meanings(), codec.codec.words().most
+    bricks = [words[word] for word, (_, n) in said.items() if n in (0, 1, 2, 3, most)]
     text = [" ", "\n", "dog", "[[0 0 1 1]]", "[[1 0 3 2]]", "]]", " 2", "<fg", "é"]
     around = [*codec._binding.vocab.ignored, -100, -1, 2**40]
     return tags * 3 + bricks + around + [i for t in text for i in encoded(codec.tokenizer, t)]

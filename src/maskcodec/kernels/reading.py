@@ -19,7 +19,7 @@ MAX_RUN = 63  # the longest run that has a brick
 BLOCK = 64  # cells that are drawn at once: not fewer than a run, and a few vectors
 SEPARATOR = 0
 IRREGULAR = 1 << 12  # added to a number that no brick has: 0, 64, 007
-END = 1 << 13  # + n, irregular or not: the last edge of a scanline, 0 among them
+ROW_END = 1 << 13  # + n, irregular or not: the last edge of a scanline, 0 among them
 TEXT, TAG, NOTHING, SPACE, IGNORED = numbers(1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 19)
 PIECE, PLACE = numbers(1 << 20, 1 << 24)
 # TEXT is a stretch of bytes that is nothing the format knows; TAG + 0 .. TAG + 5 are <ref> </ref>
@@ -78,7 +78,7 @@ def _symbol(data: Mask, at: int, pieces: Mask, bounds: Index) -> tuple[int, int]
         stop += bounds[prefix + 2] - bounds[prefix + 1]
         if kind == 0:
             return number, stop
-        return (-number, stop) if kind == 1 else (END + number, stop)
+        return (-number, stop) if kind == 1 else (ROW_END + number, stop)
     for tag in range(6):
         if _matches(data, at, pieces, bounds[tag], bounds[tag + 1]):
             return TAG + tag, at + bounds[tag + 1] - bounds[tag]
@@ -259,8 +259,8 @@ def draw_scanlines(
                 count = _fault(faults, count, ROW_EXTRA, start, row, row)
             extra = True
             continue
-        ends = value >= END
-        column = value - END if ends else abs(value)
+        ends = value >= ROW_END
+        column = value - ROW_END if ends else abs(value)
         if column >= IRREGULAR:
             column -= IRREGULAR
             count = _fault(faults, count, BAD_NUMBER, start, row, tokens[k, 2])
@@ -389,8 +389,8 @@ def _read_scanlines(ids: Index, kinds: Cells, tables: Index, found: Index, cells
     for i in range(found[4] + 1, len(ids)):
         kind = _kind(ids, i, kinds)
         if kind < TEXT and kind != SEPARATOR:
-            ends = kind >= END
-            column = kind - END if ends else abs(kind)
+            ends = kind >= ROW_END
+            column = kind - ROW_END if ends else abs(kind)
             if row == rows or column > columns or column < edge or (column == edge and not ends):
                 return -1
             colour = np.uint8(kind > 0)

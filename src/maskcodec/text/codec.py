@@ -368,8 +368,10 @@ def overlap(first: str, second: str) -> bool:
 
 def whole_number(value: Any, name: str, most: int) -> int:
     """A setting that is a whole number, 1 .. `most`."""
-    whole = hasattr(value, "__index__") and not isinstance(value, (bool, np.bool_))
-    number = operator.index(value) if whole else 0
+    try:
+        number = 0 if isinstance(value, (bool, np.bool_)) else operator.index(value)
+    except TypeError:
+        number = 0
     if not 1 <= number <= most:
         raise ConfigError(f"{name} must be a whole number, 1 .. {most}, got {brief(value)}", name)
     return number

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from maskcodec.errors import ConfigError, MaskError
+from maskcodec.masks.arrays import brief
 
 if TYPE_CHECKING:
     from typing import Any
@@ -36,7 +37,7 @@ class Location:
         if not match or not match[1] or match[1][-1].isdecimal() or match[3][:1].isdecimal():
             raise ConfigError(
                 "location must be some text, one {} or {:04} for the number, and no digit beside "
-                f"it, such as '<loc{{}}>', got {self.spelling!r}",
+                f"it, such as '<loc{{}}>', got {brief(self.spelling)}",
                 "location",
             )
         return match[1], int(match[2] or 1), match[3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -178,16 +179,19 @@ def _brick_parts(brick: str) -> tuple[str, str]:
 
 
 def _check_bricks(tags: tuple[str, ...], parts: list[tuple[str, str]]) -> None:
-    """Refuse bricks that overlap a tag, and tags that look like a brick, whatever its number."""
+    """Refuse tags and bricks that could be mistaken for each other, whatever a brick's number.
+
+    Which number it is matters only where another spelling has the same digits.
+    """
     check_apart([*tags, *(f"{prefix}1{suffix}" for prefix, suffix in parts)])
-    for tag in tags:
-        for prefix, suffix in parts:
-            bricks = [f"{prefix}{n}{suffix}" for n in range(1, MAX_RUN + 1)]
-            like = re.compile(re.escape(prefix) + "[0-9]+" + re.escape(suffix))
-            clash = [b for b in bricks if tag in b or overlap(b, tag) or overlap(tag, b)]
-            if clash or like.search(tag):
-                brick = clash[0] if clash else bricks[0]
+    spelled = [*tags, *(piece for part in parts for piece in part)]
+    numbers = sorted({digits for text in spelled for digits in re.findall("[0-9]+", text)})
+    bricks = [[f"{prefix}{n}{suffix}" for n in numbers] for prefix, suffix in parts]
+    groups = [*([tag] for tag in tags), *bricks]
+    for (i, group), (j, others) in product(enumerate(groups), repeat=2):
+        for word, other in product(group, others):
+            if (i != j and other in word) or overlap(word, other):
                 raise ConfigError(
-                    f"{tag!r} and {brick!r} cannot both be in use: one contains or overlaps the "
+                    f"{word!r} and {other!r} cannot both be in use: one contains or overlaps the "
                     "other, so that a text could be read in two ways; choose another spelling"
                 )

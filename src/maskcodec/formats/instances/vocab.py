@@ -81,7 +81,7 @@ def read_brick_vocab(
         kinds[number] = kind
     kinds[sorted(vocab.ignored)] = k.IGNORED
     for run, number in brick.items():
-        kinds[number] = k.END + run - END if run >= END else run
+        kinds[number] = k.ROW_END + run - END if run >= END else run
     for place, word in enumerate(spelling.locations()):
         kinds[words[word]] = k.PLACE + place
     for kind, tag in enumerate(spelling.tags):

@@ -109,8 +109,8 @@ class Scanlines(InstanceCodec):
         object.__setattr__(self, "spelling", strings(self.spelling, "spelling", 3))
         if not isinstance(self.location, str):
             raise ConfigError(f"location must be a str, got {brief(self.location)}", "location")
-        strings([self.location, self.location], "location")
         Location(self.location).parts  # noqa: B018 - refuses a spelling without a number
+        strings([self.location, self.location], "location")
         self._settle_tags()
         self.words()
 

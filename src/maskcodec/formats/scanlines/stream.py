@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from maskcodec.masks.arrays import Mask
     from maskcodec.text.regions import Region
 
-_END = int(k.END)
+_END = int(k.ROW_END)
 
 
 class ScanlineStream(MaskStream):
