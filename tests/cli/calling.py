@@ -35,8 +35,8 @@ def disc(y, x, radius):
 
 MASK = boxes(DOG)
 MAP = boxes(DOG, CAT)
-TEXT = mc.BSD().encode(MASK, "black dog")
-BOTH = mc.BSD().encode_many([MAP == 1, MAP == 2], ["dog", "cat"])
+TEXT = mc.Scanlines().encode(MASK, "black dog")
+BOTH = mc.Scanlines().encode_many([MAP == 1, MAP == 2], ["dog", "cat"])
 
 
 def write(name, content):

@@ -27,23 +27,19 @@ from tests.cli.calling import (
 pytestmark = pytest.mark.usefixtures("folder")
 
 WRITERS = {  # by the options that read what they write
-    "--codec b-sd alone": mc.BSD(),
-    "--frame box": mc.BSD(frame="box"),
-    "--repeats": mc.BSD(repeats=True),
-    "--no-bricks": mc.BSD(bricks=False),
-    "--frame box --no-bricks": mc.BSD(frame="box", bricks=False),
-    "--frame box --repeats --no-bricks": mc.BSD(frame="box", bricks=False, repeats=True),
-    "--frame box --grid 63x63": mc.BSD(frame="box", grid=48),
+    "--codec scanlines alone": mc.Scanlines(),
+    "--coordinates tokens": mc.Scanlines(coordinates="tokens"),
+    "--rows 63": mc.Scanlines(rows=24),
+    "--rows 63 --coordinates tokens": mc.Scanlines(rows=24, coordinates="tokens"),
+    "--codec b-sd": mc.BSD(),
+    "--codec b-sd --no-bricks": mc.BSD(bricks=False),
 }
 
 
 @pytest.mark.parametrize("flags", WRITERS)
 def test_a_text_of_other_settings_is_told(flags):
     text = WRITERS[flags].encode(disc(60, 90, 37), "disc")
-    wrong = ("--repeats", "--frame", "box", "--bins", "90", "--grid", "9")
-    reader = wrong if "box" not in flags else wrong[:1]
-    if flags == "--repeats":
-        reader = ()
+    reader = ("-c", "b-sd") if "alone" in flags else ()
     said = f"can be read with {flags}"
     assert fails("decode", text, "-s", "128x192", *reader).endswith(f"; all of it {said}")
     result = run("decode", text, "-s", "128x192", "--recover", *reader)
@@ -61,7 +57,7 @@ def test_of_a_text_that_nothing_reads_only_the_fault_is_told():
 
 
 def test_small_regions_lie_upon_large_ones():
-    codec = mc.BSD()
+    codec = mc.Scanlines()
     text = codec.encode(boxes((10, 10, 20, 20)), "cup") + codec.encode(boxes((5, 5, 40, 40)), "bar")
     result = run("decode", text, "-s", "128x192")
     index = image("decoded.png")
@@ -71,14 +67,14 @@ def test_small_regions_lie_upon_large_ones():
 
 def test_many_regions_make_an_index_of_16_bits():
     cells = np.arange(1, 301).reshape(15, 20)
-    text = mc.BSD(grid=(15, 20)).encode_many([cells == n for n in range(1, 301)], ["x"] * 300)
-    run("decode", text, "-s", "30x40", "-g", "15x20", "--names-out", "n.json")
-    assert np.array_equal(image("decoded.png"), np.kron(cells, np.ones((2, 2))))
-    assert run("encode", "decoded.png", "-n", "n.json", "-g", "15x20").stdout == text
+    text = mc.Scanlines().encode_many([cells == n for n in range(1, 301)], ["x"] * 300)
+    run("decode", text, "-s", "15x20", "--names-out", "n.json")
+    assert np.array_equal(image("decoded.png"), cells)
+    assert run("encode", "decoded.png", "-n", "n.json").stdout == text
 
 
 def test_an_index_has_at_most_16_bits(folder):
-    region = mc.BSD().decode(TEXT)[0]
+    region = mc.Scanlines().decode(TEXT)[0]
     with pytest.raises(mc.MaskCodecError, match="holds up to 65535 regions, got 65536"):
         say.write_index(folder / "i.png", [region] * 65536, [], (4, 4), "nearest")
 
@@ -152,7 +148,7 @@ def test_a_truncated_text():
     result = run("decode", "-", "-s", "128x192", "--recover", stdin=cut)
     said = words(result.stdout)
     assert f"{len(cut)} truncated the text stops before </seg> drew what was there" in said
-    assert "1 black dog 12 10 24 29" in said
+    assert "1 black dog 187 156 390 468" in said
     assert not image("decoded.png")[MASK == 0].any()
     assert image("decoded.png").any()
 
@@ -177,14 +173,14 @@ def test_a_cut_label_leaves_no_region():
 
 
 def test_a_region_without_a_label():
-    text = "<box>[[0 0 0 0]]</box><seg><fg1></seg>"
+    text = "<box>[[0 0 0 0]]</box><seg><end:63></seg>"
     result = run("decode", text, "-s", "64x64", "--recover", "--names-out", "n.json")
     assert "(no label)" in result.stdout
     assert "wrote n.json: 0 names" in result.stderr
 
 
 def test_a_label_cannot_talk_to_the_terminal():
-    text = "<ref>a\x1b[31m[red]b\x07[/red]</ref><box>[[0 0 0 0]]</box><seg><fg1></seg>"
+    text = "<ref>a\x1b[31m[red]b\x07[/red]</ref><box>[[0 0 0 0]]</box><seg><end:63></seg>"
     for kind in ["mask", "masks", "overlay"]:
         result = run("decode", text, "-s", "64x64", "--as", kind)
         assert r"a\x1b[31m[red]b\x07[/red]" in result.stdout
@@ -206,6 +202,7 @@ def test_a_label_cannot_talk_to_the_terminal():
         ("text.txt -s 9x9 --as mask --names-out n.json", "--names-out: --as mask has no values"),
         ("text.txt -i photo.png -s 9x9", "--shape: photo.png has 128 x 192 pixels, got '9x9'"),
         ("text.txt -s 9x9 --method best", "'best' is not one of"),
+        ("text.txt -s 9x9 --grid 4", "--codec b-sd, i-rle, i-sd or r-rle has it"),
         ("text.txt -s 9x9 -c r-rle --bricks", "r-rle/1 has no such setting"),
     ],
 )

@@ -76,23 +76,15 @@ def encode(content, *args, image_id=7):
 def test_instances_are_written_in_the_files_order(zoo):
     result = encode(zoo)
     masks = [boxes((14, 15, 20, 20)), MAP == 1, MAP == 2]
-    assert result.stdout == mc.BSD().encode_many(masks, ["puppy", "dog", "cat"])
+    assert result.stdout == mc.Scanlines().encode_many(masks, ["puppy", "dog", "cat"])
     assert result.stderr == ""
-    assert encode(zoo, "-g", "32", "--no-bricks").stdout == mc.BSD(
+    assert encode(zoo, "-c", "b-sd", "-g", "32", "--no-bricks").stdout == mc.BSD(
         grid=32, bricks=False
     ).encode_many(masks, ["puppy", "dog", "cat"])
     write("COCO.JSON", zoo)
     said = run("encode", "COCO.JSON", "--image-id", "7", "-o", "a.txt").stderr
     assert said == f"wrote a.txt: {len(result.stdout)} characters\n"
     assert Path("a.txt").read_bytes() == result.stdout_bytes
-
-
-def test_instances_are_written_in_their_boxes(zoo):
-    masks = [boxes((14, 15, 20, 20)), MAP == 1, MAP == 2]
-    codec = mc.BSD(frame="box", repeats=True)
-    result = encode(zoo, "--frame", "box", "--repeats")
-    assert result.stdout == codec.encode_many(masks, ["puppy", "dog", "cat"])
-    assert result.stderr == ""
 
 
 @pytest.mark.parametrize("codec", [mc.ISD, mc.IRLE, mc.RRLE])
@@ -135,14 +127,15 @@ def test_lost_instances_are_refused_or_reported(zoo):
     flea = {"id": 6, "image_id": 7, "category_id": 4, "segmentation": rle([0, 1, MASK.size - 1])}
     zoo["annotations"].append(flea)
     write("coco.json", zoo)
-    message = fails("encode", "coco.json", "--image-id", "7")
+    assert "<ref>category 4</ref>" in encode(zoo).stdout
+    message = fails("encode", "coco.json", "--image-id", "7", "-c", "b-sd")
     assert message.startswith("coco.json: annotation 6: mask ('category 4') has 1 of 128 x 192 pix")
     assert message.endswith("--sampling keep keeps it, --lost drop drops it")
     gone = "note: dropped 'category 4': no cell of the 64 x 64 grid is left of it\n"
-    result = encode(zoo, "--lost", "drop")
+    result = encode(zoo, "-c", "b-sd", "--lost", "drop")
     assert result.stderr == gone
     assert [region.label for region in mc.BSD().decode(result.stdout)] == ["puppy", "dog", "cat"]
-    assert "<ref>category 4</ref>" in encode(zoo, "--sampling", "keep").stdout
+    assert "<ref>category 4</ref>" in encode(zoo, "-c", "b-sd", "--sampling", "keep").stdout
     on_grid = "encode", "coco.json", "--image-id", "7", "-c", "i-rle", "-g", "64"
     assert run(*on_grid).stderr == gone
     assert fails(*on_grid, "--lost", "raise") == message
@@ -161,7 +154,7 @@ def test_an_image_without_instances_has_an_empty_text(zoo):
 def test_an_empty_instance_adds_nothing(zoo):
     zoo["annotations"][0]["segmentation"] = rle([MASK.size])
     masks = [MAP == 1, MAP == 2]
-    assert encode(zoo).stdout == mc.BSD().encode_many(masks, ["dog", "cat"])
+    assert encode(zoo).stdout == mc.Scanlines().encode_many(masks, ["dog", "cat"])
     result = encode(zoo, "-c", "r-rle")
     assert result.stdout == mc.RRLE().encode(MAP, {1: "dog", 2: "cat"})
     assert result.stderr == ""
@@ -327,7 +320,7 @@ def test_whole_floats_are_integers(zoo):
 def test_without_categories_labels_are_ids_or_objects(zoo):
     del zoo["categories"], zoo["annotations"][0]["category_id"]
     zoo["annotations"][2]["category_id"] = None
-    labels = [region.label for region in mc.BSD().decode(encode(zoo).stdout)]
+    labels = [region.label for region in mc.Scanlines().decode(encode(zoo).stdout)]
     assert labels == ["object", "object", "category 2"]
 
 
@@ -439,9 +432,9 @@ def test_a_text_is_an_argument_a_file_or_standard_input(folder):
 
 
 def test_a_long_text_is_no_file_name():
-    text = mc.BSD().encode(np.eye(64, dtype=np.uint8), "x" * 5000)
-    run("decode", text, "-s", "64x64")
-    assert np.array_equal(image("decoded.png"), np.eye(64) * 255)
+    text = mc.Scanlines().encode(np.ones((4, 4), np.uint8), "x" * 5000)
+    run("decode", text, "-s", "4x4")
+    assert np.array_equal(image("decoded.png"), np.full((4, 4), 255))
 
 
 @pytest.mark.parametrize("text", ["", "answer.txt", "there is nothing"])
@@ -466,7 +459,7 @@ def test_one_mask_of_everything():
 
 def test_smooth():
     run("decode", "text.txt", "-s", "111x222", "--method", "smooth")
-    expected = mc.BSD().decode(TEXT)[0].mask((111, 222), method="smooth")
+    expected = mc.Scanlines().decode(TEXT)[0].mask((111, 222), method="smooth")
     assert np.array_equal(image("decoded.png"), expected * 255)
 
 
@@ -474,10 +467,10 @@ def test_smooth():
 def test_cells_of_a_box_come_back(method):
     mask = disc(60, 90, 37)
     Image.fromarray(mask).save("mask.png")
-    args = "--frame", "box", "--grid", "24", "--bins", "300", "--repeats"
+    args = "--rows", "24", "--columns", "30", "--bins", "300", "--coordinates", "tokens"
     run("encode", "mask.png", "-l", "disc", "-o", "a.txt", "--sampling", "best", *args)
     result = run("decode", "a.txt", "-s", "128x192", "--method", method, *args)
-    codec = mc.BSD(frame="box", grid=24, bins=300, sampling="best", repeats=True)
+    codec = mc.Scanlines(rows=24, columns=30, bins=300, coordinates="tokens", sampling="best")
     (region,) = codec.decode(codec.encode(mask, "disc"))
     painted = region.mask(SHAPE, method=method)
     assert np.array_equal(image("decoded.png"), painted * 255)
@@ -487,22 +480,21 @@ def test_cells_of_a_box_come_back(method):
 
 
 def test_a_label_map_comes_back_from_boxes(folder):
-    args = "-c", "b-sd-box"
-    run("encode", "map.png", "-n", "names.json", "-o", "a.txt", *args)
-    args = *args, "--method", "nearest"
+    run("encode", "map.png", "-n", "names.json", "-o", "a.txt")
+    args = "--method", "nearest"
     result = run("decode", "a.txt", "-s", "128x192", "-o", "i.png", "--names-out", "n.json", *args)
     assert np.array_equal(image("i.png"), MAP)
     assert "2 names" in result.stderr
-    mc.BSD(frame="box").save(folder)
-    run("decode", "a.txt", "-i", "photo.png", "--as", "masks", "--config", ".", *args[2:])
+    mc.Scanlines().save(folder)
+    run("decode", "a.txt", "-i", "photo.png", "--as", "masks", "--config", ".", *args)
     assert np.array_equal(image("decoded-2.png"), (MAP == 2) * 255)
 
 
 def test_a_box_is_painted_by_contour_unless_asked_otherwise():
-    codec, mask = mc.BSD(frame="box", grid=(3, 9)), disc(60, 90, 37)
+    codec, mask = mc.Scanlines(rows=3, columns=9), disc(60, 90, 37)
     write("a.txt", codec.encode(mask, "disc"))
     (region,) = codec.decode(codec.encode(mask, "disc"))
-    args = "-s", "128x192", "-c", "b-sd-box", "-g", "3x9"
+    args = "-s", "128x192", "--rows", "3", "--columns", "9"
     run("decode", "a.txt", *args)
     drawn = image("decoded.png")
     assert np.array_equal(drawn, region.mask(SHAPE, method="contour") * 255)
@@ -510,20 +502,13 @@ def test_a_box_is_painted_by_contour_unless_asked_otherwise():
     assert not np.array_equal(image("decoded.png"), drawn)
 
 
-def test_a_truncated_text_of_a_box():
-    codec = mc.BSD(frame="box", repeats=True)
+def test_a_truncated_text_has_the_rows_that_came():
+    codec = mc.Scanlines()
     cut = codec.encode(disc(60, 90, 37), "disc")[:-40]
-    args = "-s", "128x192", "--frame", "box", "--repeats"
-    assert fails("decode", cut, *args).startswith("the text stops before </seg>; --recover keeps")
-    run("decode", cut, "--recover", *args)
+    assert fails("decode", cut, "-s", "128x192").startswith("the text stops before </seg>; --recover")
+    run("decode", cut, "-s", "128x192", "--recover")
     (region,), _ = codec.recover(cut)
-    assert np.array_equal(image("decoded.png"), region.mask(SHAPE) * 255)
-
-
-def test_repeats_that_the_codec_does_not_have_are_refused():
-    text = mc.BSD(repeats=True).encode(MASK, "black dog")
-    message = fails("decode", text, "-s", "128x192")
-    assert "'<rep19>' in row 2 of 20 of 'black dog' is no brick" in message
-    assert message.endswith("; all of it can be read with --repeats")
-    run("decode", text, "-s", "128x192", "--repeats")
-    assert np.array_equal(image("decoded.png"), MASK * 255)
+    drawn = image("decoded.png")
+    assert np.array_equal(drawn, region.mask(SHAPE) * 255)
+    assert drawn[60].any()
+    assert not drawn[94].any()

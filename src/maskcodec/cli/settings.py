@@ -84,12 +84,13 @@ def chosen_codec(
             raise ConfigError(f"{path}: {error}") from error
     codec_id = _codec_id(name or DEFAULT)
     default: AnyCodec = get_codec(codec_id)
-    known = [field.name for field in dataclasses.fields(default)]
+    known = _fields(default)
     for key in settings:
         if key not in known:
             flags = ", ".join(_FLAGS[field] for field in known if field in _FLAGS)
             raise typer.BadParameter(
-                f"{codec_id} has no such setting; it has {flags}", param_hint=_FLAGS[key]
+                f"{codec_id} has no such setting; it has {flags}; --codec {_having(key)} has it",
+                param_hint=_FLAGS[key],
             )
     try:
         return get_codec(codec_id, **settings)
@@ -147,6 +148,17 @@ def _pair(text: str, option: str, expected: str) -> tuple[int, int]:
     if not match:
         raise typer.BadParameter(f"expected {expected}, got {text!r}", param_hint=option)
     return int(match[1]), int(match[2])
+
+
+def _fields(codec: AnyCodec) -> list[str]:
+    return [field.name for field in dataclasses.fields(codec)]
+
+
+def _having(setting: str) -> str:
+    """The names of the codecs that have a setting."""
+    ids = [name for name in codec_ids() if setting in _fields(get_codec(name))]
+    names = list(dict.fromkeys(name.rpartition("/")[0] for name in ids))
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _codec_id(name: str) -> str:
