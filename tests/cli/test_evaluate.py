@@ -59,7 +59,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def run(*args, code=0):
-    given = ["eval", *map(str, args), "--grid", "16"]
+    codec = [] if "--codec" in args else ["--codec", "b-sd"]  # whose cells lose nothing here
+    given = ["eval", *map(str, args), *codec, "--grid", "16"]
     result = RUNNER.invoke(commands.app, given)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -271,13 +272,15 @@ def test_every_codec_and_way_back():
     ys, xs = np.mgrid[:32, :48]
     disc = ((ys - 15) ** 2 + (xs - 20) ** 2 < 100).astype(np.uint8)
     lines("t.jsonl", {"id": 1, "segmentation": rle(disc)})
-    boxed = mc.BSD(frame="box", grid=16)
-    lines("p.jsonl", {"id": 1, "text": boxed.encode(disc, "ball")})
+    codec = mc.Scanlines(rows=9, columns=16)
+    lines("p.jsonl", {"id": 1, "text": codec.encode(disc, "ball")})
     found = {}
     for method in ("contour", "nearest"):
-        options = "--frame", "box", "--method", method
-        found[method] = figures("p.jsonl", "t.jsonl", *options)["figures"]["cIoU"]
-        (region,) = boxed.decode(boxed.encode(disc, "ball"))
+        options = "--rows", "9", "--columns", "16", "--method", method, "--json", "f.json"
+        result = RUNNER.invoke(commands.app, ["eval", "p.jsonl", "t.jsonl", *options])
+        assert "Answers as scanlines/1" in result.stdout
+        found[method] = json.loads(Path("f.json").read_text())["figures"]["cIoU"]
+        (region,) = codec.decode(codec.encode(disc, "ball"))
         again = region.mask(SHAPE, method=method)
         assert found[method] == (again & disc).sum() / (again | disc).sum()
     assert found["nearest"] != found["contour"]
@@ -308,19 +311,19 @@ def test_coco_annotations_are_found_by_their_ids():
 
 
 def test_real_targets_encoded_and_damaged(real_data):
-    codec = mc.BSD(frame="box")
+    codec = mc.Scanlines()
     with (real_data / "gseval_dev.jsonl").open(encoding="utf-8") as file:
         rows = [json.loads(line) for _, line in zip(range(8), file, strict=False)]
     texts = [codec.encode(row["segmentation"], row["label"]) for row in rows]
     texts[3] = texts[3][: len(texts[3]) // 2]
-    texts[4] = texts[4].replace("<fg", "<fog", 1)
+    texts[4] = texts[4].replace("<end", "<ende", 1)
     texts[5] = "It is not there."
     lines(
         "p.jsonl",
         *({"idx": row["idx"], "text": text} for row, text in zip(rows, texts, strict=True)),
     )
     lines("t.jsonl", *rows)
-    options = ["--frame", "box", "--method", "nearest", "--json", "f.json"]
+    options = ["--method", "nearest", "--json", "f.json"]
     result = RUNNER.invoke(commands.app, ["eval", "p.jsonl", "t.jsonl", *options])
     assert result.exit_code == 0, result.output
     report = json.loads(Path("f.json").read_text())
@@ -469,7 +472,7 @@ def test_help_has_examples_and_the_codecs_settings():
 
 
 def test_answers_of_other_settings_are_told():
-    box = mc.BSD(frame="box", repeats=True)
+    box = mc.Scanlines()
     lines(
         "p.jsonl",
         {"id": 1, "text": box.encode(LEFT, "dog")},
@@ -477,4 +480,4 @@ def test_answers_of_other_settings_are_told():
         {"id": 3, "text": "<ref>dog"},
     )
     result = run("p.jsonl", "targets.jsonl")
-    assert "note: 2 of the broken answers can be read as a whole with --frame box" in result.stderr
+    assert "note: 2 of the broken answers can be read as a whole with --codec scanlines" in result.stderr

@@ -10,11 +10,11 @@ import typer
 from maskcodec.cli import say
 from tests.cli.calling import misused, run
 
-TEXT = "<ref>dog</ref><box>[[1 1 2 2]]</box><seg><fg2>\n<fg2></seg>"
+TEXT = "<ref>dog</ref><box>[[100 100 200 200]]</box><seg><end:63></seg>"
 COMMANDS = {
     "demo": (["demo", "--out"], ".png"),
-    "decode": (["decode", TEXT, "-s", "9x9", "--grid", "4", "--out"], ".png"),
-    "names": (["decode", TEXT, "-s", "9x9", "--grid", "4", "--names-out"], ".json"),
+    "decode": (["decode", TEXT, "-s", "9x9", "--out"], ".png"),
+    "names": (["decode", TEXT, "-s", "9x9", "--names-out"], ".json"),
     "show": (["show", "missing.json", "--image-id", "1", "--out"], ".png"),
     "encode": (["encode", "missing.png", "-l", "dog", "--out"], ".txt"),
     "eval": (["eval", "missing.jsonl", "missing.json", "--json"], ".json"),
@@ -83,7 +83,7 @@ def test_a_link_is_followed():
 
 def test_all_masks_are_looked_at_before_one_is_written():
     Path("x-2.png").mkdir()
-    args = ["decode", TEXT * 2, "-s", "9x9", "--grid", "4", "--as", "masks", "--out", "x.png"]
+    args = ["decode", TEXT * 2, "-s", "9x9", "--as", "masks", "--out", "x.png"]
     assert "'x-2.png' cannot be written: it is a folder" in misused(*args)
     assert not Path("x-1.png").exists()
     Path("x-2.png").rmdir()

@@ -44,42 +44,44 @@ def test_show_compares_every_kind_of_annotation(coco):
     said = words(result.stdout)
     assert "1 dog 1,560" in said
     assert said.count("[cat] 3,300 ") == 2
-    assert said.count(" 1.000") == 3
+    assert said.count(" 1.000") == 4
     assert "4 category 9 0 0 empty" in said
-    assert "5 dog 1 0 lost" in said
-    assert "no cell of the 64 x 64 grid is left for no. 5; " in result.stderr
+    assert "lost" not in result.output
     assert image("show.png").shape[1] > 2 * 480
-    kept = show(coco, "--sampling", "keep")
-    assert "lost" not in kept.output
+    canvas = show(coco, "--codec", "b-sd")
+    assert words(canvas.stdout).count(" 1.000") == 3
+    assert "5 dog 1 0 lost" in words(canvas.stdout)
+    assert "no cell of the 64 x 64 grid is left for no. 5; " in canvas.stderr
+    assert "lost" not in show(coco, "--codec", "b-sd", "--sampling", "keep").output
 
 
 def test_show_draws_on_the_photo(coco):
     pytest.importorskip("pycocotools")
-    show(coco, "--image", "photo.png", "--out", "s.jpg", "--grid", "16x24", "--method", "smooth")
+    show(coco, "--image", "photo.png", "--out", "s.jpg", "--columns", "24", "--method", "smooth")
     assert (image("s.jpg")[60:70, 30:60] > 80).all()
 
 
-def test_show_compares_in_the_box_frame(coco):
+def test_show_takes_settings_and_ways_back(coco):
     del coco["annotations"][0]
     coco["annotations"][1]["segmentation"] = rle(
         RunMask.from_mask(disc(60, 90, 37)).counts.tolist()
     )
-    args = "--frame", "box", "--grid", "5", "--bins", "200", "--repeats"
+    args = "--rows", "5", "--columns", "9", "--bins", "200", "--coordinates", "tokens"
     shares, lengths = {}, {}
     for method in "nearest", "contour":
         result = show(coco, "--method", method, *args)
         assert "lost" not in result.output
         rows = re.findall(r"\[cat\] [0-9,]+ ([0-9]+) ([01]\.[0-9]+)", words(result.stdout))
         shares[method], lengths[method] = float(rows[1][1]), [int(length) for length, _ in rows]
-    codec = mc.BSD(frame="box", grid=5, bins=200, repeats=True)
+    codec = mc.Scanlines(rows=5, columns=9, bins=200, coordinates="tokens")
     masks = [MAP == 2, disc(60, 90, 37)]
     expected = [len(codec.encode(mask, "[cat]")) for mask in masks]
     assert lengths == dict.fromkeys(shares, expected)
-    assert shares["nearest"] < shares["contour"] > 0.94
-    dots = np.zeros(SHAPE, np.uint8)
-    dots[::10, ::10] = 1
-    coco["annotations"][1]["segmentation"] = rle(RunMask.from_mask(dots).counts.tolist())
-    result = show(coco, "--sampling", "area", *args)
+    assert shares["nearest"] < shares["contour"] > 0.93
+    corners = np.zeros(SHAPE, np.uint8)
+    corners[:: SHAPE[0] - 1, :: SHAPE[1] - 1] = 1
+    coco["annotations"][1]["segmentation"] = rle(RunMask.from_mask(corners).counts.tolist())
+    result = show(coco, "--sampling", "nearest", *args)
     assert "no cell of its box is left for no. 2; " in result.stderr
 
 
@@ -201,7 +203,7 @@ def test_show_holds_one_mask_at_a_time(coco, monkeypatch):
 
         monkeypatch.setattr(kind, "mask", paint)
     run("show", "coco.json", "--image-id", "7")
-    assert len(painted) == 18  # each before and after, for the picture
+    assert len(painted) == 27  # each before and after, for the picture, and to be compared
     assert max(alive) <= 3
 
 
@@ -255,7 +257,7 @@ def test_bad_usage_of_show(coco, folder):
     assert "the name must end in" in misused("show", "coco.json", "--image-id", "7", "-o", "x.gif")
     mc.RRLE().save(folder)
     said = misused("show", "coco.json", "--image-id", "7", "--config", "maskcodec.json")
-    assert "instances need a b-sd configuration" in said
+    assert "--codec: it draws instances, which r-rle/1 does not have; take scanlines or b-sd" in said
 
 
 # tokens
@@ -302,7 +304,8 @@ def test_tokens_are_counted_for_every_codec(pets):
     mean, p95 = (low + middle + high) / 3, high - 0.1 * (high - middle)
     assert f"r-rle/1 32 x 32 {mean:.1f} {middle} {p95:.0f} {high} 0" in said
     assert "b-sd/1, no bricks 80 x 80 " in said
-    assert "b-sd-box/1 11 x 63 a box " in said
+    assert "scanlines/1 11 x 63 a box " in said
+    assert said.count("scanlines/1, 11 x 63 a box ") == said.count("location tokens") == 1
     assert result.stderr == ""
     assert tokens(pets).stdout != result.stdout
 
@@ -313,8 +316,8 @@ def test_masks_without_a_cell_are_named_lost(pets):
     result = tokens(pets)
     rows = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert "i-sd/1 16 x 16 1" in rows  # and no mean
-    (boxed,) = (row for row in rows if row.startswith("b-sd-box/1"))
-    assert boxed.endswith(" 0")
+    boxed = [row for row in rows if row.startswith("scanlines/1")]
+    assert [row[-2:] for row in boxed] == [" 0", " 0"]
     assert (
         result.stderr == "note: lost masks have no cell on the grid; no other column counts them\n"
     )

@@ -72,7 +72,7 @@ def test_encode_shows_a_terminal_escapes(monkeypatch):
 def test_encode_pipes_the_text_as_it_is():
     coco()
     result = RUNNER.invoke(commands.app, ["encode", "a.json", "--image-id", "7"])
-    assert result.stdout_bytes.decode() == mc.BSD().encode(RLE, EVIL, shape=(8, 8))
+    assert result.stdout_bytes.decode() == mc.Scanlines().encode(RLE, EVIL, shape=(8, 8))
 
 
 def test_a_terminal_is_what_python_says(monkeypatch):
@@ -85,8 +85,8 @@ def test_a_terminal_is_what_python_says(monkeypatch):
 
 
 def test_tables_and_notes_of_other_commands():
-    text = mc.BSD(grid=8).encode(MASK, EVIL)
-    shape = "--shape", "8x8", "--grid", "8"
+    text = mc.Scanlines().encode(MASK, EVIL)
+    shape = "--shape", "8x8"
     said = run("decode", "-", *shape, "--as", "masks", input=text.encode())
     assert SHOWN in said
     assert is_harmless(said)
