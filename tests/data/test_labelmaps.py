@@ -54,9 +54,11 @@ def test_real_label_maps(real_data):
     with (folder / "objectInfo150.csv").open() as file:
         names = {int(row["Idx"]): row["Name"].split(";")[0] for row in csv.DictReader(file)}
     assert found[0].names[:3] == ("wall", "building", "sky")
-    assert len(found[0].names) == len(set(found[0].names)) == len(names) == 150
-    assert {"chest of drawers", "traffic light", "screen door", "television"} < set(found[0].names)
-    assert [name for name in found[0].names if ";" in name] == []
+    listed = {name for one in found for name in one.names}
+    assert len(listed) == len(names) - 1 == 149
+    assert "palm" not in listed  # all three show a tree, and a palm is a palm tree
+    assert {"chest of drawers", "traffic light", "screen door", "television"} < listed
+    assert [name for name in listed if ";" in name] == []
     for one in found:
         with Image.open(folder / one.image.replace(".jpg", ".png")) as picture:
             values = np.asarray(picture)

@@ -27,7 +27,12 @@ _VALUES = "idx", "index", "id", "value"
 
 
 def read_names(path: Path, first: int = 0) -> dict[int, str]:
-    """The name of each value that has one.
+    """The name of each value that has one, as `read_classes` has it."""
+    return {value: name for value, (name, _) in read_classes(path, first).items()}
+
+
+def read_classes(path: Path, first: int = 0) -> dict[int, tuple[str, list[str]]]:
+    """The name of each value that has one, and its synonyms.
 
     Parameters
     ----------
@@ -36,7 +41,7 @@ def read_names(path: Path, first: int = 0) -> dict[int, str]:
         value has none. ``.csv``, or ``.txt`` with tabs: a table with a column of values, ``Idx``,
         ``Index``, ``Id`` or ``Value``, and a column ``Name``, of whose synonyms,
         ``building;edifice``, the first one counts, or all where another value's is the same. Any
-        other file: a name a line.
+        other file: a name a line. Only a table has synonyms.
     first
         The value of the first name of a list.
 
@@ -55,13 +60,13 @@ def read_names(path: Path, first: int = 0) -> dict[int, str]:
     elif path.suffix.lower() == ".csv" or (lines and "\t" in lines[0]):
         pairs = _from_table(lines, path)
     else:
-        pairs = [(first + number, line) for number, line in enumerate(lines)]
-    names: dict[int, str] = {}
-    for value, name in pairs:
+        pairs = [(first + number, line, "") for number, line in enumerate(lines)]
+    names: dict[int, tuple[str, list[str]]] = {}
+    for value, name, synonyms in pairs:
         if value in names:
             raise SourceError(f"{path} names value {value} twice")
         if name.strip():
-            names[value] = name.strip()
+            names[value] = name.strip(), _SYNONYMS.split(synonyms) if synonyms else []
     if not names:
         raise SourceError(
             f'{path} names no value; expected {{"1": "wall", ...}}, a list, a table or lines'
@@ -69,7 +74,7 @@ def read_names(path: Path, first: int = 0) -> dict[int, str]:
     return names
 
 
-def _from_json(content: Any, path: Path, first: int) -> list[tuple[int, str]]:
+def _from_json(content: Any, path: Path, first: int) -> list[tuple[int, str, str]]:
     if isinstance(content, list):
         content = {str(first + number): name for number, name in enumerate(content)}
     if not isinstance(content, dict):
@@ -79,10 +84,11 @@ def _from_json(content: Any, path: Path, first: int) -> list[tuple[int, str]]:
     for name in content.values():
         if name is not None and not (isinstance(name, str) and is_written(name)):
             raise SourceError(f"{path}: a name must be a string or null, got {shown(name)}")
-    return [(_value(key, path), name or "") for key, name in content.items()]
+    return [(_value(key, path), name or "", "") for key, name in content.items()]
 
 
-def _from_table(lines: list[str], path: Path) -> list[tuple[int, str]]:
+def _from_table(lines: list[str], path: Path) -> list[tuple[int, str, str]]:
+    """The values, their names and all synonyms of them."""
     try:
         head, *rows = csv.reader(lines, delimiter="\t" if "\t" in lines[0] else ",", strict=True)
     except (csv.Error, IndexError) as error:
@@ -103,7 +109,9 @@ def _from_table(lines: list[str], path: Path) -> list[tuple[int, str]]:
             continue
         found.append((_value(row[key], path), row[name]))
     called = Counter(map(_first, dict(found).values()))
-    return [(value, _first(all_) if called[_first(all_)] == 1 else all_) for value, all_ in found]
+    return [
+        (value, _first(all_) if called[_first(all_)] == 1 else all_, all_) for value, all_ in found
+    ]
 
 
 def _first(synonyms: str) -> str:

@@ -174,12 +174,12 @@ def alike(label: str, other: str) -> bool:
     >>> [alike("wall", other) for other in ("Wall-brick", "wallet", "wall")]
     [True, False, True]
     """
-    one, two = _word_set(label), _word_set(other)
+    one, two = words_of(label), words_of(other)
     return one <= two or two <= one
 
 
 @lru_cache(maxsize=4096)
-def _word_set(label: str) -> frozenset[str]:
+def words_of(label: str) -> frozenset[str]:
     """The words of a label in lower case; itself if it has none, such as ``"+"``."""
     return frozenset(_WORD.findall(label.lower()) or [label])
 

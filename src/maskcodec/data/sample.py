@@ -55,6 +55,9 @@ class Sample:
     names
         Classes that a question may ask for where they are absent; those that are there may be
         among them.
+    unasked
+        Labels of instances that no question asks for by their class, since others that are there
+        are of that class as well: an answer would miss them.
     complete
         Whether the instances are all that the image shows, as those of panoptic segmentation are,
         so that a question may claim so. Those of a ``"semantic"`` sample always are; other samples
@@ -71,6 +74,7 @@ class Sample:
     query: str = ""
     answer: str = ""
     names: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
     complete: bool = False
     turns: tuple[tuple[str, str], ...] = ()
 

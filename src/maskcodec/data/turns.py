@@ -126,7 +126,9 @@ class Turns:
         absent = self._absent(set(labels)) if wants else []
         count = 1 + int(self._chance("count") * MOST_CLASSES)
         alone = bool(absent) and self._chance("alone") < 0.5
-        asked = [] if alone else self._shuffled(there)[:count]
+        pairs = zip(sample.instances, labels, strict=True)
+        named = dict.fromkeys(label for one, label in pairs if one.label not in sample.unasked)
+        asked = [] if alone else self._shuffled(named)[:count]
         return self._of_some(asked, absent, labels)
 
     def _of_some(self, asked: list[str], absent: list[str], labels: list[str]) -> list[Message]:

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeAlias
 
+from maskcodec.data._classes import Classes
 from maskcodec.data._jsonfile import id_of, is_written, shown, whole
 from maskcodec.data.sample import Broken
 from maskcodec.errors import MaskError, SourceError
@@ -122,6 +123,8 @@ class Categories:
         self._labels = labels
         self._names: dict[str, str] = {}
         self._kinds: dict[str, str] = {}  # supercategories
+        self._synonyms: dict[str, list[str]] = {}
+        self._used: set[str | None] = set()
 
     def add(self, entry: Any) -> None:
         """Take in an entry of the file.
@@ -143,25 +146,49 @@ class Categories:
             raise SourceError(f"{where} is listed twice: as {shown(known)} and as {shown(name)}")
         if isinstance(kind := entry.get("supercategory"), str):
             self._kinds.setdefault(key, kind)
+        if isinstance(terms := entry.get("synonyms"), list):
+            self._synonyms[key] = [term for term in terms if isinstance(term, str)]
 
-    def done(self) -> tuple[dict[str, str], tuple[str, ...]]:
+    def use(self, annotation: Any) -> None:
+        """Take in which category an annotation or a segment has, if it has one."""
+        if isinstance(annotation, dict):
+            self._used.add(id_of(annotation, "category_id"))
+
+    def done(self) -> tuple[dict[str, str], Classes]:
         """What categories are called, in the file's order.
 
         Returns
         -------
-        The label of each by its id, and the labels that may be asked for where they are absent:
-        with ``"plain"`` not those of a rest, since "no other wall" says little without the walls
-        that are meant.
+        The label of each by its id, and the classes that may be asked for where they are absent:
+        not a category that is another's supercategory and has no annotation, as exports of tools
+        have one for all others; and with ``"plain"`` not those of a rest, since "no other wall"
+        says little without the walls that are meant.
         """
-        labels, rests = self._names, set[str]()
+        labels, rests, left_out = self._names, self._rests(), set[str]()
         if self._labels == "plain":
-            rests = self._rests()
+            left_out |= rests
             plain = {key: plain_name(name) for key, name in self._names.items()}
             plain |= {key: f"other {plain[key]}" for key in rests}
             used = Counter(plain.values())
             labels = {k: name if used[name] == 1 else self._names[k] for k, name in plain.items()}
-        names = dict.fromkeys(label for key, label in labels.items() if key not in rests)
-        return labels, tuple(names)
+        above: dict[str, set[str]] = {}
+        for key, named in self._broader().items():
+            broader = named - rests
+            above.setdefault(labels[key], set()).update(labels[one] for one in broader)
+            left_out |= broader - self._used
+        names = (label for key, label in labels.items() if key not in left_out)
+        synonyms: dict[str, list[str]] = {}
+        for key, terms in self._synonyms.items():
+            synonyms.setdefault(labels[key], []).extend(terms)
+        return labels, Classes(names, above, synonyms)
+
+    def _broader(self) -> dict[str, set[str]]:
+        """By the id of a category the ids of others that have its supercategory's name."""
+        found: dict[str, set[str]] = {}
+        for key, name in self._names.items():
+            found.setdefault(plain_name(name).casefold(), set()).add(key)
+        named = {key: plain_name(kind).casefold() for key, kind in self._kinds.items()}
+        return {key: found[kind] - {key} for key, kind in named.items() if kind in found}
 
     def _rests(self) -> set[str]:
         """The ids of categories for what the others of their supercategory leave."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from maskcodec.data._classes import is_class
 from maskcodec.data._jsonfile import Stored, entries, id_of, shown
 from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._records import (
@@ -89,10 +90,11 @@ class Coco(Records):
                 self._pictures.append(self._stored.add(start, stop))
                 owners.append(number)
             else:
+                categories.use(entry)
                 self._annotations.append(self._stored.add(start, stop))
                 targets.append(number)
                 own.add(entry)
-        self._labels, self._names = categories.done()
+        self._labels, self._table = categories.done()
         self._group(np.array(owners, np.int64), np.array(targets, np.int64), len(numbers))
         self._repeated = own.repeated()
 
@@ -127,19 +129,15 @@ class Coco(Records):
         if index in self._twice:
             fail(where, "it is listed before: an id belongs to one image")
         shape, file = size_of(image, where), self._file(image, where)
-        instances = tuple(map(self._instance, mine, found))
-        return self._sample(
-            Sample(
-                key=f"{self.name}:{key}",
-                image=joined(self.images, file, where),
-                shape=shape,
-                task="classes",
-                instances=instances,
-                names=self._names,
-            ),
-            image,
-            where,
+        instances = map(self._instance, mine, found)
+        sample = Sample(
+            key=f"{self.name}:{key}",
+            image=joined(self.images, file, where),
+            shape=shape,
+            task="classes",
+            instances=tuple(one for one in instances if is_class(one.label)),
         )
+        return self._sample(sample, image, where)
 
     def _instance(self, number: int, entry: dict[str, Any]) -> Instance:
         where = self._where(number, entry)
@@ -171,8 +169,13 @@ class Coco(Records):
         return text_of(image, "file_name", where)
 
     def _sample(self, sample: Sample, image: dict[str, Any], where: str) -> Sample:  # noqa: ARG002
-        """What else the entry of the image says of its sample."""
-        return sample
+        """A sample with what may be asked of it, as the entry of the image says."""
+        return self._asked(sample)
+
+    def _asked(self, sample: Sample, names: tuple[str, ...] | None = None) -> Sample:
+        present = (one.label for one in sample.instances)
+        names, unasked = self._table.given(present, names)
+        return replace(sample, names=names, unasked=unasked)
 
 
 class Lvis(Coco):
@@ -217,7 +220,7 @@ class Lvis(Coco):
         instances = tuple(one for one in sample.instances if one.label not in left_out)
         present = [one.label for one in instances]
         names = tuple(dict.fromkeys([*present, *absent]))
-        return replace(sample, instances=instances, names=names)
+        return self._asked(replace(sample, instances=instances), names)
 
     def _classes(self, image: dict[str, Any], key: str, where: str) -> list[str]:
         """The labels of some categories that an image lists by their ids."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maskcodec.data._classes import Classes, is_class
 from maskcodec.data._labelmaps import read_index
-from maskcodec.data._names import read_names
+from maskcodec.data._names import read_classes
 from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._records import Records, fail, joined
 from maskcodec.errors import SourceError
@@ -67,8 +68,9 @@ class IndexMaps(Records):
         self.images = images
         self.suffix = suffix
         self._unlabelled = frozenset(unlabelled)
-        self._labels = read_names(Path(names), first)
-        self._names = tuple(dict.fromkeys(self._labels.values()))
+        named = read_classes(Path(names), first)
+        self._labels = {value: name for value, (name, _) in named.items()}
+        self._table = Classes(self._labels.values(), {}, dict(named.values()))
         self._folder = self.path if self.path.is_dir() else self.path.parent
         found = self.path.rglob("*.png") if self.path.is_dir() else [self.path]
         files = filter(is_file, found)
@@ -89,7 +91,8 @@ class IndexMaps(Records):
         instances = []
         for value, mask in masks.items():
             if value in self._labels:
-                instances.append(Instance(label=self._labels[value], segmentation=mask))
+                if is_class(self._labels[value]):
+                    instances.append(Instance(label=self._labels[value], segmentation=mask))
             elif value not in self._unlabelled:
                 fail(where, f"it has {mask.area} pixels of value {value}, which has no name")
         return Sample(
@@ -98,7 +101,7 @@ class IndexMaps(Records):
             shape=next(iter(masks.values())).shape,
             task="semantic",
             instances=tuple(instances),
-            names=self._names,
+            names=self._table.given(one.label for one in instances)[0],
             complete=True,
         )
 

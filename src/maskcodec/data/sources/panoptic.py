@@ -6,6 +6,7 @@ from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from maskcodec.data._classes import is_class
 from maskcodec.data._jsonfile import Stored, entries, id_of, shown, whole
 from maskcodec.data._labelmaps import read_segments
 from maskcodec.data.sample import Instance, Sample
@@ -95,6 +96,8 @@ class Panoptic(Records):
             field = "id" if key == "images" else "image_id"
             image = id_of(entry, field) if isinstance(entry, dict) else None
             if key == "annotations":
+                for segment in _segments(entry):
+                    categories.use(segment)
                 self._annotations.append(number)
                 if image in seen:
                     self._repeated.add(len(self._annotations) - 1)
@@ -102,7 +105,7 @@ class Panoptic(Records):
                     seen.add(image)
             elif image is not None and self._pictures.setdefault(image, number) != number:
                 self._twice.add(image)
-        self._labels, self._names = categories.done()
+        self._labels, self._table = categories.done()
         if not self.masks.is_dir():
             raise SourceError(f"{self.masks} is no folder; masks= names that of the PNGs")
 
@@ -125,13 +128,16 @@ class Panoptic(Records):
         shape = size_of(image, where)
         segments = segments_of(entry, where)
         masks = segment_masks(self.masks, entry, where, shape)
+        instances = tuple(self._instances(segments, masks, where))
+        names, unasked = self._table.given(one.label for one in instances)
         return Sample(
             key=f"{self.name}:{key}",
             image=joined(self.images, text_of(image, "file_name", where), where),
             shape=shape,
             task=self.task,
-            instances=tuple(self._instances(segments, masks, where)),
-            names=self._names,
+            instances=instances,
+            names=names,
+            unasked=unasked,
             complete=True,
         )
 
@@ -148,11 +154,18 @@ class Panoptic(Records):
             if key not in masks:
                 fail(mine, "its PNG has no pixel of it")
             label, crowd = self._labels[str(category)], crowd_of(segment, mine)
-            found.append(Instance(label=label, segmentation=masks[key], crowd=crowd))
+            if is_class(label):
+                found.append(Instance(label=label, segmentation=masks[key], crowd=crowd))
         for key in masks:
             if key != 0 and key not in segments:
                 fail(where, f"its PNG has a segment {key} that the file does not list")
         return found
+
+
+def _segments(entry: Any) -> list[Any]:
+    """The segments that an annotation lists, if it does."""
+    listed = entry.get("segments_info") if isinstance(entry, dict) else None
+    return listed if isinstance(listed, list) else []
 
 
 def segments_of(entry: dict[str, Any], where: str) -> dict[int, dict[str, Any]]:
