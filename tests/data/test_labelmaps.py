@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from maskcodec import SourceError
+from maskcodec import BuildError, SourceError
 from maskcodec.coco import RunMask
 from maskcodec.data import Broken, open_source
 from maskcodec.data._labelmaps import read_index, value_masks
 from maskcodec.data._names import read_names
 from maskcodec.files import images as image_files
 from tests import datasets
+from tests.data.builds import made
 from tests.data.records import keys, painted, pixels
-from tests.datasets import SHAPE
+from tests.datasets import SHAPE, write
 
 
 def test_label_maps_give_a_mask_for_each_class(tmp_path):
@@ -198,3 +199,27 @@ def test_what_names_nothing(tmp_path, file, data, message):
 def test_names_must_be_there(tmp_path):
     with pytest.raises(SourceError, match="cannot be read: No such file or directory"):
         read_names(tmp_path / "none.json", 0)
+
+
+def test_a_map_without_a_value_that_is_named_says_nothing(tmp_path):
+    for number, values in enumerate([[0, 255], [255, 255], [0, 0], [0, 1]]):
+        Image.fromarray(np.array([values], np.uint8)).save(tmp_path / f"{number}.png")
+    names = write(tmp_path / "n.json", {"1": "dog", "2": "cat"})
+    *wrong, right = open_source("index", tmp_path, names=names)
+    rest = ", and names= names 1, 2; a value that is there for nothing is named background"
+    assert [one.message for one in wrong] == [
+        f"none of its values has a name: it has {found}{rest}" for found in ("0, 255", "255", "0")
+    ]
+    assert [one.label for one in right.instances] == ["dog"]
+    with pytest.raises(BuildError, match=r"no row came of 3 samples; broken are 3, first .*0, 255"):
+        made(wrong, tmp_path / "out")
+    write(names, {"0": "background", "1": "dog"})
+    nothing = open_source("index", tmp_path, names=names)[2]
+    assert (nothing.instances, nothing.names) == ((), ("dog",))
+
+
+def test_a_map_of_many_values_is_named_by_some(tmp_path):
+    Image.fromarray(np.arange(20, 80, dtype=np.uint8)[None]).save(tmp_path / "1.png")
+    names = write(tmp_path / "n.json", {"1": "dog"})
+    (found,) = open_source("index", tmp_path, names=names, unlabelled=range(256))
+    assert "it has 20, 21, 22, 23, 24, 25, 26, 27 and 52 more, and names= names 1;" in found.message

@@ -105,6 +105,11 @@ PANOPTIC_FAULTS = [
         'its "segments_info" must be a list, got 5',
     ),
     (
+        changed("annotations", 0, segments_info=[]),
+        "image 8",
+        "it lists no segment, and so says nothing of any class",
+    ),
+    (
         entry("annotations", 0, {"image_id": 8, "segments_info": ["x"]}),
         "image 8, a segment",
         'it must be an object, but it is "x"',

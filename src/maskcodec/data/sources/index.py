@@ -12,6 +12,7 @@ from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._records import Records, fail, joined
 from maskcodec.errors import SourceError
 from maskcodec.files.regular import is_file
+from maskcodec.text.problems import few
 
 if TYPE_CHECKING:
     import os
@@ -36,7 +37,7 @@ class IndexMaps(Records):
         The value of the first name, where the file is a list.
     unlabelled
         Values that mean nothing where they have no name. Any other one without a name makes a
-        record broken.
+        record broken, and so does a map of such values alone, which says nothing of any class.
     images
         What to put before the images' names, which are the PNGs' below `path`.
     suffix
@@ -88,6 +89,13 @@ class IndexMaps(Records):
             masks = read_index(self._folder / file)
         except SourceError as error:
             fail(where, str(error).removeprefix(f"{where} "))
+        if masks.keys().isdisjoint(self._labels):
+            fail(
+                where,
+                f"none of its values has a name: it has {few(map(str, masks))}, and names= names "
+                f"{few(map(str, self._labels))}; a value that is there for nothing is named "
+                "background",
+            )
         instances = []
         for value, mask in masks.items():
             if value in self._labels:

@@ -127,6 +127,8 @@ class Panoptic(Records):
         (image,) = self._stored.read([self._pictures[key]])
         shape = size_of(image, where)
         segments = segments_of(entry, where)
+        if not segments:
+            fail(where, "it lists no segment, and so says nothing of any class")
         masks = segment_masks(self.masks, entry, where, shape)
         instances = tuple(self._instances(segments, masks, where))
         names, unasked = self._table.given(one.label for one in instances)
