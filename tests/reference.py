@@ -100,9 +100,18 @@ def _edges(row: list[int]) -> list[int]:
     return [c for c, (before, after) in enumerate(pairwise(line)) if before != after]
 
 
-def paint_contour(cells: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """How far inside a run of its row a point is, linear between rows; set where not outside."""
+def paint_contour(
+    cells: np.ndarray,
+    shape: tuple[int, int],
+    ys: list[int] | None = None,
+    xs: list[int] | None = None,
+) -> np.ndarray:
+    """How far inside a run of its row a point is, linear between rows; set where not outside.
+
+    Only some lines and columns of it, where these are given.
+    """
     (rows, columns), (height, width) = cells.shape, shape
+    ys, xs = (range(height), range(width)) if ys is None else (ys, xs)
     most = Fraction(height, rows)
 
     def distance(row: list[int], x: int) -> Fraction:
@@ -112,17 +121,17 @@ def paint_contour(cells: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         near = min([most, *(abs(at - end) for end in ends if 0 < end < width)])
         return near if inside else -near
 
-    lines = [[distance(row, x) for x in range(width)] for row in np.asarray(cells).tolist()]
-    beyond = [-most] * width
+    lines = [[distance(row, x) for x in xs] for row in np.asarray(cells).tolist()]
+    beyond = [-most] * len(xs)
     lines = [beyond, *lines, beyond]
-    out = np.zeros(shape, np.uint8)
-    for y in range(height):
+    out = np.zeros((len(ys), len(xs)), np.uint8)
+    for line, y in enumerate(ys):
         centre = Fraction(2 * y + 1, 2 * height) * rows + Fraction(1, 2)  # of those with beyond
         upper = floor(centre)
         share = centre - upper
-        for x in range(width):
+        for x in range(len(xs)):
             value = (1 - share) * lines[upper][x] + share * lines[upper + 1][x]
-            out[y, x] = value >= 0
+            out[line, x] = value >= 0
     return out
 
 

@@ -1,5 +1,7 @@
 """Cells painted as a contour, and every way to paint cells that belong to a box."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 import maskcodec as mc
 from maskcodec.coco import RunMask
 from maskcodec.masks.grid import paint_cells
+from maskcodec.masks.runs import drawn_runs
 from tests import reference, strategies
 
 METHODS = ["nearest", "smooth", "contour"]
@@ -31,7 +34,7 @@ def box_regions(draw):
     bins = draw(strategies.bins)
     corners = [sorted(draw(st.tuples(*[st.integers(0, bins - 1)] * 2))) for _ in range(2)]
     (x1, x2), (y1, y2) = corners
-    cells = draw(strategies.small_cells)
+    cells = draw(st.one_of(strategies.small_cells, strategies.wide_cells()))
     return mc.Region("dog", (x1, y1, x2, y2), cells, (bins, bins), frame="box")
 
 
@@ -77,6 +80,61 @@ def test_rle_is_what_pycocotools_writes(region, shape):
         rle = coco_mask.encode(np.asfortranarray(painted))
         assert region.coco_rle(shape, method=method) == rle
         assert list(region.bbox(shape, method=method)) == coco_mask.toBbox(rle).tolist()
+
+
+@st.composite
+def parts(draw):
+    """Cells somewhere on a grid, which lies on a part of an image."""
+    cells = draw(strategies.small_cells)
+    top, left, below, right = draw(st.tuples(*[st.integers(0, 3)] * 4))
+    whole = np.pad(cells, [(top, below), (left, right)])
+    around = draw(st.tuples(*[st.integers(0, 3)] * 4))
+    height, width = draw(strategies.small_shapes)
+    shape = around[0] + height + around[1], around[2] + width + around[3]
+    return cells, (top, left), whole, shape, (around[0], around[2], height, width)
+
+
+@given(parts())
+def test_cells_of_a_part_are_painted_and_counted_as_the_reference_paints_them(drawn):
+    cells, corner, whole, shape, part = drawn
+    expected = reference.paint(whole, shape, "contour", part)
+    painted = paint_cells(cells, corner, whole.shape, shape, "contour", within=part)
+    assert np.array_equal(painted, expected)
+    runs = drawn_runs(cells, corner, whole.shape, shape, part, "contour")
+    assert runs.counts.tolist() == reference.counts_of(expected)
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("shape", [(4001, 1 << 20), (1 << 20, 4001)])
+def test_the_runs_of_a_large_image_are_exact_and_take_no_pixels(shape):
+    rng = np.random.default_rng(5)
+    cells = np.zeros((11, 63), np.uint8)
+    for row in cells:
+        begin, end = sorted(rng.integers(0, 64, 2))
+        row[begin:end] = 1
+    region = mc.Region("dog", (0, 0, 999, 999), cells, (1000, 1000), frame="box")
+    region.runs((30, 40))  # compiled
+    tracemalloc.start()
+    ends = np.cumsum(region.runs(shape).counts)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < shape[0] * shape[1] // 16
+    for end in rng.choice(ends[:-1], 12).tolist():
+        x, y = divmod(end, shape[0])
+        xs, ys = np.clip(x + np.arange(-1, 2), 0, None), np.clip(y + np.arange(-1, 2), 0, None)
+        xs, ys = np.minimum(xs, shape[1] - 1), np.minimum(ys, shape[0] - 1)
+        found = np.searchsorted(ends, xs * shape[0] + ys[:, None], "right") % 2
+        expected = reference.paint_contour(cells, shape, ys.tolist(), xs.tolist())
+        assert np.array_equal(found, expected)
+
+
+def test_a_contour_of_more_runs_than_there_is_room_for_at_first():
+    stripes = np.zeros((41, 3), np.uint8)
+    stripes[::2] = 1
+    region = mc.Region("dog", (0, 0, 9, 9), stripes, (10, 10), frame="box")
+    shape = 41 * 3, 110
+    assert len(region.runs(shape).counts) > 4096
+    assert np.array_equal(region.runs(shape).mask(), region.mask(shape))
 
 
 # ------------------------------------------------------------------------ what must hold
@@ -139,6 +197,7 @@ def test_what_would_vanish_is_painted_the_nearest(method):
     for shape in [(2, 2), (20, 20), (40, 40)]:
         expected = reference.paint(cells, shape, method, (0, 0, *shape))
         assert np.array_equal(box.mask(shape, method=method), expected)
+        assert np.array_equal(box.runs(shape, method=method).mask(), expected)
 
 
 @pytest.mark.parametrize("method", METHODS)

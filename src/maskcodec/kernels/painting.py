@@ -16,7 +16,7 @@ _SURROUNDED = numbers(-9)[0]
 # What the scratch of a contour holds: where two rows bend, and how far inside they are there, what
 # these make together, the changes of two lines, and what the first four are of.
 _XS, _UPPER, _LOWER, _RISE, _FALL, _OLD, _NEW, _STATE, ROOM = numbers(*range(4, 13))
-_BEGIN, _ROWS, _POINTS = numbers(0, 1, 3)
+_BEGIN, _KNOWN, _POINTS = numbers(0, 1, 3)
 _ROUNDS = 2  # of `improve_cells`: a third finds next to nothing
 _MOST_DISTANCE = 1 << 29  # of it, times the lines: what is twice that fits 32 bits
 _TRIES = 700  # of it, at a microsecond each: more than nearly all real masks take
@@ -118,14 +118,12 @@ def paint_contour(
     top, left, height, width = within
     out.reshape(out.size)[:] = 0
     count = _NIL
-    line = room[_NEW]
     first, last = _contour_lines(len(cells), y1, grid[0], height, room)
     for y in range(first, last):
-        used = _contour_line(y, cells, y1, x1, grid, (height, width), room, line)
-        pixels = out[top + y]
+        used = _contour_line(y, cells, y1, x1, grid, (height, width), room, _NEW)
         for k in range(0, used, 2):
-            begin, end = left + line[k], left + line[k + 1]
-            pixels[begin:end] = 1
+            begin, end = left + room[_NEW, k], left + room[_NEW, k + 1]
+            out[top + y, begin:end] = 1
             count += end - begin
     return count
 
@@ -154,7 +152,7 @@ def contour_runs(
     starts[:] = 0
     first, last = _contour_lines(len(cells), y1, grid[0], height, room)
     for turn in range(2):
-        old, new = room[_OLD], room[_NEW]
+        old, new = _OLD, _NEW
         before = _NIL
         for y in range(first, last + 1):
             used = _NIL
@@ -162,11 +160,11 @@ def contour_runs(
                 used = _contour_line(y, cells, y1, x1, grid, (height, width), room, new)
             i, j, begin = _NIL, _NIL, _UNSET
             while i < before or j < used:  # between an odd one and the next one lines differ
-                if j == used or (i < before and old[i] <= new[j]):
-                    end = old[i]
+                if j == used or (i < before and room[old, i] <= room[new, j]):
+                    end = room[old, i]
                     i += 1
                 else:
-                    end = new[j]
+                    end = room[new, j]
                     j += 1
                 if begin < 0:
                     begin = end
@@ -183,9 +181,11 @@ def contour_runs(
         if turn == 0:
             for x in range(width):
                 starts[x + 1] += starts[x]
-            count = starts[width]
-            if count == 0 or count >= len(ends):
-                return count + 1 if count > 0 else count
+            count = int(starts[width])
+            if count == 0:
+                return 0
+            if count >= len(ends):
+                return count + 1
     if height == size[0]:  # a run that ends at the bottom may go on at the top
         kept = _NIL
         for k in range(count):
@@ -203,9 +203,7 @@ def contour_runs(
 
 
 @kernel
-def _contour_lines(
-    count: int, y1: int, rows: int, height: int, room: Index
-) -> tuple[int, int]:
+def _contour_lines(count: int, y1: int, rows: int, height: int, room: Index) -> tuple[int, int]:
     """The lines of pixels from the first to the last that so many rows of cells can reach.
 
     Makes the scratch of `_contour_line` ready.
@@ -225,11 +223,12 @@ def _contour_line(
     grid: tuple[int, int],
     size: tuple[int, int],
     room: Index,
-    line: Index,
+    line: int,
 ) -> int:
     """Write where the pixels that are set in a line begin and end, by turns; return how many.
 
-    What lies between two rows is linear in x from each point of `_join_rows` to the next one.
+    They go into row ``line`` of the scratch. What lies between two rows of cells is linear in x
+    from each point of `_join_rows` to the next one.
     """
     rows, columns = grid
     height, width = size
@@ -247,7 +246,7 @@ def _contour_line(
     used = _NIL
     value = above * room[_UPPER, 0] + below * room[_LOWER, 0]
     if value >= 0:
-        line[0] = 0
+        room[line, 0] = 0
         used += 1
     for k in range(1, room[_STATE, _POINTS]):
         after = above * room[_UPPER, k] + below * room[_LOWER, k]
@@ -260,11 +259,11 @@ def _contour_line(
             # The pixel that is nearest to where it is 0, give or take what a float cannot tell.
             pixel = int((x - at / slope) / (2 * unit))
             inside = at + slope * ((2 * pixel + 1) * unit - x) >= 0
-            line[used] = pixel + (inside if after < 0 else not inside)
+            room[line, used] = pixel + (inside if after < 0 else not inside)
             used += 1
         value = after
     if value >= 0:
-        line[used] = width
+        room[line, used] = width
         used += 1
     return used
 
@@ -273,38 +272,36 @@ def _contour_line(
 def _join_rows(cells: Mask, row: int, scale: tuple[int, int, int, int], room: Index) -> None:
     """Note where the distances of a row and of the next one bend, and what they are there.
 
-    Not between two pieces that lie inside a run of both, or outside: there, no line of pixels
-    between the rows changes its colour.
+    Points between two pieces that both lie inside runs of the two rows are left out, and most of
+    those between pieces that lie outside: there, no line of pixels changes its colour.
     """
-    state = room[_STATE]
     for r in range(row, row + 2):
-        if state[_ROWS + r % 2] != r:
-            _bend(cells, r, scale, room[2 * (r % 2)], room[2 * (r % 2) + 1])
-            state[_ROWS + r % 2] = r
-    one, two = 2 * (row % 2), 2 - 2 * (row % 2)
-    first_xs, first, second_xs, second = room[one], room[one + 1], room[two], room[two + 1]
-    xs, upper, lower = room[_XS], room[_UPPER], room[_LOWER]
-    xs[0], upper[0], lower[0] = _NIL, first[0], second[0]
+        if room[_STATE, _KNOWN + r % 2] != r:
+            _bend(cells, r, scale, room, 2 * (r % 2))
+            room[_STATE, _KNOWN + r % 2] = r
+    first, second = 2 * (row % 2), 2 - 2 * (row % 2)
+    room[_XS, 0] = 0
+    room[_UPPER, 0], room[_LOWER, 0] = room[first + 1, 0], room[second + 1, 0]
     i, j, n, kind, before = _NIL + 1, _NIL + 1, _NIL + 1, _NIL, _NIL
-    side = scale[2]
     x = _NIL
-    while x < side:
-        x = min(first_xs[i], second_xs[j])
-        above, below = first[i], second[j]
-        rise, fall = _sign(above - first[i - 1]), _sign(below - second[j - 1])
-        above -= rise * (first_xs[i] - x)
-        below -= fall * (second_xs[j] - x)
-        i += first_xs[i] == x
-        j += second_xs[j] == x
-        now = _sign(upper[n - 1] + above) + _sign(lower[n - 1] + below)  # neither is 0
-        if now == kind and (kind > 0 or kind == before < 0):  # of those outside two are left:
-            n -= 1  # there is a point between them that is no end, where both are below 0
+    while x < scale[2]:
+        x = min(room[first, i], room[second, j])
+        above, below = room[first + 1, i], room[second + 1, j]
+        rise = _sign(above - room[first + 1, i - 1])
+        fall = _sign(below - room[second + 1, j - 1])
+        above -= rise * (room[first, i] - x)
+        below -= fall * (room[second, j] - x)
+        i += room[first, i] == x
+        j += room[second, j] == x
+        now = _sign(room[_UPPER, n - 1] + above) + _sign(room[_LOWER, n - 1] + below)  # none is 0
+        if now == kind and (kind > 0 or kind == before < 0):  # two of those outside are left,
+            n -= 1  # for where they meet both rows are below 0; at an end of a run one is 0
         else:
             before, kind = kind, now
-        xs[n], upper[n], lower[n] = x, above, below
+        room[_XS, n], room[_UPPER, n], room[_LOWER, n] = x, above, below
         room[_RISE, n], room[_FALL, n] = rise, fall
         n += 1
-    state[_POINTS] = n
+    room[_STATE, _POINTS] = n
 
 
 @kernel
@@ -313,13 +310,12 @@ def _sign(number: int) -> int:
 
 
 @kernel
-def _bend(
-    cells: Mask, r: int, scale: tuple[int, int, int, int], places: Index, distances: Index
-) -> None:
+def _bend(cells: Mask, r: int, scale: tuple[int, int, int, int], room: Index, to: int) -> None:
     """Write where a row's distance bends, and what it is there, from side to side of the grid.
 
-    The scale is (begin, step, side, most): cell c lies from ``begin + c * step`` on, the grid's
-    sides at 0 and ``side``, where no run ends, and a point is at most so far away.
+    They go into rows ``to`` and ``to + 1`` of the scratch. The scale is (begin, step, side, most):
+    cell c lies from ``begin + c * step`` on, the grid's sides at 0 and ``side``, where no run ends,
+    and a point is at most so far away.
     """
     begin, step, side, most = scale
     n = _NIL
@@ -327,45 +323,45 @@ def _bend(
     sign = _UNSET
     if 0 <= r < len(cells):
         columns = cells.shape[1]
-        c, colour = _NIL, _NIL
+        c, colour = _NIL, False
         while c <= columns:
-            while c < columns and cells[r, c] == colour:
+            while c < columns and (cells[r, c] != 0) == colour:
                 c += 1
             x = begin + c * step
             if x == 0:
                 sign = -sign
-            elif x < side and (c < columns or colour > 0):
-                n = _bend_between(end, x, sign, side, most, n, places, distances)
-                places[n], distances[n] = x, 0
+            elif x < side and (c < columns or colour):
+                n = _bend_between(end, x, sign, side, most, n, room, to)
+                room[to, n], room[to + 1, n] = x, 0
                 n += 1
                 end = x
                 sign = -sign
             if c == columns:
                 break
-            colour = 1 - colour
-    _bend_between(end, _FAR, sign, side, most, n, places, distances)
+            colour = not colour
+    _bend_between(end, _FAR, sign, side, most, n, room, to)
 
 
 @kernel
 def _bend_between(
-    end: int, start: int, sign: int, side: int, most: int, n: int, places: Index, distances: Index
+    end: int, start: int, sign: int, side: int, most: int, n: int, room: Index, to: int
 ) -> int:
     """Write the bends between two ends of runs, or an end and a side, and count on from n."""
     if end < 0:
-        places[n], distances[n] = 0, sign * min(start, most)
+        room[to, n], room[to + 1, n] = 0, sign * min(start, most)
         n += 1
     if start - end > 2 * most:
         if 0 < end + most < side:
-            places[n], distances[n] = end + most, sign * most
+            room[to, n], room[to + 1, n] = end + most, sign * most
             n += 1
         if 0 < start - most < side:
-            places[n], distances[n] = start - most, sign * most
+            room[to, n], room[to + 1, n] = start - most, sign * most
             n += 1
     else:
-        places[n], distances[n] = (end + start) // 2, sign * ((start - end) // 2)
+        room[to, n], room[to + 1, n] = (end + start) // 2, sign * ((start - end) // 2)
         n += 1
     if start > side:
-        places[n], distances[n] = side, sign * min(side - end, most)
+        room[to, n], room[to + 1, n] = side, sign * min(side - end, most)
         n += 1
     return n
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from maskcodec.masks.grid import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from maskcodec.masks.arrays import Index, Mask
     from maskcodec.masks.grid import Part
@@ -202,24 +203,24 @@ def drawn_runs(
     shape = as_painted_size(shape, "shape")
     if method == "contour":
         part = within or (0, 0, *shape)
-        starts = np.empty(part[3] + 1, np.int64)
-        place = cells, *corner, grid, part, shape, contour_room(cells), starts
-        ends = _written_runs(painting.contour_runs, shape, place)
+        room, starts = contour_room(cells), np.empty(part[3] + 1, np.int64)
+        place = corner[0], corner[1], grid, part, shape
+        ends = _fitting(shape, partial(painting.contour_runs, cells, *place, room, starts))
         if len(ends):
             return run_mask(shape, ends)
     edges = cell_edges(grid, shape, within)
     column = np.empty(len(cells) + 2, np.int64)
-    place = cells, *corner, *edges, shape, column
-    return run_mask(shape, _written_runs(painting.cell_runs, shape, place))
+    write = partial(painting.cell_runs, cells, *corner, *edges, shape, column)
+    return run_mask(shape, _fitting(shape, write))
 
 
-def _written_runs(kernel: Any, shape: tuple[int, int], arguments: tuple[Any, ...]) -> Index:
-    """The runs that a kernel writes where there is room for them."""
+def _fitting(shape: tuple[int, int], write: Callable[[Index], int]) -> Index:
+    """The runs that are written where there is room for as many as `write` returns."""
     ends = np.empty(max(_USUAL, 4 * shape[1]), np.int64)
-    count = kernel(*arguments, ends)
+    count = write(ends)
     if count > len(ends):
         ends = np.empty(count, np.int64)
-        count = kernel(*arguments, ends)
+        count = write(ends)
     return ends[:count]
 
 
