@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from maskcodec.formats.instances.stream import MaskStream
     from maskcodec.masks.arrays import Index
+    from maskcodec.tokenizers.grammar import Dialect
     from maskcodec.tokenizers.guide import Colours, Guide
 
 
@@ -334,13 +335,11 @@ class TokenCodec:
         DecodeError
             `start` is no beginning of an answer.
         """
-        if isinstance(labels, str):
-            raise TypeError(f"labels must be several str, got one: {labels!r}")
         several = ends if isinstance(ends, Iterable) else () if ends is None else (ends,)
-        options = GuideOptions(
+        options = _options(
+            labels=labels,
             colours=colours,
             instances=instances,
-            labels=None if labels is None else tuple(labels),
             start=tuple(as_ids(start).tolist()),
             ends=tuple(map(operator.index, several)),
             free_text=free_text,
@@ -349,29 +348,53 @@ class TokenCodec:
         guide.made_by = self, options
         return guide
 
-    def grammar(self, box: Sequence[int]) -> str:
-        """What comes behind a box that is known, ``<seg>`` to ``</seg>``, as an EBNF of token ids.
+    def grammar(
+        self,
+        *,
+        dialect: Dialect = "xgrammar",
+        instances: int | None = None,
+        labels: Iterable[str] | None = None,
+        free_text: bool = True,
+        box: Sequence[int] | None = None,
+    ) -> str:
+        """What `guide` allows, as a grammar of token ids for an engine that runs it itself.
 
-        In the notation of xgrammar, ``Token(id)``, for engines that take a grammar rather than a
-        guide. On the canvas a box that the model writes itself needs the guide: its width decides
-        what follows, which no context-free grammar can hold. In the box frame the first row does,
-        and the grammar is the same for every box.
+        A whole answer, or what comes behind a box that is known, ``<seg>`` to ``</seg>``. In B-SD
+        the numbers of a box decide how long its rows are: xgrammar can hold these only if the box
+        is known.
 
         Parameters
         ----------
+        dialect
+            ``"xgrammar"``: an EBNF with ``Token(id)``. ``"llguidance"``: a Lark grammar with
+            ``<[id]>``.
+        instances, labels, free_text
+            As `guide` has them. What ends an answer is not in the grammar: the engine knows it.
         box
-            (x1, y1, x2, y2) in cells, or in the box frame in bins, both corners inside.
+            (x1, y1, x2, y2) in cells, for B-SD; both corners inside. Labels, instances and text
+            are not in the grammar of what comes behind it.
 
         Raises
         ------
         ConfigError
-            The codec is not B-SD with bricks.
+            The codec has no grammar, or not in this dialect without a box; an option does not fit
+            it.
+        LabelError
+            A label would break the text.
+        VocabError
+            The vocabulary cannot spell what may come, or not in a known way.
         MaskError
             The box does not lie on the canvas.
         TypeError
             It is not four integers.
         """
-        return self._binding.grammar(box)
+        options = _options(instances=instances, labels=labels, free_text=free_text)
+        if box is not None and options != GuideOptions():
+            raise ConfigError(
+                "instances, labels and free_text say what comes before a box; behind a box that is "
+                "given there are only its rows, so leave them out"
+            )
+        return self._binding.grammar(options, dialect=dialect, box=box)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write codec and tokenizer to a folder, made if it is missing; `load` reads them back.
@@ -417,6 +440,12 @@ class TokenCodec:
 
     def __repr__(self) -> str:
         return f"<TokenCodec {self.codec!r} with {type(self.tokenizer).__name__}>"
+
+
+def _options(*, labels: Iterable[str] | None, **others: Any) -> GuideOptions:
+    if isinstance(labels, str):
+        raise TypeError(f"labels must be several str, got one: {labels!r}")
+    return GuideOptions(labels=None if labels is None else tuple(labels), **others)
 
 
 def _rebuilt(codec: Codec, tokenizer: Any, ignore: tuple[int | str, ...]) -> TokenCodec:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from maskcodec.masks.arrays import Index
     from maskcodec.text.codec import Codec
     from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.grammar import Dialect
     from maskcodec.tokenizers.guide import Guide, GuideOptions
 
 
@@ -90,8 +91,14 @@ class Binding:
             f"there are guides for B-SD with bricks, for R-RLE and I-RLE, got {self.codec!r}"
         )
 
-    def grammar(self, box: Sequence[int]) -> str:  # noqa: ARG002
-        """What comes behind a box that is known."""
+    def grammar(
+        self,
+        options: GuideOptions,  # noqa: ARG002
+        *,
+        dialect: Dialect,  # noqa: ARG002
+        box: Sequence[int] | None,  # noqa: ARG002
+    ) -> str:
+        """What a guide allows as a grammar, or of it what comes behind a box that is known."""
         raise ConfigError(f"there are grammars for B-SD with bricks, got {self.codec!r}")
 
     def _write(self, mask: Any, label: Any, where: str) -> tuple[str, str]:  # noqa: ARG002

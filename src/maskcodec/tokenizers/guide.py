@@ -82,11 +82,6 @@ def guide_words(options: GuideOptions, tokenizer: AnyTokenizer, vocab: Vocab) ->
     stops = {*options.ends, *(() if end is None else (end,))}
     if not options.free_text and options.instances == 0:
         raise ConfigError("without free text an answer is its instances; instances must not be 0")
-    if not options.free_text and not stops:
-        raise ConfigError(
-            "the tokenizer has no token that ends an answer, so that without free text nothing "
-            "could come behind its masks; give ends=, such as a model's eos_token_id"
-        )
     # What readers pass over may stand between instances, and is nothing inside them.
     others = {n: spelled for n, spelled in added.items() if n not in vocab.word_ids}
     free = {n: spelled for n, spelled in {**everything, **others}.items() if n not in stops}
@@ -114,6 +109,11 @@ class Guide(ABC):
     made_by: tuple[Any, ...] = ()  # the `TokenCodec` and its options
 
     def __init__(self, words: GuideWords, options: GuideOptions) -> None:
+        if not options.free_text and not words.ends:
+            raise ConfigError(
+                "the tokenizer has no token that ends an answer, so that without free text nothing "
+                "could come behind its masks; give ends=, such as a model's eos_token_id"
+            )
         self._text = words.text
         self._ends, self._always = words.ends, words.always
         self._after = frozen(np.array(sorted(self._ends | self._always), np.int64))

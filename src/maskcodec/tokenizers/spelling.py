@@ -129,6 +129,11 @@ class PlainText:
         The tokens and their bytes.
     words
         What must not be spelled.
+
+    Attributes
+    ----------
+    pieces, words
+        As given.
     """
 
     silent = False
@@ -136,7 +141,7 @@ class PlainText:
 
     def __init__(self, pieces: dict[int, bytes], words: list[str]) -> None:
         spelled = [word.encode() for word in words]
-        self._pieces = pieces
+        self.pieces, self.words = pieces, words
         self._words = re.compile(b"|".join(map(re.escape, sorted(spelled, key=len, reverse=True))))
         self._beginnings = {word[:n] for word in spelled for n in range(1, len(word))}
         self._longest = max(map(len, spelled)) - 1
@@ -151,7 +156,7 @@ class PlainText:
 
     def step(self, end: bytes, number: int) -> bytes | None:
         """The end of the text after a token; None where it spells a word."""
-        piece = self._pieces.get(number)
+        piece = self.pieces.get(number)
         if piece is None:
             return None
         text = end + piece
@@ -169,7 +174,7 @@ class PlainText:
         ids = self._all
         if end:
             ids = np.delete(ids, np.searchsorted(ids, sorted(self._completing(end))))
-        others = sorted(number for number in also if number not in self._pieces)
+        others = sorted(number for number in also if number not in self.pieces)
         more = np.array(others, np.int64)
         return frozen(np.insert(ids, np.searchsorted(ids, more), more))
 
@@ -197,22 +202,27 @@ class NoText:
     ----------
     pieces
         The tokens and their bytes.
+
+    Attributes
+    ----------
+    spaces
+        The tokens that are one space.
     """
 
     silent = True
     behind = b" "
 
     def __init__(self, pieces: dict[int, bytes]) -> None:
-        self._spaces = frozenset(n for n, piece in pieces.items() if piece == b" ")
+        self.spaces = frozenset(n for n, piece in pieces.items() if piece == b" ")
         self.options = lru_cache(_LIVE_ENDS)(self._options)
 
     def step(self, end: bytes, number: int) -> bytes | None:
         """The end of the text after a token; None where it may not come."""
-        return self.behind if number in self._spaces and not end else None
+        return self.behind if number in self.spaces and not end else None
 
     def _options(self, end: bytes, also: tuple[int, ...]) -> Index:
         """The tokens that may come after an end, and some others, sorted; read-only."""
-        spaces = () if end else self._spaces
+        spaces = () if end else self.spaces
         return frozen(np.array(sorted({*spaces, *also}), np.int64))
 
 

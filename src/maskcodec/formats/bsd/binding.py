@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from maskcodec.formats.bsd.grammar import box_grammar
+from maskcodec.formats.bsd.grammar import answer_grammar, box_grammar, check_holds_boxes
 from maskcodec.formats.bsd.guide_rows import SumGuide
 from maskcodec.formats.bsd.stream import RowStream
 from maskcodec.formats.instances.binding import BrickBinding, InstanceBinding
+from maskcodec.tokenizers.guide import guide_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from maskcodec.formats.bsd.codec import BSD
     from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.grammar import Dialect
     from maskcodec.tokenizers.guide import GuideOptions
 
 
@@ -37,9 +39,20 @@ class BSDBinding(BrickBinding):
         """A decoder for ids that come one by one."""
         return RowStream(self._reader, self.bricks)
 
-    def grammar(self, box: Sequence[int]) -> str:
-        """What comes behind a box that is known."""
-        return box_grammar(self.codec, self.bricks, box)
+    def grammar(self, options: GuideOptions, *, dialect: Dialect, box: Sequence[int] | None) -> str:
+        """What the guide allows as a grammar, or of it what comes behind a box that is known."""
+        if box is not None:
+            return box_grammar(self.codec, self.bricks, box, dialect)
+        check_holds_boxes(self.codec, dialect)
+        return answer_grammar(
+            self.codec,
+            self.bricks,
+            guide_words(options, self.tokenizer, self.vocab),
+            options,
+            self._labels(options),
+            dialect=dialect,
+            known=self.vocabulary.values(),
+        )
 
     def _read_as(self) -> BSD:
         return self.codec if self.bricks.separated else replace(self.codec, row_separator="")

@@ -1,54 +1,190 @@
-"""A grammar of token ids for serving engines: the rows of a box that is known."""
+"""Grammars of token ids for serving engines: whole answers, or the rows of a box that is known."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from maskcodec.formats.instances.spelling import SEG, SEG_END
+from maskcodec.errors import ConfigError
+from maskcodec.formats.instances.guide_box import BoxGuide, BoxState
+from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 from maskcodec.kernels.writing import MAX_RUN
+from maskcodec.masks.grid import check_choice
+from maskcodec.tokenizers.grammar import Dialect, Grammar, add_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from maskcodec.formats.bsd.codec import BSD
     from maskcodec.formats.instances.vocab import BrickVocab
+    from maskcodec.tokenizers.guide import GuideOptions, GuideWords
 
 
-def box_grammar(codec: BSD, vocab: BrickVocab, box: Sequence[int]) -> str:
-    """The grammar; parameters and errors are those of `TokenCodec.grammar`."""
+_MOST_COLUMNS = 256  # 32,000 ways; llguidance 1.9 has numbers for 65,000 of them
+
+
+def box_grammar(codec: BSD, vocab: BrickVocab, box: Sequence[int], dialect: Dialect) -> str:
+    """The rows of a box, ``<seg>`` to ``</seg>``; errors are those of `TokenCodec.grammar`."""
     x1, y1, x2, y2 = codec.words().boxes.checked(box)
-    rules = _Rules(codec, vocab)
-    width, height = x2 - x1 + 1, y2 - y1 + 1
-    lines = [f"root ::= {rules.seg} cells{width} below{height - 1}"]
-    lines += rules.cells(width)
-    lines += [rules.below(n, f"cells{width}") for n in range(height - 1, 0, -1)]
-    lines.append(f"below0 ::= {rules.end}")
-    return "\n".join(lines) + "\n"
+    width, below = x2 - x1 + 1, y2 - y1
+    rules = _Rules(codec, vocab, Grammar(dialect, ()))
+    grammar = rules.grammar
+    grammar.root([f"{rules.tags[SEG]} cells{width} below{below}"])
+    for n in range(width, 0, -1):  # a row of n cells is a brick of k and a row of n - k
+        ways = [f"{rules.bricks[k]} cells{n - k}" for k in range(1, min(n - 1, MAX_RUN) + 1)]
+        grammar.rule(f"cells{n}", ways + ([rules.bricks[n]] if n <= MAX_RUN else []))
+    for n in range(below, 0, -1):
+        grammar.rule(f"below{n}", [f"{rules.separator}cells{width} below{n - 1}"])
+    grammar.rule("below0", [rules.tags[SEG_END]])
+    return str(grammar)
+
+
+def answer_grammar(
+    codec: BSD,
+    vocab: BrickVocab,
+    words: GuideWords,
+    options: GuideOptions,
+    labels: Sequence[Sequence[int]] | None,
+    *,
+    dialect: Dialect,
+    known: Iterable[int],
+) -> str:
+    """The grammar of a whole answer, for a codec that `check_holds_boxes` takes.
+
+    ``labels`` are the ids of each label to choose from, None for any; ``known`` are all ids that
+    the vocabulary has.
+    """
+    rules = _Rules(codec, vocab, Grammar(dialect, known))
+    place = BoxGuide(words.pieces, words.continuing, replace(codec.words().boxes, ordered=False))
+    rules.boxed(codec.canvas, place)
+    rest = f"{rules.tags[BOX]} box0::0"
+    tags = [vocab.words[tag] for tag in codec.words().tags]
+    add_answer(rules.grammar, words, options, labels, (tags[REF], tags[REF_END]), rest)
+    return str(rules.grammar)
+
+
+def check_holds_boxes(codec: BSD, dialect: Dialect) -> None:
+    """Refuse what cannot hold the rows of a box that is written in the same answer."""
+    check_choice(dialect, Dialect, "dialect")
+    if dialect != "llguidance":
+        raise ConfigError(
+            "xgrammar cannot hold the rows of a box that is written in the same answer, since its "
+            'numbers decide how long they are; use dialect="llguidance", or give the box if it is '
+            "known: box=(x1, y1, x2, y2)"
+        )
+    if codec.canvas[1] > _MOST_COLUMNS:
+        raise ConfigError(
+            f"llguidance can hold a box and its rows on up to {_MOST_COLUMNS} columns, got "
+            f"{codec.canvas[1]}; give the box if it is known: box=(x1, y1, x2, y2), or use a guide"
+        )
 
 
 class _Rules:
-    """The rules of a codec's rows, and the tokens in them."""
+    """The rules of a codec's rows, and the ids in them.
 
-    def __init__(self, codec: BSD, vocab: BrickVocab) -> None:
+    A rule of llguidance may have a number of 64 bits, which is handed on from rule to rule: it has
+    the four numbers of the box, and counts the rows up from y1. A rule goes on to another one with
+    a changed number only behind a token or a row; the engine's optimiser stumbles over others.
+    """
+
+    def __init__(self, codec: BSD, vocab: BrickVocab, grammar: Grammar) -> None:
         words, ids = codec.words(), vocab.words
-        lengths = range(1, MAX_RUN + 1)
-        self.seg, self.end = (_token(ids[words.tags[tag]]) for tag in (SEG, SEG_END))
-        self.bricks = {n: _token(ids[words.brick(n)], ids[words.brick(-n)]) for n in lengths}
-        self._separator = "".join(f" {_token(number)}" for number in vocab.separator)
+        self.grammar = grammar
+        self.tags = [grammar.ids(ids[tag]) for tag in words.tags]
+        self.bricks = [""]
+        self.bricks += [
+            grammar.ids(ids[words.brick(n)], ids[words.brick(-n)]) for n in range(1, MAX_RUN + 1)
+        ]
+        self.separator = "".join(f"{grammar.ids(number)} " for number in vocab.separator)
 
-    def cells(self, width: int) -> list[str]:
-        """Rows of up to so many cells: a row of n is a brick of k and a row of n - k."""
-        lines = []
-        for n in range(width, 0, -1):
-            ways = [f"{self.bricks[k]} cells{n - k}" for k in range(1, min(n - 1, MAX_RUN) + 1)]
-            ways += [self.bricks[n]] if n <= MAX_RUN else []
-            lines.append(f"cells{n} ::= {' | '.join(ways)}")
-        return lines
+    def boxed(self, canvas: tuple[int, int], place: BoxGuide) -> None:
+        """A box from its first bracket on, and the rows that it has."""
+        rows, columns = canvas
+        bits = [max((size - 1).bit_length(), 1) for size in (columns, rows, columns, rows)]
+        shifts = [sum(bits[:n]) for n in range(4)]
+        x1, y1, x2, y2 = (f"[{a}:{a + n}]" for a, n in zip(shifts, bits, strict=True))
+        closing = f"{self.tags[BOX_END]} {self.tags[SEG]} rows::_"
+        for name, after in _numbers(place, canvas, shifts, (x1, y1)):
+            found = [f"{self.grammar.ids(*ids)} {way}" for way, ids in after.items()]
+            self.grammar.rule(f"{name}::_", found or [closing])
+        more = [
+            f"row::_ {self.separator}rows::incr({y1}) %if and(eq({y1}, {y}), gt({y2}, {y}))"
+            for y in range(rows - 1)
+        ]
+        last = [
+            f"row::_ {self.tags[SEG_END]} %if and(eq({y1}, {y}), eq({y2}, {y}))"
+            for y in range(rows)
+        ]
+        self.grammar.rule("rows::_", more + last)
+        self.grammar.rule("row::_", [f"from{x}::_ %if eq({x1}, {x})" for x in range(columns)])
+        for x in range(columns):
+            lengths = range(1, min(columns - x, MAX_RUN) + 1)
+            ways = [f"{self.bricks[n]} %if eq({x2}, {x + n - 1})" for n in lengths]
+            ways += [
+                f"{self.bricks[n]} from{x + n}::_ %if ge({x2}, {x + n})"
+                for n in lengths
+                if x + n < columns
+            ]
+            self.grammar.rule(f"from{x}::_", ways)
 
-    def below(self, n: int, row: str) -> str:
-        """Exactly n rows."""
-        return f"below{n} ::={self._separator} {row} below{n - 1}"
+
+def _numbers(
+    place: BoxGuide, canvas: tuple[int, int], shifts: Sequence[int], lowest: tuple[str, str]
+) -> Iterator[tuple[str, dict[str, list[int]]]]:
+    """The rules of the digits: for each the ids of every way, by what comes behind them.
+
+    No ways are left where the box is finished.
+    """
+    rows, columns = canvas
+    limits = columns, rows, columns, rows
+    states = {BoxState(): "box0"}
+    known = 0
+    while known < len(states):
+        state, name = list(states.items())[known]
+        known += 1
+        ways = defaultdict(list)
+        for number in place.options(state).tolist():
+            after = place.step(state, number)
+            assert after is not None
+            behind = after._replace(before=(0,) * len(after.before))
+            way = _way(len(state.before), after, limits, shifts, lowest)
+            if way is not None:
+                target = states.setdefault(behind, f"box{len(states)}")
+                ways[target + way].append(number)
+        yield name, ways
 
 
-def _token(*ids: int) -> str:
-    return f"Token({', '.join(map(str, ids))})"
+def _way(
+    begun: int,
+    after: BoxState,
+    limits: Sequence[int],
+    shifts: Sequence[int],
+    lowest: tuple[str, str],
+) -> str | None:
+    """What a token changes in the number of a rule, and when it may come; None for never.
+
+    `begun` numbers were done before it, and are not known here.
+    """
+    value = sum(after.before[at] << shifts[at] for at in range(begun, len(after.before)))
+    numbers = [*after.before]
+    if after.number >= 0:
+        numbers.append(_largest(after.number, limits[after.place]))
+    conditions = []
+    for at in range(max(begun, 2), len(numbers)):
+        if at - 2 < begun:
+            conditions.append(f"le({lowest[at - 2]}, {numbers[at]})")
+        elif numbers[at - 2] > numbers[at]:
+            return None
+    change = f"bit_or({value})" if value else "_"
+    when = f"and({', '.join(conditions)})" if len(conditions) > 1 else "".join(conditions)
+    return f"::{change}" + (f" %if {when}" if when else "")
+
+
+def _largest(number: int, limit: int) -> int:
+    """The largest number below a limit that begins like this."""
+    most = last = number
+    while number and (number := 10 * number) < limit:
+        last = 10 * last + 9
+        most = min(last, limit - 1)
+    return most

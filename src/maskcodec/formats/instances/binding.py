@@ -141,9 +141,12 @@ class BrickBinding(InstanceBinding):
     def guide(self, options: GuideOptions) -> Guide:
         """An automaton that says which ids may come next."""
         words = guide_words(options, self.tokenizer, self.vocab)
-        labels = None if options.labels is None else [*map(self._label_ids, options.labels)]
-        rows = self._rows(options)
+        rows, labels = self._rows(options), self._labels(options)
         return BrickGuide(self.codec, self.bricks, rows, words, options, labels=labels)
+
+    def _labels(self, options: GuideOptions) -> list[list[int]] | None:
+        """The ids of each label to choose from; None for any."""
+        return None if options.labels is None else [*map(self._label_ids, options.labels)]
 
     def _label_ids(self, label: str) -> list[int]:
         words = self.codec.words()

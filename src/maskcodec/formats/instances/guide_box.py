@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from maskcodec.errors import VocabError
+from maskcodec.tokenizers.automaton import Automaton
 from maskcodec.tokenizers.spelling import frozen
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ class BoxGuide:
         self._mixed = any(_MIXED.search(piece) for piece in tokens.values())
         self._known: dict[tuple[int, ...], Index] = {}
         if not boxes.ordered:
-            self._prepare()
+            self.automaton()  # looks up every state, so that no answer has to wait for one
 
     def start(self) -> BoxState:
         """The state behind ``<box>``."""
@@ -116,7 +118,7 @@ class BoxGuide:
 
     def options(self, state: BoxState) -> Index:
         """The tokens that may come, sorted; none where the box is finished."""
-        key = state.place, state.spaced, *self._range(state)
+        key = self._key(state)
         ids = self._known.get(key)
         if ids is None:
             found = [*self._behind(state), *self._allowed(state, self._numbers)]
@@ -129,6 +131,23 @@ class BoxGuide:
                 self._known.clear()
             ids = self._known[key] = frozen(np.array(sorted(found), np.int64))
         return ids
+
+    def automaton(self) -> Automaton:
+        """The same as an automaton, for corners in any order."""
+        states, alike = [_NOTHING], {self._key(_NOTHING): 0}
+        edges: list[dict[int, Index]] = []
+        while len(edges) < len(states):
+            state = states[len(edges)]
+            ways = defaultdict(list)
+            for token in self.options(state).tolist():
+                after = self._spell(state, self._tokens[token])
+                assert after is not None
+                number = alike.setdefault(self._key(after), len(states))
+                if number == len(states):
+                    states.append(after)
+                ways[number].append(token)
+            edges.append({after: np.array(ids, np.int64) for after, ids in ways.items()})
+        return Automaton(edges, frozenset(n for n, state in enumerate(states) if state.done))
 
     def _behind(self, state: BoxState) -> list[int]:
         """The tokens that begin with a space or a bracket and may come."""
@@ -188,13 +207,13 @@ class BoxGuide:
             spaced = False
         return BoxState(place, number, spaced, done)
 
-    def _range(self, state: BoxState) -> tuple[int, ...]:
-        """What of a state decides on the next token: less than its numbers.
+    def _key(self, state: BoxState) -> tuple[int, ...]:
+        """What of a state decides on what may follow: less than its numbers.
 
         How many digits a number may get, not which it has; where a token joins a digit and a space,
         the numbers before it as well.
         """
-        place, number, _, before = state
+        place, number, spaced, before = state
         if not 0 <= place < _CLOSE or number < 0:
             begun: tuple[int, ...] = (number,)
         else:
@@ -203,19 +222,8 @@ class BoxGuide:
             begun = number == 0, *(min(max(high - number * p, 0), p) for p in powers)
             begun = *begun, *(min(max(low - number * p, 0), p) for p in powers)
         if not self._boxes.ordered:
-            return begun
-        return *begun, *(before if self._mixed else (self._lowest(place, before),))
-
-    def _prepare(self) -> None:
-        """Look up every state once, so that no answer has to wait for one."""
-        states, seen = [_NOTHING], set()
-        while states:
-            state = states.pop()
-            key = state.place, state.spaced, *self._range(state)
-            if key not in seen and not state.done:
-                seen.add(key)
-                following = (self.step(state, number) for number in self.options(state).tolist())
-                states += [after for after in following if after is not None]
+            return place, spaced, *begun
+        return place, spaced, *begun, *(before if self._mixed else (self._lowest(place, before),))
 
     def _lowest(self, place: int, done: tuple[int, ...]) -> int:
         return done[place - 2] if place in (2, 3) and self._boxes.ordered else 0
