@@ -51,7 +51,7 @@ class LLGuidance:
     def __init__(self, vocabulary, ends):
         self.llguidance = pytest.importorskip("llguidance", reason="runs the grammars")
         self.numpy = pytest.importorskip("llguidance.numpy", reason="runs the grammars")
-        self.size = max(vocabulary.values()) + 1 + PADDING
+        self.size, self.ends = max(vocabulary.values()) + 1 + PADDING, ends
         self.tokenizer = self.llguidance.LLTokenizer(
             self.llguidance.TokenizerWrapper(_Vocabulary(vocabulary, self.size, ends[0])),
             eos_token=ends,
@@ -68,7 +68,8 @@ class LLGuidance:
 
 class LLGuidanceMatcher:
     def __init__(self, engine, matcher):
-        self.matcher, self.size, self.numpy = matcher, engine.size, engine.numpy
+        self.matcher, self.ends = matcher, engine.ends
+        self.size, self.numpy = engine.size, engine.numpy
         self.bits = self.numpy.allocate_token_bitmask(1, engine.size)
 
     def allowed(self):
@@ -77,6 +78,8 @@ class LLGuidanceMatcher:
         return ids_of(self.bits, self.size)
 
     def accepts(self, number):
+        if self.matcher.is_stopped():  # nothing but the end may come, which it does not take
+            return number in self.ends
         return bool(self.matcher.try_consume_tokens([number]))
 
 
@@ -102,3 +105,43 @@ ENGINES = {"xgrammar": XGrammar, "llguidance": LLGuidance}
 def ids_of(bits, size):
     every = np.unpackbits(bits.reshape(-1).view(np.uint8), bitorder="little")[:size]
     return np.flatnonzero(every)
+
+
+def walk(matcher, guide, rng, closing, end):
+    """The ids of a random answer; at every step the engine allows what the guide does.
+
+    Closing ids are chosen the more often the longer an answer is.
+    """
+    state, ids = guide.start(), []
+    while not ids or ids[-1] != end:
+        options = guide.options(state)
+        allowed = matcher.allowed()
+        if not np.array_equal(allowed, options):
+            only = np.setdiff1d(allowed, options), np.setdiff1d(options, allowed)
+            raise AssertionError(f"behind {ids}: only the engine, only the guide: {only}")
+        ids.append(chosen(options, rng, closing, len(ids)))
+        state = guide.step(state, ids[-1])
+        if rng.random() < 0.2:
+            refused(matcher, options, rng)
+        assert matcher.accepts(ids[-1])
+    return ids
+
+
+def chosen(options, rng, closing, length):
+    """One of the options: a closing one, a special one, or any."""
+    few = [number for number in closing if is_in(options, number)]
+    if few and rng.random() < 0.3 + length / 50:
+        return int(rng.choice(few))
+    return int(rng.choice(options))
+
+
+def refused(matcher, options, rng):
+    """Some ids that are no options are not taken."""
+    for wrong in rng.integers(0, int(options[-1]) + 1, 2).tolist():
+        if not is_in(options, wrong):
+            assert not matcher.accepts(wrong)
+
+
+def is_in(options, number):
+    at = int(np.searchsorted(options, number))
+    return at < len(options) and options[at] == number

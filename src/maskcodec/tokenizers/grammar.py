@@ -40,7 +40,8 @@ class Grammar:
         check_choice(dialect, Dialect, "dialect")
         self.lark = dialect == "llguidance"
         self._known = np.array(sorted(known), np.int64)
-        self._lines: list[str] = []
+        # Without it, llguidance 1.9 passes over the second of two equal ids that must come.
+        self._lines = ['%llguidance {"no_forcing": true}'] if self.lark else []
 
     def __str__(self) -> str:
         return "\n".join(self._lines) + "\n"
