@@ -154,7 +154,8 @@ def described(
     lost = losses(lengths) or "Every mask has a cell on every grid."
     return (
         f"{len(lengths[SCANLINES]):,} instances {kind}, out of {names}. Cells are sampled by the "
-        f"nearest pixel, those of scanlines by `keep`. {lost} A label has {words:.1f} words on average."
+        f"nearest pixel, those of scanlines by `keep`. {lost} A label has {words:.1f} words on "
+        "average."
     )
 
 

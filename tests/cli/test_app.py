@@ -320,7 +320,10 @@ def test_an_empty_mask_is_mentioned():
         ("mask.png -l dog --sampling best -c b-sd", "--sampling: sampling must be one of 'nearest"),
         ("mask.png -l dog --rows 0", "--rows: rows must be a whole number, 1 .. 63, got 0"),
         ("mask.png -l dog --rows 64", "--rows: rows must be a whole number, 1 .. 63, got 64"),
-        ("mask.png -l dog --columns 64", "--columns: columns must be a whole number, 1 .. 63, got "),
+        (
+            "mask.png -l dog --columns 64",
+            "--columns: columns must be a whole number, 1 .. 63, got ",
+        ),
         ("mask.png -l dog --bins 0", "--bins: bins must be a whole number, 1 .. 1024, got 0"),
         ("mask.png -l dog --bins -1", "a whole number, 1 .. 1024, got -1"),
         ("mask.png -l dog --bins 1e3", "'--bins': "),

@@ -505,7 +505,9 @@ def test_a_box_is_painted_by_contour_unless_asked_otherwise():
 def test_a_truncated_text_has_the_rows_that_came():
     codec = mc.Scanlines()
     cut = codec.encode(disc(60, 90, 37), "disc")[:-40]
-    assert fails("decode", cut, "-s", "128x192").startswith("the text stops before </seg>; --recover")
+    assert fails("decode", cut, "-s", "128x192").startswith(
+        "the text stops before </seg>; --recover"
+    )
     run("decode", cut, "-s", "128x192", "--recover")
     (region,), _ = codec.recover(cut)
     drawn = image("decoded.png")

@@ -480,4 +480,7 @@ def test_answers_of_other_settings_are_told():
         {"id": 3, "text": "<ref>dog"},
     )
     result = run("p.jsonl", "targets.jsonl")
-    assert "note: 2 of the broken answers can be read as a whole with --codec scanlines" in result.stderr
+    assert (
+        "note: 2 of the broken answers can be read as a whole with --codec scanlines"
+        in result.stderr
+    )

@@ -257,7 +257,9 @@ def test_bad_usage_of_show(coco, folder):
     assert "the name must end in" in misused("show", "coco.json", "--image-id", "7", "-o", "x.gif")
     mc.RRLE().save(folder)
     said = misused("show", "coco.json", "--image-id", "7", "--config", "maskcodec.json")
-    assert "--codec: it draws instances, which r-rle/1 does not have; take scanlines or b-sd" in said
+    assert (
+        "--codec: it draws instances, which r-rle/1 does not have; take scanlines or b-sd" in said
+    )
 
 
 # tokens

@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from maskcodec.formats.instances.guide_box import BoxGuide
+from maskcodec.kernels.writing import END
+from maskcodec.masks.grid import check_choice
 from maskcodec.tokenizers.automaton import Automaton
-from maskcodec.tokenizers.grammar import Grammar, add_answer
+from maskcodec.tokenizers.grammar import Dialect, Grammar, add_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from maskcodec.formats.instances.vocab import BrickVocab
+    from maskcodec.formats.scanlines.codec import Scanlines
     from maskcodec.masks.arrays import Index
-    from maskcodec.tokenizers.grammar import Dialect
     from maskcodec.tokenizers.guide import GuideOptions, GuideWords
 
 
-class ScanlineIds(NamedTuple):
-    """What a grammar needs to know of a codec's ids.
-
-    Attributes
-    ----------
-    tags
-        The six tags, in their order.
-    bricks
-        Background and foreground up to each column, from 1 on.
-    ends
-        The ends of a row at each column, from 0 on.
-    rows
-        The most rows that there may be.
-    place
-        What may stand between the tags of a box.
-    """
-
-    tags: Sequence[int]
-    bricks: Sequence[tuple[int, int]]
-    ends: Sequence[int]
-    rows: int
-    place: Automaton
-
-
-def scanline_grammar(
-    ids: ScanlineIds,
+def answer_grammar(
+    codec: Scanlines,
+    vocab: BrickVocab,
     words: GuideWords,
     options: GuideOptions,
     labels: Sequence[Sequence[int]] | None,
@@ -56,36 +37,40 @@ def scanline_grammar(
     ``labels`` are the ids of each label to choose from, None for any; ``known`` are all ids that
     the vocabulary has. Errors are those of `TokenCodec.grammar`.
     """
+    check_choice(dialect, Dialect, "dialect")
     grammar = Grammar(dialect, known)
-    box, box_end, seg, seg_end = map(grammar.ids, ids.tags[2:])
-    grammar.automaton("row", _row(ids))
-    for n in range(ids.rows, 0, -1):
+    tags = [vocab.words[tag] for tag in codec.tags()]
+    box, box_end, seg, seg_end = map(grammar.ids, tags[2:])
+    grammar.automaton("row", _row(codec, vocab))
+    for n in range(codec.rows, 0, -1):
         grammar.rule(f"rows{n}", [f"row {seg_end}", *([f"row rows{n - 1}"] if n > 1 else [])])
-    rows = f"{seg} rows{ids.rows}"
+    rows = f"{seg} rows{codec.rows}"
     if behind_box:
         grammar.root([rows])
     else:
-        grammar.automaton("place", ids.place)
-        rest = f"{box} place {box_end} {rows}"
-        add_answer(grammar, words, options, labels, ids.tags[:2], rest)
+        grammar.automaton("place", _place(codec, vocab, words))
+        add_answer(grammar, words, options, labels, tags[:2], f"{box} place {box_end} {rows}")
     return str(grammar)
 
 
-def location_place(locations: Iterable[int]) -> Automaton:
-    """A box of four tokens, each one of these."""
-    number = np.array(sorted(locations), np.int64)
-    return Automaton([*({n: number} for n in range(1, 5)), {}], frozenset([4]))
+def _place(codec: Scanlines, vocab: BrickVocab, words: GuideWords) -> Automaton:
+    """What may stand between the tags of a box."""
+    spelling = codec.words()
+    locations = np.array(sorted(vocab.words[word] for word in spelling.locations()), np.int64)
+    if len(locations):
+        return Automaton([*({n: locations} for n in range(1, 5)), {}], frozenset([4]))
+    return BoxGuide(words.pieces, words.continuing, spelling.boxes).automaton()
 
 
-def _row(ids: ScanlineIds) -> Automaton:
+def _row(codec: Scanlines, vocab: BrickVocab) -> Automaton:
     """A row: its states are the columns that it has come to, and one behind its end."""
-    columns = len(ids.bricks)
-    over = columns + 1
+    spelling, over = codec.words(), codec.columns + 1
+
+    def ids(*runs: int) -> Index:
+        return np.array(sorted(vocab.words[spelling.brick(run)] for run in runs), np.int64)
+
     edges: list[dict[int, Index]] = []
     for at in range(over):
-        further: dict[int, Index] = {
-            column: np.array(sorted(ids.bricks[column - 1]), np.int64)
-            for column in range(at + 1, over)
-        }
-        edges.append(further | {over: np.array(sorted(ids.ends[at:]), np.int64)})
+        further = {column: ids(column, -column) for column in range(at + 1, over)}
+        edges.append({**further, over: ids(*range(END + at, END + over))})
     return Automaton([*edges, {}], frozenset([over]))
