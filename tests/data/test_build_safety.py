@@ -20,7 +20,9 @@ import maskcodec as mc
 from maskcodec.data import _claim, _durable, open_source
 from maskcodec.data._jsontext import DEEPEST
 from maskcodec.data.engines import processes
+from maskcodec.data.folder import Folder
 from maskcodec.data.origins import Origin
+from maskcodec.data.rows import RowMaker
 from maskcodec.data.sample import Broken, Instance
 from maskcodec.data.shards import Batch, Counts, Shard
 from tests.data.builds import Stopping, content, empty, made, numbers, run, sample, samples, words
@@ -471,3 +473,66 @@ def test_a_segmentation_that_is_nested_too_deep_is_broken(depth, settings, tmp_p
     assert report.counts.broken == found
     assert "annotation" in found[0].where
     assert f"got a value nested more than {DEEPEST} deep" in found[0].message
+
+
+# What holds nothing
+
+
+def fails_at_once(_):
+    yield from ()
+    raise KeyboardInterrupt
+
+
+NO_ROWS = {
+    "nothing": (samples()[:0], {}),
+    "broken": ([Broken("mine.json: 1", "it is bad")] * 9, {}),
+    "left out": ([sample(0, task="classes", instances=())], {}),
+    "strict": ([Broken("mine.json: 1", "it is bad"), sample(1)], {"strict": True}),
+    "stopped": (Stopping(1), {}),
+    "watched": (samples(), {"watch": fails_at_once}),
+    "no tokenizer": (samples(), {"tokenizer": "nowhere.json"}),
+    "list": ([Broken("mine.json: 1", "it is bad")], {"format": "llava"}),
+}
+
+
+@pytest.mark.parametrize(("some", "settings"), NO_ROWS.values(), ids=NO_ROWS.keys())
+@pytest.mark.parametrize("there", [False, True])
+def test_a_run_that_fails_before_its_first_row_leaves_nothing(tmp_path, some, settings, there):
+    if there:
+        (tmp_path / "out.partial").mkdir()
+    error = (mc.MaskCodecError, KeyboardInterrupt)
+    with pytest.raises(error):
+        made(some, tmp_path / "out", **settings)
+    if not there or settings.get("tokenizer") is None:
+        assert list(tmp_path.iterdir()) == []
+    made(samples(), tmp_path / "out")
+
+
+def test_what_a_killed_run_left_without_a_row_is_in_no_way(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "_has_nothing", lambda *_: False)  # killed, it removes nothing
+        with pytest.raises(mc.BuildError, match="no row came of 9 samples"):
+            made(NO_ROWS["broken"][0], tmp_path / "out")
+    partial = tmp_path / "out.partial"
+    (partial / "shards" / ".00003.json.17").write_text("{")
+    assert (partial / "shards" / "00000.json").exists()
+    made(samples(), tmp_path / "out", val_fraction=0.3)
+    assert not partial.exists()
+
+
+def test_what_others_put_there_stays_where_a_run_fails(tmp_path):
+    def watched(_):
+        yield from ()
+        (tmp_path / "out.partial" / "mine").write_text("mine")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        made(samples(), tmp_path / "out", watch=watched)
+    assert (tmp_path / "out.partial" / "mine").read_text() == "mine"
+    assert "settings.json" in content(tmp_path / "out.partial")
+
+
+def test_rows_stay_where_a_run_fails_later(tmp_path):
+    assert (stopped(tmp_path) / "rows").is_dir()
+    other = RowMaker(codec=mc.BSD(grid=4), seed=1)
+    refused(tmp_path, "is of a run with seed 0, this one has 1", rows=other, val_fraction=0.3)

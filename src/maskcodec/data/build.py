@@ -166,6 +166,7 @@ def build(
         tokenizer=tokenizer,
         source=source,
     )
+    make.check()
     settings = _settings(make, turns, shard_size, origin or {})
     folder = Folder(Path(out), format, storage)
     keep = _Keeper(folder=folder, strict=strict)

@@ -80,7 +80,8 @@ class Folder:
     def begun(self, settings: dict[str, Any]) -> Iterator[dict[int, Counts]]:
         """Hold the folder, new or of a run of equal settings: what its shards counted.
 
-        Only those count whose files are as they were written.
+        Only those count whose files are as they were written. A run that ends in an error before
+        its first row leaves no folder: it would be in the way of the next one.
 
         Raises
         ------
@@ -90,9 +91,15 @@ class Folder:
         """
         with claimed(self.out):
             self._check_settings(settings)
-            for folder in (self._rows, self._counts):
-                folder.mkdir(exist_ok=True)
-            yield dict(self._kept())
+            try:
+                for folder in (self._rows, self._counts):
+                    folder.mkdir(exist_ok=True)
+                yield dict(self._kept())
+            except BaseException:
+                with suppress(OSError):
+                    if self._has_nothing(dict(self._found())):
+                        self._clear()
+                raise
 
     def write(self, shard: Shard) -> None:
         """A shard: its files, then its counts, which say that it is whole.
@@ -226,6 +233,11 @@ class Folder:
                 "to start again, or choose another folder"
             ) from error
         if difference := _difference("", before, json.loads(now)):
+            if self._has_nothing(found):
+                self._empty()
+                path.unlink()
+                self._check_settings(settings)
+                return
             name, was, came = difference
             raise BuildError(
                 f"{self.partial} is of a run with {name} {json.dumps(was)}, this one has "
@@ -254,14 +266,27 @@ class Folder:
                         f"{self.partial} to start again"
                     )
 
+    def _has_nothing(self, found: Mapping[Path, Kind]) -> bool:
+        """Whether no row is in the folder, and nothing that is of no run."""
+        splits = [self._shards / split for split in (TRAIN, VAL)]
+        return not any(
+            kind == "foreign" or (kind == "whole" and path.parent in splits)
+            for path, kind in found.items()
+        )
+
     def _clear(self) -> None:
-        """Remove what only a run needs, and nothing else that may be there."""
+        """Remove the folder, and what only a run needs; nothing else that may be there."""
+        self._empty()
+        (self.partial / _SETTINGS).unlink()
+        with suppress(OSError):  # something else is in it
+            self.partial.rmdir()
+
+    def _empty(self) -> None:
+        """Remove what only a run needs, but for the settings, which say that it is a run's."""
         for path, kind in list(self._found()):
             if kind != "foreign" and path.parent != self.partial:
                 path.unlink()
-        for name in sorted(_FILES, reverse=True):
-            if not name:
-                (self.partial / _SETTINGS).unlink()
+        for name in sorted(filter(None, _FILES), reverse=True):
             with suppress(OSError):  # it is not there, or something else is in it
                 (self.partial / name).rmdir()
 

@@ -142,6 +142,20 @@ class ShardMaker:
     tokenizer: str | None = None
     source: Sequence[Sample | Broken] | None = None
 
+    def check(self) -> None:
+        """Load what shards need, so that a run says before its first one what is missing.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Parquet without pyarrow.
+        MaskCodecError
+            There is no such tokenizer, or it cannot have the codec's tokens.
+        """
+        file_bytes([], self.format, self.storage)
+        if self.tokenizer is not None:
+            _counter(self.tokenizer, self.rows.codec)
+
     def __call__(self, batch: Batch) -> Shard:
         """The files and the counts of a shard."""
         counts = Counts()
