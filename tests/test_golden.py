@@ -26,14 +26,13 @@ CODECS = {
         ref=("<|object_ref_start|>", "<|object_ref_end|>"),
         box=("<|box_start|>", "<|box_end|>"),
     ),
-    "b-sd-repeats": mc.BSD(grid=(6, 8), repeats=True),
-    "b-sd-repeats-unseparated": mc.BSD(grid=(6, 8), repeats=True, row_separator=""),
-    "b-sd-repeats-plain": mc.BSD(grid=(6, 8), repeats=True, bricks=False),
-    "b-sd-box": mc.BSD(frame="box", grid=(6, 8)),
-    "b-sd-box-square": mc.BSD(frame="box", grid=8),
-    "b-sd-box-bins": mc.BSD(frame="box", grid=(6, 8), bins=24, sampling="nearest"),
-    "b-sd-box-plain": mc.BSD(frame="box", grid=(6, 8), bricks=False),
-    "b-sd-box-repeats": mc.BSD(frame="box", grid=(6, 8), repeats=True),
+    "scanlines": mc.Scanlines(rows=6, columns=8),
+    "scanlines-63": mc.Scanlines(rows=63),
+    "scanlines-tokens": mc.Scanlines(coordinates="tokens"),
+    "scanlines-padded-yx": mc.Scanlines(
+        coordinates="tokens", location="<loc{:04}>", bins=1024, axes="yx"
+    ),
+    "scanlines-nearest": mc.Scanlines(rows=6, columns=8, bins=24, sampling="nearest"),
     "i-sd": mc.ISD(grid=(6, 8)),
     "i-rle": mc.IRLE(grid=(6, 8)),
     "r-rle": mc.RRLE(grid=(6, 8)),
@@ -79,8 +78,8 @@ def images():
 LABELS = ["others", "black dog", "犬"]
 
 
-def framed(codec):
-    """What becomes of every image in the box frame, and what the text paints on it."""
+def in_boxes(codec):
+    """What becomes of every image, and what the text paints on it."""
     texts, painted = {}, {}
     for name, image in images().items():
         texts[name] = codec.encode(image, LABELS[1], lost="drop")
@@ -91,8 +90,8 @@ def framed(codec):
 
 
 def written(codec):
-    if getattr(codec, "frame", "canvas") == "box":
-        return framed(codec)
+    if isinstance(codec, mc.Scanlines):
+        return in_boxes(codec)
     texts = {}
     for name, picture in pictures(codec.canvas).items():
         if isinstance(codec, mc.BSD):
@@ -162,53 +161,43 @@ WRONG = {
         HEAD + "<fg2><fg2></seg>",
         HEAD + "<fg3><fg3><fg1></seg>",
     ],
-    "b-sd-repeats": [
-        HEAD + "<rep1>\n<fg3></seg>",
-        HEAD + "<rep1><fg3>\n<fg3></seg>",
-        HEAD + "<fg3><rep1></seg>",
-        HEAD + "<fg3>\n<rep1><fg3></seg>",
-        HEAD + "<fg3>\n<fg3><rep1></seg>",
-        HEAD + "<fg3>\n<rep2></seg>",
-        HEAD + "<fg3>\n<rep1>\n<fg3></seg>",
-        HEAD + "<fg3>\n<rep0>\n<fg3></seg>",
-        HEAD + "<fg3>\n<rep01></seg>",
-        HEAD + "<fg3>\n<rep64></seg>",
-        HEAD + "<fg3>\n<rep1>",
-        HEAD + "<fg3>\n<re",
-        "<ref>a<rep2></ref><box>[[1 1 3 2]]</box><seg><fg3>\n<rep1></seg>",
-    ],
-    "b-sd-repeats-unseparated": [
-        HEAD + "<rep1><fg3></seg>",
-        HEAD + "<fg2><rep1><fg1><fg3></seg>",
-        HEAD + "<fg3><rep2></seg>",
-        HEAD + "<fg3>\n<rep1></seg>",
-        HEAD + "<fg3><rep1><rep1></seg>",
-    ],
-    "b-sd-box": [
+    "scanlines": [
         HEAD + "</seg>",
-        HEAD + "<fg3>\n<fg2></seg>",
-        HEAD + "<fg2>\n<fg3></seg>",
-        HEAD + "<fg9>\n<fg8></seg>",
-        HEAD + "\n".join(["<fg3>"] * 7) + "</seg>",
-        HEAD + "<fg3>\n\n<fg3></seg>",
-        HEAD + "\n<fg3></seg>",
-        HEAD + "<fg3>, <fg3></seg>",
-        HEAD + "<fg3>\n<rep1></seg>",
-        HEAD + "<fg0></seg>",
-        HEAD + "<fg64></seg>",
+        HEAD + " </seg>",
+        HEAD + "<fg:3></seg>",
+        HEAD + "<end:3><bg:2></seg>",
+        HEAD + "<end:9></seg>",
+        HEAD + "<fg:63><end:63></seg>",
+        HEAD + "<fg:3><bg:3><end:5></seg>",
+        HEAD + "<fg:3><bg:2><end:5></seg>",
+        HEAD + "<fg:3><end:2></seg>",
+        HEAD + "<end:1>" * 7 + "</seg>",
+        HEAD + "<end:1>\n<end:1></seg>",
+        HEAD + "<end:1>, <end:1></seg>",
+        HEAD + "<fg3><end:1></seg>",
+        HEAD + "<fg:0><end:1></seg>",
+        HEAD + "<bg:007><end:8></seg>",
+        HEAD + "<end:00></seg>",
+        HEAD + "<end:64></seg>",
+        HEAD + "<end:99999999999></seg>",
         HEAD,
-        HEAD + "<fg3>\n<fg",
-        "<ref>dog</ref><box>[[1 1 1000 2]]</box><seg><fg3>\n<fg3></seg>",
-        "<ref>dog</ref><box>[[3 1 1 2]]</box><seg><fg3>\n<fg3></seg>",
+        HEAD + "<end:3><fg",
+        HEAD + "<end:3><bg:2>",
+        "<ref>dog</ref><box>[[1 1 1000 2]]</box><seg><end:3></seg>",
+        "<ref>dog</ref><box>[[1 01 3 2]]</box><seg><end:3></seg>",
+        "<ref>dog</ref><box><loc1><loc1><loc3><loc2></box><seg><end:3></seg>",
         "<ref>dog</ref><box>[[1 1 3 2",
+        "<ref>a<end:0></ref><box>[[1 1 3 2]]</box><seg><end:3></seg>",
     ],
-    "b-sd-box-repeats": [
-        HEAD + "<rep1></seg>",
-        HEAD + "<rep1>\n<fg3></seg>",
-        HEAD + "<fg3>\n<rep1><rep1></seg>",
-        HEAD + "<fg3>\n<rep6></seg>",
-        HEAD + "<fg3>\n<rep5>\n<fg3></seg>",
-        HEAD + "<fg3>\n<rep5>",
+    "scanlines-padded-yx": [
+        "<ref>dog</ref><box><loc0001><loc0001><loc0003></box><seg><end:3></seg>",
+        "<ref>dog</ref><box><loc0001><loc0001><loc0003><loc2></box><seg><end:3></seg>",
+        "<ref>dog</ref><box><loc0001><loc0001><loc0003><loc00002></box><seg><end:3></seg>",
+        "<ref>dog</ref><box><loc0001><loc0001><loc0003><loc1024></box><seg><end:3></seg>",
+        "<ref>dog</ref><box><loc0001>, <loc0001><loc0003><loc0002></box><seg><end:3></seg>",
+        "<ref>dog</ref><box>[[1 1 3 2]]</box><seg><end:3></seg>",
+        "<ref>dog</ref><box><loc0001><loc00",
+        "<ref>dog<loc0001></ref><box><loc0001><loc0001><loc0003><loc0002></box><seg><end:3></seg>",
     ],
     "i-sd": ["<seg>dog|dog</seg>", "<seg>dog|dog", "<seg>dog*48</seg>"],
     "i-rle": ["<seg>dog*47</seg>", "<seg>dog*49</seg>", "<seg>dog*24\ndog*24</seg>"],

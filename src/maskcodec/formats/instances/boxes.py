@@ -104,11 +104,7 @@ class Boxes:
         if box is not None:
             return box, []
         faults: list[Fault] = []
-        shape = "[[x1 y1 x2 y2]]" if self.location is None else "four location tokens"
-        message = (
-            f"a box is {shape}, x 0 .. {self.columns - 1} and y 0 .. {self.rows - 1} without "
-            f"leading zeros, got {content[:80]!r}"
-        )
+        message = f"a box is {self._described}, got {content[:80]!r}"
         match = self._shape.fullmatch(content)
         numbers = match.groups() if match else _ANY_NUMBER.findall(content)
         if len(numbers) != 4:
@@ -161,6 +157,14 @@ class Boxes:
         )
 
     @cached_property
+    def _described(self) -> str:
+        if self.location is not None:
+            first, last = map(self.location.word, (0, self.columns - 1))
+            return f"four location tokens, {first} .. {last}"
+        ranges = f"x 0 .. {self.columns - 1} and y 0 .. {self.rows - 1}"
+        return f"[[x1 y1 x2 y2]], {ranges} without leading zeros"
+
+    @cached_property
     def _shape(self) -> re.Pattern[str]:
         if self.location is None:
             return _DIGITS
@@ -170,7 +174,7 @@ class Boxes:
         """A number as it is written, with its leading zeros and no others."""
         number = _number(digits)
         fewest = 1 if self.location is None else self.location.parts[1]
-        return number if number >= 0 and digits == f"{number:0{fewest}}" else None
+        return number if number >= 0 and digits == digits.lstrip("0").zfill(fewest) else None
 
     def turned(self, numbers: tuple[int, ...]) -> Box:
         """Numbers in the order of the text from those of a box, and the other way round."""
