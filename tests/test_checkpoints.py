@@ -146,9 +146,12 @@ def test_a_large_file_is_no_configuration(tmp_path):
 
 @pytest.mark.parametrize("grid", [True, [True, True], [4, False], (True, 4)])
 def test_true_is_no_number_of_cells(grid):
-    for make in (mc.BSD, mc.RRLE, lambda grid: mc.BSD(grid=grid, frame="box")):
+    for make in (mc.BSD, mc.RRLE):
         with pytest.raises(mc.ConfigError, match="grid must be one or two integers, got"):
             make(grid=grid)
+    for name in ("rows", "columns", "bins"):
+        with pytest.raises(mc.ConfigError, match=f"{name} must be a whole number, 1 .. "):
+            mc.Scanlines(**{name: grid})
 
 
 def test_a_tag_may_have_a_hundred_characters():

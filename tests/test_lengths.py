@@ -33,8 +33,8 @@ def test_tokens_are_counted_as_by_hand(letters):
         mc.RRLE(grid=2): len("others*1|dog*1\ndog*2") + 2,
         mc.BSD(grid=2, bricks=False): len("dog[[0 0 1 1]]bg1fg1\nfg2") + 6,
         mc.BSD(grid=2): len("dog[[0 0 1 1]]\n") + 3 + 6,
-        mc.BSD(grid=2, repeats=True): len("dog[[0 0 1 1]]\n") + 3 + 6,
-        mc.BSD(frame="box", grid=2): len("dog[[0 0 999 999]]\n") + 3 + 6,
+        mc.Scanlines(): len("dog[[0 0 999 999]]") + 3 + 6,
+        mc.Scanlines(coordinates="tokens"): len("dog") + 4 + 3 + 6,
     }
     counts = token_counts([(MASK, "dog")], list(expected), letters)
     assert counts.tolist() == [[count] for count in expected.values()]
@@ -45,7 +45,7 @@ def test_tokens_are_counted_as_by_hand(letters):
 def test_run_lengths_are_counted_as_the_masks_that_they_are(letters):
     random = np.random.default_rng(3)
     masks = [(random.random((20, 30)) < share).astype(np.uint8) for share in (0, 0.01, 0.4, 1)]
-    codecs = [mc.ISD(), mc.RRLE(), mc.BSD(bricks=False), mc.BSD(), mc.BSD(frame="box")]
+    codecs = [mc.ISD(), mc.RRLE(), mc.BSD(bricks=False), mc.BSD(), mc.Scanlines()]
     painted = token_counts([(mask, "dog") for mask in masks], codecs, letters)
     found = token_counts([(RunMask.from_mask(mask), "dog") for mask in masks], codecs, letters)
     assert np.array_equal(found, painted)

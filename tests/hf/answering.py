@@ -18,7 +18,8 @@ pytest.importorskip("transformers", reason="transformers is not installed: maskc
 
 CODECS = {
     "canvas": (mc.BSD(grid=4), {}),
-    "box": (mc.BSD(frame="box", grid=(3, 4), bins=12), {"instances": 2}),
+    "scanlines": (mc.Scanlines(rows=3, columns=4, bins=12), {"instances": 2}),
+    "places": (mc.Scanlines(rows=3, bins=12, coordinates="tokens"), {"instances": 2}),
     "r-rle": (mc.RRLE(grid=3), {"labels": ["dog", "sky"]}),
     "i-rle": (mc.IRLE(grid=3), {"labels": ["dog", "sky"]}),
 }

@@ -105,7 +105,7 @@ def own_logs(model, processor, ids):
 @pytest.mark.parametrize("kind", ["qwen2.5-vl", "internvl"])
 @pytest.mark.parametrize("options", [{}, {"num_beams": 3}, {"do_sample": True, "top_k": 0}])
 def test_a_score_is_the_mean_of_what_the_model_thinks(kind, options):
-    tokens, model, processor = tokens_of(kind, "box"), model_of(kind), processor_of(kind)
+    tokens, model, processor = tokens_of(kind, "scanlines"), model_of(kind), processor_of(kind)
     torch.manual_seed(1)
     with Leaning(model, towards(tokens)):
         answer = generate(
@@ -216,7 +216,13 @@ def test_a_label_that_cuts_an_instance_off_leaves_the_scores_in_their_places():
 
 
 @pytest.mark.parametrize(
-    "codec", [mc.BSD(grid=4), mc.BSD(frame="box", grid=(3, 4), bins=12)], ids=str
+    "codec",
+    [
+        mc.BSD(grid=4),
+        mc.Scanlines(rows=3, columns=4, bins=12),
+        mc.Scanlines(rows=3, bins=12, coordinates="tokens"),
+    ],
+    ids=["canvas", "scanlines", "places"],
 )
 @given(data=st.data())
 @few(2)
@@ -434,7 +440,7 @@ def test_labels_that_are_nowhere_are_no_regions():
 # ---------------------------------------------------------------- stream
 
 
-@pytest.mark.parametrize("name", ["canvas", "box"])
+@pytest.mark.parametrize("name", ["canvas", "scanlines", "places"])
 def test_a_stream_grows_to_the_answer(name):
     kind = "qwen2.5-vl"
     tokens, model, processor = tokens_of(kind, name), model_of(kind), processor_of(kind)

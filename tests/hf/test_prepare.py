@@ -55,7 +55,7 @@ def ids_of(tokenizer: Any, text: str) -> list[int]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("tied", [False, True])
-@pytest.mark.parametrize("codec", [mc.BSD(repeats=True), mc.RRLE()], ids=["bricks", "rrle"])
+@pytest.mark.parametrize("codec", [mc.Scanlines(), mc.RRLE()], ids=["bricks", "rrle"])
 def test_only_new_rows_change_and_matrices_never_shrink(kind: str, tied: bool, codec: Any) -> None:
     model, tokenizer = tiny_model(kind, tie_word_embeddings=tied), tiny_tokenizer(kind)
     before, length = weights(model), len(tokenizer)
@@ -88,16 +88,20 @@ def test_only_new_rows_change_and_matrices_never_shrink(kind: str, tied: bool, c
 @pytest.mark.parametrize("kind", ["qwen2.5-vl", "llava-1.5"])
 def test_bricks_begin_as_their_word_and_number(kind: str) -> None:
     model, tokenizer = tiny_model(kind, tie_word_embeddings=False), tiny_tokenizer(kind)
-    tokens = prepare_model(model, tokenizer, mc.BSD(repeats=True))
-    for layer in matrices(model):
+    spreads = [layer.weight.detach().std() for layer in matrices(model)]
+    tokens = prepare_model(model, tokenizer, mc.Scanlines(coordinates="tokens"))
+    for layer, spread in zip(matrices(model), spreads, strict=True):
         rows = layer.weight.detach()
-        reach = 5 * _SPREAD * rows.std()
+        reach = 5 * _SPREAD * spread
         for word, (name, number) in {
-            "<fg1>": ("foreground", "1"),
-            "<fg12>": ("foreground", "12"),
-            "<fg21>": ("foreground", "21"),
-            "<bg63>": ("background", "63"),
-            "<rep7>": ("repeat", "7"),
+            "<fg:1>": ("foreground", "1"),
+            "<fg:12>": ("foreground", "12"),
+            "<fg:21>": ("foreground", "21"),
+            "<bg:63>": ("background", "63"),
+            "<end:0>": ("end of row", "0"),
+            "<end:7>": ("end of row", "7"),
+            "<loc0>": ("location", "0"),
+            "<loc999>": ("location", "999"),
         }.items():
             start = expected(rows, tokenizer, name, number)
             assert (rows[tokens.words[word]] - start).abs().max() < reach, word
@@ -140,11 +144,14 @@ def test_a_second_codec_gets_only_what_it_has_more() -> None:
     model, tokenizer = tiny_model("qwen2-vl"), tiny_tokenizer("qwen2-vl")
     first = prepare_model(model, tokenizer, CODEC).words
     before = matrices(model)[0].weight.detach().clone()
-    second = prepare_model(model, tokenizer, mc.BSD(grid=8, repeats=True)).words
+    codec = mc.Scanlines(bins=90, coordinates="tokens")  # the tags are the same
+    second = prepare_model(model, tokenizer, codec).words
     after = matrices(model)[0].weight.detach()
-    assert len(second) == len(first) + 63
+    new = 63 + 63 + 64 + 90
+    assert len(second) == 6 + new
+    assert len(tokenizer) == max(first.values()) + 1 + new
     assert torch.equal(after[: len(before)], before)
-    assert len(after) == len(before) + 63
+    assert len(after) == len(before) + new
 
 
 def test_a_tokenizer_that_gives_other_ids_is_refused() -> None:

@@ -38,7 +38,7 @@ def built(folder: Path) -> Path:
     write(folder / "instances.json", content)
     source = f"coco:{folder / 'instances.json'},images={folder / 'images'}"
     options = ["--format", "trl", "--out", str(folder / "rows"), "--workers", "1"]
-    result = CliRunner().invoke(app, ["build", source, "--grid", "8", "--absent", "0", *options])
+    result = CliRunner().invoke(app, ["build", source, "--rows", "5", "--absent", "0", *options])
     assert result.exit_code == 0, result.output
     return folder / "rows"
 

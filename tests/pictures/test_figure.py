@@ -201,7 +201,7 @@ def test_cells_of_a_box_are_drawn_with_their_own_lines():
 
 
 def test_every_region_has_the_lines_of_its_own_box():
-    codec = mc.BSD(frame="box", grid=(3, 63))
+    codec = mc.Scanlines(rows=3)
     masks = [disc(40, 40, 30), disc(70, 110, 40)]
     regions = codec.decode(codec.encode_many(masks, ["dog", "cat"]))
     drawn = np.array(figure.draw_cells(regions, SHAPE))
