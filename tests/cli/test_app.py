@@ -394,8 +394,10 @@ def test_names_that_are_none(content, message):
 
 
 def test_names_that_are_no_text(folder):
-    (folder / "names.json").write_bytes(b"\xff\xfe\xfd")
-    assert "names.json is not UTF-8: " in fails("encode", "map.png", "-n", "names.json")
+    (folder / "names.json").write_bytes(b"\xfd\xfe\xfd")
+    assert "names.json is not UTF-8: byte 0 is 0xfd; save it as UTF-8" in fails(
+        "encode", "map.png", "-n", "names.json"
+    )
 
 
 @pytest.mark.parametrize(

@@ -426,7 +426,9 @@ def test_files_are_utf_8_with_or_without_its_mark():
     Path("p.jsonl").write_bytes(text.encode("utf-8-sig"))
     assert figures("p.jsonl", "targets.jsonl")["answers"]["valid"] == 3
     Path("p.jsonl").write_bytes(text.encode("latin-1"))
-    assert "p.jsonl, line 1 is not UTF-8: invalid" in fails("p.jsonl", "targets.jsonl")
+    assert "p.jsonl, line 1 is not UTF-8: byte 27 is 0xe9; save it as" in fails(
+        "p.jsonl", "targets.jsonl"
+    )
 
 
 def test_polygons_need_pycocotools(monkeypatch):

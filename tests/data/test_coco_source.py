@@ -6,8 +6,10 @@ from collections import defaultdict
 
 import pytest
 
+import maskcodec as mc
 from maskcodec import SourceError
 from maskcodec.data import Broken, Sample, _jsontext, open_source
+from maskcodec.data.rows import RowMaker
 from tests import datasets
 from tests.data.records import EMPTY, broken, changed, entry, keys, painted, pixels
 from tests.datasets import SHAPE, block, write
@@ -264,6 +266,36 @@ def test_half_a_character_is_no_text(opened, coco):
     coco["categories"][0]["name"] = "\ud800"
     with pytest.raises(SourceError, match="category 1 needs a name, a string that is not empty"):
         opened(coco)
+
+
+def test_a_number_that_is_none_breaks_what_reads_it(opened, coco):
+    coco["info"] = float("inf")
+    for annotation in coco["annotations"]:
+        annotation["area"] = float("nan")
+    source = opened(coco)
+    assert keys(source) == ["coco:7", "coco:8", "coco:9"]
+    coco["images"][0]["height"] = coco["annotations"][0]["iscrowd"] = float("nan")
+    coco["images"][2]["id"] = float("-inf")
+    assert broken(opened(coco)) == [
+        ("image 7", 'it needs a "height" and a "width" in pixels: NaN and 8'),
+        ("annotation 101", 'its "iscrowd" is neither 0 nor 1: NaN'),
+        ("image number 3 of the list", 'its "id" is -Infinity, which is no id'),
+    ]
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        [[float("nan"), 1, 4, 1, 4, 4]],
+        {"size": [6, 8], "counts": [float("nan")]},
+        {"size": [6, float("inf")], "counts": [48]},
+    ],
+)
+def test_a_mask_of_numbers_that_are_none_is_broken(opened, coco, segmentation):
+    for annotation in coco["annotations"]:
+        annotation["segmentation"] = segmentation
+    made = RowMaker(codec=mc.BSD(), absent=0.0)(opened(coco)[0])
+    assert (made.rows, len(made.broken)) == ([], 1)
 
 
 def test_a_file_that_changes_stops_the_run(opened, coco):

@@ -68,6 +68,7 @@ def test_a_file_that_was_cut_is_refused(path, content, chunk, data):
             list(entries(path, ["wanted"]))
 
 
+LINES = "it seems to be JSON Lines, with a value on each line, but one value is expected"
 WRONG = [
     (b"[1]", "it must be an object, but it is a list"),
     (b"7", "it must be an object, but it is a number or a word"),
@@ -84,10 +85,17 @@ WRONG = [
         b'{"a": [' + b"1, " * 20 + b"nul, 3, 4, 5, 6, 7, 8]}",
         "Expecting value at byte 67, found 'n'",
     ),
-    (b'{"a": [1, NaN]}', "is not JSON: NaN is no JSON at byte 10, found 'N'"),
+    (b'{"a": [1, NAN]}', "is not JSON: Expecting value at byte 10, found 'N'"),
+    (b'{"b": 1}\n{"b": 2}', f"the end was expected at byte 9, found '{{'; {LINES}"),
+    (b"\x1f\x8b\x08\0", "a.json is compressed (gzip): unpack it first"),
+    (b"PK\x03\x04", "a.json is compressed (zip): unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "a.json is compressed (zstd): unpack it first"),
+    ('{"a": []}'.encode("utf-16-be"), "a.json is in UTF-16 or UTF-32: save it as UTF-8, for ex"),
+    ('{"a": []}'.encode("utf-16-le"), "a.json is in UTF-16 or UTF-32: save it as UTF-8, for ex"),
+    ('{"a": []}'.encode("utf-32"), "a.json is in UTF-16 or UTF-32: save it as UTF-8, for ex"),
     (b'{"a": [' + b"[" * 99_999, "is not JSON: "),
     (b'{"a": [1' + b"0" * 5000 + b"]}", "is not JSON: Exceeds the limit"),
-    (b'{"a": [1, "\xff"]}', "the value at byte 10 is not UTF-8: invalid start byte"),
+    (b'{"a": [1, "\xff"]}', "the value at byte 10 is not UTF-8: byte 11 is 0xff; save it"),
     (b'{"a": ["x', "is not JSON: Unterminated string starting at byte 7, found '\"'"),
 ]
 
@@ -101,10 +109,31 @@ def test_what_is_no_such_file(tmp_path, content, message):
     assert message in str(caught.value)
 
 
-def test_a_list_must_be_one(tmp_path):
-    (tmp_path / "a.json").write_text("{}")
-    with pytest.raises(SourceError, match="it must be a list, but it is an object"):
+@pytest.mark.parametrize(
+    ("text", "hint"), [("{}", ""), ('{"a": 1}\n{"a"', f"; {LINES}"), ('{"a": ', ""), ("{} 1", "")]
+)
+def test_a_list_must_be_one(tmp_path, text, hint):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(SourceError) as caught:
         list(items(tmp_path / "a.json"))
+    assert str(caught.value).endswith(f"a.json: it must be a list, but it is an object{hint}")
+    with pytest.raises(SourceError, match=f"^it is not JSON that can be read: Extra.*; {LINES}$"):
+        _jsontext.parsed("{}\n{}", "it")
+
+
+@pytest.mark.parametrize("text", ["[\n{}\n]", "{\n}\n", '[{"a": 1}, {"a": 2}]'])
+def test_one_value_is_no_lines(tmp_path, text):
+    (tmp_path / "a.jsonl").write_text(f"\n{text}")
+    with pytest.raises(SourceError, match="is one JSON value; expected is JSON Lines, an object"):
+        list(lines(tmp_path / "a.jsonl"))
+
+
+def test_a_number_that_is_none_is_only_wrong_where_it_is_read(tmp_path):
+    (tmp_path / "a.json").write_text('{"x": NaN, "a": [{"area": NaN, "id": 1}, -Infinity]}')
+    first, second = (entry.value for entry in entries(tmp_path / "a.json", ["a"]))
+    assert id_of(first, "id") == "1"
+    assert id_of(first, "area") is id_of({"id": second}, "id") is None
+    assert [shown(first["area"]), shown(second), whole(second)] == ["NaN", "-Infinity", second]
 
 
 def test_the_mark_of_utf_8_is_passed_over(tmp_path):

@@ -173,7 +173,8 @@ NO_NAMES = [
     ("a.json", b"[null]", "names no value"),
     ("a.json", b'{"1": "a", " 1": "b"}', "names value 1 twice"),
     ("a.txt", b"", "names no value"),
-    ("a.txt", b"\xff", "is not UTF-8: invalid start byte"),
+    ("a.txt", b"dog\nk\xf6ter", "is not UTF-8: byte 5 is 0xf6; save it as UTF-8"),
+    ("a.txt", "dog\ncat\n".encode("utf-16"), "is in UTF-16 or UTF-32: save it as UTF-8"),
     ("a.csv", b"", "is no table: "),
     ("a.csv", b'Idx,Name\n1,"a', "is no table: unexpected end of data"),
     (

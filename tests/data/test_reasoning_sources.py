@@ -14,7 +14,7 @@ from maskcodec.data._labelmaps import picture_mask
 from maskcodec.data._pictures import picture_shape
 from maskcodec.data.sources.earthreason import EarthReason
 from maskcodec.data.sources.reasonseg import ReasonSeg
-from maskcodec.errors import SourceError
+from maskcodec.errors import ConfigError, SourceError
 from maskcodec.files import images as image_files
 from tests.refer_fixtures import SQUARE
 
@@ -116,8 +116,30 @@ def test_an_area_to_be_ignored_from_the_first_pixel(tmp_path):
 def test_files_in_windows_1252(tmp_path):
     content = shapes(TARGET, text=["what\u2019s the café\u2019s dog?"])
     data = json.dumps(content, ensure_ascii=False).encode("cp1252")
-    (sample,) = reasonseg(tmp_path, data)
+    wrong = (
+        f"it is not UTF-8: byte {data.index(0x92)} is 0x92; save it as UTF-8, or say what it is in"
+    )
+    assert broken(reasonseg(tmp_path, data), tmp_path) == Broken(
+        "1_d.json", f"{wrong}, such as encoding=cp1252"
+    )
+    (sample,) = ReasonSeg(tmp_path, encoding="cp1252")
     assert sample.query == "what\u2019s the café\u2019s dog?"
+
+
+def test_files_in_gbk_are_not_guessed_at(tmp_path):
+    content = shapes(TARGET, text=["狗在哪里"])
+    data = json.dumps(content, ensure_ascii=False).encode("gbk")
+    assert "it is not UTF-8: byte " in broken(reasonseg(tmp_path, data), tmp_path).message
+    (sample,) = ReasonSeg(tmp_path, encoding="gbk")
+    assert sample.query == "狗在哪里"
+    reasonseg(tmp_path, json.dumps(content, ensure_ascii=False).encode())
+    assert ReasonSeg(tmp_path, encoding="cp1252")[0].query == "狗在哪里"  # UTF-8 comes first
+    (tmp_path / "1_d.json").write_bytes(b'{"text": "\x81"}')
+    found = broken(ReasonSeg(tmp_path, encoding="cp1252"), tmp_path)
+    assert found.message == "it is neither UTF-8 nor cp1252: byte 10 is no text"
+    for name in "latin-9000", "hex", "idna\0":
+        with pytest.raises(ConfigError, match="there is no text encoding "):
+            ReasonSeg(tmp_path, encoding=name)
 
 
 def test_one_text_alone(tmp_path):

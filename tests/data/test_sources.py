@@ -210,7 +210,8 @@ def test_gseval_names_lines_that_are_none(tmp_path):
     assert second == ("record 3", "it must be an object, but it is 7")
     assert third[0] == "record 4"
     assert third[1].startswith("the line is not JSON that can be read: ")
-    assert fourth == ("record 5", "the line is not UTF-8: invalid start byte")
+    wrong = f"byte {path.read_bytes().index(255)} is 0xff; save it as UTF-8"
+    assert fourth == ("record 5", f"the line is not UTF-8: {wrong}")
     path.write_bytes(b"\n")
     with pytest.raises(SourceError, match="is empty; expected is a JSON object a line"):
         open_source("gseval", path)

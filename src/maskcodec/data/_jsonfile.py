@@ -11,6 +11,7 @@ import json
 import os
 from array import array
 from contextlib import contextmanager
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec.data import _jsontext
@@ -22,6 +23,20 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
     from typing import BinaryIO
+
+
+_PACKED = "compressed ({}): unpack it first"
+_UTF16 = "in UTF-16 or UTF-32: save it as UTF-8, for example by iconv -f UTF-16 -t UTF-8"
+# What files begin with that no reader of text can read, and what they are.
+_UNREADABLE = (
+    (b"\x1f\x8b", _PACKED.format("gzip")),
+    (b"PK\x03\x04", _PACKED.format("zip")),
+    (b"BZh", _PACKED.format("bzip2")),
+    (b"\xfd7zXZ\0", _PACKED.format("xz")),
+    (b"\x28\xb5\x2f\xfd", _PACKED.format("zstd")),
+    ((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), _UTF16),
+)
+_LONGEST_MARK = 6
 
 
 class Entry(NamedTuple):
@@ -101,19 +116,36 @@ def lines(path: Path) -> Iterator[tuple[int, int, int, bytes]]:
     Raises
     ------
     SourceError
-        It cannot be opened, or a line is longer than `_jsontext.LARGEST`.
+        It cannot be opened, is one JSON value over many lines, or a line is longer than
+        `_jsontext.LARGEST`.
     """
     with opened(path) as file:
-        start, number = file.tell(), 0
+        start, number, first = file.tell(), 0, True
         while line := file.readline(_jsontext.LARGEST + 1):
             if len(line) > _jsontext.LARGEST:
                 raise SourceError(
                     f"{path}: the line at byte {start} has more than {_jsontext.LARGEST} bytes"
                 )
             stop, number = start + len(line), number + 1
+            if first and _is_whole(line, file):
+                raise SourceError(
+                    f"{path} is one JSON value; expected is JSON Lines, an object on each line: "
+                    "for a list, jq -c '.[]' makes them"
+                )
             if line.strip():
+                first = False
                 yield start, stop, number, line
             start = stop
+
+
+def _is_whole(line: bytes, file: BinaryIO) -> bool:
+    """Whether a file whose first line was just read is one value of JSON, by how it begins."""
+    if line.strip() != b"{":
+        return line.strip() == b"[" or line.lstrip().startswith(b"[{")
+    at = file.tell()
+    after = file.readline(1 << 10)
+    file.seek(at)
+    return bool(after.strip()) and not after.startswith(b"{")
 
 
 class Stored:
@@ -161,7 +193,7 @@ class Stored:
             for number in numbers:
                 start = file.seek(self._starts[number])
                 data = file.read(self._stops[number] - start)
-                yield parsed(data, f"{self.path}: the entry at byte {start}")
+                yield parsed(data, f"{self.path}: the entry at byte {start}", start)
 
 
 def content(path: Path, most: int | None = None) -> bytes:
@@ -187,15 +219,20 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     Raises
     ------
     SourceError
-        It cannot be opened, or is no regular file.
+        It cannot be opened, is no regular file, or is compressed or in UTF-16.
     """
     try:
         file = open_regular(path)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from error
     with file:
-        if file.read(3) != codecs.BOM_UTF8:
-            file.seek(0)
+        start = file.read(_LONGEST_MARK)
+        for marks, wrong in _UNREADABLE:
+            if start.startswith(marks):
+                raise SourceError(f"{path} is {wrong}")
+        if b"\0" in start[:2]:  # a letter of UTF-16 or UTF-32
+            raise SourceError(f"{path} is {_UTF16}")
+        file.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)
         yield file
 
 
@@ -203,6 +240,8 @@ def id_of(entry: dict[str, Any], key: str) -> str | None:
     """An id, None where there is none: 7, 7.0 and "7" are the same."""
     value = whole(entry.get(key))
     if type(value) not in {int, float, str}:  # True is none
+        return None
+    if isinstance(value, float) and not isfinite(value):
         return None
     return str(value) if is_written(str(value)) else None
 

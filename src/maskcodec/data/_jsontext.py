@@ -24,11 +24,11 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _KINDS = {"{": "an object", "[": "a list", '"': "a string", "": "nothing"}
 
 
-def _refuse(word: str) -> None:
-    raise ValueError(f"{word} is no JSON")
+_LINES = "it seems to be JSON Lines, with a value on each line, but one value is expected"
 
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=unique)
+# NaN and Infinity are no JSON, but Python's json and pandas write them: whoever reads one of them
+# where a number is needed refuses it there.
+_DECODER = json.JSONDecoder(object_pairs_hook=unique)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,10 @@ class Text:
         found = self._peek()
         if found != sign:
             kind = _KINDS.get(found, "a number or a word")
-            raise SourceError(f"{self._path}: {what} must be {_KINDS[sign]}, but it is {kind}")
+            hint = f"; {_LINES}" * self._is_lines()
+            raise SourceError(
+                f"{self._path}: {what} must be {_KINDS[sign]}, but it is {kind}{hint}"
+            )
         self._at += 1
 
     def is_list(self) -> bool:
@@ -105,8 +108,19 @@ class Text:
 
     def end(self) -> None:
         """Nothing may follow."""
-        if self._peek():
-            raise self._wrong("the end was expected")
+        if found := self._peek():
+            hint = f"; {_LINES}" if found in _KINDS else ""
+            raise self._wrong("the end was expected", hint=hint)
+
+    def _is_lines(self) -> bool:
+        """Whether the next value is an object, and a line with another one follows."""
+        if self._peek() != "{":
+            return False
+        try:
+            self._value()
+            return self._peek() == "{"
+        except SourceError:
+            return False
 
     def _take(self, signs: str) -> str:
         sign = self._peek()
@@ -150,7 +164,8 @@ class Text:
         start, stop = self._base + self._at, self._base + end
         piece = self._text[self._at : end]
         if not piece.isascii():
-            value = parsed(piece.encode("latin-1"), f"{self._path}: the value at byte {start}")
+            where = f"{self._path}: the value at byte {start}"
+            value = parsed(piece.encode("latin-1"), where, start)
         self._at = end
         return start, stop, _flat(value, piece)
 
@@ -165,30 +180,56 @@ class Text:
         self._text += data.decode("latin-1")
         return bool(data)
 
-    def _wrong(self, what: str, place: int | None = None) -> SourceError:
+    def _wrong(self, what: str, place: int | None = None, hint: str = "") -> SourceError:
         at = self._base + self._at if place is None else place
         found = self._text[max(at - self._base, 0) :][:1]
         rest = f"found {brief(found)}" if found else "the file ends"
-        return SourceError(f"{self._path} is not JSON: {what} at byte {at}, {rest}")
+        return SourceError(f"{self._path} is not JSON: {what} at byte {at}, {rest}{hint}")
 
 
-def parsed(data: bytes | str, where: str) -> Any:
+def parsed(data: bytes | str, where: str, start: int = 0) -> Any:
     """The value that some JSON, as bytes or as text, stands for.
+
+    Parameters
+    ----------
+    data
+        The JSON.
+    where
+        What to call it in messages.
+    start
+        Where in its file it begins, in bytes.
 
     Raises
     ------
     SourceError
         It is no JSON, has a key twice in an object, or is no UTF-8.
     """
+    text = decoded(data, where, start) if isinstance(data, bytes) else data
     try:
-        text = data.decode() if isinstance(data, bytes) else data
         return _flat(_DECODER.decode(text), text)
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{where} is not UTF-8: {error.reason}") from error
     except RecursionError as error:
         raise SourceError(f"{where} is nested too deep") from error
     except ValueError as error:
-        raise SourceError(f"{where} is not JSON that can be read: {error}") from error
+        more = isinstance(error, json.JSONDecodeError) and error.msg == "Extra data"
+        hint = f"; {_LINES}" * more
+        raise SourceError(f"{where} is not JSON that can be read: {error}{hint}") from error
+
+
+def decoded(data: bytes, where: str, start: int = 0) -> str:
+    """A text in UTF-8. Another encoding is never guessed: any bytes are text in some of them.
+
+    Raises
+    ------
+    SourceError
+        It is no UTF-8; the message has the first wrong byte, counted from `start`.
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        at, byte = start + error.start, data[error.start]
+        raise SourceError(
+            f"{where} is not UTF-8: byte {at} is 0x{byte:02x}; save it as UTF-8"
+        ) from error
 
 
 def _flat(value: Any, text: str) -> Any:

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.data._jsonfile import content, is_written, shown
-from maskcodec.data._jsontext import parsed
+from maskcodec.data._jsontext import decoded, parsed
 from maskcodec.errors import SourceError
 from maskcodec.masks.arrays import brief
 
@@ -50,10 +50,7 @@ def read_classes(path: Path, first: int = 0) -> dict[int, tuple[str, list[str]]]
     SourceError
         It cannot be read, is something else, or names nothing.
     """
-    try:
-        text = content(path).decode()
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is not UTF-8: {error.reason}") from error
+    text = decoded(content(path), str(path))
     lines = text.splitlines()
     if path.suffix.lower() == ".json" or text.lstrip()[:1] in ("{", "["):
         pairs = _from_json(parsed(text, str(path)), path, first)

@@ -10,7 +10,13 @@ from maskcodec.data._labelmaps import picture_mask
 from maskcodec.data._pictures import picture_shape
 from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._records import RecordError, Records, as_object, fail, joined
-from maskcodec.data.sources.reasonseg import PICTURES, names_by_stem, only, read_record
+from maskcodec.data.sources.reasonseg import (
+    PICTURES,
+    check_encoding,
+    names_by_stem,
+    only,
+    read_record,
+)
 from maskcodec.errors import SourceError
 
 if TYPE_CHECKING:
@@ -41,6 +47,9 @@ class EarthReason(Records):
     name
         What keys begin with: ``"earthreason:00017:0"``, behind it the file's name and which of its
         questions.
+    encoding
+        What files of questions are in that are not in UTF-8, such as ``"cp1252"``. Without it they
+        are broken.
 
     Raises
     ------
@@ -54,8 +63,10 @@ class EarthReason(Records):
         *,
         images: str | os.PathLike[str] = "",
         name: str = "earthreason",
+        encoding: str = "",
     ) -> None:
         self.path = Path(path)
+        self.encoding = check_encoding(encoding)
         self.name = name
         self.images = images or self.path / "images"
         self._pictures = names_by_stem(Path(self.images), PICTURES)
@@ -104,7 +115,7 @@ class EarthReason(Records):
         """The questions and the answers of a file."""
         name = only(self._files.get(stem, []), f"{self.path}: {stem}", "file of questions in QAs")
         where = str(self.path / "QAs" / name)
-        content = as_object(read_record(self.path / "QAs" / name), where)
+        content = as_object(read_record(Path(where), self.encoding), where)
         questions = _listed(content, "questions", where)
         if not questions:
             fail(where, 'its "questions" are an empty list')

@@ -59,7 +59,7 @@ class GSEval(Records):
         for start, stop, _, line in lines(self.path):
             number = self._stored.add(start, stop)
             try:
-                entry = parsed(line, "the line")
+                entry = parsed(line, "the line", start)
             except SourceError as error:
                 self._faults[number] = str(error)
                 continue

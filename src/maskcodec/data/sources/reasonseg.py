@@ -10,11 +10,11 @@ import numpy as np
 
 from maskcodec.coco import read
 from maskcodec.data._jsonfile import content, shown
-from maskcodec.data._jsontext import parsed
+from maskcodec.data._jsontext import decoded, parsed
 from maskcodec.data._pictures import picture_shape
 from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._records import RecordError, Records, as_object, fail, joined
-from maskcodec.errors import MaskError, SourceError
+from maskcodec.errors import ConfigError, MaskError, SourceError
 from maskcodec.files.regular import is_file
 from maskcodec.masks.runs import RunMask, united
 
@@ -50,6 +50,9 @@ class ReasonSeg(Records):
     name
         What keys begin with: ``"reasonseg:108_d:0"``, behind it the file's name and which of its
         texts.
+    encoding
+        What files are in that are not in UTF-8, as some of ReasonSeg are: ``"cp1252"``. Without
+        it they are broken.
 
     Raises
     ------
@@ -63,8 +66,10 @@ class ReasonSeg(Records):
         *,
         images: str | os.PathLike[str] = "",
         name: str = "reasonseg",
+        encoding: str = "",
     ) -> None:
         self.path = Path(path)
+        self.encoding = check_encoding(encoding)
         self.name = name
         self.images = images or self.path
         self._files = names_by_stem(self.path, (".json",))
@@ -110,7 +115,7 @@ class ReasonSeg(Records):
     def _content(self, stem: str) -> dict[str, Any]:
         """What a file says, as far as it says it of all of its texts."""
         where = str(self.path / self._files[stem][0])
-        content = as_object(read_record(self.path / self._files[stem][0]), where)
+        content = as_object(read_record(Path(where), self.encoding), where)
         text = content.get("text")
         texts = [text] if isinstance(text, str) else text
         if not isinstance(texts, list) or not texts:
@@ -207,8 +212,30 @@ def only(names: list[str], where: str, what: str) -> str:
     return names[0]
 
 
-def read_record(path: Path) -> Any:
-    """The JSON of a small file, in UTF-8 or else in Windows-1252.
+def check_encoding(encoding: str) -> str:
+    """The name of a text encoding, or "".
+
+    Raises
+    ------
+    ConfigError
+        There is no such encoding.
+    """
+    try:
+        b"    ".decode(encoding or "utf-8", "replace")
+    except (LookupError, ValueError) as error:
+        raise ConfigError(f"there is no text encoding {encoding!r}, such as cp1252") from error
+    return encoding
+
+
+def read_record(path: Path, encoding: str = "") -> Any:
+    """The JSON of a small file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    encoding
+        What it is in if it is not in UTF-8; "" if it must be.
 
     Raises
     ------
@@ -218,9 +245,13 @@ def read_record(path: Path) -> Any:
     try:
         data = content(path)
         try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            text = data.decode("cp1252", "replace")
+            text = decoded(data, "it")
+        except SourceError as error:
+            if not encoding:
+                fail(str(path), f"{error}, or say what it is in, such as encoding=cp1252")
+            text = data.decode(encoding)
         return parsed(text, "it")
+    except UnicodeDecodeError as error:
+        fail(str(path), f"it is neither UTF-8 nor {encoding}: byte {error.start} is no text")
     except SourceError as error:
         fail(str(path), str(error))
