@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import maskcodec as mc
-from tests.strategies import BRICK_PIECES
+from tests.strategies import BRICK_PIECES, SCANLINE_PIECES, SCANLINE_SETTINGS
 from tests.vocabularies import WORDS, encoded, pieces, tokens
 
 if TYPE_CHECKING:
@@ -21,10 +21,12 @@ CODECS = [
     ("byte-level", mc.BSD()),
     ("byte-level", mc.BSD(grid=(4, 5))),
     ("joined", mc.BSD(grid=(5, 4), row_separator="")),
-    ("metaspace", mc.BSD(grid=6, repeats=True)),
-    ("word-piece", mc.BSD(grid=(4, 5), repeats=True, row_separator="")),
-    ("byte-level", mc.BSD(frame="box")),
-    ("metaspace", mc.BSD(frame="box", grid=(3, 5), bins=9, repeats=True)),
+    ("metaspace", mc.BSD(grid=6)),
+    ("word-piece", mc.BSD(grid=(4, 5))),
+    ("byte-level", mc.Scanlines(bins=60)),
+    ("word-piece", mc.Scanlines(rows=4, columns=3, bins=9)),
+    ("metaspace", mc.Scanlines(rows=3, columns=5, bins=9, coordinates="tokens", axes="yx")),
+    ("joined", mc.Scanlines(rows=2, columns=5, bins=9, **SCANLINE_SETTINGS[3])),
 ]
 
 
@@ -113,7 +115,7 @@ def answer(rng: random.Random, codec: mc.TokenCodec) -> list[int]:
         elif kind == 4:
             del ids[at:]
         elif kind == 5:
-            ids[at:end] = encoded(codec.tokenizer, rng.choice(BRICK_PIECES))
+            ids[at:end] = encoded(codec.tokenizer, rng.choice(BRICK_PIECES + SCANLINE_PIECES))
         else:
             ids[at:end] = ids[at:end][::-1]
     return ids[:400]

@@ -2,7 +2,6 @@
 
 import ast
 import contextlib
-import dataclasses
 import os
 import subprocess
 import sys
@@ -59,18 +58,17 @@ def use_everything():
 
 
 def use_boxes():
-    """Typical calls in the box frame, and with repeats in either."""
+    """Typical calls with cells of boxes."""
     mask = np.zeros((48, 64), np.uint8)
     mask[10:30, 5:50] = 1
     frozen = mask.copy()
     frozen.flags.writeable = False
     kinds = [mask, mask.astype(bool), mask.astype(np.int64), np.asfortranarray(mask), frozen]
     kinds += [Image.fromarray(mask), RunMask.from_mask(mask), RunMask.from_mask(mask).rle()]
-    codecs = [mc.BSD(grid=16, repeats=True), mc.BSD(grid=16, repeats=True, row_separator="")]
-    for sampling in ("nearest", "area", "keep", "best"):
-        for grid in (12, (5, np.int32(7))):
-            codec = mc.BSD(frame="box", grid=grid, sampling=sampling)
-            codecs += [codec, dataclasses.replace(codec, repeats=True, bins=20, bricks=False)]
+    codecs = []
+    for sampling in ("nearest", "keep", "best"):
+        codecs.append(mc.Scanlines(columns=np.int32(7), sampling=sampling))
+        codecs.append(mc.Scanlines(rows=5, bins=20, sampling=sampling, coordinates="tokens"))
     for codec in codecs:
         for kind in kinds:
             text = codec.encode(kind, "dog")
@@ -233,12 +231,14 @@ mask = np.add.outer(np.arange(40) ** 2, np.arange(50) ** 2) % 900 < 400
 for sampling in ("nearest", "area", "keep"):
     codecs = mc.BSD(grid=(12, 70), sampling=sampling), mc.RRLE(grid=12, sampling=sampling)
     runs = coco.RunMask.from_mask(mask)
-    for codec in (*codecs, mc.ISD(grid=5), mc.BSD(frame="box", sampling=sampling, repeats=True)):
+    for codec in (*codecs, mc.ISD(grid=5)):
         text = codec.encode(mask, "dog")
         print(codec.encode(runs.rle(), "dog") == text, runs.bbox, runs.rle())
         print(text, codec.recover(text[:len(text) // 2].replace("1", "7"))[1])
-best = mc.BSD(frame="box", grid=(9, 12), sampling="best")
-for region in best.decode(best.encode(mask, "dog")):
+    codec = mc.Scanlines(rows=9, columns=12, sampling=sampling.replace("area", "best"))
+    text = codec.encode(mask, "dog")
+    print(text, codec.recover(text.replace("1", "7"))[1])
+for region in codec.decode(text):
     for method in ("nearest", "smooth", "contour"):
         print(region.coco_rle((40, 50), method=method), region.coco_rle((61, 47), method=method))
 """

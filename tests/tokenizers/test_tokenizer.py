@@ -123,7 +123,15 @@ def test_ids_are_in_the_order_of_the_vocabulary(dress):
 
 @pytest.mark.parametrize(
     ("codec", "count"),
-    [(mc.BSD(), 132), (mc.BSD(bricks=False), 6), (mc.ISD(), 2), (mc.IRLE(), 2), (mc.RRLE(), 2)],
+    [
+        (mc.BSD(), 132),
+        (mc.BSD(bricks=False), 6),
+        (mc.Scanlines(), 196),
+        (mc.Scanlines(columns=9, bins=20, coordinates="tokens"), 6 + 28 + 20),
+        (mc.ISD(), 2),
+        (mc.IRLE(), 2),
+        (mc.RRLE(), 2),
+    ],
 )
 def test_each_codec_adds_what_it_needs(codec, count, dress):
     assert len(mc.extend_tokenizer(dress(fresh("byte-level")), codec).added) == count

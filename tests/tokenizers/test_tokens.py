@@ -15,11 +15,11 @@ from tests.tokenizers.token_codecs import (
     EXACT,
     ROUTES,
     batch,
-    bricks_of,
-    bsd_codecs,
+    codec_of,
     every_tokenizer,
     few,
     image_codecs,
+    instance_codecs,
     label_text,
     loop,
     read_everyway,
@@ -32,7 +32,7 @@ from tests.vocabularies import WORDS, encoded, extended, tokens, wrapped
 @given(data=st.data())
 @few
 def test_ids_are_those_of_the_text_and_come_back(name, data):
-    codec = tokens(name, data.draw(bsd_codecs(name)))
+    codec = tokens(name, data.draw(instance_codecs(name)))
     bsd = codec.codec
     small = st.one_of(strategies.cells(bsd.most_cells), strategies.small_cells)
     mask, label = data.draw(small), data.draw(strategies.labels)
@@ -47,7 +47,7 @@ def test_ids_are_those_of_the_text_and_come_back(name, data):
     if not text:
         assert codec.decode(ids) == []
         return
-    if name == "word-piece" and not bsd.bricks:
+    if name == "word-piece" and not bsd.has_bricks:
         assume(bsd.spelling is None)  # it puts spaces into "[F2]"
     (expected,) = bsd.decode(text)
     (region,) = codec.decode(ids)
@@ -56,7 +56,7 @@ def test_ids_are_those_of_the_text_and_come_back(name, data):
     assert region.label == label_text(codec, ids)
     if name in EXACT:
         assert region.label == expected.label
-    if bsd.bricks:
+    if bsd.has_bricks:
         read_everyway(codec, ids)
     back = codec.tokenizer.decode(ids.tolist(), skip_special_tokens=False)
     if "\n" in back or not bsd.row_separator or expected.cells.shape[0] == 1:
@@ -142,11 +142,11 @@ def test_the_largest_grid(name):
         assert codec.decode(ids) == codec.codec.decode(text)
 
 
-@pytest.mark.parametrize(("name", "options"), ROUTES)
+@pytest.mark.parametrize(("name", "kind", "options"), ROUTES)
 @given(data=st.data())
 @few
-def test_a_batch_is_the_loop(name, options, data):
-    codec = bricks_of(name, **options)
+def test_a_batch_is_the_loop(name, kind, options, data):
+    codec = codec_of(name, kind, options)
     shape = data.draw(st.sampled_from([(5, 7), (9, 4), (20, 30)]))
     masks = data.draw(st.lists(strategies.cells(shape), max_size=5))
     masks = np.array(masks, np.uint8).reshape(len(masks), *shape)
@@ -165,16 +165,16 @@ def test_a_batch_is_the_loop(name, options, data):
         assert len(codec.decode(ids)) == sum(map(bool, expected))
 
 
-@pytest.mark.parametrize(("name", "options"), ROUTES)
-def test_arrays_of_any_kind_are_a_batch(name, options):
-    codec = bricks_of(name, **options)
+@pytest.mark.parametrize(("name", "kind", "options"), ROUTES)
+def test_arrays_of_any_kind_are_a_batch(name, kind, options):
+    codec = codec_of(name, kind, options)
     masks = np.random.default_rng(0).integers(0, 2, (4, 10, 14), np.uint8)
     masks[2] = 0
     labels = ["dog", "sky", "dog", "black dog"]
     expected = loop(codec, masks, labels)
     assert batch(codec, masks, labels) == expected
-    for kind in (bool, np.int8, np.uint16, np.int64, ">i4", np.uint64):
-        assert batch(codec, masks.astype(kind), labels) == expected
+    for dtype in (bool, np.int8, np.uint16, np.int64, ">i4", np.uint64):
+        assert batch(codec, masks.astype(dtype), labels) == expected
     frozen = masks.copy()
     frozen.flags.writeable = False
     swapped = masks.transpose(1, 2, 0).copy().transpose(2, 0, 1)
@@ -186,9 +186,9 @@ def test_arrays_of_any_kind_are_a_batch(name, options):
     assert batch(codec, -masks.astype(np.int8), labels) == expected
 
 
-@pytest.mark.parametrize(("name", "options"), ROUTES)
-def test_masks_of_many_sizes_and_none_at_all(name, options):
-    codec = bricks_of(name, **options)
+@pytest.mark.parametrize(("name", "kind", "options"), ROUTES)
+def test_masks_of_many_sizes_and_none_at_all(name, kind, options):
+    codec = codec_of(name, kind, options)
     masks = [np.ones(shape, bool) for shape in [(1, 1), (48, 640), (3, 90), (5, 7)]]
     assert batch(codec, masks, WORDS) == loop(codec, masks, WORDS)
     for none in (np.zeros((0, 5, 7), np.uint8), [], np.zeros((0, 480, 640), bool)):
@@ -209,21 +209,21 @@ def test_a_batch_outgrows_its_first_buffer(sampling):
     assert sum(map(len, found)) > 5 * side * side
 
 
-@pytest.mark.parametrize(("name", "options"), ROUTES[:1] + ROUTES[4:6])
-def test_lost_masks_are_refused_or_reported(name, options, caplog):
-    codec = bricks_of(name, **options)
+@pytest.mark.parametrize(("name", "kind", "options"), ROUTES[:1] + ROUTES[4:6])
+def test_lost_masks_are_refused_or_reported(name, kind, options, caplog):
+    codec = codec_of(name, kind, options)
     masks, labels = specks()
     whole, _ = codec.encode_batch(masks[1:2], ["dog"])
     with caplog.at_level(logging.WARNING, logger="maskcodec"):
-        for kind in (masks, list(masks)):
+        for these in (masks, list(masks)):
             for call in (codec.encode_batch, codec.encode_many):
                 with pytest.raises(mc.LostMaskError) as caught:
-                    call(kind, labels)
+                    call(these, labels)
                 with pytest.raises(mc.LostMaskError) as expected:
-                    codec.codec.encode_many(kind, labels)
+                    codec.codec.encode_many(these, labels)
                 assert str(caught.value) == str(expected.value)
             dropped = [7]
-            ids, offsets = codec.encode_batch(kind, labels, lost="drop", dropped=dropped)
+            ids, offsets = codec.encode_batch(these, labels, lost="drop", dropped=dropped)
             assert ids.tolist() == whole.tolist()
             assert offsets.tolist() == [0, 0, len(ids), len(ids), len(ids)]
             assert dropped == [7, 0, 3]
@@ -239,9 +239,9 @@ def test_lost_masks_are_refused_or_reported(name, options, caplog):
     ]
 
 
-@pytest.mark.parametrize(("name", "options"), ROUTES)
-def test_keep_loses_nothing(name, options):
-    codec = bricks_of(name, **(options | {"sampling": "keep"}))
+@pytest.mark.parametrize(("name", "kind", "options"), ROUTES)
+def test_keep_loses_nothing(name, kind, options):
+    codec = codec_of(name, kind, options | {"sampling": "keep"})
     masks, labels = specks(48, 64)
     assert [bool(ids) for ids in batch(codec, masks, labels)] == [True, True, False, True]
 

@@ -13,7 +13,7 @@ import maskcodec as mc
 from maskcodec.coco import RunMask
 from maskcodec.kernels import reading, sampling, writing
 from tests.conftest import PURE
-from tests.tokenizers.token_codecs import MASK, ROUTES, batch
+from tests.tokenizers.token_codecs import MASK, ROUTES, batch, codec_of
 from tests.vocabularies import WORDS, encoded, extended, fresh, tokens, wrapped
 
 # ---------------------------------------------------------------- caches, threads, pickles
@@ -56,10 +56,10 @@ def test_caches_of_labels_are_bounded():
     assert kept[1] < kept[0] + 500_000
 
 
-@pytest.mark.parametrize(("name", "options"), [*ROUTES[:3], ROUTES[5]])
+@pytest.mark.parametrize(("name", "kind", "options"), [*ROUTES[:3], ROUTES[5], ROUTES[8]])
 @pytest.mark.parametrize("library", ["tokenizers", "transformers"])
-def test_threads_do_not_disturb_each_other(name, options, library):
-    codec = mc.BSD(grid=(5, 7), **options)
+def test_threads_do_not_disturb_each_other(name, kind, options, library):
+    codec = codec_of(name, kind, options).codec
     tokenizer = extended(name)
     codec = mc.TokenCodec(codec, wrapped(tokenizer) if library == "transformers" else tokenizer)
     random = np.random.default_rng(1)
@@ -78,7 +78,7 @@ def test_threads_do_not_disturb_each_other(name, options, library):
                 (region,) = codec.decode(ids)
                 assert np.array_equal(region.mask((5, 7)), masks[k])
                 assert batch(codec, masks, labels) == expected
-                if codec.codec.bricks:
+                if codec.codec.has_bricks:
                     stream = codec.stream()
                     assert [stream.push(i) for i in ids][-1].regions == [region]
         except BaseException as error:
@@ -110,8 +110,9 @@ def test_kernels_of_ids_are_compiled_once():
     plain = np.stack([MASK, MASK.T]).astype(np.uint8)
     runs = [RunMask.from_mask(mask) for mask in plain]
     kinds = plain, plain.astype(bool), plain.astype(np.int64), np.asfortranarray(plain), runs
-    for options in ({}, {"frame": "box"}, {"frame": "box", "sampling": "nearest", "grid": 3}):
-        codec = tokens("byte-level", mc.BSD(**{"grid": 4, **options}))
+    kinds_of_codecs = mc.BSD(grid=4), mc.Scanlines(), mc.Scanlines(rows=3, sampling="nearest")
+    for each in kinds_of_codecs:
+        codec = tokens("byte-level", each)
         ids = codec.encode(MASK, "dog")
         frozen = ids.copy()
         frozen.flags.writeable = False
@@ -227,7 +228,9 @@ def without_newlines():
     return tokenizer
 
 
-@pytest.mark.parametrize("codec", [mc.BSD(grid=4), mc.BSD(grid=4, bricks=False), mc.RRLE(grid=4)])
+@pytest.mark.parametrize(
+    "codec", [mc.BSD(grid=4), mc.BSD(grid=4, bricks=False), mc.Scanlines(), mc.RRLE(grid=4)]
+)
 def test_rows_are_told_apart_where_a_newline_becomes_a_space(codec):
     tokenizer = without_newlines()
     mc.extend_tokenizer(tokenizer, codec)
@@ -236,7 +239,7 @@ def test_rows_are_told_apart_where_a_newline_becomes_a_space(codec):
         ids = codec.encode(mask, "dog")
         assert ids.tolist() == encoded(tokenizer, codec.codec.encode(mask, "dog"))
         assert codec.decode(ids) == codec.codec.decode(codec.codec.encode(mask, "dog"))
-        if codec.codec == mc.BSD(grid=4):
+        if codec.codec in (mc.BSD(grid=4), mc.Scanlines()):
             stream = codec.stream()
             guide = codec.guide()
             state = guide.start()

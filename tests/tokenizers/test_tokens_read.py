@@ -9,12 +9,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import maskcodec as mc
-from tests.strategies import BSD_SETTINGS
+from tests.strategies import BSD_SETTINGS, SCANLINE_SETTINGS
 from tests.tokenizers.token_codecs import (
-    DROPS_NEWLINES,
     IMAGE_WISE,
     MASK,
     bricks_of,
+    codec_of,
     few,
     read_everyway,
     same,
@@ -235,16 +235,15 @@ def test_a_brick_spelled_by_pieces_is_text(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "options"),
+    ("name", "kind", "options"),
     [
-        *((n, s) for n in NAMES[:-1] for s in ({}, {"row_separator": ""}, {"repeats": True})),
-        *((n, {"frame": "box", "repeats": True}) for n in NAMES[:-1] if n not in DROPS_NEWLINES),
-        ("byte-level", {"frame": "box"}),
-        ("byte-level", {"repeats": True, "row_separator": ""}),
+        *((n, mc.BSD, s) for n in NAMES[:-1] for s in ({}, {"row_separator": ""})),
+        *((n, mc.Scanlines, SCANLINE_SETTINGS[k % 4]) for k, n in enumerate(NAMES[:-1])),
+        ("byte-level", mc.Scanlines, {**SCANLINE_SETTINGS[2], "bins": 1024}),
     ],
 )
-def test_every_cut_is_truncated_or_decodes(name, options):
-    codec = bricks_of(name, **options)
+def test_every_cut_is_truncated_or_decodes(name, kind, options):
+    codec = codec_of(name, kind, options)
     masks = [np.eye(5, 7, dtype=int), np.ones((5, 7), int)]
     ids = [*encoded(codec.tokenizer, "Yes:"), *codec.encode_many(masks, ["black dog", "sky"])]
     whole = codec.decode(ids)
@@ -269,18 +268,26 @@ READERS = [
     ("word-piece", {}),
     ("qwen", BSD_SETTINGS[4]),
     ("mistral", {}),
-    ("byte-level", {"repeats": True}),
-    ("word-piece", {"repeats": True}),
-    ("byte-level", {"frame": "box", "bins": 4, "repeats": True}),
-    ("unigram", {"frame": "box", "bins": 7}),
+]
+IN_BOXES = [
+    ("byte-level", {"rows": 3, "columns": 5, "bins": 4}),
+    ("joined", {"bins": 4, "coordinates": "tokens"}),
+    ("unigram", {"rows": 2, "columns": 3, "bins": 7, **SCANLINE_SETTINGS[3]}),
+    ("word-piece", {"rows": 4, "columns": 5, "bins": 1024, **SCANLINE_SETTINGS[2]}),
 ]
 
 
-@pytest.mark.parametrize(("name", "options"), READERS)
+@pytest.mark.parametrize(
+    ("name", "settled"),
+    [
+        *((name, mc.BSD(grid=(4, 5), **options)) for name, options in READERS),
+        *((name, mc.Scanlines(**options)) for name, options in IN_BOXES),
+    ],
+)
 @given(data=st.data())
 @few
-def test_any_ids_are_read_the_same_everyway(name, options, data):
-    codec = tokens(name, mc.BSD(grid=(4, 5), **options))
+def test_any_ids_are_read_the_same_everyway(name, settled, data):
+    codec = tokens(name, settled)
     regions, _ = read_everyway(codec, data.draw(answers(codec)))
     for region in regions:
         assert region.canvas == codec.codec.canvas
@@ -306,10 +313,14 @@ def test_recover_never_raises(data, name):
         assert not problems
 
 
-@given(st.data(), st.sampled_from([{}, {"row_separator": ""}]))
-def test_ids_are_read_as_their_text_is(data, options):
+AS_TEXT = [mc.BSD(grid=(4, 5)), mc.BSD(grid=(4, 5), row_separator="")]
+AS_TEXT += [mc.Scanlines(rows=4, columns=5, bins=4, coordinates=c) for c in ("digits", "tokens")]
+
+
+@given(st.data(), st.sampled_from(AS_TEXT))
+def test_ids_are_read_as_their_text_is(data, settled):
     """Unless pieces spell a tag, which these do not."""
-    codec = tokens("byte-level", mc.BSD(grid=(4, 5), **options))
+    codec = tokens("byte-level", settled)
     inside = [i for i in pieces(codec) if 0 <= i < codec._binding.vocab.size]
     ids = data.draw(answers(codec))
     ids = [i for i in ids if i in set(inside) and i not in codec._binding.vocab.ignored]

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 import maskcodec as mc
+from tests.strategies import SCANLINE_SETTINGS
 from tests.tokenizers.token_codecs import (
-    DROPS_NEWLINES,
     IMAGE_WISE,
     MASK,
     ROUTES,
     batch,
     bricks_of,
+    codec_of,
     loop,
     specks,
 )
@@ -22,7 +23,7 @@ from tests.vocabularies import WORDS, AddedToken, encoded, extended, fresh, toke
 # ---------------------------------------------------------------- what encode refuses
 
 
-@pytest.mark.parametrize(("name", "options"), ROUTES)
+@pytest.mark.parametrize(("name", "kind", "options"), ROUTES)
 @pytest.mark.parametrize(
     ("masks", "labels", "error", "message"),
     [
@@ -42,14 +43,14 @@ from tests.vocabularies import WORDS, AddedToken, encoded, extended, fresh, toke
         ([MASK], ["x" * 200 + "\ud800"], mc.LabelError, "lone surrogate"),
     ],
 )
-def test_what_a_batch_refuses(name, options, masks, labels, error, message):
+def test_what_a_batch_refuses(name, kind, options, masks, labels, error, message):
     with pytest.raises(error, match=message):
-        bricks_of(name, **options).encode_batch(masks, labels)
+        codec_of(name, kind, options).encode_batch(masks, labels)
 
 
-@pytest.mark.parametrize(("name", "options"), ROUTES)
-def test_one_mask_is_refused_as_the_codec_refuses_it(name, options):
-    codec = bricks_of(name, **options)
+@pytest.mark.parametrize(("name", "kind", "options"), ROUTES)
+def test_one_mask_is_refused_as_the_codec_refuses_it(name, kind, options):
+    codec = codec_of(name, kind, options)
     cases = [(MASK[0], "a"), (MASK * 0.5, "a"), (MASK, ""), (MASK, 3), (MASK, "a</seg>")]
     cases += [(MASK[:0], "a"), (MASK * 0, "</seg>"), (MASK * 0, "")]
     for mask, label in cases:
@@ -264,24 +265,47 @@ def test_many_special_tokens_cost_no_more_than_that():
     assert time.process_time() - began < 3
 
 
-@pytest.mark.parametrize("bricks", [True, False])
-def test_the_box_frame_needs_a_tokenizer_that_keeps_newlines(bricks):
-    with pytest.raises(mc.VocabError, match="does not keep the newlines between rows"):
-        tokens(DROPS_NEWLINES[0], mc.BSD(frame="box", bricks=bricks))
+@pytest.mark.parametrize("settings", SCANLINE_SETTINGS)
+def test_scanlines_need_no_newlines(settings):
+    """A tokenizer that drops them, or makes spaces of them, writes and reads the same."""
+    codec = mc.Scanlines(bins=1024, **settings)
+    made = tokens("word-piece", codec)
+    ids = made.encode(MASK, "dog")
+    assert ids.tolist() == encoded(made.tokenizer, codec.encode(MASK, "dog"))
+    assert made.decode(ids) == codec.decode(codec.encode(MASK, "dog"))
+    assert not made._binding.vocab.separator
 
 
-def test_repeats_must_be_tokens_too():
+def test_ends_and_locations_must_be_tokens_too():
     tokenizer = fresh("byte-level")
-    mc.extend_tokenizer(tokenizer, mc.BSD())
-    with pytest.raises(mc.VocabError, match="'<rep1>' is no token"):
-        mc.TokenCodec(mc.BSD(repeats=True), tokenizer)
-    added = mc.extend_tokenizer(tokenizer, mc.BSD(repeats=True))
-    assert list(added.added) == [f"<rep{n}>" for n in range(1, 64)]
-    codec = mc.TokenCodec(mc.BSD(grid=4, repeats=True), tokenizer)
-    ids = codec.encode(np.ones((4, 4), int), "dog").tolist()
-    newline = codec._binding.vocab.separator
-    brick, repeat = map(codec.words.get, ("<fg4>", "<rep3>"))
-    assert ids[-4 - len(newline) + 1 :] == [brick, *newline, repeat, codec.words["</seg>"]]
+    mc.extend_tokenizer(tokenizer, mc.Scanlines(columns=62, bins=4))
+    for codec, missing in [
+        (mc.Scanlines(), "<fg:63>"),
+        (mc.Scanlines(columns=5, bins=4, coordinates="tokens"), "<loc0>"),
+    ]:
+        with pytest.raises(mc.VocabError, match=f"'{missing}' is no token"):
+            mc.TokenCodec(codec, tokenizer)
+    added = mc.extend_tokenizer(tokenizer, mc.Scanlines(bins=4, coordinates="tokens"))
+    words = ["<fg:63>", "<bg:63>", "<end:63>", "<loc0>", "<loc1>", "<loc2>", "<loc3>"]
+    assert list(added.added) == words
+
+
+@pytest.mark.parametrize("word", ["<loc0>", "<loc7>", "<end:0>", "<end:4>", "<bg:1>"])
+@pytest.mark.parametrize("flag", ["normalized", "single_word", "lstrip", "rstrip"])
+@pytest.mark.parametrize("name", ["byte-level", "metaspace"])
+def test_a_word_that_was_added_otherwise_is_written_whole_or_refused(name, flag, word):
+    codec = mc.Scanlines(columns=4, bins=8, coordinates="tokens")
+    tokenizer = fresh(name)
+    tokenizer.add_tokens([AddedToken(word, **{"normalized": False, flag: True})])
+    mc.extend_tokenizer(tokenizer, codec)
+    try:
+        made = mc.TokenCodec(codec, tokenizer)
+    except mc.VocabError:
+        return
+    mask = np.zeros((8, 8), int)
+    mask[[2, 0, 7], [1, 4, 7]] = 1
+    for one in (mask, mask.T, mask[::-1], mask[:, ::-1], mask + 1):
+        assert made.encode(one, "dog").tolist() == encoded(tokenizer, codec.encode(one, "dog"))
 
 
 def test_the_words_are_a_copy():

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 import maskcodec as mc
-from tests.strategies import BSD_SETTINGS
+from tests.strategies import BSD_SETTINGS, SCANLINE_SETTINGS
 from tests.vocabularies import NAMES, REAL, TRAINED, tokens
 
 few = settings(max_examples=max(8, settings.default.max_examples // 5))
@@ -21,19 +21,13 @@ BRICKS = [
     for given_settings in BSD_SETTINGS
     for grid in GRIDS
 ]
-REPEATING = [
-    mc.BSD(grid=grid, repeats=True, row_separator=separator)
-    for grid in [(5, 7), (70, 3), (12, 130)]
-    for separator in ("\n", "")
+SCANLINES = [
+    mc.Scanlines(),
+    mc.Scanlines(rows=5, columns=7, sampling="nearest", bins=20),
+    mc.Scanlines(rows=63, columns=5, bins=1, coordinates="tokens"),
+    mc.Scanlines(rows=4, sampling="best", **SCANLINE_SETTINGS[2], bins=1024),
+    mc.Scanlines(rows=3, columns=4, bins=130, **SCANLINE_SETTINGS[3]),
 ]
-FRAMED = [  # for tokenizers that keep newlines
-    mc.BSD(frame="box"),
-    mc.BSD(frame="box", grid=(5, 7), sampling="nearest", bins=20),
-    mc.BSD(frame="box", grid=4, sampling="area", bins=1024),
-    mc.BSD(frame="box", grid=(63, 63), repeats=True, bins=1),
-    mc.BSD(frame="box", grid=(3, 4), sampling="best", repeats=True),
-]
-DROPS_NEWLINES = ["word-piece"]
 IMAGE_WISE = [
     kind(grid=grid, sampling=sampling)
     for kind in (mc.ISD, mc.IRLE, mc.RRLE)
@@ -42,13 +36,12 @@ IMAGE_WISE = [
 ] + [mc.RRLE(grid=grid, dialect="text4seg") for grid in GRIDS[:4]]
 
 
-def bsd_codecs(name):
+def instance_codecs(name):
     """Codecs to draw from: few of them for the real tokenizers, whose tables take long to make."""
     if name in REAL:
         some = [BRICKS[k][0] for k in (5, 16, 27)]
-        return st.sampled_from([*some, REPEATING[0], FRAMED[0], FRAMED[4]])
-    framed = [] if name in DROPS_NEWLINES else FRAMED
-    return st.sampled_from([*(codec for pair in BRICKS for codec in pair), *REPEATING, *framed])
+        return st.sampled_from([*some, SCANLINES[0], SCANLINES[3]])
+    return st.sampled_from([*(codec for pair in BRICKS for codec in pair), *SCANLINES * 3])
 
 
 def image_codecs(name):
@@ -57,6 +50,10 @@ def image_codecs(name):
 
 def bricks_of(name, **given_settings):
     return tokens(name, mc.BSD(grid=(5, 7), **given_settings))
+
+
+def scanlines_of(name, **given_settings):
+    return tokens(name, mc.Scanlines(**{"rows": 5, "columns": 7, **given_settings}))
 
 
 def same(first, second):
@@ -110,18 +107,23 @@ def batch(codec, masks, labels, **options):
     return [part.tolist() for part in np.split(ids, offsets[1:-1])] if len(offsets) > 1 else []
 
 
+def codec_of(name, kind, options):
+    """The codec of a route."""
+    return (scanlines_of if kind is mc.Scanlines else bricks_of)(name, **options)
+
+
 ROUTES = [  # with tables and without; by text
-    ("byte-level", {}),
-    ("metaspace", {"sampling": "area"}),
-    ("joined", {"sampling": "keep"}),
-    ("unigram", {"row_separator": ""}),
-    ("word-piece", {}),
-    ("byte-level", {"bricks": False}),
-    ("qwen", BSD_SETTINGS[4]),
-    ("byte-level", {"frame": "box", "sampling": "nearest"}),
-    ("unigram", {"repeats": True}),
-    ("joined", {"frame": "box", "repeats": True}),
-    ("metaspace", {"frame": "box", "sampling": "best"}),
+    ("byte-level", mc.BSD, {}),
+    ("metaspace", mc.BSD, {"sampling": "area"}),
+    ("joined", mc.BSD, {"sampling": "keep"}),
+    ("unigram", mc.BSD, {"row_separator": ""}),
+    ("word-piece", mc.BSD, {}),
+    ("byte-level", mc.BSD, {"bricks": False}),
+    ("qwen", mc.BSD, BSD_SETTINGS[4]),
+    ("byte-level", mc.Scanlines, {"sampling": "nearest"}),
+    ("joined", mc.Scanlines, {}),
+    ("word-piece", mc.Scanlines, SCANLINE_SETTINGS[1]),
+    ("metaspace", mc.Scanlines, {"sampling": "best", "bins": 1024, **SCANLINE_SETTINGS[2]}),
 ]
 
 
