@@ -20,19 +20,19 @@ CODECS = [
     for sampling in SAMPLINGS
     for kind, options in (
         (mc.BSD, {}),
-        (mc.BSD, {"row_separator": "", "repeats": True}),
-        (mc.BSD, {"frame": "box"}),
+        (mc.BSD, {"row_separator": ""}),
         (mc.ISD, {}),
         (mc.IRLE, {}),
         (mc.RRLE, {}),
     )
 ]
-CODECS.append(mc.BSD(frame="box", grid=6, sampling="best", bins=9, repeats=True))
+CODECS += [mc.Scanlines(sampling=sampling) for sampling in ("nearest", "keep")]
+CODECS.append(mc.Scanlines(rows=6, columns=6, sampling="best", bins=9))
 TOKENS = [tokens("byte-level", codec) for codec in CODECS] + [
     tokens("unigram", CODECS[0]),
     tokens("word-piece", mc.BSD(grid=(5, 7), bricks=False)),
 ]
-BRICKS = [codec for codec in TOKENS if isinstance(codec.codec, mc.BSD)]
+BRICKS = [codec for codec in TOKENS if codec.codec.has_instances]
 codecs = st.sampled_from(CODECS)
 token_codecs = st.sampled_from(TOKENS)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import tracemalloc
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -147,7 +148,7 @@ def test_text_is_canonical(mask, most, bins):
     assert ends[-1] == len(bricks) - 1
     for first, last in zip([-1, *ends], ends, strict=False):
         kinds = [kind for kind, _ in bricks[first + 1 : last + 1]]
-        assert not any(a == b or (a, b) == ("fg", "end") for a, b in zip(kinds, kinds[1:]))
+        assert not any(a == b or (a, b) == ("fg", "end") for a, b in pairwise(kinds))
         edges = [int(n) for _, n in bricks[first + 1 : last + 1]]
         assert edges == sorted(set(edges))
         assert edges[0] > 0 or edges == [0]

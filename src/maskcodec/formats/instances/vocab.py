@@ -123,15 +123,20 @@ def _written_boxes(
 
 
 def _check_bricks(tokenizer: AnyTokenizer, codec: InstanceCodec, vocab: BrickVocab) -> None:
-    """Compare the ids of one text that has everything with those of the tokenizer."""
+    """Compare the ids of one text that has everything with those of the tokenizer.
+
+    Every brick stands before and behind others, itself and the separator, and so do locations.
+    """
     spelling = codec.words()
     tags = spelling.tags
     runs, most = spelling.runs(), spelling.most
     pairs = [(spelling.brick(n), spelling.brick(-n)) for n in range(1, most + 1)]
     pairs += [(spelling.brick(end), spelling.brick(1)) for end in runs[2 * most :]]
-    pairs.append(pairs[0])  # so that every brick stands before and behind a separator
+    pairs += [(spelling.brick(run), spelling.brick(run)) for run in runs]
+    pairs.append(pairs[0])  # so that the first one stands behind a separator, too
     rows = codec.row_separator.join(first + second for first, second in pairs)
-    text = spelling.instance(ANY_LABEL, (0, 0, 0, 0), rows) * 2
+    places = [word for word in spelling.locations() for _ in range(2)]
+    text = spelling.instance(ANY_LABEL, (0, 0, 0, 0), rows) * 2 + "".join(places)
     label = label_ids(tokenizer, vocab, ANY_LABEL, tags[REF], tags[REF_END])
     box = inside(tokenizer, tags[BOX], spelling.boxes.sample, tags[BOX_END]) or []
     words = vocab.words
@@ -141,9 +146,10 @@ def _check_bricks(tokenizer: AnyTokenizer, codec: InstanceCodec, vocab: BrickVoc
         expected += vocab.separator if index else ()
         expected += map(words.__getitem__, pair)
     expected.append(words[tags[SEG_END]])
+    expected = expected * 2 + [words[place] for place in places]
     got = tokenizer.encode(text)
-    if got != expected * 2:
-        at = next((i for i, (a, b) in enumerate(zip(got, expected * 2, strict=False)) if a != b), 0)
+    if got != expected:
+        at = next((i for i, (a, b) in enumerate(zip(got, expected, strict=False)) if a != b), 0)
         where = tokenizer.decode(got[max(at - 2, 0) : at + 3])
         raise VocabError(
             f"the tokenizer does not keep tags and bricks whole next to each other, around "
