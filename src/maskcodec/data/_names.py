@@ -13,6 +13,7 @@ from maskcodec.errors import SourceError
 from maskcodec.masks.arrays import brief
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _SYNONYMS = re.compile("[;,]")
@@ -105,10 +106,22 @@ def _from_table(lines: list[str], path: Path) -> list[tuple[int, str, str]]:
                 raise SourceError(f"{path}: line {number} has {len(row)} columns, not {len(head)}")
             continue
         found.append((_value(row[key], path), row[name]))
-    called = Counter(map(_first, dict(found).values()))
-    return [
-        (value, _first(all_) if called[_first(all_)] == 1 else all_, all_) for value, all_ in found
-    ]
+    names = first_names(dict(found))
+    return [(value, names[value], all_) for value, all_ in found]
+
+
+def first_names(names: Mapping[int, str]) -> dict[int, str]:
+    """The first of each value's synonyms, ``building, edifice``; all where another's is the same.
+
+    Examples
+    --------
+    >>> from maskcodec.data._names import first_names
+    >>> first_names({1: "person, individual", 2: "bar;pub", 3: "bar;rod"})
+    {1: 'person', 2: 'bar;pub', 3: 'bar;rod'}
+    """
+    firsts = {value: _first(all_) for value, all_ in names.items()}
+    called = Counter(firsts.values())
+    return {value: firsts[value] if called[firsts[value]] == 1 else names[value] for value in names}
 
 
 def _first(synonyms: str) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # The module and the class of each.
 SOURCES: dict[str, tuple[str, str]] = {
-    "ade20k": ("maskcodec.data.sources.index", "Ade20k"),
+    "ade20k": ("maskcodec.data.sources.ade20k", "Ade20k"),
     "coco": ("maskcodec.data.sources.coco", "Coco"),
     "earthreason": ("maskcodec.data.sources.earthreason", "EarthReason"),
     "grefer": ("maskcodec.data.sources.grefer", "GRefer"),

@@ -1,4 +1,4 @@
-"""ADE20K, and any folder of label maps: dense semantic segmentation."""
+"""Any folder of label maps: dense semantic segmentation."""
 
 from __future__ import annotations
 
@@ -112,20 +112,3 @@ class IndexMaps(Records):
             names=self._table.given(one.label for one in instances)[0],
             complete=True,
         )
-
-
-class Ade20k(IndexMaps):
-    """ADE20K's scene parsing, 150 classes: ``annotations/validation`` and ``objectInfo150.csv``.
-
-    As `IndexMaps`, where 0 is unlabelled, and 1 the first name of a list.
-    """
-
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        names: str | os.PathLike[str],
-        images: str | os.PathLike[str] = "",
-        name: str = "ade20k",
-    ) -> None:
-        super().__init__(path, names=names, first=1, unlabelled=[0], images=images, name=name)
