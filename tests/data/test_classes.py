@@ -159,4 +159,21 @@ def test_parents_of_stuff_are_not_denied(opened, tmp_path):
 def test_names_that_are_none():
     assert not any(map(is_class, NONE))
     assert all(map(is_class, ["dog", "void stuff", "+", "sky background"]))
-    assert Classes(["dog", "void", "dog"], {}, {}).names == ("dog",)
+    assert Classes(["dog", "void", "dog"]).names == ("dog",)
+
+
+def test_relations_take_no_more_room_than_names():
+    count = 3000
+    names = [f"x {k}" for k in range(count)]
+    chain = {f"x {k}": [f"x {k + 1}"] for k in range(count)}
+    found = Classes(
+        [*names, "y" * 5000],
+        kinds={name: name for name in names[::2]},
+        above=chain,
+        synonyms={"x 0": ["x"]},
+    )
+    odd = tuple(names[1::2])
+    assert found.given(["x 2000"])[0] == (*odd[:1000], "x 2000", *odd[1000:], "y" * 5000)
+    assert found.given(["x 0"])[0] == ("x 0", "y" * 5000)
+    assert found.given(["x 0", "x 2"], ("x 0", "z"))[1] == ("x 2",)
+    assert sum(map(len, found._kept.values())) <= 100 * len(names)

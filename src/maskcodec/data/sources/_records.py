@@ -171,24 +171,24 @@ class Categories:
             plain |= {key: f"other {plain[key]}" for key in rests}
             used = Counter(plain.values())
             labels = {k: name if used[name] == 1 else self._names[k] for k, name in plain.items()}
+        own = {
+            key: name.casefold() if key in rests else plain_name(name).casefold()
+            for key, name in self._names.items()
+        }
         above: dict[str, set[str]] = {}
-        for key, named in self._broader().items():
-            broader = named - rests
-            above.setdefault(labels[key], set()).update(labels[one] for one in broader)
-            left_out |= broader - self._used
-        names = (label for key, label in labels.items() if key not in left_out)
+        for key, kind in self._kinds.items():
+            above.setdefault(own[key], set()).add(plain_name(kind).casefold())
+        broad = {kind for name, kinds in above.items() for kind in kinds if kind != name}
+        left_out |= {key for key, name in own.items() if name in broad and key not in self._used}
         synonyms: dict[str, list[str]] = {}
         for key, terms in self._synonyms.items():
             synonyms.setdefault(labels[key], []).extend(terms)
-        return labels, Classes(names, above, synonyms)
-
-    def _broader(self) -> dict[str, set[str]]:
-        """By the id of a category the ids of others that have its supercategory's name."""
-        found: dict[str, set[str]] = {}
-        for key, name in self._names.items():
-            found.setdefault(plain_name(name).casefold(), set()).add(key)
-        named = {key: plain_name(kind).casefold() for key, kind in self._kinds.items()}
-        return {key: found[kind] - {key} for key, kind in named.items() if kind in found}
+        return labels, Classes(
+            (label for key, label in labels.items() if key not in left_out),
+            kinds={labels[key]: name for key, name in own.items()},
+            above=above,
+            synonyms=synonyms,
+        )
 
     def _rests(self) -> set[str]:
         """The ids of categories for what the others of their supercategory leave."""

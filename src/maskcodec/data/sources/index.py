@@ -71,7 +71,7 @@ class IndexMaps(Records):
         self._unlabelled = frozenset(unlabelled)
         named = read_classes(Path(names), first)
         self._labels = {value: name for value, (name, _) in named.items()}
-        self._table = Classes(self._labels.values(), {}, dict(named.values()))
+        self._table = Classes(self._labels.values(), synonyms=dict(named.values()))
         self._folder = self.path if self.path.is_dir() else self.path.parent
         found = self.path.rglob("*.png") if self.path.is_dir() else [self.path]
         files = filter(is_file, found)
