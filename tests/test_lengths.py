@@ -137,7 +137,7 @@ def test_the_figure_is_measured_and_drawn(letters, script, tmp_path, monkeypatch
     assert " ".join(rows).count(f"I-SD {isd:,}.0 {isd:,} 1.000") == 1
     assert f"R-RLE {rle}.0 {rle} {rle / isd:.3f} 1.000 154.0 0.264 1.000" in " ".join(rows)
     drawn = plot.read_text("utf-8")
-    for text in "R-RLE", "767.6", "the paper", "B-SD-BOX, up to 11 x 63 cells a box":
+    for text in "R-RLE", "767.6", "the paper", "scanlines, up to 11 rows a box":
         assert f"<!-- {text} -->" in drawn
     monkeypatch.setattr(sys, "argv", [*command, "--all"])
     assert script("token_length").main() == 0
@@ -165,7 +165,7 @@ def test_real_masks_take_as_many_tokens_as_in_the_paper(real_data, script):
     instances = [one for file in FILES for one in files.read(real_data / file, None)]
     masks = files.labelled_masks(instances, figure.EXPRESSION, everything=False)
     found = figure.measure(masks, tokenizer)
-    assert (len(found[figure.BOX]), figure.losses(found)) == (109, "")
+    assert (len(found[figure.SCANLINES]), figure.losses(found)) == (109, "")
     means = figure.means(found)
     for ratio, tolerance in zip(figure.RATIOS, (0.005, 0.015, 0.01), strict=True):
         quoted = figure.ratio(figure.PAPER, *ratio)

@@ -132,13 +132,15 @@ def instances(tmp_path, monkeypatch):
 def test_a_command_builds(instances, workers, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     more = [] if workers is None else ["--workers", workers]
-    result = run(instances, "--out", "rows", "--grid", 2, "--val-fraction", 0.3, "--seed", 3, *more)
+    result = run(instances, "--out", "rows", "--rows", 2, "--val-fraction", 0.3, "--seed", 3, *more)
     said = words(result.stderr)
     assert "instances.json: " in said
     assert "1 broken records are left out, see" in said
     assert "10 samples; " in said
     found = [*rows("rows"), *rows("rows", "val")]
     assert found[0]["images"][0].startswith("val2017/")
+    assert mc.load("rows") == mc.Scanlines(rows=2)
+    assert any("<end:63></seg>" in json.dumps(row) for row in found)
     assert f"train {len(rows('rows'))}" in words(result.stdout)
     settings = json.loads(Path("rows/settings.json").read_text())
     (origin,) = settings["origin"]["sources"]
@@ -148,7 +150,7 @@ def test_a_command_builds(instances, workers, monkeypatch):
 
 def test_a_command_says_what_was_lost_and_how_long_rows_are(instances):
     save_tokenizer(Path("words"))
-    args = "--grid", 2, "--workers", 1, "--tokenizer", "words", "--absent", 0
+    args = "--codec", "b-sd", "--grid", 2, "--workers", 1, "--tokenizer", "words", "--absent", 0
     result = run(instances, "--out", "rows", *args)
     said = words(result.stderr)
     assert "1 instances are lost: no cell is left of them" in said

@@ -72,6 +72,23 @@ def test_boxes_go_without_rows():
         assert answer.endswith("<ref>the dog</ref><box>[[1 2 2 5]]</box>")
 
 
+@pytest.mark.parametrize(
+    ("codec", "box"),
+    [
+        (mc.Scanlines(), "[[125 250 374 749]]"),
+        (mc.Scanlines(axes="yx", bins=8), "[[2 1 5 2]]"),
+        (mc.Scanlines(coordinates="tokens"), "<loc125><loc250><loc374><loc749>"),
+    ],
+    ids=["digits", "yx", "places"],
+)
+def test_boxes_are_written_as_the_codec_writes_them(codec, box):
+    for _, answer in many(maker(codec, boxes=1.0), expression(), 10):
+        assert answer.endswith(f"<ref>the dog</ref><box>{box}</box>")
+    for _, answer in many(maker(codec, boxes=0.0), expression(), 10):
+        assert f"<ref>the dog</ref><box>{box}</box><seg><end:63>" in answer
+        assert codec.decode(answer)[0].box_in(SHAPE) == (1, 2, 3, 6)
+
+
 def test_a_share_of_expressions_asks_for_boxes():
     answers = [answer for _, answer in many(maker(boxes=0.3), expression(), 200)]
     assert 30 < sum("<seg>" not in answer for answer in answers) < 90

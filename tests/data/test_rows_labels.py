@@ -83,7 +83,9 @@ def test_what_a_map_cannot_hold():
 
 
 def test_boxes_need_a_codec_that_has_them():
-    with pytest.raises(mc.ConfigError, match="boxes need a codec that has them, b-sd; got r-rle/1"):
+    with pytest.raises(
+        mc.ConfigError, match="boxes need a codec that has them, scanlines or b-sd; got r-rle/1"
+    ):
         maker(RRLE, boxes=0.1)
 
 
@@ -113,7 +115,8 @@ def test_boxes_need_a_codec_that_has_them():
         (RRLE, "a [/INST] b", "[/INST]"),
         (BSD, "a </ref> b", "</ref>"),
         (BSD, "a <fg63> b", "<fg63>"),
-        (mc.BSD(grid=8, repeats=True), "a <rep2> b", "<rep2>"),
+        (mc.Scanlines(), "a <end:0> b", "<end:0>"),
+        (mc.Scanlines(coordinates="tokens"), "a <loc7> b", "<loc7>"),
         (mc.BSD(grid=8, bricks=False), "a fg7 b", "fg7"),
         (RRLE, "a | b", "|"),
         (RRLE, "a * b", "*"),
@@ -234,8 +237,8 @@ EMPTY = {
 @pytest.mark.parametrize("lost", ["raise", "drop"])
 @pytest.mark.parametrize(
     "codec",
-    [BSD, mc.BSD(grid=8, sampling="keep"), mc.BSD(frame="box"), RRLE, mc.ISD(sampling="keep")],
-    ids=["bsd", "keep", "box", "r-rle", "i-sd"],
+    [BSD, mc.BSD(grid=8, sampling="keep"), mc.Scanlines(), RRLE, mc.ISD(sampling="keep")],
+    ids=["bsd", "keep", "scanlines", "r-rle", "i-sd"],
 )
 def test_an_annotation_without_a_pixel_is_broken_and_not_lost(codec, lost, segmentation):
     some = sample("expression", ("a", LEFT), ("b", segmentation), query="?")

@@ -85,7 +85,9 @@ class Words:
         if not isinstance(text, str):
             raise TypeError(f"a {what} must be a str, got {brief(text)}")
         check_length(text, what, most)
-        found = bad.findall(text)
+        found = [
+            match.group() for match in bad.finditer(text)
+        ]  # a codec may have groups of its own
         if not found:
             return _real(text, what)
         if self.placeholders == "refuse":
