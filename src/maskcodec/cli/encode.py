@@ -46,7 +46,7 @@ def encode(
       maskcodec encode mask.png --label "black dog"
       maskcodec encode mask.png --label "black dog" --sampling best
       maskcodec encode map.png --names names.json --codec r-rle --grid 32
-      maskcodec encode instances_val2017.json --image-id 139 --sampling keep
+      maskcodec encode instances_val2017.json --image-id 139
     """
     _check_usage(mask, label, names, image_id)
     if path is not None:

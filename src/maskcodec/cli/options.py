@@ -120,7 +120,7 @@ GridOption: TypeAlias = Annotated[
     _setting(
         "--grid",
         "-g",
-        text="Not scanlines: cells per image, such as 64, or 48x64 for rows x columns. "
+        text="b-sd, i-sd, i-rle, r-rle: cells per image, such as 64, or 48x64 for rows x columns. "
         "Default: 64 for b-sd, 16 for the others.",
         metavar="CELLS",
     ),
@@ -157,8 +157,9 @@ SamplingOption: TypeAlias = Annotated[
     BoxSampling | None,
     _setting(
         "--sampling",
-        text="How pixels become cells: nearest; area (not scanlines); keep, which loses no object; "
-        "best (scanlines), which moves edges to come nearer to the mask. "
+        text="How pixels become cells: nearest, one pixel a cell; area, at least half covered (not "
+        "scanlines); keep, as area but loses no object; best, moves edges nearer to the mask "
+        "(scanlines only). "
         "Default: keep for scanlines, nearest for the others.",
         metavar="NAME",
     ),
@@ -167,7 +168,7 @@ BricksOption: TypeAlias = Annotated[
     bool | None,
     _setting(
         "--bricks/--no-bricks",
-        text="b-sd: rows of <fg12>, or of fg12, which needs no added tokens.",
+        text="b-sd: rows of <fg12>, or of fg12, which needs no added tokens. Default: bricks.",
     ),
 ]
 SeparatorOption: TypeAlias = Annotated[
@@ -191,7 +192,7 @@ BackgroundOption: TypeAlias = Annotated[
     str | None,
     _setting(
         "--background",
-        text="Label maps: what everything else is. Default: others.",
+        text="i-sd, i-rle, r-rle: the label of everything else. Default: others.",
         metavar="LABEL",
     ),
 ]

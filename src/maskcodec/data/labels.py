@@ -85,9 +85,7 @@ class Words:
         if not isinstance(text, str):
             raise TypeError(f"a {what} must be a str, got {brief(text)}")
         check_length(text, what, most)
-        found = [
-            match.group() for match in bad.finditer(text)
-        ]  # a codec may have groups of its own
+        found = [match.group() for match in bad.finditer(text)]
         if not found:
             return _real(text, what)
         if self.placeholders == "refuse":

@@ -83,9 +83,7 @@ class Binding:
 
     def stream(self) -> MaskStream:
         """A decoder for ids that come one by one."""
-        raise ConfigError(
-            f"there are streams for scanlines and for B-SD with bricks, got {self.codec!r}"
-        )
+        raise ConfigError(f"there are streams for scanlines and for B-SD with bricks, got {self.codec!r}")
 
     def guide(self, options: GuideOptions) -> Guide:  # noqa: ARG002
         """An automaton that says which ids may come next."""
@@ -101,9 +99,7 @@ class Binding:
         box: Sequence[int] | None,  # noqa: ARG002
     ) -> str:
         """What a guide allows as a grammar, or of it what comes behind a box that is known."""
-        raise ConfigError(
-            f"there are grammars for scanlines and for B-SD with bricks, got {self.codec!r}"
-        )
+        raise ConfigError(f"there are grammars for scanlines and for B-SD with bricks, got {self.codec!r}")
 
     def _write(self, mask: Any, label: Any, where: str) -> tuple[str, str]:  # noqa: ARG002
         """A mask as text, and what to say of it if something of it is lost."""
