@@ -211,6 +211,26 @@ def test_rows_that_look_trained_are_kept_and_said(caplog: pytest.LogCaptureFixtu
     assert not caplog.records
 
 
+def test_location_tokens_that_a_model_has_keep_their_rows(caplog: pytest.LogCaptureFixture) -> None:
+    codec = mc.Scanlines(bins=9, coordinates="tokens", location="<loc{:04}>", axes="yx")
+    model, tokenizer = tiny_model("qwen2-vl"), tiny_tokenizer("qwen2-vl")
+    places = [f"<loc{n:04}>" for n in range(9)]
+    tokenizer.add_tokens(places)
+    rows = len(tokenizer)
+    model.resize_token_embeddings(rows, mean_resizing=False)
+    with torch.no_grad():  # as if trained
+        for layer in matrices(model):
+            layer.weight[rows - 9 :] += torch.arange(9)[:, None] + 1
+    before = [layer.weight[rows - 9 :].clone() for layer in matrices(model)]
+    with caplog.at_level(logging.WARNING, "maskcodec"):
+        words = prepare_model(model, tokenizer, codec).words
+    assert not caplog.records
+    assert [words[place] for place in places] == [*range(rows - 9, rows)]
+    for layer, own in zip(matrices(model), before, strict=True):
+        assert torch.equal(layer.weight[rows - 9 : rows], own)
+        assert len(layer.weight) > rows
+
+
 def test_tokens_that_the_model_had_no_rows_for_get_some() -> None:
     model, tokenizer = tiny_model("internvl"), tiny_tokenizer("internvl")
     tokenizer.add_tokens(["<mine>", "<yours>"])

@@ -32,7 +32,7 @@ class Progress:
     ----------
     canvas
         int32 (rows, columns), read-only: 1 + the index of the region on top, or 0, as
-        `MaskStream.canvas` has it. In the box frame it has the bins of the image's sides.
+        `MaskStream.canvas` has it. For scanlines it has the bins of the image's sides.
     regions
         The regions so far, the last of which may still grow.
     answer
@@ -139,8 +139,8 @@ def stream(
     Raises
     ------
     ConfigError
-        The codec is not B-SD with bricks; there are several questions, or beams, whose answers
-        change until their end.
+        The codec is neither scanlines nor B-SD with bricks; there are several questions, or beams,
+        whose answers change until their end.
     Others
         As `generate`.
 

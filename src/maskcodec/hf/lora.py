@@ -39,7 +39,7 @@ def lora_config(
     model
         Prepared by `prepare_model`.
     tokens
-        What that returned: every tag and brick of it is trained.
+        What that returned: all of its tags, bricks and location tokens are trained.
     rank
         From 1 on.
     alpha

@@ -36,7 +36,7 @@ def prepare_model(
     out: str | os.PathLike[str] | None = None,
     processor: Any = None,
 ) -> TokenCodec:
-    """Extend a tokenizer by a codec's tags and bricks and give them rows in the model, in place.
+    """Extend a tokenizer by a codec's tokens and give them rows in the model, in place.
 
     The matrices grow only where rows are missing, and never shrink: padding rows that the new ids
     fall on are used. Rows of both matrices are set by id; tied ones stay tied. Tokens that were
@@ -52,11 +52,11 @@ def prepare_model(
     tokenizer
         The model's own; a bare ``tokenizers.Tokenizer`` will do.
     codec
-        Whose tags and bricks; each codec can be learned.
+        Whose tags, bricks and location tokens; each codec can be learned.
     init
-        What new rows begin with. ``"semantic"``: the mean of the pieces of "foreground" or
-        "background" and of their number for bricks, of "start of box" and the like for tags.
-        ``"mean"``: the mean of all rows. Small random numbers, always the same, are added.
+        What new rows begin with. ``"semantic"``: the mean of the pieces of "foreground",
+        "background" or "end of row" and of their number for bricks, of "location" and its number
+        for location tokens, of "start of box" and the like for tags. ``"mean"``: the mean of all rows. Small random numbers, always the same, are added.
     out
         A folder to write a checkpoint to that other programs load: codec, tokenizer, model and
         generation config, and the processor if there is one. Not there yet, or empty. It appears
@@ -85,7 +85,7 @@ def prepare_model(
         model = AutoModelForImageTextToText.from_pretrained("Qwen/Qwen2.5-VL-7B-Instruct")
         processor = AutoProcessor.from_pretrained("Qwen/Qwen2.5-VL-7B-Instruct")
         tokens = prepare_model(
-            model, processor.tokenizer, mc.BSD(), out="prepared", processor=processor
+            model, processor.tokenizer, mc.Scanlines(), out="prepared", processor=processor
         )
     """
     check_choice(init, Init, "init")
@@ -108,7 +108,8 @@ def prepare_model(
     kept: set[str] = set()
     for head, rows in zip(_matrices(model), had, strict=True):
         kept |= _initialise(head, rows, tokens, new, before, init)
-    bricks = kept.difference(codec.tags())
+    meanings = codec.meanings()  # a model may well have tags and location tokens of its own
+    bricks = [word for word in kept.difference(codec.tags()) if meanings[word][0] != "location"]
     if bricks:
         logging.getLogger("maskcodec").warning(
             "the tokenizer had %d of the codec's bricks before, whose rows look trained and were "
