@@ -17,7 +17,7 @@ from maskcodec.hf import Collator  # isort: skip
 from maskcodec.hf import _conversation  # isort: skip
 
 FORMATS = ["ms-swift", "llama-factory", "trl", "llava"]
-CODEC = mc.BSD(grid=4)
+CODEC = mc.Scanlines()
 DRAWN = CODEC.encode(np.pad(np.ones((2, 2), int), 1), "dog")
 ANSWERS = [f"Here it is: {DRAWN}", "There is no such thing."]
 ENDS = {"llava-1.5": "</s>"}
