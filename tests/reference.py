@@ -195,7 +195,13 @@ def framed(mask: np.ndarray, cells: tuple[int, int], bins: int, sampling: str):
     box, part, size = place(mask, cells, bins)
     pixels = _cut(mask, part)
     if sampling == "best":
-        return box, improve(keep(pixels, size), pixels)
+        kept = keep(pixels, size)
+        best = improve(kept, pixels)
+        if points_of(kept, pixels) != pixels.shape:  # not all of them were looked at
+            drawn = [paint(cells, pixels.shape, "contour") for cells in (kept, best)]
+            if overlap(drawn[1], pixels) < overlap(drawn[0], pixels):
+                best = kept
+        return box, best
     sample = {"nearest": nearest, "area": area, "keep": keep}[sampling]
     return box, sample(pixels, size)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import maskcodec as mc
 from maskcodec.coco import RunMask
+from maskcodec.masks.frame import BoxFrame
 from maskcodec.masks.grid import paint_cells
 from maskcodec.masks.runs import drawn_runs
 from tests import reference, strategies
@@ -112,10 +113,9 @@ def test_the_runs_of_a_large_image_are_exact_and_take_no_pixels(shape):
     for row in cells:
         begin, end = sorted(rng.integers(0, 64, 2))
         row[begin:end] = 1
-    region = mc.Region("dog", (0, 0, 999, 999), cells, (1000, 1000), frame="box")
-    region.runs((30, 40))  # compiled
+    drawn_runs(cells, (0, 0), cells.shape, (30, 40), None, "contour")  # compiled
     tracemalloc.start()
-    ends = np.cumsum(region.runs(shape).counts)
+    ends = np.cumsum(drawn_runs(cells, (0, 0), cells.shape, shape, None, "contour").counts)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < shape[0] * shape[1] // 16
@@ -131,10 +131,11 @@ def test_the_runs_of_a_large_image_are_exact_and_take_no_pixels(shape):
 def test_a_contour_of_more_runs_than_there_is_room_for_at_first():
     stripes = np.zeros((41, 3), np.uint8)
     stripes[::2] = 1
-    region = mc.Region("dog", (0, 0, 9, 9), stripes, (10, 10), frame="box")
     shape = 41 * 3, 110
-    assert len(region.runs(shape).counts) > 4096
-    assert np.array_equal(region.runs(shape).mask(), region.mask(shape))
+    runs = drawn_runs(stripes, (0, 0), stripes.shape, shape, None, "contour")
+    assert len(runs.counts) > 4096
+    painted = paint_cells(stripes, (0, 0), stripes.shape, shape, "contour")
+    assert np.array_equal(runs.mask(), painted)
 
 
 # ------------------------------------------------------------------------ what must hold
@@ -251,3 +252,38 @@ def test_the_frame_says_how_cells_become_pixels():
         assert (region.area(shape), region.bbox(shape)) == (runs.area, runs.bbox)
         (row,) = mc.coco.results([region], shape, image_id=1, category_ids={"dog": 1})
         assert row["segmentation"]["counts"].encode() == runs.rle()["counts"]
+
+
+# ------------------------------------------------------------------------ the best cells
+
+COMB, SPECK = np.zeros((140, 1), np.uint8), np.zeros((176, 104), np.uint8)
+COMB[::4] = 1
+SPECK[:4, :8] = SPECK[160:, 100:] = 1  # the contour of `keep` draws nothing, the nearest does
+WAVES = (np.add.outer(np.arange(140) ** 2, 9 * np.arange(60)) % 900 < 400).astype(np.uint8)
+
+
+def drawn_iou(mask, sampling, rows):
+    """The IoU of a mask and of what its cells decode to; the same from pixels and from runs."""
+    frame = BoxFrame((rows, 63), 1000)
+    found = [frame.sample(m, sampling) for m in (mask, mask * 255, RunMask.from_mask(mask))]
+    for other in found[1:]:
+        assert np.array_equal(other.cells, found[0].cells)
+    cells = found[0].cells
+    method = "contour"
+    painted = paint_cells(cells, (0, 0), cells.shape, mask.shape, method, within=found[0].within)
+    return reference.overlap(painted, mask)
+
+
+@pytest.mark.parametrize(
+    ("mask", "rows", "better"), [(COMB, 3, 0), (COMB, 11, 0), (SPECK, 11, 0.1), (WAVES, 11, 0.01)]
+)
+def test_the_best_cells_of_large_boxes_decode_to_no_worse_a_mask(mask, rows, better):
+    """A search that looks at some pixels only might lose at others: those of a comb, say."""
+    worse, best = (drawn_iou(mask, sampling, rows) for sampling in ("keep", "best"))
+    assert best >= worse + better
+
+
+def test_the_best_cells_of_an_image_too_large_to_draw_are_found():
+    side = (1 << 20) + 1
+    mask = RunMask([10, 200, 90, 300, side - 600], (side, 1))
+    assert BoxFrame((4, 63), 1000).sample(mask, "best").cells.any()

@@ -203,6 +203,36 @@ def contour_runs(
 
 
 @kernel
+def contour_overlap(
+    cells: Mask, within: tuple[int, int, int, int], room: Index, mask: Mask
+) -> tuple[int, int, int]:
+    """Compare what `paint_contour` would paint of cells of a whole part with a mask, there.
+
+    Returns how many pixels both have set, how many are painted and how many the mask has.
+    """
+    top, left, height, width = within
+    both, painted, area = _NIL, _NIL, _NIL
+    first, last = _contour_lines(len(cells), _NIL, len(cells), height, room)
+    for y in range(first, last):  # all there are
+        area += _count_set(mask, top + y, left, left + width)
+        used = _contour_line(y, cells, _NIL, _NIL, cells.shape, (height, width), room, _NEW)
+        for k in range(0, used, 2):
+            begin, end = left + room[_NEW, k], left + room[_NEW, k + 1]
+            painted += end - begin
+            both += _count_set(mask, top + y, begin, end)
+    return both, painted, area
+
+
+@kernel
+def _count_set(mask: Mask, y: int, begin: int, end: int) -> int:
+    """How many pixels of a row are set, from the first to the last of some."""
+    count = np.int32(0)
+    for x in range(np.uint64(begin), np.uint64(end)):  # which takes many at once
+        count += np.int32(mask[y, x] != 0)
+    return int(count)
+
+
+@kernel
 def _contour_lines(count: int, y1: int, rows: int, height: int, room: Index) -> tuple[int, int]:
     """The lines of pixels from the first to the last that so many rows of cells can reach.
 
@@ -368,31 +398,31 @@ def _bend_between(
 
 @kernel
 def _measure_row(
-    row: Mask, begin: int, scale: tuple[int, int, int, int, int], most: int, out: Index
+    cells: Mask, r: int, scale: tuple[int, int, int, int, int], most: int, out: Index
 ) -> None:
     """How far inside a run of a row its points are, in units of ``1 / (2 * unit)``; at most so far.
 
     The scale is (step, side, unit, first, last). Point x lies at ``(2 * x + 1) * unit``, cell c
-    from ``begin + c * step`` on, and the grid's sides at 0 and ``side``, where no run ends. Points
-    from first up to last are measured; those beyond the row are outside.
+    from ``c * step`` on, and the grid's sides at 0 and ``side``, where no run ends. Points from
+    first up to last are measured.
     """
     step, side, unit, first, last = scale
-    columns = len(row)
+    columns = cells.shape[1]
     x = first
     c = _NIL
     end = -_FAR  # of the run before
     while x < last:
-        while c < columns and row[c] == 0:
+        while c < columns and cells[r, c] == 0:
             c += 1
-        start = begin + c * step if c < columns else _FAR
+        start = c * step if c < columns else _FAR
         while x < last and (2 * x + 1) * unit < start:
             at = (2 * x + 1) * unit
             out[x] = -min(at - end, start - at, most)
             x += 1
         start = start if start > 0 else -_FAR
-        while c < columns and row[c] != 0:
+        while c < columns and cells[r, c] != 0:
             c += 1
-        end = begin + c * step
+        end = c * step
         stop = end if end < side else _FAR
         while x < last and (2 * x + 1) * unit < end:
             at = (2 * x + 1) * unit
@@ -425,9 +455,9 @@ def improve_cells(
     scale = step, columns * step, columns * rows, _NIL, samples
     distances[:] = -most
     for r in range(rows):
-        _measure_row(cells[r], _NIL, scale, most, line)
+        _measure_row(cells, r, scale, most, line)
         distances[r + 1] = line[:samples]
-    new = distances[rows + 2]
+    new = rows + 2
     area, painted, both = _NIL, _NIL, _NIL
     for y in range(lines):
         row, share = _between(y, rows, lines)
@@ -451,29 +481,35 @@ def improve_cells(
                     return flips
                 tries += 1
                 cells[r, c] ^= 1
-                old = distances[r + 1]
-                left, right = _reach(cells[r], c, samples, step, most)
-                _measure_row(cells[r], _NIL, (*scale[:3], left, right), most, line)
-                new[left:right] = line[left:right]
-                while left < right and new[left] == old[left]:
+                old = r + 1
+                left, right = _reach(cells, r, c, samples, step, most)
+                _measure_row(cells, r, (*scale[:3], left, right), most, line)
+                while left < right and line[left] == distances[old, left]:
                     left += 1
-                while right > left and new[right - 1] == old[right - 1]:
+                while right > left and line[right - 1] == distances[old, right - 1]:
                     right -= 1
+                for x in range(left, right):
+                    distances[new, x] = line[x]
                 added, matched = _NIL, _NIL
+                begin, end = np.uint64(left), np.uint64(right)  # which take many at once
                 for y in range(first, last):
                     row, share = _between(y, rows, lines)
-                    other = distances[row + 1 if row < r else row + 2]
+                    other = row + 1 if row < r else row + 2
                     own = np.int32(share if row < r else 2 * lines - share)
                     rest = np.int32(2 * lines - own)
-                    wanted = target[y]
-                    for x in range(left, right):
-                        base = rest * other[x]
-                        change = int(base + own * new[x] >= 0) - int(base + own * old[x] >= 0)
-                        added += change
-                        matched += change * wanted[x]
+                    more_set, more_right = np.int32(0), np.int32(0)
+                    for x in range(begin, end):
+                        base = rest * distances[other, x]
+                        after = np.int32(base + own * distances[new, x] >= 0)
+                        change = after - np.int32(base + own * distances[old, x] >= 0)
+                        more_set += change
+                        more_right += change * target[y, x]
+                    added += int(more_set)
+                    matched += int(more_right)
                 now = _iou(both + matched, painted + added, area)
                 if now - iou > price * max(more, 0):
-                    old[left:right] = new[left:right]
+                    for x in range(left, right):
+                        distances[old, x] = distances[new, x]
                     painted += added
                     both += matched
                     iou = now
@@ -498,16 +534,16 @@ def _is_right(cells: Mask, target: Cells, r: int, c: int) -> bool:
 
 
 @kernel
-def _reach(row: Mask, c: int, samples: int, step: int, most: int) -> tuple[int, int]:
+def _reach(cells: Mask, r: int, c: int, samples: int, step: int, most: int) -> tuple[int, int]:
     """The points of a row, from the first up to the last, that a flip of its cell c may change.
 
     A cell is as wide as ``step``, and what is farther than ``most`` away changes nothing.
     """
-    columns = len(row)
+    columns = cells.shape[1]
     low, high = max(c - 1, 0), min(c + 2, columns)  # the ends of runs that remain
-    while low > 0 and row[low - 1] == row[low] and (c - low) * step < most:
+    while low > 0 and cells[r, low - 1] == cells[r, low] and (c - low) * step < most:
         low -= 1
-    while high < columns and row[high] == row[high - 1] and (high - c - 1) * step < most:
+    while high < columns and cells[r, high] == cells[r, high - 1] and (high - c - 1) * step < most:
         high += 1
     first = (2 * low * samples - columns) // (2 * columns)
     last = (2 * high * samples + columns) // (2 * columns) + 1

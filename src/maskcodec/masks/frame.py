@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from maskcodec.kernels import painting
+from maskcodec.kernels import painting, rle
 from maskcodec.kernels import sampling as k
-from maskcodec.masks.arrays import as_bytes, is_plain
-from maskcodec.masks.grid import Sampling, sample_mask
-from maskcodec.masks.runs import RunMask
+from maskcodec.masks.arrays import MOST_SIDE, as_bytes, is_plain
+from maskcodec.masks.grid import Sampling, contour_room, paint_cells, sample_mask
+from maskcodec.masks.runs import RunMask, drawn_runs
 
 if TYPE_CHECKING:
     from maskcodec.masks.arrays import Index, IntegerArray, Mask
@@ -137,7 +137,10 @@ def _points(pixels: int, usual: int) -> int:
 
 
 def _improve(mask: IntegerArray | RunMask, place: Index, cells: Mask) -> None:
-    """Flip cells until they decode to a mask nearer to this one, in place."""
+    """Flip cells until they decode to a mask nearer to this one, in place.
+
+    The search may not look at all pixels; where it does not, they are compared at last.
+    """
     *_, top, left, height, width, rows, columns = place.tolist()
     if rows == 0:
         return
@@ -146,4 +149,23 @@ def _improve(mask: IntegerArray | RunMask, place: Index, cells: Mask) -> None:
     distances = np.empty((rows + 3, points[1]), np.int32)
     line = np.empty(points[1], np.int64)
     own = cells[: rows * columns].reshape(rows, columns)
-    painting.improve_cells(own, target, (height, width), PRICE, distances, line)
+    kept = own.copy()
+    flips = painting.improve_cells(own, target, (height, width), PRICE, distances, line)
+    if flips and points != (height, width) and max(mask.shape) <= MOST_SIDE:
+        within = top, left, height, width
+        if _drawn_iou(own, mask, within) < _drawn_iou(kept, mask, within):
+            own[:] = kept
+
+
+def _drawn_iou(cells: Mask, mask: IntegerArray | RunMask, within: Part) -> float:
+    """The IoU of a mask and of what all cells of a part of the image decode to."""
+    if isinstance(mask, RunMask):
+        drawn = drawn_runs(cells, (0, 0), cells.shape, mask.shape, within, "contour")
+        both, painted, area = rle.shared_runs(drawn._ends, mask._ends), drawn.area, mask.area
+    else:
+        pixels, room = as_bytes(mask), contour_room(cells)
+        both, painted, area = painting.contour_overlap(cells, within, room, pixels)
+        if painted == 0:
+            nearest = paint_cells(cells, (0, 0), cells.shape, mask.shape, within=within)
+            both, painted = int(np.sum(nearest & (pixels != 0))), int(np.sum(nearest))
+    return both / (painted + area - both)
