@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections import deque
 from functools import cache
@@ -13,18 +14,21 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
 import maskcodec as mc
+from maskcodec.kernels.writing import END
 from tests import strategies
+from tests.conftest import PURE
 from tests.vocabularies import REAL, TRAINED, fresh
 
 ALL = [*TRAINED, *REAL]
-LETTERED = {"spelling": ("[F{}]", "[B{}]", "[R{}]"), "repeats": True}
-USUAL = [{}, {"row_separator": ""}, strategies.BSD_SETTINGS[4]]
-REPEATING = [{"repeats": True}, {"repeats": True, "row_separator": ""}, LETTERED]
-FRAMED = [{"frame": "box"}, {"frame": "box", "bins": 12, "repeats": True}]
-FRAMED += [{"frame": "box", "bins": 1024, **LETTERED}, {"frame": "box", "bins": 1}]
-SPELLINGS = [*USUAL, *REPEATING, *FRAMED]
-CANVAS = range(len(USUAL) + len(REPEATING))
-KEEP_NEWLINES = [name for name in TRAINED if name != "word-piece"]
+SPELLINGS = [{}, {"row_separator": ""}, strategies.BSD_SETTINGS[4]]
+# Usual; few rows, few columns; one of everything; turned and padded; location tokens.
+SCANLINES = [
+    mc.Scanlines(),
+    mc.Scanlines(rows=2, columns=3, bins=12),
+    mc.Scanlines(rows=1, columns=1, bins=1, **strategies.SCANLINE_SETTINGS[3]),
+    mc.Scanlines(rows=63, columns=5, bins=1024, **strategies.SCANLINE_SETTINGS[2]),
+    mc.Scanlines(bins=12, coordinates="tokens"),
+]
 ENDS = "<|im_end|>", "</s>", "<eos>", "[SEP]"
 LABELS = ("dog", "dog house", "black dog", "犬", "dog")
 MASK = np.array([[0, 1, 1, 0], [0, 0, 1, 0], [1, 1, 1, 1]], np.uint8)
@@ -50,7 +54,7 @@ def forget():
 def extended(name, wrapped=False):
     """A tokenizer with the words of every spelling, which are foreign words to the others."""
     tokenizer = fresh(name)
-    for codec in [*(mc.BSD(**s) for s in SPELLINGS), mc.RRLE()]:
+    for codec in [*(mc.BSD(**s) for s in SPELLINGS), *SCANLINES, mc.RRLE()]:
         mc.extend_tokenizer(tokenizer, codec)
     if not wrapped:
         return tokenizer
@@ -61,8 +65,8 @@ def extended(name, wrapped=False):
 
 
 @cache
-def bricks(name, grid, *, wrapped=False, spelling=0, sampling=None):
-    codec = mc.BSD(grid=grid, sampling=sampling, **SPELLINGS[spelling])
+def bricks(name, grid, *, wrapped=False, spelling=0):
+    codec = mc.BSD(grid=grid, **SPELLINGS[spelling])
     return mc.TokenCodec(codec, extended(name, wrapped))
 
 
@@ -105,8 +109,7 @@ def text_of(tokens, ids):
 
 def text_codec(tokens):
     """The codec for the tokenizer's text, which has no newlines where it drops them."""
-    canvas = isinstance(tokens.codec, mc.BSD) and tokens.codec.frame == "canvas"
-    if canvas and "\n" not in text_of(tokens, instance(tokens)):
+    if isinstance(tokens.codec, mc.BSD) and "\n" not in text_of(tokens, instance(tokens)):
         return dataclasses.replace(tokens.codec, row_separator="")
     return tokens.codec
 
@@ -125,12 +128,12 @@ def plain(tokens):
 
 @cache
 def _instance(tokens):
-    rows, columns = tokens.codec.canvas
+    rows, columns = tokens.codec.most_cells
     return tokens.encode(np.ones((rows, columns), np.uint8), "dog")
 
 
 def instance(tokens):
-    """The ids of an instance that fills the canvas."""
+    """The ids of an instance that fills the canvas, or its box."""
     return _instance(tokens).tolist()
 
 
@@ -235,14 +238,14 @@ class Walker:
         if others and self.rng.random() < 0.4:  # a row that has any width may end
             return int(self.rng.choice(others))
         first = [options[int(k)] for k in self.rng.integers(len(options), size=8)]
-        if len(options) > 40 and self.rng.random() < 0.7:
+        if len(options) > 40 and self.rng.random() < 0.7:  # of edges: an end, the furthest
             return int(max(first, key=lambda number: abs(runs.get(number, 0))))
         return int(first[0])
 
 
 @cache
 def brick_runs(tokens):
-    """The runs of bricks and repeats; n copies of a row are 63 + n."""
+    """The runs of bricks, or the edges."""
     words = tokens.codec.words()
     return {tokens.words[words.brick(run)]: run for run in words.runs()}
 
@@ -287,19 +290,20 @@ def is_end(tokens, number):
 
 
 def rows_of(tokens, ids, regions):
-    """The runs of every row of the regions that is no repeat, cut by their widths."""
+    """The bricks of every row of the regions, cut by their widths or behind their ends."""
     runs = iter([brick_runs(tokens)[i] for i in ids if i in brick_runs(tokens)])
     for region in regions:
-        rows, width = region.cells.shape
-        while rows > 0:
+        for _ in range(len(region.cells)):
             row = [next(runs)]
-            if row[0] > 63:
-                rows -= row[0] - 63
-                continue
-            while sum(map(abs, row)) < width:
+            while not (
+                row[-1] >= END if isinstance(tokens.codec, mc.Scanlines) else full(row, region)
+            ):
                 row.append(next(runs))
-            rows -= 1
             yield row
+
+
+def full(row, region):
+    return sum(map(abs, row)) >= region.cells.shape[1]
 
 
 def agree(tokens, ids):
@@ -311,3 +315,77 @@ def agree(tokens, ids):
     ]
     assert tokens.recover(ids).problems == []
     return regions
+
+
+def box_texts(grid, ordered):
+    """Every beginning of a box as the decoder reads it, with a space wherever one may stand."""
+    rows, columns = grid
+    texts = set()
+    for x1, y1 in itertools.product(range(columns), range(rows)):
+        first = (x1, y1) if ordered else (0, 0)
+        for x2, y2 in itertools.product(range(first[0], columns), range(first[1], rows)):
+            for a, b, c, d, e, f in itertools.product(("", " "), repeat=6):
+                text = f"{a}[{b}[{c}{x1} {y1} {x2} {y2}{d}]{e}]{f}"
+                texts.update(text[:n] for n in range(len(text) + 1))
+    return texts
+
+
+def all_boxes(tokens):
+    """Every box comes through a guide, and at each step what a box may go on with, no more."""
+    grid = tokens.codec.canvas
+    ordered = isinstance(tokens.codec, mc.BSD)
+    begun, texts = until(tokens, 2), box_texts(grid, ordered)
+    box_tag, box_end = tags(tokens)[2:4]
+    guide = tokens.guide(start=begun)
+    rng = np.random.default_rng(0)
+    candidates = sorted(set(vocab_of(tokens).values()) - {box_end})
+    open_, known, boxes = [(guide.start(), [])], {guide.start()}, set()
+    while open_:
+        state, ids = open_.pop()
+        options = guide.options(state)
+        if box_end in options:
+            answer = [*begun, *ids, box_end]
+            finished = guide.step(state, box_end)
+            while answer[-1] != tags(tokens)[5]:
+                number = guide.options(finished)[0]
+                answer.append(int(number))
+                finished = guide.step(finished, number)
+            boxes.add(agree(tokens, answer)[0].box)
+        elif len(known) < 60 or rng.random() < (0.01 if PURE else 0.06):
+            before = text_of(tokens, [box_tag, *ids])
+            expected = []
+            for number in candidates:
+                text = text_of(tokens, [box_tag, *ids, number])
+                more = text[len(before) :]
+                if text.removeprefix("<box>") in texts and more:
+                    # A space alone stands only between numbers, or spaces would never end.
+                    numbers = re.findall("[0-9]+", text)
+                    if more != " " or (before[-1].isdigit() and len(numbers) < 4):
+                        expected.append(number)
+            assert options.tolist() == expected
+        for number in options.tolist():
+            after = guide.step(state, number)
+            if number != box_end and after not in known:
+                known.add(after)
+                open_.append((after, [*ids, number]))
+    rows, columns = grid
+    assert len(boxes) == columns * (columns + 1) // 2 * rows * (rows + 1) // 2
+
+
+def decodes(decode, answer):
+    try:
+        decode(answer)
+    except mc.DecodeError:
+        return False
+    return True
+
+
+def silent_walk(tokens, guide, seed):
+    """An answer chosen at random, its end included."""
+    rng, state, ids = np.random.default_rng(seed), guide.start(), []
+    while state[0] != "end":
+        options = guide.options(state)
+        check(options, tokens)
+        ids.append(int(rng.choice(options)))
+        state = guide.step(state, ids[-1])
+    return ids

@@ -83,12 +83,15 @@ class Binding:
 
     def stream(self) -> MaskStream:
         """A decoder for ids that come one by one."""
-        raise ConfigError(f"there are streams for scanlines and for B-SD with bricks, got {self.codec!r}")
+        raise ConfigError(
+            f"there are streams for B-SD with bricks and for scanlines, got {self.codec!r}"
+        )
 
     def guide(self, options: GuideOptions) -> Guide:  # noqa: ARG002
         """An automaton that says which ids may come next."""
         raise ConfigError(
-            f"there are guides for scanlines, B-SD with bricks, R-RLE and I-RLE, got {self.codec!r}"
+            "there are guides for B-SD with bricks, for scanlines, R-RLE and I-RLE, got "
+            f"{self.codec!r}"
         )
 
     def grammar(
@@ -99,7 +102,9 @@ class Binding:
         box: Sequence[int] | None,  # noqa: ARG002
     ) -> str:
         """What a guide allows as a grammar, or of it what comes behind a box that is known."""
-        raise ConfigError(f"there are grammars for scanlines and for B-SD with bricks, got {self.codec!r}")
+        raise ConfigError(
+            f"there are grammars for B-SD with bricks and for scanlines, got {self.codec!r}"
+        )
 
     def _write(self, mask: Any, label: Any, where: str) -> tuple[str, str]:  # noqa: ARG002
         """A mask as text, and what to say of it if something of it is lost."""

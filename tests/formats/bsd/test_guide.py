@@ -14,7 +14,6 @@ from tests import strategies
 from tests.conftest import PURE
 from tests.formats.guides import (
     ALL,
-    KEEP_NEWLINES,
     LABELS,
     MASK,
     added,
@@ -56,16 +55,6 @@ WALKS = [
     *((name, LARGE, False, {}) for name in REAL),
     *((name, BRICK_CODECS[2], True, OPTIONS[1]) for name in REAL),
     ("mistral", BRICK_CODECS[4], True, {}),
-]
-# The same with repeats, and in the box frame with any cells, few rows, few columns, one number.
-REPEATED = [((1, 12), 3), ((70, 70), 4), ((9, 130), 5), ((130, 3), 3)]
-BOXED = [(None, 6), ((1, 63), 7), ((63, 1), 8), (1, 9), (12, 8), ((11, 63), 7)]
-WALKS += [
-    *((n, c, *o) for n in TRAINED for c in REPEATED for o in ((False, {}), (True, OPTIONS[1]))),
-    *((n, c, *o) for n in KEEP_NEWLINES for c in BOXED for o in ((False, {}), (True, OPTIONS[1]))),
-    *((name, BOXED[0], False, {}) for name in REAL),
-    *((name, BOXED[4], True, OPTIONS[2]) for name in REAL),
-    *((name, REPEATED[1], False, {}) for name in REAL),
 ]
 
 
@@ -141,32 +130,6 @@ def test_what_encode_writes_is_a_walk(name, grid, data):
         except mc.LabelError:
             return  # such as <fg6 with an s: no, or an added token that swallows a tag
         assert refused_at(guide, tokens.encode(mask, label)) is None
-
-
-WRITTEN = [
-    *itertools.product(TRAINED, REPEATED),
-    *itertools.product(KEEP_NEWLINES, BOXED),
-    *itertools.product(REAL, [REPEATED[1], BOXED[0]]),
-]
-
-
-@pytest.mark.parametrize(("name", "codec"), WRITTEN)
-@share(10)
-@given(
-    mask=strategies.shapes.flatmap(strategies.cells),
-    times=st.sampled_from([1, 5]),  # rows that are equal
-    sampling=st.sampled_from(["nearest", "keep"]),
-)
-def test_what_encode_writes_of_repeats_and_of_boxes_is_a_walk(name, codec, mask, times, sampling):
-    grid, spelling = codec
-    tokens = bricks(name, grid, spelling=spelling, sampling=sampling if name in TRAINED else None)
-    ids = tokens.encode(mask.repeat(times, axis=0), "dog", lost="drop").tolist()
-    guides = [guide_of(tokens)]
-    if name in TRAINED:
-        guides.append(guide_of(tokens, colours="alternate"))
-    for guide in guides:
-        assert refused_at(guide, ids + ids) is None
-    assert len(agree(tokens, ids)) == (len(ids) > 0)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -13,7 +13,7 @@ from hypothesis import given
 import maskcodec as mc
 from tests.formats.guides import (
     ALL,
-    CANVAS,
+    SPELLINGS,
     brick_runs,
     brick_walk,
     bricks,
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("_forget")
 def test_no_word_can_be_spelled_from_pieces(name, seed):
     rng = np.random.default_rng(seed)
     tokens = bricks(
-        name, (5, 12), spelling=int(rng.integers(len(CANVAS))) if name in TRAINED else 0
+        name, (5, 12), spelling=int(rng.integers(len(SPELLINGS))) if name in TRAINED else 0
     )
     guide = guide_of(tokens)
     word = str(rng.choice(list(tokens.words)))

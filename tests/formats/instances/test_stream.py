@@ -10,24 +10,24 @@ from hypothesis import strategies as st
 import maskcodec as mc
 from tests import strategies
 from tests.conftest import PURE
-from tests.strategies import BSD_SETTINGS
+from tests.formats.streams import follow
+from tests.strategies import BSD_SETTINGS, SCANLINE_SETTINGS
 from tests.vocabularies import answers, pieces, tokens
 
 MASK = np.array([[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]])
 KINDS = [
-    ("byte-level", {}),
-    ("byte-level", {"row_separator": ""}),
-    ("joined", {}),
-    ("metaspace", {}),
-    ("unigram", {"row_separator": ""}),
-    ("word-piece", {}),
-    ("byte-level", BSD_SETTINGS[4]),
-    ("byte-level", {"repeats": True}),
-    ("joined", {"repeats": True, "row_separator": ""}),
-    ("byte-level", {"frame": "box", "bins": 6, "repeats": True}),
-    ("metaspace", {"frame": "box", "bins": 9}),
+    ("byte-level", mc.BSD(grid=(4, 5))),
+    ("byte-level", mc.BSD(grid=(4, 5), row_separator="")),
+    ("joined", mc.BSD(grid=(4, 5))),
+    ("metaspace", mc.BSD(grid=(4, 5))),
+    ("unigram", mc.BSD(grid=(4, 5), row_separator="")),
+    ("word-piece", mc.BSD(grid=(4, 5))),
+    ("byte-level", mc.BSD(grid=(4, 5), **BSD_SETTINGS[4])),
+    ("byte-level", mc.Scanlines(rows=4, columns=5, bins=6)),
+    ("word-piece", mc.Scanlines(rows=2, bins=9, **SCANLINE_SETTINGS[3])),
+    ("metaspace", mc.Scanlines(rows=4, columns=5, bins=9, coordinates="tokens", axes="yx")),
 ]
-kinds = pytest.mark.parametrize(("name", "options"), KINDS)
+kinds = pytest.mark.parametrize(("name", "settled"), KINDS)
 # The six tags, each with what follows it: in order, left out, doubled, and begun anew.
 ORDERS = [
     *["rRbBsS", "S", "sS", "BS", "rR", "rRbB", "RbBsS", "bBsS"],
@@ -43,48 +43,22 @@ def codec():
     return tokens("byte-level", mc.BSD(grid=4))
 
 
-def painted(regions, canvas):
-    """The canvas that regions make, by the definition."""
-    expected = np.zeros(canvas, np.int32)
-    for number, region in enumerate(regions, 1):
-        expected[region.mask(canvas, method="nearest") == 1] = number
-    return expected
-
-
-def follow(codec, ids):
-    """Push ids, and compare after each of them with `recover` of all so far."""
-    stream = codec.stream()
-    assert (stream.regions, stream.row_ended) == ([], False)
-    for end, id_ in enumerate(ids, 1):
-        assert stream.push(id_) is stream
-        expected, _ = codec.recover(ids[:end])
-        regions = stream.regions
-        assert regions == expected, ids[:end]
-        assert [region.box for region in regions] == [region.box for region in expected]
-        canvas = stream.canvas
-        assert (canvas.dtype, canvas.shape) == (np.int32, codec.codec.canvas)
-        assert not canvas.flags.writeable
-        assert np.array_equal(canvas, painted(expected, codec.codec.canvas)), ids[:end]
-    assert stream.problems == codec.recover(ids).problems
-    return stream
-
-
 # ---------------------------------------------------------------- the same as recover
 
 
 @kinds
 @given(data=st.data())
 @some
-def test_after_any_id_the_regions_are_those_of_recover(name, options, data):
-    codec = tokens(name, mc.BSD(grid=(4, 5), **options))
+def test_after_any_id_the_regions_are_those_of_recover(name, settled, data):
+    codec = tokens(name, settled)
     follow(codec, data.draw(answers(codec)))
 
 
 @kinds
 @given(data=st.data())
 @some
-def test_tags_bricks_and_boxes_in_any_order(name, options, data):
-    codec = tokens(name, mc.BSD(grid=(4, 5), **options))
+def test_tags_bricks_and_boxes_in_any_order(name, settled, data):
+    codec = tokens(name, settled)
     words = codec.words
     tag = dict(zip("rRbBsS", (words[tag] for tag in codec.codec.tags()), strict=True))
     whole = codec.encode(np.eye(4, 5, dtype=int), "dog").tolist()
@@ -110,8 +84,8 @@ def test_many_instances_lie_on_top_of_each_other(data):
 
 @pytest.mark.parametrize("letters", ORDERS)
 @kinds
-def test_every_order_of_the_tags(name, options, letters):
-    codec = tokens(name, mc.BSD(grid=(4, 5), **options))
+def test_every_order_of_the_tags(name, settled, letters):
+    codec = tokens(name, settled)
     whole = codec.encode(np.eye(4, 5, dtype=int), "dog").tolist()
     tag = [codec.words[tag] for tag in codec.codec.tags()]
     cut = [whole.index(number) for number in tag] + [len(whole)]
@@ -124,46 +98,14 @@ def test_every_order_of_the_tags(name, options, letters):
     follow(codec, [i for number in ids for i in ((number, stray) if number in tag else (number,))])
 
 
-NOT_DRAWN = [  # bricks behind the last row that there may be, and in a row that repeats another
-    ("<seg>\n\n\n<fg4></seg>", (3, 1)),
-    ("<seg><rep2>\n<rep1><fg4>\n<fg3></seg>", (3, 3)),
-    ("<seg>\n<rep9>\n<fg4></seg>", (3, 1)),
-    ("<seg>\n<rep1>\n<fg4></seg>", (3, 4)),
-]
-
-
-@pytest.mark.parametrize(("rows", "shape"), NOT_DRAWN)
-def test_bricks_that_are_not_drawn_do_not_say_how_wide_rows_are(rows, shape):
-    codec = tokens("byte-level", mc.BSD(frame="box", grid=(3, 5), bins=6, repeats=True))
-    text = f"<ref>dog</ref><box>[[0 0 5 5]]</box>{rows}"
-    ids = codec.tokenizer.encode(text, add_special_tokens=False).ids
-    (region,) = follow(codec, ids).regions
-    assert region.cells.shape == shape
-    assert codec.codec.recover(text).regions == [region]
-
-
-JOINED = [
-    "<fg2>",
-    "<bg1>",
-    "<rep1>",
-    " ",
-    "\n",
-    "\n\n",
-    "\n\n\n",
-    "\r\n",
-    "\t\n",
-    " \n",
-    "x\n",
-    "]]\n",
-]
+JOINED = ["<fg2>", "<bg1>", " ", "\n", "\n\n", "\n\n\n", "\r\n", "\t\n", " \n", "x\n", "]]\n"]
 
 
 @pytest.mark.parametrize("name", ["qwen", "tekken"])
-@pytest.mark.parametrize("settings", [{"frame": "box", "bins": 9}, {"grid": 9}])
 @given(st.data())
 @some
-def test_an_id_of_several_newlines_ends_as_many_rows(name, settings, data):
-    codec = tokens(name, mc.BSD(repeats=True, **settings))
+def test_an_id_of_several_newlines_ends_as_many_rows(name, data):
+    codec = tokens(name, mc.BSD(grid=9))
     body = "".join(data.draw(st.lists(st.sampled_from(JOINED), max_size=9)))
     between = data.draw(st.sampled_from(["", "\n", "\n\n"]))
     text = f"<ref>dog</ref>{between}<box>[[0 0 3 3]]</box>{between}<seg>{body}</seg>"
@@ -176,8 +118,8 @@ def test_an_id_of_several_newlines_ends_as_many_rows(name, settings, data):
 
 
 def test_a_blank_line_is_no_part_of_the_row_above():
-    codec = tokens("qwen", mc.BSD(frame="box"))
-    text = "<ref>dog</ref><box>[[0 0 999 999]]</box><seg><fg6>\n\n<bg3><fg3></seg>"
+    codec = tokens("qwen", mc.BSD(grid=6))
+    text = "<ref>dog</ref><box>[[0 0 5 2]]</box><seg><fg6>\n\n<bg3><fg3></seg>"
     ids = codec.tokenizer.encode(text, add_special_tokens=False).ids
     found = codec.recover(ids)
     assert found.regions[0].cells.tolist() == [[1] * 6, [0] * 6, [0, 0, 0, 1, 1, 1]]
@@ -189,8 +131,8 @@ def test_a_blank_line_is_no_part_of_the_row_above():
 
 
 @kinds
-def test_padding_and_text_between(name, options):
-    codec = tokens(name, mc.BSD(grid=(4, 5), **options))
+def test_padding_and_text_between(name, settled):
+    codec = tokens(name, settled)
     ids = codec.encode_many([np.eye(4, 5, dtype=int), np.ones((4, 5), int)], ["dog", "sky"])
     pad = next(iter(codec._binding.vocab.ignored))
     for around in ([-100], [pad], [pad, -100, pad], [-1], [2**40], codec.text(ids[:0]) or [-7]):
@@ -213,17 +155,6 @@ def test_a_row_ends_with_its_separator_or_the_instance(name):
     rows = [k for k, i in enumerate(ids) if i in (separator, codec.words["</seg>"])]
     assert ended(codec, ids) == rows
     assert len(rows) == 6
-
-
-def test_the_width_is_not_known_before_a_row_has_cells():
-    options = {"frame": "box", "bins": 8, "repeats": True}
-    codec = tokens("byte-level", mc.BSD(grid=(3, 5), **options))
-    whole = codec.encode(np.ones((8, 8), int), "dog").tolist()
-    begun = whole.index(codec.words["<seg>"]) + 1
-    newline = whole[begun + 1]  # behind the first row's only brick
-    repeat, brick, end = (codec.words[word] for word in ("<rep1>", "<fg3>", "</seg>"))
-    (region,) = follow(codec, [*whole[:begun], newline, repeat, newline, brick, end]).regions
-    assert region.cells.tolist() == [[0, 0, 0], [0, 0, 0], [1, 1, 1]]
 
 
 def test_a_row_without_separator_ends_at_the_boxs_width():
@@ -317,7 +248,9 @@ def test_what_is_no_id_is_refused_and_changes_nothing(codec, value):
 def test_there_are_streams_for_bricks_only(kind):
     with pytest.raises(mc.ConfigError) as caught:
         tokens("byte-level", kind).stream()
-    assert str(caught.value) == f"there are streams for B-SD with bricks, got {kind!r}"
+    assert str(caught.value) == (
+        f"there are streams for B-SD with bricks and for scanlines, got {kind!r}"
+    )
 
 
 # ---------------------------------------------------------------- what a push costs
@@ -339,14 +272,14 @@ def seconds(codec, ids, look):
 
 
 LOADS = ["rRbBsS", "r", "R", "b", "S", "s", "rR", "rRbBs", "x", "rx", "rRbBsx", "rRbBx", "Sr"]
-SMALL = [{"grid": 16}, {"grid": 16, "row_separator": ""}, {"frame": "box", "bins": 16}]
+SMALL = [mc.BSD(grid=16), mc.BSD(grid=16, row_separator=""), mc.Scanlines(bins=16)]
 
 
 @pytest.mark.parametrize("letters", LOADS)
-@pytest.mark.parametrize("options", SMALL)
+@pytest.mark.parametrize("settled", SMALL)
 @pytest.mark.parametrize("look", [False, True])
-def test_a_push_costs_the_same_whatever_came_before(letters, options, look):
-    codec = tokens("byte-level", mc.BSD(**options))
+def test_a_push_costs_the_same_whatever_came_before(letters, settled, look):
+    codec = tokens("byte-level", settled)
     whole = codec.encode(np.eye(16, dtype=int), "dog").tolist()
     cut = [whole.index(codec.words[tag]) for tag in codec.codec.tags()] + [len(whole)]
     ids = []
@@ -360,20 +293,23 @@ def test_a_push_costs_the_same_whatever_came_before(letters, options, look):
 
 
 def encoded_text(codec):
-    return [codec.words["<fg3>"], *codec.encode(np.ones((1, 1), int), "black")[1:2].tolist()]
+    brick = codec.words[codec.codec.words().brick(3)]
+    return [brick, *codec.encode(np.ones((1, 1), int), "black")[1:2].tolist()]
 
 
 @pytest.mark.parametrize("start", ["rRbBs", "rRbBb", "rR", "rRbB", "bs", "x"])
+@pytest.mark.parametrize("settled", SMALL[::2])
 @pytest.mark.parametrize("look", [False, True])
-def test_one_endless_instance_is_linear_too(start, look):
-    codec = tokens("byte-level", mc.BSD(grid=16))
+def test_one_endless_instance_is_linear_too(start, settled, look):
+    codec = tokens("byte-level", settled)
     whole = codec.encode(np.eye(16, dtype=int), "dog").tolist()
     cut = [whole.index(codec.words[tag]) for tag in codec.codec.tags()] + [len(whole)]
     head = []
     for letter in start:
         k = "rRbBsS".find(letter)
         head += encoded_text(codec) if k < 0 else whole[cut[k] : cut[k + 1]]
-    row = [codec.words["<fg3>"], codec.words["<bg2>"], codec._binding.vocab.separator[-1]]
+    words = codec.codec.words()
+    row = [codec.words[words.brick(run)] for run in (3, -2)] + [*codec._binding.vocab.separator]
     count = 50 if PURE else 200
     short, long = (seconds(codec, head + row * n, look) for n in (count, count * 4))
     assert long < 10 * short + 0.05
@@ -383,13 +319,3 @@ def test_thousands_of_tags_astray_take_no_time():
     codec = tokens("qwen", mc.BSD())
     tag = codec.words["<box>"]
     assert seconds(codec, [tag] * (200 if PURE else 2000), look=True) < 5
-
-
-def test_rows_of_a_box_that_another_tag_ends_are_those_that_were_written():
-    codec = tokens("byte-level", mc.BSD(frame="box", bins=9))
-    words = codec.words
-    head = codec.encode(np.ones((9, 9), int), "dog").tolist()
-    head = head[: head.index(words["<seg>"]) + 1]
-    row = [words["<fg4>"], codec._binding.vocab.separator[-1]]
-    for tag in ("<seg>", "<box>", "<ref>", "</box>"):
-        follow(codec, [*head, *row, words[tag], *row, words["<fg4>"]])
