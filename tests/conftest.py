@@ -32,7 +32,8 @@ if PROFILE == "checked":
     # models do.
     collect_ignore = [
         *("cli", "hf", "pictures"),
-        *("formats/bsd/test_grammar.py", "tokenizers/test_vocabularies.py"),
+        *(f"formats/{name}/test_grammar.py" for name in ("bsd", "scanlines")),
+        "tokenizers/test_vocabularies.py",
         *(f"test_{name}.py" for name in ("docs", "lengths", "public_api")),
         *(
             f"data/test_{name}.py"

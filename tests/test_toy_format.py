@@ -177,7 +177,7 @@ def test_ids_streams_and_guides(tokens):
         state = guide.step(state, number)
     assert guide.options(state).tolist() == guide.after.tolist()
     with pytest.raises(mc.ConfigError, match="there are grammars for"):
-        tokens.grammar((0, 0, 1, 1))
+        tokens.grammar(box=(0, 0, 1, 1))
 
 
 def test_without_a_binding_everything_goes_through_the_text(tokens, monkeypatch):

@@ -149,7 +149,7 @@ def _smallest(table: Index, ends: Flags) -> tuple[Index, Flags]:
 def _over_tokens(
     table: Index, ends: Flags, pieces: dict[int, bytes], still: frozenset[int] = frozenset()
 ) -> Automaton:
-    """An automaton over tokens from one over bytes; its state without a way to an end is left out.
+    """An automaton over tokens from one over bytes, without the state that it cannot leave.
 
     Most tokens lead to the same state from everywhere: only those whose first byte tells a
     difference are spelled again.
@@ -162,7 +162,8 @@ def _over_tokens(
     first = np.full(len(ids), 256)
     first[lengths > 0] = flat[begins[lengths > 0]]
     stays = np.isin(ids, sorted(still))
-    dead = int(np.flatnonzero(~_alive(table, ends))[0])
+    stuck = (table == np.arange(len(table))[:, None]).all(axis=1)
+    dead = int(np.flatnonzero(stuck & ~ends)[0])
     known: dict[int, Index] = {}
 
     def after(state: int) -> Index:
@@ -196,11 +197,3 @@ def _over_tokens(
                 ways[order.setdefault(target, len(order))] = ids[part]
         edges.append(ways)
     return Automaton(edges, frozenset(order[state] for state in order if ends[state]))
-
-
-def _alive(table: Index, ends: Flags) -> Flags:
-    """The states from which an end can be reached."""
-    alive = ends.copy()
-    while not np.array_equal(alive, more := alive | alive[table].any(axis=1)):
-        alive = more
-    return alive

@@ -33,13 +33,13 @@ class Grammar:
     dialect
         ``"xgrammar"`` or ``"llguidance"``.
     known
-        All ids that the vocabulary has.
+        All ids that the vocabulary has, sorted.
     """
 
-    def __init__(self, dialect: Dialect, known: Iterable[int]) -> None:
+    def __init__(self, dialect: Dialect, known: Index) -> None:
         check_choice(dialect, Dialect, "dialect")
         self.lark = dialect == "llguidance"
-        self._known = np.array(sorted(known), np.int64)
+        self._known = known
         # Without it, llguidance 1.9 passes over the second of two equal ids that must come.
         self._lines = ['%llguidance {"no_forcing": true}'] if self.lark else []
 

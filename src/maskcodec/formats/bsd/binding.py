@@ -51,7 +51,6 @@ class BSDBinding(BrickBinding):
             options,
             self._labels(options),
             dialect=dialect,
-            known=self.vocabulary.values(),
         )
 
     def _read_as(self) -> BSD:

@@ -6,6 +6,8 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from maskcodec.errors import ConfigError
 from maskcodec.formats.instances.guide_box import BoxGuide, BoxState
 from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
@@ -14,7 +16,7 @@ from maskcodec.masks.grid import check_choice
 from maskcodec.tokenizers.grammar import Dialect, Grammar, add_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from maskcodec.formats.bsd.codec import BSD
     from maskcodec.formats.instances.vocab import BrickVocab
@@ -28,7 +30,7 @@ def box_grammar(codec: BSD, vocab: BrickVocab, box: Sequence[int], dialect: Dial
     """The rows of a box, ``<seg>`` to ``</seg>``; errors are those of `TokenCodec.grammar`."""
     x1, y1, x2, y2 = codec.words().boxes.checked(box)
     width, below = x2 - x1 + 1, y2 - y1
-    rules = _Rules(codec, vocab, Grammar(dialect, ()))
+    rules = _Rules(codec, vocab, dialect)
     grammar = rules.grammar
     grammar.root([f"{rules.tags[SEG]} cells{width} below{below}"])
     for n in range(width, 0, -1):  # a row of n cells is a brick of k and a row of n - k
@@ -48,14 +50,12 @@ def answer_grammar(
     labels: Sequence[Sequence[int]] | None,
     *,
     dialect: Dialect,
-    known: Iterable[int],
 ) -> str:
     """The grammar of a whole answer, for a codec that `check_holds_boxes` takes.
 
-    ``labels`` are the ids of each label to choose from, None for any; ``known`` are all ids that
-    the vocabulary has.
+    ``labels`` are the ids of each label to choose from, None for any.
     """
-    rules = _Rules(codec, vocab, Grammar(dialect, known))
+    rules = _Rules(codec, vocab, dialect)
     place = BoxGuide(words.pieces, words.continuing, replace(codec.words().boxes, ordered=False))
     rules.boxed(codec.canvas, place)
     rest = f"{rules.tags[BOX]} box0::0"
@@ -88,9 +88,9 @@ class _Rules:
     a changed number only behind a token or a row; the engine's optimiser stumbles over others.
     """
 
-    def __init__(self, codec: BSD, vocab: BrickVocab, grammar: Grammar) -> None:
+    def __init__(self, codec: BSD, vocab: BrickVocab, dialect: Dialect) -> None:
         words, ids = codec.words(), vocab.words
-        self.grammar = grammar
+        self.grammar = grammar = Grammar(dialect, np.flatnonzero(vocab.known))
         self.tags = [grammar.ids(ids[tag]) for tag in words.tags]
         self.bricks = [""]
         self.bricks += [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from codecs import getincrementaldecoder
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from maskcodec.errors import ConfigError
 from maskcodec.formats.instances.guide_box import BoxGuide, LocationGuide
 from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, REF_END, SEG
+from maskcodec.tokenizers.automaton import unshown
 from maskcodec.tokenizers.guide import END, FREE, Guide, State
 from maskcodec.tokenizers.spelling import frozen
 
@@ -139,7 +139,10 @@ class BrickGuide(Guide):
             if number != self._tags[REF_END]:
                 end = self._label_text.step(state[3], number)
                 if end is not None:
-                    after = _LABEL, count, _unshown(state[2], self._pieces[number]), end
+                    half = state[2]
+                    if half is not None:
+                        half = unshown(half + self._pieces[number])
+                    after = _LABEL, count, half, end
             elif state[2] is None:
                 after = _BOX_TAG, count
         elif phase == _LISTED:
@@ -164,17 +167,6 @@ class BrickGuide(Guide):
         elif number in self._after:
             after = state
         return after
-
-
-def _unshown(before: bytes | None, piece: bytes) -> bytes | None:
-    """What a label that shows nothing yet ends in: the bytes of half a letter.
-
-    None once it shows anything but white space.
-    """
-    if before is None:
-        return None
-    decoder = getincrementaldecoder("utf-8")("ignore")
-    return None if decoder.decode(before + piece).strip() else decoder.getstate()[0]
 
 
 def _tree(labels: Sequence[Sequence[int]], end: int) -> list[tuple[dict[int, int], Index]]:

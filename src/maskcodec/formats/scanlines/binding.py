@@ -38,7 +38,6 @@ class ScanlineBinding(BrickBinding):
             options,
             self._labels(options),
             dialect=dialect,
-            known=self.vocabulary.values(),
             behind_box=box is not None,
         )
 

@@ -29,16 +29,15 @@ def answer_grammar(
     labels: Sequence[Sequence[int]] | None,
     *,
     dialect: Dialect,
-    known: Iterable[int],
     behind_box: bool = False,
 ) -> str:
     """The grammar of an answer, or with `behind_box` of what comes behind the box of an instance.
 
     ``labels`` are the ids of each label to choose from, None for any; ``known`` are all ids that
-    the vocabulary has. Errors are those of `TokenCodec.grammar`.
+    the vocabulary has, sorted. Errors are those of `TokenCodec.grammar`.
     """
     check_choice(dialect, Dialect, "dialect")
-    grammar = Grammar(dialect, known)
+    grammar = Grammar(dialect, np.flatnonzero(vocab.known))
     tags = [vocab.words[tag] for tag in codec.tags()]
     box, box_end, seg, seg_end = map(grammar.ids, tags[2:])
     grammar.automaton("row", _row(codec, vocab))
