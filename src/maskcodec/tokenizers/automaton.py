@@ -98,7 +98,8 @@ def _unshown(text: bytes) -> bytes | None:
     if half is None or len(half) < 2 or half in _SPACE_BEGINNINGS:
         return half
     missing = (4 if half[0] >= 0xF0 else 3) - len(half)
-    return b"\xf1\x80\x80"[: 4 - missing]
+    letter = (half + b"\x80" * missing).decode(errors="ignore")
+    return b"\xf1\x80\x80"[: 4 - missing] if letter else half  # no letter, if of a surrogate
 
 
 def _plain_table(words: Iterable[str]) -> Index:

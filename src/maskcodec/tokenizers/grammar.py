@@ -56,10 +56,6 @@ class Grammar:
         others = np.setdiff1d(np.arange(self._known[-1] + 1), numbers)
         return f"ExcludeToken({', '.join(map(str, others.tolist()))})"
 
-    def sequence(self, ids: Iterable[int]) -> str:
-        """These ids, one after another."""
-        return " ".join(map(self.ids, ids))
-
     def rule(self, name: str, ways: Iterable[str]) -> str:
         """Add a rule of several ways; returns its name."""
         self._lines.append(f"{name} {':' if self.lark else '::='} {' | '.join(ways)}")
