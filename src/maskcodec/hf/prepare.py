@@ -56,7 +56,8 @@ def prepare_model(
     init
         What new rows begin with. ``"semantic"``: the mean of the pieces of "foreground",
         "background" or "end of row" and of their number for bricks, of "location" and its number
-        for location tokens, of "start of box" and the like for tags. ``"mean"``: the mean of all rows. Small random numbers, always the same, are added.
+        for location tokens, of "start of box" and the like for tags. ``"mean"``: the mean of all
+        rows. Small random numbers, always the same, are added.
     out
         A folder to write a checkpoint to that other programs load: codec, tokenizer, model and
         generation config, and the processor if there is one. Not there yet, or empty. It appears

@@ -13,7 +13,7 @@ from maskcodec.tokenizers.automaton import Automaton
 from maskcodec.tokenizers.grammar import Dialect, Grammar, add_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from maskcodec.formats.instances.vocab import BrickVocab
     from maskcodec.formats.scanlines.codec import Scanlines
