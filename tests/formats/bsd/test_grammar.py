@@ -309,9 +309,9 @@ def test_xgrammar_needs_to_know_the_box():
     )
 
 
-def test_more_columns_than_llguidance_can_count_are_refused():
-    with pytest.raises(mc.ConfigError, match=r"up to 256 columns, got 257; .* or use a guide"):
-        made("byte-level", (2, 257)).tokens.grammar(dialect="llguidance")
+def test_a_canvas_that_is_too_large_for_llguidance_is_refused():
+    with pytest.raises(mc.ConfigError, match=r"on a canvas of 2 rows and 600 columns: .* a guide"):
+        made("byte-level", (2, 600)).tokens.grammar(dialect="llguidance")
 
 
 @pytest.mark.parametrize("options", [{"labels": ["dog"]}, {"instances": 1}, {"free_text": False}])

@@ -43,7 +43,7 @@ class BSDBinding(BrickBinding):
         """What the guide allows as a grammar, or of it what comes behind a box that is known."""
         if box is not None:
             return box_grammar(self.codec, self.bricks, box, dialect)
-        check_holds_boxes(self.codec, dialect)
+        check_holds_boxes(dialect)
         return answer_grammar(
             self.codec,
             self.bricks,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from maskcodec.tokenizers.guide import GuideOptions, GuideWords
 
 
-_MOST_COLUMNS = 256  # 32,000 ways; llguidance 1.9 has numbers for 65,000 of them
+_MOST_WAYS = 64_000  # llguidance 1.9 numbers what they are made of with 16 bits
 
 
 def box_grammar(codec: BSD, vocab: BrickVocab, box: Sequence[int], dialect: Dialect) -> str:
@@ -61,10 +61,19 @@ def answer_grammar(
     rest = f"{rules.tags[BOX]} box0::0"
     tags = [vocab.words[tag] for tag in codec.words().tags]
     add_answer(rules.grammar, words, options, labels, (tags[REF], tags[REF_END]), rest)
-    return str(rules.grammar)
+    text = str(rules.grammar)
+    ways = text.count(" | ") + text.count("\n")
+    if ways > _MOST_WAYS:
+        rows, columns = codec.canvas
+        raise ConfigError(
+            f"llguidance cannot hold a box and its rows on a canvas of {rows} rows and {columns} "
+            f"columns: the grammar has {ways} ways, and {_MOST_WAYS} may be; give the box if it is "
+            "known: box=(x1, y1, x2, y2), or use a guide"
+        )
+    return text
 
 
-def check_holds_boxes(codec: BSD, dialect: Dialect) -> None:
+def check_holds_boxes(dialect: Dialect) -> None:
     """Refuse what cannot hold the rows of a box that is written in the same answer."""
     check_choice(dialect, Dialect, "dialect")
     if dialect != "llguidance":
@@ -72,11 +81,6 @@ def check_holds_boxes(codec: BSD, dialect: Dialect) -> None:
             "xgrammar cannot hold the rows of a box that is written in the same answer, since its "
             'numbers decide how long they are; use dialect="llguidance", or give the box if it is '
             "known: box=(x1, y1, x2, y2)"
-        )
-    if codec.canvas[1] > _MOST_COLUMNS:
-        raise ConfigError(
-            f"llguidance can hold a box and its rows on up to {_MOST_COLUMNS} columns, got "
-            f"{codec.canvas[1]}; give the box if it is known: box=(x1, y1, x2, y2), or use a guide"
         )
 
 
