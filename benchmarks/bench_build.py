@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,10 +25,10 @@ import maskcodec as mc
 from _common import Table, middle, paragraph, spread, versions, write_section
 from generate_coco import CROWDED, parts
 from maskcodec.coco import read
-from maskcodec.data import open_source
 from maskcodec.data.build import build
 from maskcodec.data.formats import file_bytes, trainer_rows
 from maskcodec.data.rows import RowMaker
+from maskcodec.data.sources.coco import Coco
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,6 +54,13 @@ READ, SHAPES, ROWS, WRITE = (
 PARSE = "parsing the same JSON by `json.loads`, nothing else"
 
 
+class Whole(Coco):
+    """A COCO file, as if its objects were all that an image shows: a row has all of them."""
+
+    def _sample(self, sample: Sample, image: dict[str, Any], where: str) -> Sample:
+        return replace(super()._sample(sample, image, where), complete=True)
+
+
 class Run(NamedTuple):
     """A run of `build`: processes, seconds, rows, and a digest of what it wrote."""
 
@@ -71,7 +79,7 @@ def timed(call: Callable[[], Any]) -> tuple[float, Any]:
 
 def steps(path: Path, maker: RowMaker) -> dict[str, Times]:
     """Microseconds an annotation of each step, one for each part of the samples."""
-    source: Any = open_source("coco", path)
+    source: Any = Whole(path)
     document = json.loads(path.read_text(encoding="utf-8"))
     size = len(source) // TURNS
     for k in range(min(size, 50)):  # whatever is compiled, is compiled now
@@ -108,7 +116,7 @@ def run(path: Path, maker: RowMaker, workers: int) -> Run:
     """Build the file's rows."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "rows"
-        source = open_source("coco", path)
+        source = Whole(path)
         report = build(source, out, rows=maker, format=FORMAT, workers=workers, shard_size=SHARD)
         digest = sha256()
         for file in sorted((out / "train").iterdir()):
