@@ -26,6 +26,7 @@ from tests.formats.guides import (
     refused_at,
     seeds,
     share,
+    silent_walk,
     tags,
     text_of,
     until,

@@ -14,11 +14,14 @@ from tests import strategies
 from tests.conftest import PURE
 from tests.formats.guides import (
     ALL,
+    SPELLINGS,
     Walker,
     added,
     agree,
+    all_boxes,
     brick_runs,
     bricks,
+    decodes,
     follow,
     guide_of,
     instance,

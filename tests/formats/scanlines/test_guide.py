@@ -269,7 +269,7 @@ def test_an_end_or_a_location_cannot_be_spelled_from_pieces(name):
     for word in ("<end:7>", "<fg:12>", "<loc11>"):
         ids = []
         for letter in word:
-            ids += [i for i in tokens.tokenizer.encode(letter, add_special_tokens=False).ids][-1:]
+            ids += tokens.tokenizer.encode(letter, add_special_tokens=False).ids[-1:]
         for begun in ([], [tags(tokens)[0]], [tags(tokens)[0], plain(tokens)]):
             if word in text_of(tokens, [plain(tokens), *ids]):
                 assert refused_at(guide, begun + ids) == len(begun + ids) - 1
