@@ -542,5 +542,7 @@ def test_what_stream_refuses():
         stream(model, processor, IMAGE, [QUESTION], tokens)
     with pytest.raises(mc.ConfigError, match="stream cannot show beams"):
         stream(model, processor, IMAGE, QUESTION, tokens, num_beams=2)
-    with pytest.raises(mc.ConfigError, match="there are streams for scanlines and for B-SD with bricks"):
+    with pytest.raises(
+        mc.ConfigError, match="there are streams for scanlines and for B-SD with bricks"
+    ):
         stream(model, processor, IMAGE, QUESTION, tokens_of(kind, "r-rle"), labels=["dog"])
