@@ -354,7 +354,7 @@ def _bend(cells: Mask, r: int, scale: tuple[int, int, int, int], room: Index, to
     if 0 <= r < len(cells):
         columns = cells.shape[1]
         c, colour = _NIL, False
-        while c <= columns:
+        while True:
             while c < columns and (cells[r, c] != 0) == colour:
                 c += 1
             x = begin + c * step
