@@ -20,6 +20,7 @@ BLOCK = 64  # cells that are drawn at once: not fewer than a run, and a few vect
 SEPARATOR = 0
 IRREGULAR = 1 << 12  # added to a number that no brick has: 0, 64, 007
 ROW_END = 1 << 13  # + n, irregular or not: the last edge of a scanline, 0 among them
+BREAK = 1 << 14  # a newline that is spelled out: a backslash and an n, or <0x0A>
 TEXT, TAG, NOTHING, SPACE, IGNORED = numbers(1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 19)
 PIECE, PLACE = numbers(1 << 20, 1 << 24)
 # TEXT is a stretch of bytes that is nothing the format knows; TAG + 0 .. TAG + 5 are <ref> </ref>
@@ -37,8 +38,11 @@ STRAY_TEXT, BAD_NUMBER, STRAY_SEPARATOR = numbers(5, 6, 7)
 # Of scanlines: an edge that is not behind the last one, one beyond the last column, a row without
 # an end.
 EDGE_BACK, EDGE_BEYOND, ROW_OPEN = numbers(13, 14, 15)
+# Of the newlines between rows: one that is spelled out, two with nothing between them, none at all.
+BREAK_SPELLED, ROW_BLANK, ROWS_JOINED = numbers(16, 17, 18)
 
-_NEWLINE, _SPACE, _CHAR_0, _CHAR_9 = 10, 32, 48, 57
+_NEWLINE, _RETURN, _SPACE, _CHAR_0, _CHAR_9 = 10, 13, 32, 48, 57
+_BACKSLASH, _LESS, _GREATER, _LETTER_A, _LETTER_N, _LETTER_X = 92, 60, 62, 65, 110, 120
 _OPENING, _CLOSING = 91, 93
 _NIL, _UNSET = numbers(0, -1)
 _PIECES = 7  # in the tables of `read_instance`
@@ -86,6 +90,19 @@ def _symbol(data: Mask, at: int, pieces: Mask, bounds: Index) -> tuple[int, int]
 
 
 @kernel
+def _break_stop(data: Mask, at: int) -> int:
+    """Where a newline that is spelled out stops, or where it would begin if there is none."""
+    size = len(data)
+    if data[at] == _BACKSLASH:
+        return at + 2 if at + 1 < size and data[at + 1] == _LETTER_N else at
+    if at + 5 >= size:
+        return at
+    hexadecimal = data[at + 1] == _CHAR_0 and data[at + 2] == _LETTER_X and data[at + 3] == _CHAR_0
+    newline = data[at + 4] == _LETTER_A and data[at + 5] == _GREATER
+    return at + 6 if hexadecimal and newline else at
+
+
+@kernel
 def scan(
     data: Mask, pieces: Mask, bounds: Index, starts: Starts, tokens: Index, tags: Index
 ) -> tuple[int, int]:
@@ -109,8 +126,11 @@ def scan(
             value = SEPARATOR
         elif starts[byte]:
             value, stop = _symbol(data, at, pieces, bounds)
+        if value == NOTHING and byte in (_BACKSLASH, _LESS):
+            stop = _break_stop(data, at)
+            value = BREAK if stop > at else NOTHING
         if value == NOTHING:
-            if byte != _SPACE:
+            if byte not in (_SPACE, _RETURN):
                 text_start = at if text_start < 0 else text_start
                 text_stop = at + 1
             at += 1
@@ -174,8 +194,22 @@ def draw(
     long_at = _UNSET
     extra_at = _UNSET
     count = _NIL
+    if separated and rows > 1:
+        total, breaks = _NIL, False
+        for k in range(first, last):
+            value = tokens[k, 0]
+            breaks |= value in (SEPARATOR, BREAK)
+            if value < BREAK:
+                total += abs(value) % IRREGULAR
+        if total > width and not breaks:
+            count = _fault(faults, count, ROWS_JOINED, tokens[first, 1], _NIL, total)
+            separated = False
     for k in range(first, last):
         value, start = tokens[k, 0], tokens[k, 1]
+        if value == BREAK:
+            value = np.int64(SEPARATOR)
+            if separated and row < rows:
+                count = _fault(faults, count, BREAK_SPELLED, start, row, tokens[k, 2])
         if value == SEPARATOR:
             if not separated:
                 if row < rows or extra_at < 0:  # beyond the box, what is there is reported once
@@ -185,6 +219,9 @@ def draw(
                 x = 0
                 continue
             if row < rows:
+                if x == 0:
+                    count = _fault(faults, count, ROW_BLANK, start, row, _NIL)
+                    continue
                 if long_at >= 0:
                     count = _fault(faults, count, ROW_LONG, long_at, row, x)
                 elif x < width:
@@ -251,7 +288,7 @@ def draw_scanlines(
     count = _NIL
     for k in range(first, last):
         value, start = tokens[k, 0], tokens[k, 1]
-        if value in (TEXT, SEPARATOR):
+        if value in (TEXT, SEPARATOR, BREAK):
             count = _fault(faults, count, STRAY_TEXT, start, min(row, rows - 1), tokens[k, 2])
             continue
         if row >= rows:

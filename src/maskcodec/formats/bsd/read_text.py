@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from maskcodec.formats.instances.spelling import Spelling
     from maskcodec.text.problems import Reading
 
-_QUOTED = k.STRAY_TEXT, k.BAD_NUMBER  # their reports quote the text at fault
+_QUOTED = k.STRAY_TEXT, k.BAD_NUMBER, k.BREAK_SPELLED  # their reports quote the text at fault
 
 
 class RowReader(InstanceReader):
@@ -74,6 +74,13 @@ def _report(
         return "rows-extra", f"{name} has more than the {rows} rows of its box", "left them out"
     if kind == k.STRAY_TEXT:
         return "extra-text", f"{text!r} in {where} is no brick", "passed over it"
+    if kind == k.ROW_BLANK:
+        return "row-blank", f"{where} has nothing before its newline", "skipped it"
+    if kind == k.ROWS_JOINED:
+        message = f"no newline stands between the rows of {name}"
+        return "separator", message, "read them by the box's width"
+    if kind == k.BREAK_SPELLED:
+        return "separator", f"{text!r} in {where} is no newline", "read it as one"
     if kind == k.STRAY_SEPARATOR:
         message = f"a newline in {where}, but rows have no separator here"
         return "separator", message, "ended the row there"

@@ -24,15 +24,19 @@ class RowStream(MaskStream):
     def _open(self, box: Box) -> None:
         self._cells = np.zeros((box[3] - box[1] + 1, box[2] - box[0] + 1), np.uint8)
         self._row, self._x = 0, 0
+        self._joined: list[int] | None = []  # all bricks, as long as no newline came
 
     def _run(self, run: int) -> None:
         separated = self._codec.row_separator != ""
         rows, width = self._cells.shape
         if run == k.SEPARATOR:
-            self._row += separated or self._x > 0
+            self._joined = None
+            self._row += self._x > 0 or self._row >= rows
             self._x = 0
             self.row_ended = True
         elif self._row < rows:
+            if self._joined is not None:
+                self._joined.append(run)
             stop = min(self._x + abs(run), width)
             if run > 0:
                 self._cells[self._row, self._x : stop] = 1
@@ -44,4 +48,22 @@ class RowStream(MaskStream):
 
     def _drawn(self, box: Box, *, closed: bool) -> list[Region]:  # noqa: ARG002
         cells = self._cells[: self._row + (self._x > 0)].copy()
+        rows, width = self._cells.shape
+        if self._codec.row_separator and self._joined and rows > 1:
+            cells = _by_width(self._joined, rows, width, cells)
         return [drawn_region(self._label, box, self._canvas, "canvas", cells)]
+
+
+def _by_width(runs: list[int], rows: int, width: int, cells: Mask) -> Mask:
+    """Rows without a newline between them, drawn by their width; `cells` if they are one row."""
+    if sum(map(abs, runs)) <= width:
+        return cells
+    drawn = np.zeros((rows, width), np.uint8)
+    row, x = 0, 0
+    for run in runs:
+        if row == rows:
+            break
+        stop = min(x + abs(run), width)
+        drawn[row, x:stop] = run > 0
+        row, x = (row + 1, 0) if stop == width else (row, stop)
+    return drawn[: row + (x > 0)]

@@ -19,7 +19,9 @@ Box: TypeAlias = tuple[int, int, int, int]
 Fault: TypeAlias = tuple[str, str, str]  # the reason, the message, what was done about it
 
 _DIGITS = re.compile(r" *\[ *\[ *([0-9]+) +([0-9]+) +([0-9]+) +([0-9]+) *\] *\] *")
-_ANY_NUMBER = re.compile(r"-?[0-9]+")
+_ANY_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_NUMBERS_LAST = re.compile(r"[\[(]*[ \n]*" + r"[, ]+".join([_ANY_NUMBER.pattern] * 4) + r"[ \])]*$")
+_LONGEST_LAST = 200  # characters of a box that stands at the end of a text
 _LOCATION = re.compile(r"([^{}]*)\{(?::0([2-9]))?\}([^{}]*)")
 _HUGE = 10**9  # stands for any longer number, since `int` takes quadratic time
 
@@ -126,6 +128,13 @@ class Boxes:
             x2, y2 = min(x2, self.columns - 1), min(y2, self.rows - 1)
         return (x1, y1, x2, y2), faults
 
+    def parted(self, text: str) -> tuple[str, str]:
+        """The label and the box that a text without tags ends with; "" for no box."""
+        pattern = _NUMBERS_LAST if self.location is None else self._locations_last
+        match = pattern.search(text[-_LONGEST_LAST:])
+        place = match.group() if match else ""
+        return text[: len(text) - len(place)].rpartition("\n")[2].strip(), place
+
     def may_become(self, content: str, closing: str) -> bool:
         """Whether a text could go on to be a box and its closing tag."""
         sample = self.sample
@@ -165,6 +174,11 @@ class Boxes:
         return f"[[x1 y1 x2 y2]], {ranges} without leading zeros"
 
     @cached_property
+    def _locations_last(self) -> re.Pattern[str]:
+        assert self.location is not None
+        return re.compile(" *".join([self.location.pattern] * 4) + " *$")
+
+    @cached_property
     def _shape(self) -> re.Pattern[str]:
         if self.location is None:
             return _DIGITS
@@ -192,7 +206,8 @@ class Boxes:
 
 
 def _number(digits: str) -> int:
-    """A coordinate, however long; anything negative is as far outside as -1."""
+    """A coordinate, however long, to the nearest; anything negative is as far outside as -1."""
     if digits.startswith("-"):
         return -1
-    return int(digits) if len(digits) < 10 else _HUGE
+    whole, _, fraction = digits.partition(".")
+    return int(whole) + (fraction[:1] >= "5") if len(whole) < 10 else _HUGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -10,20 +11,21 @@ import numpy as np
 from maskcodec.errors import LabelError
 from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 from maskcodec.kernels import reading as k
-from maskcodec.text.problems import check_label, shown
+from maskcodec.text.problems import TextReading, check_label, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from maskcodec.formats.instances.boxes import Box
     from maskcodec.formats.instances.codec import InstanceCodec
     from maskcodec.formats.instances.spelling import Spelling
     from maskcodec.masks.arrays import Index
-    from maskcodec.text.problems import Reading, TextReading
+    from maskcodec.text.problems import Reading
     from maskcodec.text.regions import Region
 
 Symbols: TypeAlias = "tuple[Index, list[list[int]]]"
 
+_BEFORE_A_BOX = REF, REF_END, SEG_END  # tags behind which a box may stand without its own
 _ENDED = 6  # the kind of the tag that stands for the end of the text
 
 
@@ -66,8 +68,7 @@ class InstanceReader(ABC):
         """All instances that can be drawn, in the order of the text."""
         regions = []
         while self.next.kind != _ENDED:
-            label = self._label()
-            box = self._box(label)
+            label, box = self._box(self._label())
             region = self._draw(label, box)
             if region is not None:
                 regions.append(region)
@@ -101,18 +102,25 @@ class InstanceReader(ABC):
                 message = f"the label {shown(label)} holds {clash.group()!r}"
                 self.reading.report(start, "bad-label", message, "kept it as it is")
 
-    def _box(self, label: str) -> Box | None:
+    def _box(self, label: str) -> tuple[str, Box | None]:
+        """The label, which may end where a box without its tags begins, and the box."""
+        before = self.tags[self.at - 1] if self.at else None
         opened = self._expect(BOX)
         end = self.next
         self._expect(BOX_END)
-        if opened is None:
-            if end.kind != _ENDED:
-                message = f"nothing says where {shown(label)} lies"
-                self.reading.report(end.start, "bad-box", message, "left this instance out")
-            return None
         if end.kind == _ENDED:  # whether the last number is whole cannot be known
-            return None
-        return self._coordinates(self.reading.slice(opened.stop, end.start), opened.stop)
+            return label, None
+        if opened is not None:
+            return label, self._coordinates(self.reading.slice(opened.stop, end.start), opened.stop)
+        if end.kind in (BOX_END, SEG) and (before is None or before.kind in _BEFORE_A_BOX):
+            start = 0 if before is None else before.stop
+            name, place = self.words.boxes.parted(self.reading.slice(start, end.start))
+            if place:
+                own = before is not None and before.kind == REF_END
+                return label if own else name, self._coordinates(place, start)
+        message = f"nothing says where {shown(label)} lies"
+        self.reading.report(end.start, "bad-box", message, "left this instance out")
+        return label, None
 
     def _draw(self, label: str, box: Box | None) -> Region | None:
         first = self.next.token if self.at == 0 else self.tags[self.at - 1].token + 1
@@ -184,7 +192,7 @@ class InstanceReader(ABC):
         return True
 
     def _is_run(self, token: int) -> bool:
-        return token < len(self.tokens) and 0 != self.tokens[token, 0] < k.TEXT
+        return token < len(self.tokens) and 0 != self.tokens[token, 0] < k.BREAK
 
     def _ends_in_beginning(self, first: int) -> bool:
         """Whether the text stops in the middle of a brick or of the closing tag."""
@@ -201,7 +209,20 @@ def read_text(reading: TextReading, codec: InstanceCodec) -> list[Region]:
     words = codec.words()
     tables = words.pieces, words.bounds, words.starts
     symbols = cut(len(reading.data) // 4, lambda *room: k.scan(reading.data, *tables, *room))
+    if not symbols[1] and (tag := _escaped(reading.raw, words.tags)):
+        message = f"tags are written as in HTML, {tag!r}; unescape the text first"
+        reading.report(reading.raw.find(tag.encode()), "escaped", message, "unescaped the text")
+        whole = html.unescape(reading.slice(0, reading.size))
+        return read_text(TextReading(whole, strict=False), codec)
     return codec.reader(reading, symbols).read()
+
+
+def _escaped(text: bytes, tags: Iterable[str]) -> str:
+    """The first tag that stands in a text as HTML writes it, or nothing."""
+    if b"&lt;" not in text:
+        return ""
+    escaped = map(html.escape, tags)
+    return next((tag for tag in escaped if tag.encode() in text), "")
 
 
 def cut(likely: int, scan: Callable[[Index, Index], tuple[int, int]]) -> Symbols:

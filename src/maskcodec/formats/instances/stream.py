@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, SEG, SEG_END
+from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 from maskcodec.kernels import reading as k
 from maskcodec.masks.grid import paint_cells
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _TEXT, _TAG, _PASSED_OVER = int(k.TEXT), int(k.TAG), (int(k.SPACE), int(k.IGNORED))
 _IGNORED, _PIECE = int(k.IGNORED), int(k.PIECE)
 _NONE = -1  # the last tag, where an instance has none yet
+_NO_BOX = _NONE, REF, REF_END  # last tags behind which a box may stand without its own
 
 
 class MaskStream(ABC):
@@ -47,6 +48,7 @@ class MaskStream(ABC):
         self._reader = reader
         self._codec = reader.codec
         self._canvas = reader.codec.canvas
+        self._boxes = reader.codec.words().boxes
         special = np.flatnonzero(vocab.kinds != k.TEXT)
         self._kinds = dict(zip(special.tolist(), vocab.kinds[special].tolist(), strict=True))
         self._ids = array("q")
@@ -56,7 +58,7 @@ class MaskStream(ABC):
         self._shown: Cells
         self._painted = 0
         self._over: list[Region] = []
-        self._begin()
+        self._begin(0)
         self.row_ended = False
 
     def push(self, id_: int) -> MaskStream:
@@ -123,11 +125,11 @@ class MaskStream(ABC):
         view.flags.writeable = False
         return view
 
-    def _begin(self) -> None:
+    def _begin(self, start: int) -> None:
         """Wait for an instance."""
         self._last = _NONE  # its last tag: they come in order, some may be missing
-        self._from = 0  # where it starts in the ids, and what stands behind its last tag
-        self._behind = 0
+        self._from = start  # where the one before ended, and what stands behind its last tag
+        self._behind = start
         self._label = ""
         self._box: Box | None = None
         self._may_draw = self._draws = False
@@ -136,19 +138,25 @@ class MaskStream(ABC):
         here = len(self._ids) - 1
         if tag <= self._last:  # it comes too early for this instance, and begins the next one
             self._end(closed=False)
-        if self._last == _NONE:
-            self._from = here
         if tag == SEG_END:
             self._end(closed=True)
             return
-        if self._last == REF:
-            self._label = self._reader.text(self._since(self._behind, here)).strip()
-        elif self._last == BOX:
+        if self._last == BOX:
             self._box = self._reader.repaired_box(self._since(self._behind, here))
+        elif self._last == REF or (self._last in _NO_BOX and tag in (BOX_END, SEG)):
+            self._label_or_box(self._reader.text(self._since(self._behind, here)), tag)
         self._last, self._behind = tag, here + 1
         if self._box is not None:
             self._open(self._box)
             self._may_draw, self._draws = tag == BOX_END, tag == SEG
+
+    def _label_or_box(self, text: str, tag: int) -> None:
+        """Read what stands before a tag, where no tag of a box did."""
+        name, place = self._boxes.parted(text) if tag in (BOX_END, SEG) else ("", "")
+        if place:
+            self._box = self._boxes.repaired(place)[0]
+        if self._last != REF_END:
+            self._label = name if place else text.strip() if self._last == REF else ""
 
     @abstractmethod
     def _open(self, box: Box) -> None:
@@ -171,7 +179,7 @@ class MaskStream(ABC):
             self._finished += self._drawn(self._box, closed=True)
         elif self._box is not None or self._last == BOX:
             self._finished += self._reader.reading(self._since(self._from), strict=False)[0]
-        self._begin()
+        self._begin(len(self._ids) - (not closed))
         self.row_ended = True
 
     def _since(self, start: int, stop: int | None = None) -> Index:
