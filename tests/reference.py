@@ -709,6 +709,18 @@ def bbox(mask: np.ndarray) -> tuple[int, int, int, int]:
 # ----------------------------------------------------------------------- repairing rows
 
 
+def by_width(runs: list[tuple[object, int]], height: int, width: int) -> list:
+    """Rows that nothing parts: a row ends at the width, and what is too much is cut."""
+    grid, row = [], []
+    for value, count in runs:
+        row = [*row, *[value] * min(count, width - len(row))]
+        if len(row) == width:
+            grid.append(row)
+            row = []
+    grid += [row + [0] * (width - len(row))] if row else []
+    return (grid + [[0] * width] * height)[:height]
+
+
 def repaired(rows: list[list[tuple[object, int]]], height: int, width: int, blank: object) -> list:
     """Rows of (value, count) cut or filled one by one, missing ones blank, further ones dropped."""
     grid = []

@@ -1,6 +1,7 @@
 """`recover` takes anything: what it repairs, and what it costs."""
 
 import gc
+import html
 import time
 import tracemalloc
 
@@ -28,6 +29,10 @@ def test_bsd_is_repaired_row_by_row(rows):
     found = mc.BSD(grid=8).recover(text)
     (region,) = found.regions
     assert region.box == (2, 3, 7, 6)
+    if len(rows) == 1 and sum(n for _, n in rows[0]) > 6:  # no newline says where a row ends
+        assert region.cells.tolist() == reference.by_width(rows[0], 4, 6)
+        assert found.problems[0].action == "read them by the box's width"
+        return
     assert region.cells.tolist() == reference.repaired(rows, 4, 6, 0)
     wrong = [row for row in rows[:4] if sum(n for _, n in row) != 6]
     assert len(found.problems) == len(wrong) + (len(rows) != 4)
@@ -81,10 +86,22 @@ CASES = [
     ("<fg2>\n<fg3></seg>", [[1, 1, 0], [1, 1, 1]], [("row-short", 5)]),
     ("<fg3>\n<fg2></seg>", [[1, 1, 1], [1, 1, 0]], [("row-short", 11)]),
     ("<bg1><fg4>\n<fg3></seg>", [[0, 1, 1], [1, 1, 1]], [("row-long", 5)]),
+    ("<fg4>\n\n<fg3></seg>", [[1, 1, 1], [1, 1, 1]], [("row-long", 0), ("row-blank", 6)]),
+    ("\n<fg3>\n \n\n<fg3></seg>", [[1, 1, 1]] * 2, [("row-blank", n) for n in (0, 8, 9)]),
+    ("<fg3>\r\n<bg3>\r</seg>", [[1, 1, 1], [0, 0, 0]], []),
+    ("<fg3>\\n<bg3></seg>", [[1, 1, 1], [0, 0, 0]], [("separator", 5)]),
+    ("<fg3><0x0A><bg3></seg>", [[1, 1, 1], [0, 0, 0]], [("separator", 5)]),
+    ("<fg3><0x0B>\n<bg3></seg>", [[1, 1, 1], [0, 0, 0]], [("extra-text", 5)]),
     (
-        "<fg4>\n\n<fg3></seg>",
+        "<fg3>\\r\n<bg3>\\",
         [[1, 1, 1], [0, 0, 0]],
-        [("row-long", 0), ("row-short", 6), ("rows-extra", 6)],
+        [("extra-text", 5), ("extra-text", 13), ("truncated", 14)],
+    ),
+    ("<bg1><fg2><bg3></seg>", [[0, 1, 1], [0, 0, 0]], [("separator", 0)]),
+    (
+        "<bg1><fg4></seg>",
+        [[0, 1, 1], [0, 0, 0]],
+        [("separator", 0), ("row-long", 5), ("rows-missing", 10)],
     ),
     ("<fg3>\n<fg3>\n</seg>", [[1, 1, 1], [1, 1, 1]], [("rows-extra", 11)]),
     ("<fg3>\n<fg3>\n<fg3>\nx</seg>", [[1, 1, 1], [1, 1, 1]], [("rows-extra", 11)]),
@@ -126,7 +143,28 @@ HEADS = [
     (f"a</ref><box>[[0 0 1 1]]</box>{ROWS}", [("", (0, 0, 1, 1))], ["missing-tag"]),
     (f"<box>[[0 0 1 1]]</box>{ROWS}", [("", (0, 0, 1, 1))], ["missing-tag"]),
     (f"<ref>a</ref>{ROWS}", [], ["missing-tag", "bad-box"]),
-    (f"<ref>a</ref>[[0 0 1 1]]</box>{ROWS}", [], ["missing-tag", "bad-box"]),
+    (f"<ref>a</ref>[[0 0 1 1]]</box>{ROWS}", [("a", (0, 0, 1, 1))], ["missing-tag"]),
+    (f"<ref>a</ref>[[0 0 1 1]]{ROWS}", [("a", (0, 0, 1, 1))], ["missing-tag"]),
+    (f"<ref>a</ref> it is {ROWS}", [], ["missing-tag", "bad-box"]),
+    (f"<ref>a [[0 0 1 1]]{ROWS}", [("a", (0, 0, 1, 1))], ["missing-tag"]),
+    (f"<ref>a</ref>[0.4, 0.0, 1, 1.25]{ROWS}", [("a", (0, 0, 1, 1))], ["missing-tag", "bad-box"]),
+    (f"Sure:\na[[0 0 1 1]]{ROWS}", [("a", (0, 0, 1, 1))], ["missing-tag"]),
+    (
+        f"a[[0 0 1 1]]{ROWS}b[[2 2 3 3]]{ROWS}",
+        [("a", (0, 0, 1, 1)), ("b", (2, 2, 3, 3))],
+        ["missing-tag"] * 2,
+    ),
+    (
+        f"<ref>a</ref><box>[[0 0 1 1]]</box><seg><fg2>\n<fg2> [[0 0 1 1]]{ROWS}",
+        [("a", (0, 0, 1, 1))],
+        ["extra-text", "missing-tag", "bad-box"],
+    ),
+    (f"<ref>a</ref><box>[[0.5 0 1e9 1]]</box>{ROWS}", [], ["bad-box"]),
+    (
+        f"<ref>a</ref><box>[[0.5, 0, 1.0, 1.49]]</box>{ROWS}",
+        [("a", (1, 0, 1, 1))],
+        ["bad-box", "row-long", "row-long"],
+    ),
     (f"<ref>a</ref><box>[[0 0 1 1]]{ROWS}", [("a", (0, 0, 1, 1))], ["missing-tag"]),
     (f"<ref>a</ref> is <box>[[0 0 1 1]]</box>{ROWS}", [("a", (0, 0, 1, 1))], ["extra-text"]),
     (f"<ref>a</ref><box>[[0 0 1 1]]</box>\n{ROWS}", [("a", (0, 0, 1, 1))], ["extra-text"]),
@@ -269,12 +307,26 @@ def test_long_text_between_bricks_is_quoted_in_part(letter, offset):
 
 def test_only_so_many_problems_are_listed():
     codec = mc.BSD(grid=4)
-    found = codec.recover(HEAD + "x<fg1>" * 5000 + "</seg>")
+    found = codec.recover(HEAD + "<fg3>\n" + "x<bg0>" * 5000 + "</seg>")
     assert len(found.problems) == 1001
     assert found.problems[-1].reason == "more-problems"
-    assert found.problems[-1].message == "4002 further problems"
+    assert found.problems[-1].message == "9001 further problems"
     found = codec.recover("<ref>" * 5000)
     assert (len(found.problems), found.problems[-1].reason) == (1001, "more-problems")
+
+
+@pytest.mark.parametrize("codec", [mc.BSD(grid=4), mc.Scanlines(bins=4)])
+def test_a_text_that_is_escaped_as_html_is_no_right_nothing(codec):
+    right = codec.encode(np.eye(4, dtype=int), "a & b")
+    text = f"Sure &amp; here: {html.escape(right)}"
+    found = codec.recover(text)
+    assert found.regions == codec.decode(right)
+    (problem,) = found.problems
+    assert (problem.reason, text[problem.position :][:11]) == ("escaped", "&lt;ref&gt;")
+    with pytest.raises(mc.DecodeError, match="unescape the text first") as caught:
+        codec.decode(text)
+    assert caught.value.reason == "escaped"
+    assert codec.decode("a &lt; b") == []
 
 
 def test_a_negative_corner_is_outside_however_long():

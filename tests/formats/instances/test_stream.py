@@ -122,11 +122,12 @@ def test_a_blank_line_is_no_part_of_the_row_above():
     text = "<ref>dog</ref><box>[[0 0 5 2]]</box><seg><fg6>\n\n<bg3><fg3></seg>"
     ids = codec.tokenizer.encode(text, add_special_tokens=False).ids
     found = codec.recover(ids)
-    assert found.regions[0].cells.tolist() == [[1] * 6, [0] * 6, [0, 0, 0, 1, 1, 1]]
-    (problem,) = found.problems
-    assert (problem.reason, ids[problem.position - 1]) == ("row-short", codec.words["<fg6>"])
+    assert found.regions[0].cells.tolist() == [[1] * 6, [0, 0, 0, 1, 1, 1], [0] * 6]
+    first, second = found.problems
+    assert (first.reason, ids[first.position - 1]) == ("row-blank", codec.words["<fg6>"])
+    assert second.reason == "rows-missing"
     assert codec.text(ids) == text
-    with pytest.raises(mc.DecodeError, match=r"row 2 of .* adds up to 0 cells"):
+    with pytest.raises(mc.DecodeError, match=r"row 2 of .* has nothing before its newline"):
         codec.decode(ids)
 
 
