@@ -111,7 +111,7 @@ def test_rows_are_all_that_strict_decoding_takes_and_no_others(name, codec):
             if good:
                 found += 1
                 agree(tokens, begun + ids)
-    assert found > 1 or PURE
+    assert found or PURE
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (2, 2), (2, 11), (12, 2)])

@@ -210,10 +210,12 @@ class BoxGuide:
     def _key(self, state: BoxState) -> tuple[int, ...]:
         """What of a state decides on what may follow: less than its numbers.
 
-        How many digits a number may get, not which it has; where a token joins a digit and a space,
-        the numbers before it as well.
+        How many digits a number may get, not which it has; but where corners are in order and a
+        token joins a digit and a space, it is what the numbers behind it must not be below.
         """
         place, number, spaced, before = state
+        if self._boxes.ordered and self._mixed:
+            return place, spaced, number, *before
         if not 0 <= place < _CLOSE or number < 0:
             begun: tuple[int, ...] = (number,)
         else:
@@ -221,9 +223,7 @@ class BoxGuide:
             powers = [10**digits for digits in range(len(str(high)))]
             begun = number == 0, *(min(max(high - number * p, 0), p) for p in powers)
             begun = *begun, *(min(max(low - number * p, 0), p) for p in powers)
-        if not self._boxes.ordered:
-            return place, spaced, *begun
-        return place, spaced, *begun, *(before if self._mixed else (self._lowest(place, before),))
+        return place, spaced, *begun, self._lowest(place, before)
 
     def _lowest(self, place: int, done: tuple[int, ...]) -> int:
         return done[place - 2] if place in (2, 3) and self._boxes.ordered else 0
