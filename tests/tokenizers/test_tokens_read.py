@@ -238,7 +238,9 @@ def test_a_brick_spelled_by_pieces_is_text(name):
     ("name", "kind", "options"),
     [
         *((n, mc.BSD, s) for n in NAMES[:-1] for s in ({}, {"row_separator": ""})),
-        *((n, mc.Scanlines, SCANLINE_SETTINGS[k % 4]) for k, n in enumerate(NAMES[:-1])),
+        *((n, mc.Scanlines, SCANLINE_SETTINGS[k % 4]) for k, n in enumerate(TRAINED)),
+        ("qwen", mc.Scanlines, {}),
+        ("mistral", mc.Scanlines, {"bins": 20, "coordinates": "tokens"}),
         ("byte-level", mc.Scanlines, {**SCANLINE_SETTINGS[2], "bins": 1024}),
     ],
 )

@@ -27,6 +27,7 @@ SCANLINES = [
     mc.Scanlines(rows=63, columns=5, bins=1, coordinates="tokens"),
     mc.Scanlines(rows=4, sampling="best", **SCANLINE_SETTINGS[2], bins=1024),
     mc.Scanlines(rows=3, columns=4, bins=130, **SCANLINE_SETTINGS[3]),
+    mc.Scanlines(bins=20, coordinates="tokens", sampling="best"),
 ]
 IMAGE_WISE = [
     kind(grid=grid, sampling=sampling)
@@ -40,7 +41,7 @@ def instance_codecs(name):
     """Codecs to draw from: few of them for the real tokenizers, whose tables take long to make."""
     if name in REAL:
         some = [BRICKS[k][0] for k in (5, 16, 27)]
-        return st.sampled_from([*some, SCANLINES[0], SCANLINES[3]])
+        return st.sampled_from([*some, SCANLINES[0], SCANLINES[5]])
     return st.sampled_from([*(codec for pair in BRICKS for codec in pair), *SCANLINES * 3])
 
 
