@@ -34,11 +34,11 @@ class Region:
     box
         (x1, y1, x2, y2) in cells of the canvas, from 0, both corners inside the box.
     cells
-        (y2 - y1 + 1, x2 - x1 + 1), bool or integer: the box's cells, not zero where set. In the box
-        frame any number of rows and columns, which the box is cut into.
+        (y2 - y1 + 1, x2 - x1 + 1), bool or integer: the box's cells, not zero where set. With
+        ``frame="box"`` any number of rows and columns, which the box is cut into.
     canvas
-        (rows, columns) of the grid that covers the whole image; in the box frame it is what boxes
-        are measured in, the bins of its height and width.
+        (rows, columns) of the grid that covers the whole image; with ``frame="box"`` what boxes are
+        measured in, the bins of its height and width.
     frame
         ``"canvas"``, or ``"box"`` for cells that belong to the box.
 
@@ -110,8 +110,8 @@ class Region:
             NEAREST; ``"smooth"`` interpolates between cell centres and cuts at one half;
             ``"contour"`` interpolates between rows where their runs begin and end. What they would
             leave nothing of is painted by the nearest. By default ``"nearest"`` on the canvas, as
-            the papers have it, and ``"contour"`` in the box frame, where it comes nearest to the
-            mask.
+            the papers have it, and ``"contour"`` with ``frame="box"``, where it comes nearest to
+            the mask.
         out
             uint8 (height, width), C-contiguous and writable: written to, and returned.
 
