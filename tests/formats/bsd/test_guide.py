@@ -54,7 +54,7 @@ WALKS = [
     *itertools.product(TRAINED, BRICK_CODECS[-1:], (True,), OPTIONS[2:]),
     *((name, LARGE, False, {}) for name in REAL),
     *((name, BRICK_CODECS[2], True, OPTIONS[1]) for name in REAL),
-    ("mistral", BRICK_CODECS[4], True, {}),
+    ("mistral", BRICK_CODECS[2], True, {}),
 ]
 
 
