@@ -155,6 +155,11 @@ WRONG = {
         "<ref>a<fg1></ref><box>[[1 1 3 2]]</box><seg><fg3>\n<fg3></seg>",
         "dog</ref><box>[[1 1 3 2]]</box><seg><fg3>\n<fg3></seg>",
         "犬 </seg>",
+        HEAD + "<fg3>\n\n<fg3></seg>",
+        HEAD + "<fg3><fg3></seg>",
+        HEAD + "<fg3>\\n<fg3></seg>",
+        "Here: &lt;ref&gt;dog&lt;/ref&gt;",
+        "<ref>dog[[1 1 3 2]]<seg><fg3>\n<fg3></seg>",
     ],
     "b-sd-unseparated": [
         HEAD + "<fg3>\n<fg3></seg>",

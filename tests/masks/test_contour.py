@@ -264,7 +264,7 @@ WAVES = (np.add.outer(np.arange(140) ** 2, 9 * np.arange(60)) % 900 < 400).astyp
 
 def drawn_iou(mask, sampling, rows):
     """The IoU of a mask and of what its cells decode to; the same from pixels and from runs."""
-    frame = BoxFrame((rows, 63), 1000)
+    frame = BoxFrame(rows, 63, 1000)
     found = [frame.sample(m, sampling) for m in (mask, mask * 255, RunMask.from_mask(mask))]
     for other in found[1:]:
         assert np.array_equal(other.cells, found[0].cells)
@@ -286,4 +286,4 @@ def test_the_best_cells_of_large_boxes_decode_to_no_worse_a_mask(mask, rows, bet
 def test_the_best_cells_of_an_image_too_large_to_draw_are_found():
     side = (1 << 20) + 1
     mask = RunMask([10, 200, 90, 300, side - 600], (side, 1))
-    assert BoxFrame((4, 63), 1000).sample(mask, "best").cells.any()
+    assert BoxFrame(4, 63, 1000).sample(mask, "best").cells.any()

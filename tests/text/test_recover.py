@@ -97,11 +97,11 @@ CASES = [
         [[1, 1, 1], [0, 0, 0]],
         [("extra-text", 5), ("extra-text", 13), ("truncated", 14)],
     ),
-    ("<bg1><fg2><bg3></seg>", [[0, 1, 1], [0, 0, 0]], [("separator", 0)]),
+    ("<bg1><fg2><bg3></seg>", [[0, 1, 1], [0, 0, 0]], [("separator", 10)]),
     (
         "<bg1><fg4></seg>",
         [[0, 1, 1], [0, 0, 0]],
-        [("separator", 0), ("row-long", 5), ("rows-missing", 10)],
+        [("separator", 5), ("row-long", 5), ("rows-missing", 10)],
     ),
     ("<fg3>\n<fg3>\n</seg>", [[1, 1, 1], [1, 1, 1]], [("rows-extra", 11)]),
     ("<fg3>\n<fg3>\n<fg3>\nx</seg>", [[1, 1, 1], [1, 1, 1]], [("rows-extra", 11)]),

@@ -195,14 +195,15 @@ def draw(
     extra_at = _UNSET
     count = _NIL
     if separated and rows > 1:
-        total, breaks = _NIL, False
+        total, breaks, second = _NIL, False, _UNSET
         for k in range(first, last):
             value = tokens[k, 0]
             breaks |= value in (SEPARATOR, BREAK)
             if value < BREAK:
                 total += abs(value) % IRREGULAR
-        if total > width and not breaks:
-            count = _fault(faults, count, ROWS_JOINED, tokens[first, 1], _NIL, total)
+                second = tokens[k, 1] if second < 0 and total > width else second
+        if second >= 0 and not breaks:
+            count = _fault(faults, count, ROWS_JOINED, second, _NIL, total)
             separated = False
     for k in range(first, last):
         value, start = tokens[k, 0], tokens[k, 1]
