@@ -89,9 +89,9 @@ def test_behind_a_box_that_is_known_there_are_its_rows(dialect):
 
 def test_what_has_no_grammar():
     tokens = made("byte-level").tokens
-    with pytest.raises(mc.ConfigError, match="^dialect must be one of 'xgrammar', 'llguidance'"):
+    with pytest.raises(mc.ConfigError, match=r"^dialect must be one of 'xgrammar', 'llguidance'"):
         tokens.grammar(dialect="gbnf")
-    with pytest.raises(mc.MaskError, match="^box .* does not lie on a canvas of 1000 rows"):
+    with pytest.raises(mc.MaskError, match=r"^box .* does not lie on a canvas of 1000 rows"):
         tokens.grammar(box=(0, 0, 1000, 0))
-    with pytest.raises(mc.ConfigError, match="^instances, labels and free_text say what comes"):
+    with pytest.raises(mc.ConfigError, match=r"^instances, labels and free_text say what comes"):
         tokens.grammar(box=(0, 0, 1, 0), labels=["dog"])
