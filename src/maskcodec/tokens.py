@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class TokenCodec:
     """A codec together with a tokenizer: masks to ids and ids to masks.
 
-    The ids are exactly those that the tokenizer makes of the codec's text. B-SD with bricks is
-    written and read without that text; the other formats go through it.
+    The ids are exactly those that the tokenizer makes of the codec's text. Scanlines and B-SD with
+    bricks are written and read without that text; the other formats go through it.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ class TokenCodec:
         lost: Lost | None = None,
         dropped: list[int] | None = None,
     ) -> tuple[Index, Index]:
-        """Many masks at once, each as a text of its own; for B-SD in one compiled call.
+        """Many masks at once, each as a text of its own; instances in one compiled call.
 
         Other threads run meanwhile.
 
@@ -181,8 +181,8 @@ class TokenCodec:
         ids
             int64 (n,): all ids, one mask after another.
         offsets
-            int64 (N + 1,): mask i has ``ids[offsets[i]:offsets[i + 1]]``. For B-SD an empty mask
-            has none.
+            int64 (N + 1,): mask i has ``ids[offsets[i]:offsets[i + 1]]``. An empty mask
+            of a codec with instances has none.
 
         Raises
         ------
@@ -229,7 +229,7 @@ class TokenCodec:
         Raises
         ------
         DecodeError, TruncatedError
-            As the codec's `decode`. For B-SD with bricks ``position`` is an index into `ids`; for
+            As the codec's `decode`. With bricks ``position`` is an index into `ids`; for
             the others into ``text(ids)``.
         VocabError
             The ids are not one-dimensional.
@@ -271,7 +271,7 @@ class TokenCodec:
         Raises
         ------
         ConfigError
-            The codec is not B-SD with bricks.
+            The codec has no bricks.
 
         Examples
         --------
@@ -301,7 +301,7 @@ class TokenCodec:
         about half a second for a vocabulary of 150,000: make it once and use it for all answers.
 
         It holds an answer to what decodes, not to an end: text goes on as long as a model likes.
-        With ``labels`` and no free text, and for B-SD with ``instances``, its length has a bound.
+        With ``labels`` and no free text, and for instances with ``instances``, its length has a bound.
 
         Parameters
         ----------
@@ -326,7 +326,7 @@ class TokenCodec:
         Raises
         ------
         ConfigError
-            The codec is neither B-SD with bricks nor R-RLE or I-RLE, or an option does not fit it;
+            The codec has no bricks and is neither R-RLE nor I-RLE, or an option does not fit it;
             there is no free text, and no id that ends an answer.
         LabelError
             A label would break the text.
