@@ -301,7 +301,7 @@ class TokenCodec:
         about half a second for a vocabulary of 150,000: make it once and use it for all answers.
 
         It holds an answer to what decodes, not to an end: text goes on as long as a model likes.
-        With ``labels`` and no free text, and for instances with ``instances``, its length has a bound.
+        With ``labels`` and no free text, and with ``instances``, its length has a bound.
 
         Parameters
         ----------
