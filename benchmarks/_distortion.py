@@ -102,7 +102,7 @@ class Counter:
         words = *codec.vocabulary(), *more
         if words not in self._made:
             extended = copy.deepcopy(self._plain)
-            mc.extend_tokenizer(extended, codec)
+            mc.extend_tokenizer(codec, extended)
             extended.add_tokens([AddedToken(word, normalized=False) for word in more])
             self._made[words] = partial(_length, extended)
         return self._made[words]

@@ -87,8 +87,8 @@ class Setup:
 def make_setup() -> Setup:
     """Qwen's vocabulary, with the bricks."""
     codec, bare = mc.BSD(grid=GRID), load_tokenizer("qwen")
-    mc.extend_tokenizer(bare, codec)
-    mc.extend_tokenizer(bare, mc.RRLE(grid=GRID))
+    mc.extend_tokenizer(codec, bare)
+    mc.extend_tokenizer(mc.RRLE(grid=GRID), bare)
     ends = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
     wrapped = PreTrainedTokenizerFast(tokenizer_object=bare, **ends)
     return Setup(codec, bare, wrapped, mc.TokenCodec(codec, bare))

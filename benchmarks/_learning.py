@@ -73,7 +73,7 @@ class Learner:
         """One that has learned nothing."""
         tokenizer = make_tokenizer()
         model = make_model(tokenizer, seed)
-        tokens = prepare_model(model, tokenizer, codec)
+        tokens = prepare_model(model, codec, tokenizer)
         model.to(device)
         optimizer = torch.optim.AdamW(
             model.parameters(),

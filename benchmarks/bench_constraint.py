@@ -151,7 +151,7 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     codec, tokenizer = mc.BSD(), load_tokenizer("qwen")
-    mc.extend_tokenizer(tokenizer, codec)
+    mc.extend_tokenizer(codec, tokenizer)
     tokens = mc.TokenCodec(codec, tokenizer)
     guide = tokens.guide()
     ids, kinds = answers(tokens)

@@ -70,7 +70,7 @@ def make_setups() -> dict[str, Setup]:
     setups = {}
     for name, codec in CODECS.items():
         tokenizer = load_tokenizer("qwen")
-        mc.extend_tokenizer(tokenizer, codec)
+        mc.extend_tokenizer(codec, tokenizer)
         setups[name] = Setup(codec, tokenizer, mc.TokenCodec(codec, tokenizer))
     return setups
 

@@ -133,7 +133,7 @@ def registered(monkeypatch):
 def tokens():
     codec = Toy(grid=2)
     backend = fresh("byte-level")
-    mc.extend_tokenizer(backend, codec)
+    mc.extend_tokenizer(codec, backend)
     return mc.TokenCodec(codec, backend)
 
 

@@ -156,7 +156,7 @@ def extended(name: str) -> Tokenizer:
     """A tokenizer with the tags and bricks of every codec of the tests; all tests share it."""
     tokenizer = fresh(name)
     for codec in _FEW if name in REAL else _SPELLINGS:
-        mc.extend_tokenizer(tokenizer, codec)
+        mc.extend_tokenizer(codec, tokenizer)
     return tokenizer
 
 

@@ -61,7 +61,7 @@ def token_counts(
     >>> token_counts([([[0, 1], [1, 1]], "dog")], codecs, tokenizer).tolist()
     [[12], [16]]
     """
-    counters = _extended(tokenizer, codecs)
+    counters = _extended(codecs, tokenizer)
     texts: list[list[str]] = [[] for _ in codecs]
     counts = [array("i") for _ in codecs]
 
@@ -86,7 +86,7 @@ def token_counts(
 
 
 def _extended(
-    tokenizer: Tokenizer, codecs: Sequence[InstanceCodec | LabelCodec]
+    codecs: Sequence[InstanceCodec | LabelCodec], tokenizer: Tokenizer
 ) -> list[Tokenizer]:
     """For each codec, a copy of the tokenizer that knows its tokens; copying one takes a second."""
     from maskcodec.tokenizers.extension import extend_tokenizer
@@ -98,5 +98,5 @@ def _extended(
             copies[key] = copy.deepcopy(tokenizer)
             copies[key].no_truncation()
             copies[key].no_padding()
-            extend_tokenizer(copies[key], codec)
+            extend_tokenizer(codec, copies[key])
     return [copies[tuple(codec.vocabulary())] for codec in codecs]

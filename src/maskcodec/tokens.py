@@ -13,7 +13,7 @@ from maskcodec.errors import ConfigError, MaskError, VocabError
 from maskcodec.masks.grid import check_choice
 from maskcodec.masks.inputs import as_masks
 from maskcodec.masks.runs import as_image_size
-from maskcodec.text.codec import Codec, Lost, lost_error
+from maskcodec.text.codec import Lost, check_codec, lost_error
 from maskcodec.text.codec import load as load_codec
 from maskcodec.text.problems import warn_dropped
 from maskcodec.tokenizers.any import AnyTokenizer, load_saved
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from maskcodec.formats.instances.stream import MaskStream
     from maskcodec.masks.arrays import Index
+    from maskcodec.text.codec import Codec
     from maskcodec.tokenizers.grammar import Dialect
     from maskcodec.tokenizers.guide import Colours, Guide
 
@@ -67,7 +68,7 @@ class TokenCodec:
     >>> tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     >>> tokenizer.decoder = decoders.WordPiece()
     >>> codec = mc.BSD(grid=4)
-    >>> added = mc.extend_tokenizer(tokenizer, codec)
+    >>> added = mc.extend_tokenizer(codec, tokenizer)
     >>> tokens = mc.TokenCodec(codec, tokenizer)
     >>> ids = tokens.encode([[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]], "dog")
     >>> tokenizer.decode(ids)
@@ -77,8 +78,7 @@ class TokenCodec:
     """
 
     def __init__(self, codec: Codec, tokenizer: Any, *, ignore: Iterable[int | str] = ()) -> None:
-        if not isinstance(codec, Codec):
-            raise TypeError(f"codec must be one of maskcodec's codecs, got {codec!r}")
+        check_codec(codec)
         self.codec = codec
         self.tokenizer = tokenizer
         self._ignore = ignore if isinstance(ignore, (str, bytes)) else tuple(ignore)

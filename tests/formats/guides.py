@@ -57,7 +57,7 @@ def extended(name, wrapped=False):
     few = [mc.BSD(), SCANLINES[0], SCANLINES[4], mc.RRLE()]  # of real ones, which take long
     every = [*(mc.BSD(**s) for s in SPELLINGS), *SCANLINES, mc.RRLE()]
     for codec in few if name in REAL else every:
-        mc.extend_tokenizer(tokenizer, codec)
+        mc.extend_tokenizer(codec, tokenizer)
     if not wrapped:
         return tokenizer
     transformers = pytest.importorskip("transformers", reason="wraps tokenizers")

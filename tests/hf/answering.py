@@ -38,7 +38,7 @@ def few(part=8):
 def tokenizer_of(kind):
     tokenizer = tiny_tokenizer(kind)
     for codec, _ in CODECS.values():
-        mc.extend_tokenizer(tokenizer, codec)
+        mc.extend_tokenizer(codec, tokenizer)
     return tokenizer
 
 

@@ -47,7 +47,7 @@ def processors():
     """With the codec's tokens; nobody may change them."""
     found = {kind: tiny_processor(kind) for kind in KINDS}
     for processor in found.values():
-        mc.extend_tokenizer(processor.tokenizer, CODEC)
+        mc.extend_tokenizer(CODEC, processor.tokenizer)
     return found
 
 
@@ -55,7 +55,7 @@ def processors():
 def processor():
     """One to change."""
     processor = tiny_processor("qwen2-vl")
-    mc.extend_tokenizer(processor.tokenizer, CODEC)
+    mc.extend_tokenizer(CODEC, processor.tokenizer)
     return processor
 
 

@@ -192,7 +192,7 @@ def test_unconstrained_nothing():
 
 def test_bricks_of_pieces():
     codec = mc.BSD(grid=4, bricks=False)
-    mc.extend_tokenizer(tokenizer_of("qwen2-vl"), codec)
+    mc.extend_tokenizer(codec, tokenizer_of("qwen2-vl"))
     tokens = mc.TokenCodec(codec, tokenizer_of("qwen2-vl"))
     ids = [*tokens.encode(MASK, "dog").tolist(), *tokens.encode(MASK, "sky").tolist()]
     answer = scripted("qwen2-vl", tokens, [*ids, tokens.tokenizer.eos_token_id])

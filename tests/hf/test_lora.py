@@ -36,7 +36,7 @@ def seeded() -> None:
 
 def prepared(kind: str, tied: bool) -> tuple[Any, mc.TokenCodec]:
     model = tiny_model(kind, tie_word_embeddings=tied)
-    return model, hf.prepare_model(model, tiny_tokenizer(kind), CODEC)
+    return model, hf.prepare_model(model, CODEC, tiny_tokenizer(kind))
 
 
 def learn(model: Any, ids: Any, words: set[int], steps: int) -> list[float]:
@@ -159,7 +159,7 @@ def test_the_papers_recipe_is_the_default() -> None:
 
 def test_rows_of_a_model_in_half_precision_are_trained_in_full() -> None:
     model = tiny_model("qwen2-vl").bfloat16()
-    tokens = hf.prepare_model(model, tiny_tokenizer("qwen2-vl"), CODEC)
+    tokens = hf.prepare_model(model, CODEC, tiny_tokenizer("qwen2-vl"))
     adapted = peft.get_peft_model(model, hf.lora_config(model, tokens, rank=2))
     trained = [p.dtype for p in adapted.parameters() if p.requires_grad]
     assert set(trained) == {torch.float32}  # steps of 2e-4 would be lost in bfloat16
@@ -170,7 +170,7 @@ def test_rows_of_a_model_in_half_precision_are_trained_in_full() -> None:
 
 def test_the_adapter_names_the_folder_that_was_prepared(tmp_path: Path) -> None:
     model = tiny_model("llava-1.5")
-    tokens = hf.prepare_model(model, tiny_tokenizer("llava-1.5"), CODEC, out=tmp_path / "prepared")
+    tokens = hf.prepare_model(model, CODEC, tiny_tokenizer("llava-1.5"), out=tmp_path / "prepared")
     adapted = peft.get_peft_model(model, hf.lora_config(model, tokens, rank=2))
     adapted.save_pretrained(tmp_path / "adapter")
     written = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())

@@ -61,7 +61,7 @@ def test_only_new_rows_change_and_matrices_never_shrink(kind: str, tied: bool, c
     before, length = weights(model), len(tokenizer)
     rows = length + SPARE_ROWS[kind]
     had = set(tokenizer.get_vocab())
-    tokens = prepare_model(model, tokenizer, codec)
+    tokens = prepare_model(model, codec, tokenizer)
     new = sorted(i for word, i in tokens.words.items() if word not in had)
     assert len(tokenizer) == length + len(new)
     assert len(had & set(tokens.words)) == (4 if kind == "internvl" and len(new) > 2 else 0)
@@ -89,7 +89,7 @@ def test_only_new_rows_change_and_matrices_never_shrink(kind: str, tied: bool, c
 def test_bricks_begin_as_their_word_and_number(kind: str) -> None:
     model, tokenizer = tiny_model(kind, tie_word_embeddings=False), tiny_tokenizer(kind)
     spreads = [layer.weight.detach().std() for layer in matrices(model)]
-    tokens = prepare_model(model, tokenizer, mc.Scanlines(coordinates="tokens"))
+    tokens = prepare_model(model, mc.Scanlines(coordinates="tokens"), tokenizer)
     for layer, spread in zip(matrices(model), spreads, strict=True):
         rows = layer.weight.detach()
         reach = 5 * _SPREAD * spread
@@ -114,7 +114,7 @@ def test_bricks_begin_as_their_word_and_number(kind: str) -> None:
 def test_mean_begins_in_the_middle_of_all_trained_rows() -> None:
     model, tokenizer = tiny_model("internvl"), tiny_tokenizer("internvl")
     trained = model.get_input_embeddings().weight.detach().clone()
-    tokens = prepare_model(model, tokenizer, CODEC, init="mean")
+    tokens = prepare_model(model, CODEC, tokenizer, init="mean")
     rows = model.get_input_embeddings().weight.detach()
     reach = 5 * _SPREAD * trained.std()
     for word in "<fg1>", "<bg63>", "<seg>":
@@ -125,27 +125,27 @@ def test_mean_begins_in_the_middle_of_all_trained_rows() -> None:
 @pytest.mark.parametrize("kind", ["qwen2-vl", "internvl"])
 def test_doing_it_twice_resets_nothing(kind: str, tmp_path: Path) -> None:
     model, tokenizer = tiny_model(kind), tiny_tokenizer(kind)
-    words = prepare_model(model, tokenizer, CODEC).words
+    words = prepare_model(model, CODEC, tokenizer).words
     with torch.no_grad():  # as if trained
         for layer in matrices(model):
             layer.weight[sorted(words.values())] += 1.0
     before = weights(model)
-    assert prepare_model(model, tokenizer, CODEC, init="mean").words == words
+    assert prepare_model(model, CODEC, tokenizer, init="mean").words == words
     assert same(model, before)
-    assert prepare_model(model, tiny_tokenizer(kind), CODEC).words == words  # not extended yet
+    assert prepare_model(model, CODEC, tiny_tokenizer(kind)).words == words  # not extended yet
     assert same(model, before)
     model.save_pretrained(tmp_path)
     again = type(model).from_pretrained(tmp_path)
-    prepare_model(again, tiny_tokenizer(kind), CODEC, out=tmp_path / "again")
+    prepare_model(again, CODEC, tiny_tokenizer(kind), out=tmp_path / "again")
     assert same(again, before)
 
 
 def test_a_second_codec_gets_only_what_it_has_more() -> None:
     model, tokenizer = tiny_model("qwen2-vl"), tiny_tokenizer("qwen2-vl")
-    first = prepare_model(model, tokenizer, CODEC).words
+    first = prepare_model(model, CODEC, tokenizer).words
     before = matrices(model)[0].weight.detach().clone()
     codec = mc.Scanlines(bins=90, coordinates="tokens")  # the tags are the same
-    second = prepare_model(model, tokenizer, codec).words
+    second = prepare_model(model, codec, tokenizer).words
     after = matrices(model)[0].weight.detach()
     new = 63 + 63 + 64 + 90
     assert len(second) == 6 + new
@@ -156,10 +156,10 @@ def test_a_second_codec_gets_only_what_it_has_more() -> None:
 
 def test_a_tokenizer_that_gives_other_ids_is_refused() -> None:
     model = tiny_model("qwen2-vl")
-    prepare_model(model, tiny_tokenizer("qwen2-vl"), CODEC)
+    prepare_model(model, CODEC, tiny_tokenizer("qwen2-vl"))
     before = weights(model)
     with pytest.raises(VocabError) as caught:
-        prepare_model(model, tiny_tokenizer("qwen2-vl"), mc.BSD(ref=("<a>", "</a>")))
+        prepare_model(model, mc.BSD(ref=("<a>", "</a>")), tiny_tokenizer("qwen2-vl"))
     assert str(caught.value) == (
         "the model was prepared with '<ref>' at id 411, where this tokenizer has '<a>' at id 411; "
         "load the tokenizer that was written with it"
@@ -167,16 +167,16 @@ def test_a_tokenizer_that_gives_other_ids_is_refused() -> None:
     other = tiny_tokenizer("qwen2-vl")
     other.add_tokens(["<mine>"])
     with pytest.raises(VocabError, match=r"with '<ref>' at id 411, where .* has '<ref>' at id 412"):
-        prepare_model(model, other, CODEC)
+        prepare_model(model, CODEC, other)
     assert same(model, before)
 
 
 def test_rows_that_were_lost_are_set_again() -> None:
     model, tokenizer = tiny_model("qwen2-vl"), tiny_tokenizer("qwen2-vl")
-    words = prepare_model(model, tokenizer, CODEC).words
+    words = prepare_model(model, CODEC, tokenizer).words
     before = matrices(model)[1].weight.detach().clone()
     model.resize_token_embeddings(words["<fg10>"], mean_resizing=False)
-    prepare_model(model, tokenizer, CODEC)
+    prepare_model(model, CODEC, tokenizer)
     after = matrices(model)[1].weight.detach()
     assert after.shape == before.shape
     assert torch.equal(after[: words["<fg10>"]], before[: words["<fg10>"]])
@@ -189,25 +189,25 @@ def test_padding_is_recognised_where_the_tokenizer_was_extended_before(padding: 
     (weight,) = {layer.weight for layer in matrices(model)}
     with torch.no_grad():
         weight[len(tokenizer) :] = 0.0 if padding == "zero" else weight[-1].clone()
-    mc.extend_tokenizer(tokenizer, CODEC)
-    ids = list(prepare_model(model, tokenizer, CODEC).words.values())
+    mc.extend_tokenizer(CODEC, tokenizer)
+    ids = list(prepare_model(model, CODEC, tokenizer).words.values())
     assert len(torch.unique(weight[ids], dim=0)) == len(ids)
     assert (weight[ids].abs().amax(1) > 1e-4).all()
 
 
 def test_rows_that_look_trained_are_kept_and_said(caplog: pytest.LogCaptureFixture) -> None:
     model, tokenizer = tiny_model("qwen2.5-vl"), tiny_tokenizer("qwen2.5-vl")
-    mc.extend_tokenizer(tokenizer, CODEC)
+    mc.extend_tokenizer(CODEC, tokenizer)
     before = weights(model)
     with caplog.at_level(logging.WARNING, "maskcodec"):
-        prepare_model(model, tokenizer, CODEC)
+        prepare_model(model, CODEC, tokenizer)
     assert same(model, before)
     assert [record.getMessage() for record in caplog.records] == [
         "the tokenizer had 126 of the codec's bricks before, whose rows look trained and were "
         "kept; if they never were, start from the model's own tokenizer"
     ]
     caplog.clear()
-    prepare_model(tiny_model("internvl"), tiny_tokenizer("internvl"), CODEC)  # only tags
+    prepare_model(tiny_model("internvl"), CODEC, tiny_tokenizer("internvl"))  # only tags
     assert not caplog.records
 
 
@@ -223,7 +223,7 @@ def test_location_tokens_that_a_model_has_keep_their_rows(caplog: pytest.LogCapt
             layer.weight[rows - 9 :] += torch.arange(9)[:, None] + 1
     before = [layer.weight[rows - 9 :].clone() for layer in matrices(model)]
     with caplog.at_level(logging.WARNING, "maskcodec"):
-        words = prepare_model(model, tokenizer, codec).words
+        words = prepare_model(model, codec, tokenizer).words
     assert not caplog.records
     assert [words[place] for place in places] == [*range(rows - 9, rows)]
     for layer, own in zip(matrices(model), before, strict=True):
@@ -234,9 +234,9 @@ def test_location_tokens_that_a_model_has_keep_their_rows(caplog: pytest.LogCapt
 def test_tokens_that_the_model_had_no_rows_for_get_some() -> None:
     model, tokenizer = tiny_model("internvl"), tiny_tokenizer("internvl")
     tokenizer.add_tokens(["<mine>", "<yours>"])
-    mc.extend_tokenizer(tokenizer, CODEC)
+    mc.extend_tokenizer(CODEC, tokenizer)
     before = matrices(model)[0].weight.detach().clone()
-    tokens = prepare_model(model, tokenizer, CODEC)
+    tokens = prepare_model(model, CODEC, tokenizer)
     rows = matrices(model)[0].weight.detach()
     mine = tokenizer.convert_tokens_to_ids("<mine>")
     assert len(rows) == max(tokens.words.values()) + 1 > mine >= len(before)
@@ -252,7 +252,7 @@ def test_half_precision_biases_and_the_meta_device() -> None:
     with torch.no_grad():
         head.bias.copy_(torch.arange(rows))
     model.set_output_embeddings(head)
-    words = prepare_model(model, tokenizer, CODEC).words
+    words = prepare_model(model, CODEC, tokenizer).words
     for layer in matrices(model):
         assert layer.weight.dtype == torch.bfloat16
         assert len(torch.unique(layer.weight[list(words.values())], dim=0)) == len(words)
@@ -260,7 +260,7 @@ def test_half_precision_biases_and_the_meta_device() -> None:
     start = expected(torch.arange(rows), tokenizer, "foreground", "12")
     assert bias[words["<fg12>"]].item() == pytest.approx(start, rel=2**-7)
     with pytest.raises(ConfigError) as caught:
-        prepare_model(tiny_model("internvl").to("meta"), tiny_tokenizer("internvl"), CODEC)
+        prepare_model(tiny_model("internvl").to("meta"), CODEC, tiny_tokenizer("internvl"))
     assert str(caught.value) == (
         "the embedding weights are torch.float32 on meta, whose rows cannot be set; load the model "
         "whole and unquantised, and quantise afterwards"
@@ -286,7 +286,7 @@ def test_a_bare_tokenizer_without_such_words(tmp_path: Path) -> None:
     model = transformers.Qwen2ForCausalLM(config)
     head = torch.nn.Linear(32, 200)
     model.set_output_embeddings(head)
-    words = prepare_model(model, bare, CODEC, out=tmp_path / "new" / "made").words
+    words = prepare_model(model, CODEC, bare, out=tmp_path / "new" / "made").words
     rows = model.get_input_embeddings().weight.detach()
     reach = 5 * _SPREAD * rows.std()
     ground = (rows[4] + rows[5] + rows[6 + 3]) / 3
@@ -303,7 +303,7 @@ def test_the_folder_is_a_checkpoint(kind: str, tmp_path: Path) -> None:
     model, tokenizer = tiny_model(kind), tiny_tokenizer(kind)
     processor = tiny_processor(kind, tokenizer)
     (tmp_path / "made").mkdir()  # an empty one is as good as none
-    tokens = prepare_model(model, tokenizer, CODEC, out=tmp_path / "made", processor=processor)
+    tokens = prepare_model(model, CODEC, tokenizer, out=tmp_path / "made", processor=processor)
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
     assert {path.name for path in (tmp_path / "made").iterdir()} == {
         *("config.json", "generation_config.json", "model.safetensors", "maskcodec.json"),
@@ -333,7 +333,7 @@ def test_an_occupied_or_a_half_written_folder(
     (tmp_path / "full" / "mine.txt").touch()
     for taken in tmp_path / "full", tmp_path / "full" / "mine.txt":
         with pytest.raises(ConfigError) as caught:
-            prepare_model(model, tokenizer, CODEC, out=taken)
+            prepare_model(model, CODEC, tokenizer, out=taken)
         assert str(caught.value) == (
             f"{taken} is there already, and a checkpoint is not written over anything; delete it "
             "or choose another folder"
@@ -346,11 +346,11 @@ def test_an_occupied_or_a_half_written_folder(
 
     monkeypatch.setattr(mc.TokenCodec, "save", fail)
     with pytest.raises(OSError, match="disk full"):
-        prepare_model(model, tokenizer, CODEC, out=tmp_path / "made")
+        prepare_model(model, CODEC, tokenizer, out=tmp_path / "made")
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
     monkeypatch.undo()
     images = SimpleNamespace(tokenizer=tokenizer, save_pretrained=lambda _: None)
-    prepare_model(model, tokenizer, CODEC, out=tmp_path / "made", processor=images)
+    prepare_model(model, CODEC, tokenizer, out=tmp_path / "made", processor=images)
     assert not (tmp_path / "made" / "preprocessor_config.json").exists()
 
 
@@ -361,7 +361,7 @@ def test_an_empty_folder_that_must_stay(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "link").symlink_to(tmp_path / "there")
     monkeypatch.chdir(tmp_path / "here")
     for out in ".", tmp_path / "link":
-        prepare_model(model, processor.tokenizer, CODEC, out=out, processor=processor)
+        prepare_model(model, CODEC, processor.tokenizer, out=out, processor=processor)
         assert mc.load(out) == CODEC
         assert (tmp_path / "here" / out / "model.safetensors").exists()
     assert (tmp_path / "link").is_symlink()
@@ -371,28 +371,30 @@ def test_an_empty_folder_that_must_stay(tmp_path: Path, monkeypatch: pytest.Monk
 def test_what_is_no_model_that_can_be_prepared() -> None:
     model, tokenizer = tiny_model("qwen2-vl"), tiny_tokenizer("qwen2-vl")
     with pytest.raises(ConfigError, match=r"init must be one of 'semantic', 'mean', got 'zero'"):
-        prepare_model(model, tokenizer, CODEC, init="zero")  # type: ignore[arg-type]
+        prepare_model(model, CODEC, tokenizer, init="zero")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^model must be one of transformers, got str$"):
-        prepare_model("Qwen/Qwen2-VL-7B", tokenizer, CODEC)
+        prepare_model("Qwen/Qwen2-VL-7B", CODEC, tokenizer)
     with pytest.raises(TypeError, match=r"codec must be one of maskcodec's codecs, got 'b-sd'"):
-        prepare_model(model, tokenizer, "b-sd")  # type: ignore[arg-type]
+        prepare_model(model, "b-sd", tokenizer)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"the codec comes before the tokenizer$"):
+        prepare_model(model, tokenizer, CODEC)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"tokenizer must be one of transformers or tokenizers"):
-        prepare_model(model, tiny_processor("qwen2-vl", tokenizer), CODEC)
+        prepare_model(model, CODEC, tiny_processor("qwen2-vl", tokenizer))
     with pytest.raises(ConfigError) as caught:
-        prepare_model(model.model, tokenizer, CODEC)
+        prepare_model(model.model, CODEC, tokenizer)
     assert str(caught.value) == (
         "Qwen2VLModel has no language model's head, so it cannot write; load it as "
         "AutoModelForImageTextToText or AutoModelForCausalLM"
     )
     with pytest.raises(ConfigError) as caught:
-        prepare_model(model, tokenizer, CODEC, processor=tiny_processor("qwen2-vl"))
+        prepare_model(model, CODEC, tokenizer, processor=tiny_processor("qwen2-vl"))
     assert str(caught.value) == (
         "the processor has another tokenizer, which would lack the codec's tokens; pass "
         "tokenizer=processor.tokenizer"
     )
     model.peft_config = {}
     with pytest.raises(ConfigError) as caught:
-        prepare_model(model, tokenizer, CODEC)
+        prepare_model(model, CODEC, tokenizer)
     assert str(caught.value) == (
         "the model has an adapter already; prepare the model first, then add the adapter"
     )

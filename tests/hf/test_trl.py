@@ -53,8 +53,8 @@ def test_a_few_steps_of_trl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     processor = tiny_processor("qwen2-vl")
     hf.prepare_model(
         tiny_model("qwen2-vl"),
-        processor.tokenizer,
         mc.load(rows),
+        processor.tokenizer,
         out=tmp_path / "prepared",
         processor=processor,
     )

@@ -26,6 +26,7 @@ QWEN_TAGS = {
     "ref": ("<|object_ref_start|>", "<|object_ref_end|>"),
     "box": ("<|box_start|>", "<|box_end|>"),
 }
+SWAPPED = "^codec must be one of .*, got Tokenizer.*; the codec comes before the tokenizer$"
 FLAGS = ["special", "normalized", "single_word", "lstrip", "rstrip"]
 
 
@@ -90,7 +91,7 @@ def works_or_is_refused(tokenizer, codec=CODEC, labels=("dog", "Black Dog")):
 def test_every_word_becomes_one_token_without_flags(name):
     tokenizer = fresh(name)
     before = vocabulary(tokenizer)
-    found = mc.extend_tokenizer(tokenizer, CODEC)
+    found = mc.extend_tokenizer(CODEC, tokenizer)
     assert found.added == {word: len(before) + k for k, word in enumerate(WORDS)}
     assert (found.reused, found.conflicts, found.rows) == ({}, (), len(before) + 132)
     assert vocabulary(tokenizer) == before | found.added
@@ -105,8 +106,8 @@ def test_every_word_becomes_one_token_without_flags(name):
 def test_transformers_takes_the_same_tokens(name):
     bare, tokenizer = fresh(name), wrapped(fresh(name))
     before = len(tokenizer)
-    found = mc.extend_tokenizer(tokenizer, CODEC)
-    assert found == mc.extend_tokenizer(bare, CODEC)
+    found = mc.extend_tokenizer(CODEC, tokenizer)
+    assert found == mc.extend_tokenizer(CODEC, bare)
     assert len(tokenizer) == before + len(found.added) == found.rows
     assert vocabulary(tokenizer) == vocabulary(bare)
     for word, number in found.added.items():
@@ -116,7 +117,7 @@ def test_transformers_takes_the_same_tokens(name):
 
 
 def test_ids_are_in_the_order_of_the_vocabulary(dress):
-    found = mc.extend_tokenizer(dress(fresh("byte-level")), CODEC)
+    found = mc.extend_tokenizer(CODEC, dress(fresh("byte-level")))
     assert list(found.added) == WORDS
     assert [*found.added.values()] == sorted(found.added.values())
 
@@ -134,39 +135,39 @@ def test_ids_are_in_the_order_of_the_vocabulary(dress):
     ],
 )
 def test_each_codec_adds_what_it_needs(codec, count, dress):
-    assert len(mc.extend_tokenizer(dress(fresh("byte-level")), codec).added) == count
+    assert len(mc.extend_tokenizer(codec, dress(fresh("byte-level"))).added) == count
 
 
 @pytest.mark.parametrize("embedding_rows", [None, 0, 10, 551, 552, 553, 152_064, np.int64(600)])
 def test_embeddings_never_lose_rows(embedding_rows, dress):
     tokenizer = dress(fresh("byte-level"))
-    found = mc.extend_tokenizer(tokenizer, CODEC, embedding_rows=embedding_rows)
+    found = mc.extend_tokenizer(CODEC, tokenizer, embedding_rows=embedding_rows)
     assert found.rows == max(552, embedding_rows or 0)
-    again = mc.extend_tokenizer(tokenizer, CODEC, embedding_rows=embedding_rows)
+    again = mc.extend_tokenizer(CODEC, tokenizer, embedding_rows=embedding_rows)
     assert (again.rows, again.added, again.reused) == (found.rows, {}, dict(found.added))
 
 
 def test_the_padded_rows_of_qwen_suffice():
     tokenizer = fresh("qwen")
-    found = mc.extend_tokenizer(tokenizer, mc.BSD(), embedding_rows=152_064)
+    found = mc.extend_tokenizer(mc.BSD(), tokenizer, embedding_rows=152_064)
     assert len(found.added) == 132
     assert max(found.added.values()) < found.rows == 152_064
-    assert mc.extend_tokenizer(tokenizer, mc.BSD()).rows == tokenizer.get_vocab_size() == 151_789
+    assert mc.extend_tokenizer(mc.BSD(), tokenizer).rows == tokenizer.get_vocab_size() == 151_789
 
 
 def test_twice_changes_nothing():
     tokenizer = fresh("metaspace")
-    first = mc.extend_tokenizer(tokenizer, CODEC)
+    first = mc.extend_tokenizer(CODEC, tokenizer)
     content = tokenizer.to_str()
-    second = mc.extend_tokenizer(tokenizer, CODEC)
+    second = mc.extend_tokenizer(CODEC, tokenizer)
     assert (second.added, second.reused, second.rows) == ({}, first.added, first.rows)
     assert (second.conflicts, tokenizer.to_str()) == ((), content)
 
 
 def test_another_codec_adds_only_what_is_missing(dress):
     tokenizer = dress(fresh("byte-level"))
-    first = mc.extend_tokenizer(tokenizer, mc.RRLE())
-    second = mc.extend_tokenizer(tokenizer, CODEC)
+    first = mc.extend_tokenizer(mc.RRLE(), tokenizer)
+    second = mc.extend_tokenizer(CODEC, tokenizer)
     assert second.reused == first.added
     assert (len(second.added), second.rows, second.conflicts) == (130, 552, ())
 
@@ -176,7 +177,7 @@ def test_the_number_of_new_rows_is_counted_not_believed(dress):
     tokenizer = dress(fresh("byte-level"))
     tokenizer.add_tokens([AddedToken(word, normalized=False) for word in WORDS[:50]])
     rows = len(vocabulary(tokenizer))
-    found = mc.extend_tokenizer(tokenizer, CODEC)
+    found = mc.extend_tokenizer(CODEC, tokenizer)
     assert len(found.added) == 82
     assert found.rows == rows + 82 == len(vocabulary(tokenizer))
 
@@ -185,7 +186,7 @@ def test_new_ids_are_nobody_elses(dress):
     """`tokenizers` counts tokens to find a free id, which takes a used one where ids have gaps."""
     tokenizer = dress(small(ids={"sky": 60}))
     try:
-        mc.extend_tokenizer(tokenizer, CODEC)
+        mc.extend_tokenizer(CODEC, tokenizer)
     except mc.VocabError:
         return
     ids = [*vocabulary(tokenizer).values()]
@@ -195,11 +196,11 @@ def test_new_ids_are_nobody_elses(dress):
 @pytest.mark.parametrize("name", ["byte-level", "metaspace", "word-piece"])
 def test_a_saved_tokenizer_is_the_same(name, tmp_path):
     tokenizer = fresh(name)
-    found = mc.extend_tokenizer(tokenizer, CODEC)
+    found = mc.extend_tokenizer(CODEC, tokenizer)
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     again = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     assert again.to_str() == tokenizer.to_str()
-    assert mc.extend_tokenizer(again, CODEC).reused == found.added
+    assert mc.extend_tokenizer(CODEC, again).reused == found.added
     assert works_or_is_refused(again)
 
 
@@ -207,12 +208,12 @@ def test_a_saved_tokenizer_is_the_same(name, tmp_path):
 def test_a_saved_tokenizer_of_transformers_is_the_same(name, tmp_path):
     transformers = pytest.importorskip("transformers", reason="transformers is not installed")
     tokenizer = wrapped(fresh(name))
-    found = mc.extend_tokenizer(tokenizer, CODEC)
+    found = mc.extend_tokenizer(CODEC, tokenizer)
     tokenizer.save_pretrained(tmp_path)
     again = transformers.AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)
     assert vocabulary(again) == vocabulary(tokenizer)
     assert all(flags(again.added_tokens_decoder[i]) == set() for i in found.added.values())
-    assert mc.extend_tokenizer(again, CODEC).reused == found.added
+    assert mc.extend_tokenizer(CODEC, again).reused == found.added
     assert works_or_is_refused(again)
 
 
@@ -221,7 +222,7 @@ def test_a_saved_tokenizer_of_transformers_is_the_same(name, tmp_path):
 def test_an_extended_tokenizer_works(name, settings, dress):
     codec = mc.BSD(grid=4, **settings)
     tokenizer = dress(fresh(name))
-    mc.extend_tokenizer(tokenizer, codec)
+    mc.extend_tokenizer(codec, tokenizer)
     if codec.bricks or name != "word-piece":
         assert works_or_is_refused(tokenizer, codec)
 
@@ -236,7 +237,7 @@ def skipping(tokenizer, ids):
 @pytest.mark.parametrize("name", ["byte-level", "joined", "unigram", "metaspace"])
 def test_decoders_that_skip_special_tokens_keep_the_mask(name, dress):
     tokenizer = dress(fresh(name))
-    mc.extend_tokenizer(tokenizer, CODEC)
+    mc.extend_tokenizer(CODEC, tokenizer)
     ids = mc.TokenCodec(CODEC, tokenizer).encode(MASK, "dog")
     (region,) = CODEC.decode(skipping(tokenizer, ids))
     assert np.array_equal(region.mask((4, 4)), MASK)
@@ -245,7 +246,7 @@ def test_decoders_that_skip_special_tokens_keep_the_mask(name, dress):
 def test_special_tokens_are_reported_and_read_from_ids_all_the_same(dress):
     tokenizer = dress(fresh("byte-level"))
     tokenizer.add_tokens([AddedToken(w, special=True, normalized=False) for w in WORDS])
-    found = mc.extend_tokenizer(tokenizer, CODEC)
+    found = mc.extend_tokenizer(CODEC, tokenizer)
     assert [c.reason for c in found.conflicts] == ["special"] * 132
     tokens = mc.TokenCodec(CODEC, tokenizer)
     ids = tokens.encode(MASK, "dog")
@@ -256,7 +257,7 @@ def test_special_tokens_are_reported_and_read_from_ids_all_the_same(dress):
 def test_the_argument_special_tokens_overrides_the_tokens_own_flag():
     tokenizer = wrapped(fresh("byte-level"))
     tokenizer.add_tokens([AddedToken(w, special=False) for w in WORDS], special_tokens=True)
-    assert {c.reason for c in mc.extend_tokenizer(tokenizer, CODEC).conflicts} >= {"special"}
+    assert {c.reason for c in mc.extend_tokenizer(CODEC, tokenizer).conflicts} >= {"special"}
     assert works_or_is_refused(tokenizer)
 
 
@@ -269,7 +270,7 @@ def test_special_tags_of_the_model_are_reused_and_named(dress):
     bare.add_special_tokens([AddedToken(tag, normalized=False, special=True) for tag in tags])
     ids = {tag: bare.token_to_id(tag) for tag in tags}
     tokenizer = dress(bare)
-    found = mc.extend_tokenizer(tokenizer, CODEC)
+    found = mc.extend_tokenizer(CODEC, tokenizer)
     assert found.reused == ids
     assert len(found.added) == 128
     erases = "decode(skip_special_tokens=True) erases it: decode from ids, or pass False"
@@ -285,7 +286,7 @@ def test_special_tags_of_the_model_are_reused_and_named(dress):
 def test_the_tags_of_qwen_keep_their_ids():
     tokenizer = fresh("qwen")
     codec = mc.BSD(grid=4, **QWEN_TAGS)
-    found = mc.extend_tokenizer(tokenizer, codec, embedding_rows=152_064)
+    found = mc.extend_tokenizer(codec, tokenizer, embedding_rows=152_064)
     tags = [*QWEN_TAGS["ref"], *QWEN_TAGS["box"]]
     assert found.reused == {tag: 151_646 + k for k, tag in enumerate(tags)}
     assert [*found.added.values()] == [*range(151_657, 151_785)]
@@ -296,7 +297,7 @@ def test_the_tags_of_qwen_keep_their_ids():
 def test_words_of_the_vocabulary_become_added_tokens_with_their_ids(dress):
     tokenizer = dress(small(extra=["<ref>", "<fg1>", "</seg>"]))
     assert len(encoded(tokenizer, "<fg1>")) > 1
-    found = mc.extend_tokenizer(tokenizer, CODEC)
+    found = mc.extend_tokenizer(CODEC, tokenizer)
     assert found.reused == {"<ref>": 14, "<fg1>": 15, "</seg>": 16}
     assert (len(found.added), found.rows, found.conflicts) == (129, 17 + 129, ())
     assert encoded(tokenizer, "<fg1><fg1>") == [15, 15]
@@ -308,7 +309,7 @@ def test_words_of_the_vocabulary_become_added_tokens_with_their_ids(dress):
 def test_tokens_that_were_added_otherwise_work_or_are_refused(name, flag, dress):
     settings = {"normalized": False, flag: True}
     tokenizer = dress(prepared(name, [AddedToken(word, **settings) for word in WORDS]))
-    found = mc.extend_tokenizer(tokenizer, CODEC)
+    found = mc.extend_tokenizer(CODEC, tokenizer)
     assert (found.added, len(found.reused)) == ({}, 132)
     assert [c.reason for c in found.conflicts] == [flag] * 132
     assert {c.token for c in found.conflicts} == set(WORDS)
@@ -322,7 +323,7 @@ def test_plain_strings_become_normalized_tokens(name, dress):
     """Both libraries look for a plain string in normalised text."""
     tokenizer = dress(fresh(name))
     tokenizer.add_tokens(WORDS)
-    found = mc.extend_tokenizer(tokenizer, CODEC)
+    found = mc.extend_tokenizer(CODEC, tokenizer)
     assert {c.reason for c in found.conflicts} == {"normalized"}
     assert works_or_is_refused(tokenizer) == (name != "metaspace")
 
@@ -340,7 +341,7 @@ def test_labels_that_normalize_to_a_word_are_refused(label):
 @pytest.mark.parametrize("word", ["<fg1>", "<bg1>", "<fg2>", "<bg2>", "<fg63>", "<bg63>"])
 def test_one_brick_that_swallows_the_separator_is_refused(word, flag):
     tokenizer = prepared("byte-level", [AddedToken(word, normalized=False, **{flag: True})])
-    found = mc.extend_tokenizer(tokenizer, CODEC)
+    found = mc.extend_tokenizer(CODEC, tokenizer)
     assert [(c.token, c.reason) for c in found.conflicts] == [(word, flag)]
     codec = mc.BSD(grid=64)
     try:
@@ -360,7 +361,7 @@ def test_tokens_that_strip_spaces_leave_boxes_and_labels_whole():
     words = ["<ref>", "</ref>", "<box>", "</box>", "<seg>", "</seg>"]
     tokens = [AddedToken(word, normalized=False, lstrip=True, rstrip=True) for word in words]
     tokenizer = prepared("byte-level", tokens)
-    found = mc.extend_tokenizer(tokenizer, CODEC)
+    found = mc.extend_tokenizer(CODEC, tokenizer)
     assert [(c.token, c.reason) for c in found.conflicts] == [
         (word, reason) for word in words for reason in ("lstrip", "rstrip")
     ]
@@ -379,21 +380,21 @@ def ours(tokenizer, codec, text):
 def test_the_usual_spelling_leaves_other_text_alone(text, dress):
     tokenizer = dress(fresh("byte-level"))
     before = encoded(tokenizer, text)
-    mc.extend_tokenizer(tokenizer, CODEC)
+    mc.extend_tokenizer(CODEC, tokenizer)
     assert encoded(tokenizer, text) == before
 
 
 def test_a_bare_spelling_does_not():
     codec = mc.BSD(grid=4, spelling=("fg{}", "bg{}"))
     tokenizer = fresh("byte-level")
-    mc.extend_tokenizer(tokenizer, codec)
+    mc.extend_tokenizer(codec, tokenizer)
     assert ours(tokenizer, codec, "0xfg9 imgbg12.jpg fg64") == ["fg9", "bg12", "fg6"]
     works_or_is_refused(tokenizer, codec)
 
 
 def test_a_brick_in_a_users_text_is_the_brick(dress):
     tokenizer = dress(fresh("byte-level"))
-    mc.extend_tokenizer(tokenizer, CODEC)
+    mc.extend_tokenizer(CODEC, tokenizer)
     text = "what does <fg3> mean, and </seg>?"
     assert ours(tokenizer, CODEC, text) == ["<fg3>", "</seg>"]
     if not isinstance(tokenizer, Tokenizer):
@@ -427,13 +428,13 @@ class Refusing(Deaf):
 
 def test_a_tokenizer_that_takes_no_tokens_is_refused_with_the_way_out():
     with pytest.raises(mc.VocabError) as caught:
-        mc.extend_tokenizer(Deaf(), CODEC)
+        mc.extend_tokenizer(CODEC, Deaf())
     assert str(caught.value) == (
         "Deaf did not take '<ref>' as a token; extend the model's tokenizer.json with "
         "tokenizers.Tokenizer.from_file instead"
     )
     with pytest.raises(mc.VocabError) as caught:
-        mc.extend_tokenizer(Refusing(), CODEC)
+        mc.extend_tokenizer(CODEC, Refusing())
     assert str(caught.value) == (
         "Refusing takes no added tokens (132 are too many); load the model's tokenizer.json with "
         "tokenizers.Tokenizer.from_file instead"
@@ -450,16 +451,16 @@ class Processor:
 def test_what_is_no_tokenizer_is_refused(value):
     message = f"one of transformers or tokenizers, got {type(value).__name__}$"
     with pytest.raises(TypeError, match=message):
-        mc.extend_tokenizer(value, CODEC)
+        mc.extend_tokenizer(CODEC, value)
     with pytest.raises(TypeError, match=message):
         mc.TokenCodec(CODEC, value)
 
 
 def test_a_processor_is_refused_with_a_hint():
     processor = Processor(fresh("byte-level"))
-    for call in (mc.extend_tokenizer, lambda tokenizer, codec: mc.TokenCodec(codec, tokenizer)):
+    for call in (mc.extend_tokenizer, mc.TokenCodec):
         with pytest.raises(TypeError) as caught:
-            call(processor, CODEC)
+            call(CODEC, processor)
         assert str(caught.value) == (
             "tokenizer must be one of transformers or tokenizers, got Processor; a processor has "
             "one, processor.tokenizer"
@@ -469,13 +470,20 @@ def test_a_processor_is_refused_with_a_hint():
 @pytest.mark.parametrize("value", [None, "b-sd/1", mc.BSD, WORDS])
 def test_what_is_no_codec_is_refused(value):
     tokenizer = fresh("byte-level")
-    for call in (mc.extend_tokenizer, lambda tokenizer, codec: mc.TokenCodec(codec, tokenizer)):
+    for call in (mc.extend_tokenizer, mc.TokenCodec):
         with pytest.raises(TypeError, match="codec must be one of maskcodec's codecs, got "):
-            call(tokenizer, value)
+            call(value, tokenizer)
+
+
+def test_the_codec_comes_before_the_tokenizer():
+    tokenizer = fresh("byte-level")
+    for call in (mc.extend_tokenizer, mc.TokenCodec):
+        with pytest.raises(TypeError, match=SWAPPED):
+            call(tokenizer, CODEC)
 
 
 def test_an_extension_is_plain_data():
-    found = mc.extend_tokenizer(fresh("byte-level"), CODEC)
+    found = mc.extend_tokenizer(CODEC, fresh("byte-level"))
     assert json.loads(json.dumps(dataclasses.asdict(found)))["rows"] == found.rows
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.rows = 3

@@ -233,7 +233,7 @@ def without_newlines():
 )
 def test_rows_are_told_apart_where_a_newline_becomes_a_space(codec):
     tokenizer = without_newlines()
-    mc.extend_tokenizer(tokenizer, codec)
+    mc.extend_tokenizer(codec, tokenizer)
     codec = mc.TokenCodec(codec, tokenizer)
     for mask in (MASK, np.eye(4, dtype=int), np.ones((4, 4), int)):
         ids = codec.encode(mask, "dog")
@@ -258,7 +258,7 @@ def test_a_tokenizer_that_does_not_come_back_as_it_was_is_not_saved_in_silence(t
     merges = [tuple(pair) for pair in model["merges"]]
     llama = transformers.LlamaTokenizer(vocab=model["vocab"], merges=merges, legacy=True)
     codec = mc.BSD(grid=4)
-    mc.extend_tokenizer(llama, codec)
+    mc.extend_tokenizer(codec, llama)
     tokens = mc.TokenCodec(codec, llama)
     if mc.TokenCodec(codec, llama.backend_tokenizer).encode(MASK, "dog").tolist() != (
         tokens.encode(MASK, "dog").tolist()
@@ -283,7 +283,7 @@ def test_a_tokenizer_without_pieces_writes_and_reads_but_has_no_guide():
     transformers = pytest.importorskip("transformers", reason="has ByT5's tokenizer")
     tokenizer = transformers.ByT5Tokenizer()
     codec = mc.BSD(grid=4)
-    added = mc.extend_tokenizer(tokenizer, codec)
+    added = mc.extend_tokenizer(codec, tokenizer)
     assert len(added.added) == 132
     tokens = mc.TokenCodec(codec, tokenizer)
     text = codec.encode(MASK, "犬")
@@ -297,7 +297,7 @@ def test_a_tokenizer_without_pieces_writes_and_reads_but_has_no_guide():
 def test_the_papers_bare_spelling_works_where_its_tokens_are_added():
     tokenizer = fresh("byte-level")
     codec = mc.BSD(grid=4, spelling=("fg{}", "bg{}"))
-    mc.extend_tokenizer(tokenizer, codec)
+    mc.extend_tokenizer(codec, tokenizer)
     tokens = mc.TokenCodec(codec, tokenizer)
     ids = tokens.encode(MASK, "dog")
     assert ids.tolist() == encoded(tokenizer, codec.encode(MASK, "dog"))

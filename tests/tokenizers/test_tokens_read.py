@@ -137,7 +137,7 @@ def test_padding_is_passed_over_wherever_it_stands(name):
 def test_transformers_knows_which_tokens_stand_around():
     tokenizer = fresh("word-piece")
     codec = mc.BSD(grid=4)
-    mc.extend_tokenizer(tokenizer, codec)
+    mc.extend_tokenizer(codec, tokenizer)
     roles = {"pad_token": "[PAD]", "eos_token": "[SEP]", "unk_token": "[UNK]"}
     codec = mc.TokenCodec(codec, wrapped(tokenizer, **roles))
     ids = codec.encode(MASK, "dog").tolist()

@@ -120,7 +120,7 @@ def test_image_wise_codecs_lose_labels_as_they_do_in_text(caplog):
 def with_token(name, content, codec, **flags):
     tokenizer = fresh(name)
     tokenizer.add_tokens([AddedToken(content, normalized=False, **flags)])
-    mc.extend_tokenizer(tokenizer, codec)
+    mc.extend_tokenizer(codec, tokenizer)
     return mc.TokenCodec(codec, tokenizer)
 
 
@@ -218,13 +218,13 @@ def test_image_wise_codecs_need_their_two_tags(kind):
     tokenizer.add_tokens([AddedToken("<seg>", normalized=False)])
     with pytest.raises(mc.VocabError, match=r"^'</seg>' is no token of its own but the ids"):
         mc.TokenCodec(kind(), tokenizer)
-    mc.extend_tokenizer(tokenizer, kind())
+    mc.extend_tokenizer(kind(), tokenizer)
     assert list(mc.TokenCodec(kind(), tokenizer).words) == ["<seg>", "</seg>"]
 
 
 def test_another_spelling_than_the_tokenizers_is_refused():
     tokenizer = fresh("byte-level")
-    mc.extend_tokenizer(tokenizer, mc.BSD())
+    mc.extend_tokenizer(mc.BSD(), tokenizer)
     with pytest.raises(mc.VocabError, match=r"^'<f1>' is no token of its own"):
         mc.TokenCodec(mc.BSD(spelling=("<f{}>", "<b{}>")), tokenizer)
 
@@ -234,7 +234,7 @@ def test_a_tokenizer_without_digits_is_refused():
 
     tokenizer = Tokenizer(models.WordPiece({"[UNK]": 0, "dog": 1, "[": 2}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    mc.extend_tokenizer(tokenizer, mc.BSD(grid=4))
+    mc.extend_tokenizer(mc.BSD(grid=4), tokenizer)
     with pytest.raises(mc.VocabError, match=r"cannot write the box \[0, 0, 0, 0\]"):
         mc.TokenCodec(mc.BSD(grid=4), tokenizer)
 
@@ -244,7 +244,7 @@ def test_a_tokenizer_that_cuts_texts_short_is_refused_or_does_not():
     for switch in ("enable_truncation", "enable_padding"):
         for codec in (mc.BSD(grid=16), mc.RRLE(grid=16)):
             tokenizer = fresh("byte-level")
-            mc.extend_tokenizer(tokenizer, codec)
+            mc.extend_tokenizer(codec, tokenizer)
             getattr(tokenizer, switch)(**({"max_length": 20} if "trunc" in switch else {}))
             try:
                 made = mc.TokenCodec(codec, tokenizer)
@@ -278,14 +278,14 @@ def test_scanlines_need_no_newlines(settings):
 
 def test_ends_and_locations_must_be_tokens_too():
     tokenizer = fresh("byte-level")
-    mc.extend_tokenizer(tokenizer, mc.Scanlines(columns=62, bins=4))
+    mc.extend_tokenizer(mc.Scanlines(columns=62, bins=4), tokenizer)
     for codec, missing in [
         (mc.Scanlines(), "<fg:63>"),
         (mc.Scanlines(columns=5, bins=4, coordinates="tokens"), "<loc0>"),
     ]:
         with pytest.raises(mc.VocabError, match=f"'{missing}' is no token"):
             mc.TokenCodec(codec, tokenizer)
-    added = mc.extend_tokenizer(tokenizer, mc.Scanlines(bins=4, coordinates="tokens"))
+    added = mc.extend_tokenizer(mc.Scanlines(bins=4, coordinates="tokens"), tokenizer)
     words = ["<fg:63>", "<bg:63>", "<end:63>", "<loc0>", "<loc1>", "<loc2>", "<loc3>"]
     assert list(added.added) == words
 
@@ -297,7 +297,7 @@ def test_a_word_that_was_added_otherwise_is_written_whole_or_refused(name, flag,
     codec = mc.Scanlines(columns=4, bins=8, coordinates="tokens")
     tokenizer = fresh(name)
     tokenizer.add_tokens([AddedToken(word, **{"normalized": False, flag: True})])
-    mc.extend_tokenizer(tokenizer, codec)
+    mc.extend_tokenizer(codec, tokenizer)
     try:
         made = mc.TokenCodec(codec, tokenizer)
     except mc.VocabError:

@@ -154,7 +154,7 @@ class ShardMaker:
         """
         file_bytes([], self.format, self.storage)
         if self.tokenizer is not None:
-            _counter(self.tokenizer, self.rows.codec)
+            _counter(self.rows.codec, self.tokenizer)
 
     def __call__(self, batch: Batch) -> Shard:
         """The files and the counts of a shard."""
@@ -175,7 +175,7 @@ class ShardMaker:
                 split = split_of(row.image, row.key, self.val_fraction)
                 rows[split] += trainer_rows(row, self.format)
                 if self.tokenizer is not None:
-                    counts.tokens[_length(row, self.tokenizer, self.rows.codec)] += 1
+                    counts.tokens[_length(row, self.rows.codec, self.tokenizer)] += 1
         written = {
             split: file_bytes(some, self.format, self.storage)
             for split, some in rows.items()
@@ -241,19 +241,19 @@ def batches(items: Iterable[Item], size: int, skip: Callable[[int], bool]) -> It
         number += 1
 
 
-def _length(row: Row, tokenizer: str, codec: Codec) -> int:
+def _length(row: Row, codec: Codec, tokenizer: str) -> int:
     """How many tokens a row's words have, without those of the image and of the chat's template."""
-    counter = _counter(tokenizer, codec)
+    counter = _counter(codec, tokenizer)
     texts = [message.text for message in row.messages]
     return sum(len(found.ids) for found in counter.encode_batch(texts, add_special_tokens=False))
 
 
 @lru_cache(maxsize=1)
-def _counter(tokenizer: str, codec: Codec) -> Any:
+def _counter(codec: Codec, tokenizer: str) -> Any:
     """A tokenizer that has the codec's tokens."""
     from maskcodec.tokenizers.extension import extend_tokenizer
     from maskcodec.vocabularies import load_tokenizer
 
     counter = load_tokenizer(tokenizer)
-    extend_tokenizer(counter, codec)
+    extend_tokenizer(codec, counter)
     return counter

@@ -75,7 +75,7 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
     >>> tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     >>> tokenizer.decoder = decoders.ByteLevel()
     >>> codec = mc.BSD(grid=4)
-    >>> rows = mc.extend_tokenizer(tokenizer, codec).rows
+    >>> rows = mc.extend_tokenizer(codec, tokenizer).rows
     >>> processor = MaskLogitsProcessor(mc.TokenCodec(codec, tokenizer).guide())
     >>> ids = tokenizer.encode("Where is the dog?").ids  # the prompt
     >>> answer = tokenizer.encode("<ref>dog</ref><box>[[1").ids

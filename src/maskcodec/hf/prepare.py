@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from maskcodec.errors import ConfigError, VocabError
 from maskcodec.hf._rows import set_rows, untouched, word_shares
 from maskcodec.masks.grid import check_choice
+from maskcodec.text.codec import check_codec
 from maskcodec.tokenizers.any import AnyTokenizer
 from maskcodec.tokenizers.extension import extend_tokenizer
 from maskcodec.tokens import TokenCodec
@@ -29,8 +30,8 @@ _MARK = "maskcodec_rows"  # in the model's config: which words have rows, so tha
 
 def prepare_model(
     model: Any,
-    tokenizer: Any,
     codec: Codec,
+    tokenizer: Any,
     *,
     init: Init = "semantic",
     out: str | os.PathLike[str] | None = None,
@@ -49,10 +50,10 @@ def prepare_model(
     model
         Of transformers, with a language model's head, in any floating-point type, on any device,
         before peft or a trainer wraps it.
-    tokenizer
-        The model's own; a bare ``tokenizers.Tokenizer`` will do.
     codec
         Whose tags, bricks and location tokens; each codec can be learned.
+    tokenizer
+        The model's own; a bare ``tokenizers.Tokenizer`` will do.
     init
         What new rows begin with. ``"semantic"``: the mean of the pieces of "foreground",
         "background" or "end of row" and of their number for bricks, of "location" and its number
@@ -86,11 +87,12 @@ def prepare_model(
         model = AutoModelForImageTextToText.from_pretrained("Qwen/Qwen2.5-VL-7B-Instruct")
         processor = AutoProcessor.from_pretrained("Qwen/Qwen2.5-VL-7B-Instruct")
         tokens = prepare_model(
-            model, processor.tokenizer, mc.Scanlines(), out="prepared", processor=processor
+            model, mc.Scanlines(), processor.tokenizer, out="prepared", processor=processor
         )
     """
     check_choice(init, Init, "init")
     heads = _matrices(model)
+    check_codec(codec)
     if processor is not None and getattr(processor, "tokenizer", None) is not tokenizer:
         raise ConfigError(
             "the processor has another tokenizer, which would lack the codec's tokens; pass "
@@ -99,7 +101,7 @@ def prepare_model(
     folder = None if out is None else _free_folder(out)
     had = [head.weight.shape[0] for head in heads]
     before = set(AnyTokenizer(tokenizer).vocabulary().values())
-    extension = extend_tokenizer(tokenizer, codec, embedding_rows=max(had))
+    extension = extend_tokenizer(codec, tokenizer, embedding_rows=max(had))
     tokens = TokenCodec(codec, tokenizer)
     prepared = _prepared(model, tokens.words)
     if min(had) < extension.rows:

@@ -295,6 +295,15 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def check_codec(value: object) -> None:
+    """Refuse what is no codec, as the tokenizer is where the two were swapped."""
+    if not isinstance(value, Codec):
+        raise TypeError(
+            f"codec must be one of maskcodec's codecs, got {brief(value)}; the codec comes before "
+            "the tokenizer"
+        )
+
+
 def lost_message(codec: Codec, where: str, label: str, pixels: IntegerArray | RunMask) -> str:
     """What to say of a mask that has pixels but no cell left."""
     area = pixels.area if isinstance(pixels, RunMask) else np.count_nonzero(pixels)

@@ -42,7 +42,7 @@ class Binding:
         self.codec = codec
         self.tokenizer = tokenizer
         self.vocabulary = tokenizer.vocabulary()
-        self.vocab = read_vocab(tokenizer, self.vocabulary, codec, ignore)
+        self.vocab = read_vocab(codec, tokenizer, self.vocabulary, ignore)
 
     def encode(self, image: Any, labels: Any, **options: Any) -> Index:
         """The ids of a mask or a label map; options are those of the codec's `encode`."""

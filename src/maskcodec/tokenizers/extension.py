@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec.errors import VocabError
-from maskcodec.text.codec import Codec
+from maskcodec.text.codec import check_codec
 from maskcodec.tokenizers.any import AnyTokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from maskcodec.text.codec import Codec
 
 # What is wrong with a token that was there before, and what follows from it.
 _CONSEQUENCES = {
@@ -74,7 +76,7 @@ class Extension:
 
 
 def extend_tokenizer(
-    tokenizer: Any, codec: Codec, *, embedding_rows: int | None = None
+    codec: Codec, tokenizer: Any, *, embedding_rows: int | None = None
 ) -> Extension:
     """Make every tag and brick of a codec one token, changing the tokenizer in place.
 
@@ -84,10 +86,10 @@ def extend_tokenizer(
 
     Parameters
     ----------
-    tokenizer
-        Of transformers (``PreTrainedTokenizerBase``) or tokenizers (``Tokenizer``).
     codec
         Whose tags and bricks; `Codec.vocabulary` lists them.
+    tokenizer
+        Of transformers (``PreTrainedTokenizerBase``) or tokenizers (``Tokenizer``).
     embedding_rows
         How many rows the model's embedding matrix has now, for example
         ``model.get_input_embeddings().weight.shape[0]``: many models have more rows than their
@@ -100,7 +102,7 @@ def extend_tokenizer(
     Raises
     ------
     TypeError
-        It is no tokenizer.
+        The codec or the tokenizer is none.
     VocabError
         The tokenizer takes no tokens, or its ids have gaps, so that new ids would be taken twice.
 
@@ -109,14 +111,13 @@ def extend_tokenizer(
     >>> import maskcodec as mc
     >>> from tokenizers import Tokenizer, models
     >>> tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, "dog": 1}, unk_token="[UNK]"))
-    >>> added = mc.extend_tokenizer(tokenizer, mc.BSD(), embedding_rows=256)
+    >>> added = mc.extend_tokenizer(mc.BSD(), tokenizer, embedding_rows=256)
     >>> len(added.added), added.added["<fg12>"], added.rows
     (132, 19, 256)
-    >>> len(mc.extend_tokenizer(tokenizer, mc.BSD()).added)
+    >>> len(mc.extend_tokenizer(mc.BSD(), tokenizer).added)
     0
     """
-    if not isinstance(codec, Codec):
-        raise TypeError(f"codec must be one of maskcodec's codecs, got {codec!r}")
+    check_codec(codec)
     rows = 0 if embedding_rows is None else operator.index(embedding_rows)
     any_tokenizer = AnyTokenizer(tokenizer)
     words = codec.vocabulary()

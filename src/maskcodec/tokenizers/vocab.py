@@ -50,9 +50,9 @@ class Vocab:
 
 
 def read_vocab(
+    codec: Codec,
     tokenizer: AnyTokenizer,
     vocabulary: Mapping[str, int],
-    codec: Codec,
     ignore: Iterable[int | str],
 ) -> Vocab:
     """The ids of a codec's tags and bricks, checked against the tokenizer itself.
@@ -144,7 +144,7 @@ def _missing(tokenizer: AnyTokenizer, missing: list[str], count: int) -> str:
     others = f", and so are {len(missing) - 1} more of {count}" * (len(missing) > 1)
     return (
         f"{word!r} is no token of its own but the ids {ids}, {text!r}{others}; call "
-        "maskcodec.extend_tokenizer(tokenizer, codec) first, or give the codec the spelling that "
+        "maskcodec.extend_tokenizer(codec, tokenizer) first, or give the codec the spelling that "
         "the tokenizer was extended with"
     )
 

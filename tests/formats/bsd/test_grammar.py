@@ -57,7 +57,7 @@ class Shared:
 
     def __init__(self, name, spelling):
         tokenizer = fresh(name)
-        mc.extend_tokenizer(tokenizer, mc.BSD(**SPELLINGS[spelling]))
+        mc.extend_tokenizer(mc.BSD(**SPELLINGS[spelling]), tokenizer)
         self.vocab = tokenizer.get_vocab()
         self.end = next(self.vocab[end] for end in ENDS if end in self.vocab)
         self.tokenizer = wrapped(tokenizer, eos_token=tokenizer.id_to_token(self.end))
@@ -338,7 +338,7 @@ def test_labels_are_several():
 def test_a_grammar_needs_no_token_that_ends_an_answer():
     """The engine knows it, where a guide would have to."""
     tokenizer = fresh("byte-level")
-    mc.extend_tokenizer(tokenizer, mc.BSD(grid=2))
+    mc.extend_tokenizer(mc.BSD(grid=2), tokenizer)
     tokens = mc.TokenCodec(mc.BSD(grid=2), tokenizer)
     assert tokens.grammar(dialect="llguidance", free_text=False)
 
@@ -364,7 +364,7 @@ def test_what_is_no_box_is_refused(box):
 @pytest.mark.parametrize("codec", [mc.RRLE(), mc.IRLE(), mc.ISD(), mc.BSD(bricks=False)])
 def test_other_formats_have_no_grammar(codec):
     tokenizer = fresh("byte-level")
-    mc.extend_tokenizer(tokenizer, codec)
+    mc.extend_tokenizer(codec, tokenizer)
     message = "there are grammars for B-SD with bricks and for scanlines, got"
     with pytest.raises(mc.ConfigError, match=message):
         mc.TokenCodec(codec, tokenizer).grammar(box=(0, 0, 1, 1))

@@ -97,7 +97,7 @@ def test_without_free_text_an_answer_is_its_masks_and_ends(name, codec, seed, in
 def test_options_are_sorted_where_the_end_is_the_id_before_a_tag():
     tokenizer, codec = fresh("byte-level"), mc.BSD(grid=2)
     tokenizer.add_special_tokens(["<|done|>"])
-    mc.extend_tokenizer(tokenizer, codec)
+    mc.extend_tokenizer(codec, tokenizer)
     tokens = mc.TokenCodec(codec, tokenizer)
     end = vocab_of(tokens)["<|done|>"]
     assert tags(tokens)[0] == end + 1
@@ -257,7 +257,7 @@ def test_bracket_pieces_that_continue_a_word_do_not_begin_a_box():
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
     codec = mc.BSD(grid=4)
-    mc.extend_tokenizer(tokenizer, codec)
+    mc.extend_tokenizer(codec, tokenizer)
     tokens = mc.TokenCodec(codec, tokenizer)
     guide = tokens.guide()
     ids = tokens.encode(np.eye(4, dtype=int), "dog").tolist()
@@ -311,7 +311,7 @@ def test_bracket_pieces_that_continue_a_word_do_not_begin_a_box():
 )
 def test_what_a_guide_cannot_be_made_of_is_refused(codec, options, error, message):
     tokenizer = fresh("byte-level")
-    mc.extend_tokenizer(tokenizer, codec)
+    mc.extend_tokenizer(codec, tokenizer)
     with pytest.raises(error, match=message):
         mc.TokenCodec(codec, tokenizer).guide(**options)
 
@@ -323,7 +323,7 @@ def test_a_vocabulary_without_single_digits_is_refused():
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
     codec = mc.BSD(grid=4)
-    mc.extend_tokenizer(tokenizer, codec)
+    mc.extend_tokenizer(codec, tokenizer)
     with pytest.raises(mc.VocabError) as caught:
         mc.TokenCodec(codec, tokenizer).guide()
     assert str(caught.value) == (
@@ -339,6 +339,6 @@ def test_a_vocabulary_that_lacks_the_letters_of_text_is_refused():
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
     codec = mc.BSD(grid=4)
-    mc.extend_tokenizer(tokenizer, codec)
+    mc.extend_tokenizer(codec, tokenizer)
     with pytest.raises(mc.VocabError, match="the vocabulary lacks letters, or is written in ano"):
         mc.TokenCodec(codec, tokenizer).guide()

@@ -29,7 +29,7 @@ class Made:
     def __init__(self, name, **settings):
         codec = mc.Scanlines(**settings)
         bare = fresh(name)
-        mc.extend_tokenizer(bare, codec)
+        mc.extend_tokenizer(codec, bare)
         self.vocabulary = bare.get_vocab()
         self.end = next(self.vocabulary[end] for end in ENDS if end in self.vocabulary)
         tokenizer = wrapped(bare, eos_token=bare.id_to_token(self.end))

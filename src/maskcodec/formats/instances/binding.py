@@ -87,7 +87,7 @@ class BrickBinding(InstanceBinding):
         self, codec: InstanceCodec, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()
     ) -> None:
         super().__init__(codec, tokenizer, ignore)
-        self.vocab = self.bricks = read_brick_vocab(tokenizer, self.vocabulary, codec, self.vocab)
+        self.vocab = self.bricks = read_brick_vocab(codec, tokenizer, self.vocabulary, self.vocab)
         self.reading = self._read_as()
         self._reader = BrickReader(self.reading, tokenizer, self.bricks)
         self._writer: BrickWriter | None = None

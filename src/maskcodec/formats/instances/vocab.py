@@ -57,7 +57,7 @@ class BrickVocab(Vocab):
 
 
 def read_brick_vocab(
-    tokenizer: AnyTokenizer, vocabulary: dict[str, int], codec: InstanceCodec, vocab: Vocab
+    codec: InstanceCodec, tokenizer: AnyTokenizer, vocabulary: dict[str, int], vocab: Vocab
 ) -> BrickVocab:
     """What the ids of a codec with bricks mean, checked against the tokenizer itself.
 
@@ -106,7 +106,7 @@ def read_brick_vocab(
         pieces=np.array(packed, np.int64),
         tables=None if numbers is None else write_tables(codec, words, separator, numbers),
     )
-    _check_bricks(tokenizer, codec, made)
+    _check_bricks(codec, tokenizer, made)
     return made
 
 
@@ -122,7 +122,7 @@ def _written_boxes(
     return boxes, ids
 
 
-def _check_bricks(tokenizer: AnyTokenizer, codec: InstanceCodec, vocab: BrickVocab) -> None:
+def _check_bricks(codec: InstanceCodec, tokenizer: AnyTokenizer, vocab: BrickVocab) -> None:
     """Compare the ids of one text that has everything with those of the tokenizer.
 
     Every brick stands before and behind others, itself and the separator, and so do locations.
