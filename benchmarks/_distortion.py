@@ -153,18 +153,15 @@ def _of_codec(
 
 def _by_codec(count: Count, method: str | None, codec: Any, sample: Sample) -> Trip:
     """There and back by one of our codecs, whose text must say the cells that were sampled."""
-    lost: list[int | str] = []
+    try:
+        text = codec.encode(sample.runs, sample.label)
+    except mc.LostMaskError:
+        return LOST
     if codec.has_instances:
-        text = codec.encode_many([sample.runs], [sample.label], lost="drop", dropped=lost)
-        if lost:
-            return LOST
         (found,) = codec.decode(text)
         right = _says(codec, found, sample)
         mask = found.mask(sample.shape, method=method)
     else:
-        text = codec.encode(sample.runs, sample.label, dropped=lost)
-        if lost:
-            return LOST
         grid = codec.decode(text)
         cells = sample.runs.cells(codec.canvas, codec.sampling)
         right = np.array_equal(grid.mask(sample.label, codec.canvas), cells)

@@ -31,16 +31,16 @@ class Toy(mc.GridCodec):
 
     codec_id: ClassVar[str] = "toy/1"
 
-    def encode(self, image, labels, *, shape=None, lost="drop", dropped=None):  # noqa: ARG002
+    def encode(self, image, labels, *, shape=None, lost="raise"):  # noqa: ARG002
         pixels = np.asarray(image)
         rows, columns = self.canvas
         height, width = pixels.shape
         picked = pixels[
             np.ix_(np.arange(rows) * height // rows, np.arange(columns) * width // columns)
         ]
+        if lost == "raise" and pixels.any() and not picked.any():
+            raise mc.LostMaskError("no cell is left")
         drawn = "/".join("".join(".#"[bool(cell)] for cell in row) for row in picked)
-        if dropped is not None and pixels.any() and not picked.any():
-            dropped.append(labels)
         return f"{OPEN}{labels}:{drawn}{CLOSE}"
 
     def decode(self, text):

@@ -76,7 +76,7 @@ def token_counts(
         pixels = as_mask(mask)
         for codec, own in zip(codecs, texts, strict=True):
             try:
-                own.append(codec.encode(pixels, label, lost="raise") if pixels.any() else "")
+                own.append(codec.encode(pixels, label) if pixels.any() else "")
             except LostMaskError:
                 own.append("")
         if number % _BATCH == 0:

@@ -13,7 +13,7 @@ from maskcodec.errors import ConfigError, MaskError, VocabError
 from maskcodec.masks.grid import check_choice
 from maskcodec.masks.inputs import as_masks
 from maskcodec.masks.runs import as_image_size
-from maskcodec.text.codec import Lost, check_codec, lost_error
+from maskcodec.text.codec import Lost, check_codec
 from maskcodec.text.codec import load as load_codec
 from maskcodec.text.problems import warn_dropped
 from maskcodec.tokenizers.any import AnyTokenizer, load_saved
@@ -87,12 +87,7 @@ class TokenCodec:
         self._binding: Binding = bound or Binding(codec, self._any, self._ignore)
 
     def encode(
-        self,
-        image: Any,
-        labels: Any,
-        *,
-        shape: tuple[int, int] | None = None,
-        lost: Lost | None = None,
+        self, image: Any, labels: Any, *, shape: tuple[int, int] | None = None, lost: Lost = "raise"
     ) -> Index:
         """A mask, or for the image-wise codecs a label map, as ids.
 
@@ -101,8 +96,8 @@ class TokenCodec:
         image, labels, shape
             As the codec's `encode` takes them: a mask or an annotation's ``segmentation``.
         lost
-            What to do with a mask that has pixels but no cell left, ``"raise"`` or ``"drop"``; by
-            default what the codec's `encode` does.
+            What to do with a mask or labels that have pixels but no cell left: ``"raise"``, or
+            ``"drop"``, which leaves them out and logs a warning.
 
         Returns
         -------
@@ -115,11 +110,8 @@ class TokenCodec:
         LabelError
             The tokenizer would swallow a tag beside this label.
         """
-        options: dict[str, Any] = {"shape": shape}
-        if lost is not None:
-            check_choice(lost, Lost, "lost")
-            options["lost"] = lost
-        return self._binding.encode(image, labels, **options)
+        check_choice(lost, Lost, "lost")
+        return self._binding.encode(image, labels, shape=shape, lost=lost)
 
     def encode_many(
         self,
@@ -128,7 +120,6 @@ class TokenCodec:
         *,
         shape: tuple[int, int] | None = None,
         lost: Lost = "raise",
-        dropped: list[int] | None = None,
     ) -> Index:
         """Several instances of one image as the ids of one text, as `BSD.encode_many` writes it.
 
@@ -145,7 +136,7 @@ class TokenCodec:
                 "use encode, or encode_batch for several images"
             )
         size = None if shape is None else as_image_size(shape, "shape")
-        return self.encode_batch(masks, labels, shape=size, lost=lost, dropped=dropped)[0]
+        return self.encode_batch(masks, labels, shape=size, lost=lost)[0]
 
     def encode_batch(
         self,
@@ -153,8 +144,7 @@ class TokenCodec:
         labels: Iterable[str],
         *,
         shape: tuple[int, int] | Sequence[tuple[int, int]] | None = None,
-        lost: Lost | None = None,
-        dropped: list[int] | None = None,
+        lost: Lost = "raise",
     ) -> tuple[Index, Index]:
         """Many masks at once, each as a text of its own; instances in one compiled call.
 
@@ -170,28 +160,24 @@ class TokenCodec:
         shape
             (height, width) of all images, or of each one in a list, which polygons need.
         lost
-            What to do with a mask that has pixels but no cell left, ``"raise"`` or ``"drop"``; by
-            default what the codec's `encode` does.
-        dropped
-            With ``lost="drop"``, a list that receives the indices of the masks lost. Without it a
-            warning goes to the logger ``maskcodec``.
+            What to do with masks or labels that have pixels but no cell left: ``"raise"``, or
+            ``"drop"``, which leaves them out and logs one warning with the indices.
 
         Returns
         -------
         ids
             int64 (n,): all ids, one mask after another.
         offsets
-            int64 (N + 1,): mask i has ``ids[offsets[i]:offsets[i + 1]]``. An empty mask
-            of a codec with instances has none.
+            int64 (N + 1,): mask i has ``ids[offsets[i]:offsets[i + 1]]``. Where the codec has
+            instances, an empty mask and one that was dropped have none.
 
         Raises
         ------
         MaskError, LostMaskError, LabelError, TypeError
             As the codec's `encode`; the message gives the mask's index.
         """
+        check_choice(lost, Lost, "lost")
         instances = self.codec.has_instances
-        drop = (lost or ("raise" if instances else "drop")) == "drop"
-        check_choice(lost or "drop", Lost, "lost")
         images = masks if isinstance(masks, np.ndarray) else list(masks)
         names = [labels] if isinstance(labels, str) else list(labels)
         if isinstance(labels, str) or len(names) != len(images):
@@ -200,13 +186,11 @@ class TokenCodec:
         maps = [not (instances or isinstance(name, str)) for name in names]
         stack = as_masks(images, shape, maps)
         ids, offsets, gone = self._binding.encode_each(stack, names)
-        for message in gone.values():
-            if not drop:
-                raise lost_error(message)
-            if dropped is None:
-                warn_dropped(message)
-        if dropped is not None:
-            dropped.extend(gone)
+        if gone and lost == "raise":
+            raise next(iter(gone.values()))
+        if gone:
+            what = "masks" if instances else "label maps, or labels of them"
+            warn_dropped(f"{len(gone)} of {len(names)} {what}", gone)
         return ids, offsets
 
     @property

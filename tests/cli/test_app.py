@@ -256,9 +256,11 @@ def test_lost_objects_are_refused_or_reported():
     assert result.stdout == mc.BSD().encode_many([MAP == 1, MAP == 2], ["dog", "cat"])
     gone = "note: dropped 'flea': no cell of the 64 x 64 grid is left of it\n"
     assert result.stderr == gone
-    result = run("encode", "map.png", "-n", "names.json", "-c", "i-rle", "-g", "64")
-    assert result.stderr == gone
-    assert "'flea'" in fails("encode", "map.png", "-n", "names.json", "-c", "i-rle", "--lost=raise")
+    on_grid = "encode", "map.png", "-n", "names.json", "-c", "i-rle"
+    message = fails(*on_grid)
+    assert "'flea'" in message
+    assert message.endswith("--sampling keep keeps it, --lost drop drops it")
+    assert run(*on_grid, "--lost", "drop").stderr == "note: dropped 1 label: 'flea'\n"
     assert "<ref>flea</ref>" in run(*command, "--sampling", "keep").stdout
 
 

@@ -85,7 +85,7 @@ def instance(rng: random.Random, codec: mc.TokenCodec) -> list[int]:
     """The ids of one instance."""
     shape = codec.codec.most_cells if rng.random() < 0.7 else (9, 7)
     masks, labels = [cells(rng, shape)], [rng.choice(WORDS)]
-    ids: list[int] = codec.encode_many(masks, labels, lost="drop", dropped=[]).tolist()
+    ids: list[int] = codec.encode_many(masks, labels, lost="drop").tolist()
     return ids
 
 

@@ -91,16 +91,17 @@ def test_a_batch_of_label_maps_reports_those_that_lost_a_label(caplog):
     codec = tokens("byte-level", mc.RRLE(grid=4))
     maps, names = specks()[0], [{1: "tie"}, {1: "dog"}, {}, "tie"]
     with caplog.at_level(logging.WARNING, logger="maskcodec"):
-        dropped = []
-        ids, offsets = codec.encode_batch(maps, names, dropped=dropped)
-        assert dropped == [0, 3]
+        with pytest.raises(mc.LostMaskError, match="^mask 0: 'tie' has pixels, but no cell of the"):
+            codec.encode_batch(maps, names)
         assert not caplog.records
+        ids, offsets = codec.encode_batch(maps, names, lost="drop")
         assert (offsets.tolist()[-1], len(offsets)) == (len(ids), 5)
-        codec.encode_batch(maps, names)
-    assert len(caplog.records) == 2
+    assert [record.message for record in caplog.records] == [
+        "dropped 2 of 4 label maps, or labels of them: 0, 3"
+    ]
     maps[0, 100:] = 2
     with pytest.raises(mc.LostMaskError) as caught:
-        codec.encode_batch(maps, [{1: "tie", 2: "sky"}, *names[1:]], lost="raise")
+        codec.encode_batch(maps, [{1: "tie", 2: "sky"}, *names[1:]])
     assert "'tie' has pixels, but no cell of the 4 x 4 grid is left of it" in str(caught.value)
     assert "0" in str(caught.value).partition("'tie'")[0]
     assert "sky" not in str(caught.value)
@@ -111,10 +112,10 @@ def test_image_wise_codecs_lose_labels_as_they_do_in_text(caplog):
     label_map = np.zeros((40, 40), np.uint8)
     label_map[0, 0] = 1
     with caplog.at_level(logging.WARNING, logger="maskcodec"):
-        assert len(codec.encode(label_map, {1: "dog"})) > 2
+        assert len(codec.encode(label_map, {1: "dog"}, lost="drop")) > 2
         assert len(caplog.records) == 1
     with pytest.raises(mc.LostMaskError, match="'dog' has pixels, but no cell"):
-        codec.encode(label_map, {1: "dog"}, lost="raise")
+        codec.encode(label_map, {1: "dog"})
 
 
 def with_token(name, content, codec, **flags):

@@ -12,7 +12,7 @@ from maskcodec.data.drawing import check_draws
 from maskcodec.errors import LabelError, LostMaskError
 from maskcodec.formats.labels.label_grid import LabelGrid, cell_label
 from maskcodec.metrics import measure
-from maskcodec.text.codec import codec_ids, get_codec, lost_message
+from maskcodec.text.codec import codec_ids, get_codec, lost_error, lost_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -52,12 +52,9 @@ class RoundTrip(NamedTuple):
 
 
 def encode_any(
-    codec: AnyCodec,
-    pixels: npt.NDArray[Any],
-    labels: str | Mapping[int, str],
-    lost: Lost | None = None,
+    codec: AnyCodec, pixels: npt.NDArray[Any], labels: str | Mapping[int, str], lost: Lost = "raise"
 ) -> tuple[str, list[str]]:
-    """A mask or a label map as text, and the labels that were dropped.
+    """A mask or a label map as text, and the labels of instances that were dropped.
 
     Parameters
     ----------
@@ -68,18 +65,20 @@ def encode_any(
     labels
         The label of a mask, or the name of each value.
     lost
-        As the codecs take it; None for their own default.
+        As the codecs take it. A grid of labels logs what it drops.
     """
-    dropped: list[str] = []
     if not codec.has_instances:
-        return codec.encode(pixels, labels, lost=lost or "drop", dropped=dropped), dropped
+        return codec.encode(pixels, labels, lost=lost), []
     instances = [(1, labels)] if isinstance(labels, str) else list(labels.items())
-    texts = []
+    texts, dropped = [], []
     for value, label in instances:
-        gone: list[int] = []
         mask = pixels if isinstance(labels, str) else pixels == value
-        texts.append(codec.encode_many([mask], [label], lost=lost or "raise", dropped=gone))
-        dropped += [label] * len(gone)
+        try:
+            texts.append(codec.encode(mask, label))
+        except LostMaskError:
+            if lost == "raise":
+                raise
+            dropped.append(label)
     return "".join(texts), dropped
 
 
@@ -101,7 +100,7 @@ class Encoded(NamedTuple):
     covered: list[str]
 
 
-def encode_image(codec: AnyCodec, image: CocoImage, lost: Lost | None = None) -> Encoded:
+def encode_image(codec: AnyCodec, image: CocoImage, lost: Lost = "raise") -> Encoded:
     """The instances of an image as text; `lost` as `encode_any` has it.
 
     Instances stand one after another. On a grid, the cells of an instance have its label, small
@@ -117,14 +116,15 @@ def encode_image(codec: AnyCodec, image: CocoImage, lost: Lost | None = None) ->
     check_draws(codec)
     if not codec.has_instances:
         return _encode_grid(codec, image, lost)
-    lost = lost or "raise"
     texts, dropped = [], []
     for mask, label, where in zip(image.masks, image.labels, image.wheres, strict=True):
-        gone: list[int] = []
-        with naming(where):
-            text = codec.encode_many([mask], [label], shape=image.shape, lost=lost, dropped=gone)
-        texts.append(text)
-        dropped += [label] * len(gone)
+        try:
+            with naming(where):
+                texts.append(codec.encode(mask, label, shape=image.shape))
+        except LostMaskError:
+            if lost == "raise":
+                raise
+            dropped.append(label)
     return Encoded("".join(texts), dropped, [])
 
 
@@ -137,7 +137,7 @@ def naming(where: str) -> Iterator[None]:
         raise type(error)(f"{where}: {error}") from error
 
 
-def _encode_grid(codec: LabelCodec, image: CocoImage, lost: Lost | None) -> Encoded:
+def _encode_grid(codec: LabelCodec, image: CocoImage, lost: Lost) -> Encoded:
     masks, labels = image.masks, []
     for label, where in zip(image.labels, image.wheres, strict=True):
         with naming(where):
@@ -157,8 +157,8 @@ def _encode_grid(codec: LabelCodec, image: CocoImage, lost: Lost | None) -> Enco
             drawn.add(labels[k])
         elif masks[k].any():
             if lost == "raise":
-                message = lost_message(codec, f"{image.wheres[k]}: mask", labels[k], masks[k])
-                raise LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
+                where = f"{image.wheres[k]}: mask"
+                raise lost_error(lost_message(codec, where, labels[k], masks[k]))
             dropped.add(k)
     drawn -= {names[number] for number in np.unique(cells).tolist()}
     text = codec.encode_grid(LabelGrid(cells, names))

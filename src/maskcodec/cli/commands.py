@@ -1,6 +1,7 @@
 """The command line: try the codecs, turn masks into text and back, look at annotations."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,6 +17,7 @@ from maskcodec.cli.encode import encode
 from maskcodec.cli.evaluate import evaluate
 from maskcodec.cli.hints import decode_or_tell, other_options
 from maskcodec.cli.tokens import tokens
+from maskcodec.errors import LostMaskError
 from maskcodec.files.images import MOST_CLAIMED
 from maskcodec.metrics import measure
 from maskcodec.pictures.demo import scene
@@ -228,8 +230,9 @@ def show(
     ious, lost = [], []
     steps = zip(say.steps(found.masks, "Encoding"), found.labels, found.wheres, strict=True)
     for runs, label, where in steps:
-        with naming(where):
-            text = codec.encode_many([runs], [label], lost="drop", dropped=[])
+        text = ""
+        with suppress(LostMaskError), naming(where):
+            text = codec.encode(runs, label)
         regions = codec.decode(text)
         decoded.append(regions)
         number, area = len(decoded), runs.area

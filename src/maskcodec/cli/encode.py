@@ -32,7 +32,7 @@ def encode(
         ),
     ] = None,
     path: options.TextOutOption = None,
-    lost: options.LostOption = None,
+    lost: options.LostOption = "raise",
 ) -> None:
     """Turn a mask, a label map or an image's COCO annotations into text.
 

@@ -52,12 +52,7 @@ TextOutOption: TypeAlias = Annotated[
     _option("--out", "-o", text="Write the text to a file, not to stdout.", metavar="FILE"),
 ]
 LostOption: TypeAlias = Annotated[
-    Lost | None,
-    _option(
-        "--lost",
-        text="An object too small for any cell is an error, or left out. "
-        "Default: raise for scanlines and b-sd, drop for the others.",
-    ),
+    Lost, _option("--lost", text="An object too small for any cell is an error, or left out.")
 ]
 ShapeOption: TypeAlias = Annotated[
     str | None,

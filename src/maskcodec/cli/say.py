@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import sys
 import traceback
@@ -70,6 +71,8 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        logger, notes = logging.getLogger("maskcodec"), _Notes()
+        logger.addHandler(notes)
         try:
             command(*args, **kwargs)
         except (BrokenPipeError, typer.BadParameter, typer.Abort, typer.Exit):
@@ -83,8 +86,17 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
         except Exception:  # a bug, and its message may be what a file says
             typer.echo(printable(traceback.format_exc(), keep="\n"), err=True)
             raise typer.Exit(1) from None
+        finally:
+            logger.removeHandler(notes)
 
     return run
+
+
+class _Notes(logging.Handler):
+    """Warnings of the library as notes."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
 
 
 def spoken(message: str) -> str:

@@ -93,7 +93,7 @@ def check_draws(codec: Codec) -> None:
     if not codec.has_instances and not hasattr(codec, "encode_grid"):
         raise ConfigError(
             f"{codec.codec_id} draws one mask at a time: the instances of an image need a codec "
-            "with has_instances and encode_many, or with encode_grid, background and seg"
+            "with has_instances, or with encode_grid, background and seg"
         )
 
 
@@ -116,10 +116,11 @@ def _one_by_one(
     size = 0
     for index, (instance, label) in enumerate(zip(instances, labels, strict=True)):
         try:
-            arguments = [instance.segmentation], [label]
-            parts.append(codec.encode_many(*arguments, shape=shape, lost="drop", dropped=[]))
+            parts.append(codec.encode(instance.segmentation, label, shape=shape))
             if not parts[-1]:
                 _check_pixels(read(instance.segmentation, shape))
+        except LostMaskError:
+            parts.append("")
         except (MaskError, LabelError, TypeError) as error:
             raise type(error)(f"instance {index} ({shown(label)}): {error}") from error
         size += len(parts[-1])

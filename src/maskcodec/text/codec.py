@@ -74,8 +74,19 @@ class Codec(ABC):
         return "{} x {}".format(*self.canvas)
 
     @abstractmethod
-    def encode(self, image: Any, labels: Any, /) -> str:
-        """A mask or a label map as text."""
+    def encode(
+        self,
+        image: Any,
+        labels: Any,
+        /,
+        *,
+        shape: tuple[int, int] | None = None,
+        lost: Lost = "raise",
+    ) -> str:
+        """A mask or a label map as text.
+
+        Raises `LostMaskError` where pixels have no cell left, unless ``lost="drop"``.
+        """
 
     @abstractmethod
     def decode(self, text: str, /) -> Any:

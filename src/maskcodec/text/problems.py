@@ -150,8 +150,8 @@ def few(names: Iterable[str]) -> str:
     return f"{', '.join(listed[:8]) or 'none'}{more}"
 
 
-def warn_dropped(message: str) -> None:
-    """Say that something was left out which the caller did not ask to be told of."""
+def warn_dropped(what: str, names: Iterable[object]) -> None:
+    """Say what a call left out, in one warning."""
     import logging
 
-    logging.getLogger("maskcodec").warning("dropped: %s", message)
+    logging.getLogger("maskcodec").warning("dropped %s: %s", what, few(map(str, names)))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
-from maskcodec.errors import ConfigError, DecodeError, LabelError, VocabError
+from maskcodec.errors import ConfigError, DecodeError, LabelError, LostMaskError, VocabError
 from maskcodec.masks.arrays import bounds
 from maskcodec.tokenizers.ids import as_ids, padding, text_of
 from maskcodec.tokenizers.vocab import inside, read_vocab
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from maskcodec.tokenizers.any import AnyTokenizer
     from maskcodec.tokenizers.grammar import Dialect
     from maskcodec.tokenizers.guide import Guide, GuideOptions
+
+    Each: TypeAlias = tuple[Index, Index, dict[int, LostMaskError]]
 
 
 class Binding:
@@ -48,17 +50,18 @@ class Binding:
         """The ids of a mask or a label map; options are those of the codec's `encode`."""
         return self._from_text(cast("Any", self.codec).encode(image, labels, **options), labels)
 
-    def encode_each(self, masks: Any, labels: Sequence[Any]) -> tuple[Index, Index, dict[int, str]]:
-        """The ids of masks, where each one's begin and end, and by index what to say of those lost.
+    def encode_each(self, masks: Any, labels: Sequence[Any]) -> Each:
+        """The ids of masks, where each one's begin and end, and by index the errors of those lost.
 
         ``masks`` is what `as_masks` returns.
         """
-        rows, gone = [np.empty(0, np.int64)], {}
+        rows = [np.empty(0, np.int64)]
+        gone: dict[int, LostMaskError] = {}
         for index, (mask, label) in enumerate(zip(masks, labels, strict=True)):
-            text, message = self._write(mask, label, f"mask {index}" if len(labels) > 1 else "mask")
+            text, error = self._write(mask, label, f"mask {index}" if len(labels) > 1 else "mask")
             rows.append(self._from_text(text, label))
-            if message:
-                gone[index] = message
+            if error is not None:
+                gone[index] = error
         return np.concatenate(rows), bounds(rows[1:]), gone
 
     def decode(self, ids: Any) -> Any:
@@ -106,9 +109,13 @@ class Binding:
             f"there are grammars for B-SD with bricks and for scanlines, got {self.codec!r}"
         )
 
-    def _write(self, mask: Any, label: Any, where: str) -> tuple[str, str]:  # noqa: ARG002
-        """A mask as text, and what to say of it if something of it is lost."""
-        return self.codec.encode(mask, label), ""
+    def _write(self, mask: Any, label: Any, where: str) -> tuple[str, LostMaskError | None]:
+        """A mask as text without what is lost of it, and the error that says this."""
+        try:
+            return self.codec.encode(mask, label), None
+        except LostMaskError as error:
+            text = self.codec.encode(mask, label, lost="drop")
+            return text, LostMaskError(f"{where}: {error}")
 
     def _from_text(self, text: str, labels: Any) -> Index:
         ids = self.tokenizer.encode(text)

@@ -262,20 +262,33 @@ def test_a_mask_without_a_cell_left_is_refused_with_the_way_out():
 def test_a_dropped_mask_is_reported(caplog):
     codec = mc.BSD()
     full = np.ones((4, 4), int)
-    dropped = []
     with caplog.at_level(logging.WARNING, logger="maskcodec"):
-        text = codec.encode_many(
-            [speck(), full, speck()], ["a", "b", "c"], lost="drop", dropped=dropped
-        )
-        assert dropped == [0, 2]
+        masks = [speck(), full, speck()]
+        assert codec.lost(masks) == [0, 2]
+        assert codec.lost([full, full * 0]) == codec.lost([]) == []
         assert not caplog.records
+        text = codec.encode_many(masks, ["a", "b", "c"], lost="drop")
         assert codec.encode_many([speck(), full], ["a", "b"], lost="drop") == text
         assert codec.encode(speck(), "a", lost="drop") == ""
     assert text == codec.encode(full, "b")
-    assert [record.message[:50] for record in caplog.records] == [
-        "dropped: mask 0 ('a') has 1 of 480 x 640 pixels se",
-        "dropped: mask ('a') has 1 of 480 x 640 pixels set,",
+    assert [record.message for record in caplog.records] == [
+        "dropped 2 of 3 masks: 0, 2",
+        "dropped 1 of 2 masks: 0",
+        "dropped 1 of 1 masks: 0",
     ]
+
+
+def test_many_dropped_masks_are_one_short_warning(caplog):
+    mc.BSD().encode_many([speck()] * 20, ["a"] * 20, lost="drop")
+    (record,) = caplog.records
+    assert record.message == "dropped 20 of 20 masks: 0, 1, 2, 3, 4, 5, 6, 7 and 12 more"
+
+
+def test_masks_that_cannot_be_sampled_are_refused_when_asked_what_is_lost():
+    with pytest.raises(mc.MaskError, match=r"mask 1 must be \(height, width\)"):
+        mc.BSD().lost([MASK, MASK[0]])
+    with pytest.raises(mc.MaskError, match="shape"):
+        mc.BSD().lost([MASK], shape=(5, 5))
 
 
 def test_an_empty_mask_is_the_empty_string():

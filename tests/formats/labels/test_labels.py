@@ -118,20 +118,24 @@ def test_labels_lost_by_the_grid_are_reported(caplog):
     label_map[:, :320], label_map[0, 0], label_map[1, 0] = 1, 2, 3
     names = {1: "sky", 2: "bird", 3: "kite", 4: "absent"}
     codec = mc.RRLE(grid=4)
-    dropped = []
-    text = codec.encode(label_map, names, dropped=dropped)
-    assert dropped == ["bird", "kite"]
-    assert not caplog.records
-    assert text == codec.encode(label_map, names)
-    assert caplog.records[0].message.startswith("dropped: 'bird', 'kite' has pixels, but no cell")
+    assert codec.lost(label_map, names) == ["bird", "kite"]
+    assert (codec.lost(label_map == 2, "bird"), codec.lost(label_map, {1: "sky"})) == (["bird"], [])
     with pytest.raises(mc.LostMaskError) as caught:
-        codec.encode(label_map, names, lost="raise")
+        codec.encode(label_map, names)
     assert str(caught.value) == (
         "'bird', 'kite' has pixels, but no cell of the 4 x 4 grid is left of it with "
         'sampling=\'nearest\'; sampling="keep" keeps it, lost="drop" drops it'
     )
     with pytest.raises(mc.LostMaskError, match="'bird' has pixels"):
-        codec.encode(label_map == 2, "bird", lost="raise")
+        codec.encode(label_map == 2, "bird")
+    assert not caplog.records
+    text = codec.encode(label_map, names, lost="drop")
+    assert codec.decode(text).names == ("others", "sky")
+    codec.encode(label_map == 2, "bird", lost="drop")
+    assert [record.message for record in caplog.records] == [
+        "dropped 2 labels: 'bird', 'kite'",
+        "dropped 1 label: 'bird'",
+    ]
     assert "bird*1" in mc.RRLE(grid=4, sampling="keep").encode(label_map, names)
     with pytest.raises(mc.ConfigError, match="lost must be one of"):
         codec.encode(label_map, names, lost="keep")
@@ -151,9 +155,8 @@ def test_lost_labels_are_found_in_every_kind_of_array(kind):
         label_map = label_map.astype(kind)
     if kind == "u8":
         label_map[1, 1] = 2**64 - 1  # not the -1 that it would be in int64
-    dropped = []
-    mc.RRLE(grid=4).encode(label_map, {-1: "none", 1: "dot", 2: "absent"}, dropped=dropped)
-    assert dropped == ["dot"]
+    names = {-1: "none", 1: "dot", 2: "absent"}
+    assert mc.RRLE(grid=4).lost(label_map, names) == ["dot"]
 
 
 @pytest.mark.parametrize("last", ["sky", "x" * 20_001])  # a long table is not kept

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from maskcodec.errors import LostMaskError
 from maskcodec.formats.instances.guide import BrickGuide
 from maskcodec.formats.instances.read_ids import BrickReader
 from maskcodec.formats.instances.spelling import REF, REF_END, SEG_END, instance_label
 from maskcodec.formats.instances.vocab import read_brick_vocab
 from maskcodec.formats.instances.write_ids import BrickWriter
 from maskcodec.masks.inputs import as_mask
-from maskcodec.text.codec import lost_message
+from maskcodec.text.codec import lost_error, lost_message
 from maskcodec.text.regions import RecoveredRegions
 from maskcodec.tokenizers.binding import Binding
 from maskcodec.tokenizers.guide import guide_words
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from maskcodec.masks.arrays import Index
     from maskcodec.text.regions import Region
     from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.binding import Each
     from maskcodec.tokenizers.guide import Guide, GuideOptions
 
 
@@ -74,10 +76,14 @@ class InstanceBinding(Binding):
             spans += [(first, stop)] * len(self.recover(ids[start : stop + 1]).regions)
         return spans
 
-    def _write(self, mask: Any, label: Any, where: str) -> tuple[str, str]:
-        gone: list[int] = []
-        text = self.codec.encode_many([mask], [label], lost="drop", dropped=gone)
-        return text, lost_message(self.codec, where, label, mask) if gone else ""
+    def _write(self, mask: Any, label: Any, where: str) -> tuple[str, LostMaskError | None]:
+        try:
+            return self.codec.encode(mask, label), None
+        except LostMaskError:
+            return "", self._lost(where, label, mask)
+
+    def _lost(self, where: str, label: str, mask: Any) -> LostMaskError:
+        return lost_error(lost_message(self.codec, where, label, mask))
 
 
 class BrickBinding(InstanceBinding):
@@ -112,8 +118,8 @@ class BrickBinding(InstanceBinding):
             self.codec.encode(pixels, labels, **options)
         return ids
 
-    def encode_each(self, masks: Any, labels: Sequence[Any]) -> tuple[Index, Index, dict[int, str]]:
-        """The ids of masks, written in one compiled call, and what to say of those lost."""
+    def encode_each(self, masks: Any, labels: Sequence[Any]) -> Each:
+        """The ids of masks, written in one compiled call, and the errors of those lost."""
         if self._writer is None:
             return super().encode_each(masks, labels)
         ids, offsets = self._writer.many(masks, labels)
@@ -121,7 +127,7 @@ class BrickBinding(InstanceBinding):
         for index in np.flatnonzero(np.diff(offsets) == 0).tolist():
             if masks[index].any():
                 where = f"mask {index}" if len(labels) > 1 else "mask"
-                gone[index] = lost_message(self.codec, where, labels[index], masks[index])
+                gone[index] = self._lost(where, labels[index], masks[index])
         return ids, offsets, gone
 
     def decode(self, ids: Any) -> list[Region]:

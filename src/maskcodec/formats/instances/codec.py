@@ -58,7 +58,7 @@ class InstanceCodec(Codec):
             size are refused.
         lost
             What to do with a mask that has pixels but no cell left: ``"raise"``, or ``"drop"``,
-            which returns the empty string and logs a warning.
+            which logs a warning and returns the empty string.
 
         Returns
         -------
@@ -86,7 +86,6 @@ class InstanceCodec(Codec):
         *,
         shape: tuple[int, int] | None = None,
         lost: Lost = "raise",
-        dropped: list[int] | None = None,
     ) -> str:
         """Several instances of one image as one text, in the order given.
 
@@ -99,11 +98,8 @@ class InstanceCodec(Codec):
         shape
             (height, width) of the image, as `encode` has it.
         lost
-            What to do with a mask that has pixels but no cell left: ``"raise"`` or ``"drop"``.
-        dropped
-            With ``lost="drop"``, a list that receives the indices of the masks lost. Without it a
-            warning goes to the logger ``maskcodec``. Masks that are empty to begin with are not
-            lost: they add nothing.
+            What to do with masks that have pixels but no cell left: ``"raise"``, or ``"drop"``,
+            which leaves them out and logs one warning with their indices; `lost` returns these.
 
         Returns
         -------
@@ -119,23 +115,49 @@ class InstanceCodec(Codec):
             count = "one str" if isinstance(labels, str) else str(len(texts))
             raise MaskError(f"there must be a label for each mask, got {len(images)} and {count}")
         words = self.words()
-        parts, gone = [], []
+        parts, gone = [], list[int]()
         for index, (image, label) in enumerate(zip(images, texts, strict=True)):
             name = instance_label(label, words)
             where = f"mask {index}" if len(images) > 1 else "mask"
             pixels = as_mask(image, shape, where)
             text = self._write(words, name, pixels)
             if not text and pixels.any():
-                message = lost_message(self, where, label, pixels)
                 if lost == "raise":
-                    raise lost_error(message)
+                    raise lost_error(lost_message(self, where, label, pixels))
                 gone.append(index)
-                if dropped is None:
-                    warn_dropped(message)
             parts.append(text)
-        if dropped is not None:
-            dropped.extend(gone)
+        if gone:
+            warn_dropped(f"{len(gone)} of {len(images)} masks", gone)
         return "".join(parts)
+
+    def lost(self, masks: Iterable[Any], *, shape: tuple[int, int] | None = None) -> list[int]:
+        """The indices of masks that have pixels but no cell left; of an empty mask nothing is lost.
+
+        Parameters
+        ----------
+        masks, shape
+            As `encode_many` takes them.
+
+        Raises
+        ------
+        MaskError, TypeError, ModuleNotFoundError
+            As `encode_many`.
+
+        Examples
+        --------
+        >>> import numpy as np, maskcodec as mc
+        >>> masks = np.zeros((2, 64, 64), np.uint8)
+        >>> masks[0, 8, 8] = masks[1, 10:40, 20:50] = 1
+        >>> mc.BSD(grid=8).lost(masks)
+        [0]
+        """
+        words, gone = self.words(), []
+        images = list(masks)
+        for index, image in enumerate(images):
+            pixels = as_mask(image, shape, f"mask {index}" if len(images) > 1 else "mask")
+            if not self._write(words, "x", pixels) and pixels.any():
+                gone.append(index)
+        return gone
 
     def encode_regions(self, regions: Iterable[Region]) -> str:
         """Regions as text, canonical: the inverse of `decode`, and a way to clean an answer up.

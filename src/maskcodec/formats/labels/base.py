@@ -32,7 +32,7 @@ from maskcodec.text.codec import (
     lost_labels_message,
     strings,
 )
-from maskcodec.text.problems import TextReading, warn_dropped
+from maskcodec.text.problems import TextReading, shown, warn_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,8 +80,7 @@ class LabelCodec(GridCodec):
         labels: str | Names,
         *,
         shape: tuple[int, int] | None = None,
-        lost: Lost = "drop",
-        dropped: list[str] | None = None,
+        lost: Lost = "raise",
     ) -> str:
         """A label map, or one mask, as text.
 
@@ -98,11 +97,9 @@ class LabelCodec(GridCodec):
             (height, width) of the image, which polygons need; a mask or run lengths of another
             size are refused.
         lost
-            What to do with labels that have pixels but no cell left: ``"drop"``, since a coarse
-            grid of a whole scene always loses some, or ``"raise"``.
-        dropped
-            A list that receives the labels lost that way. Without it a warning goes to the logger
-            ``maskcodec``.
+            What to do with labels that have pixels but no cell left, as a coarse grid of a whole
+            scene has some: ``"raise"``, or ``"drop"``, which leaves them out and logs one warning
+            with their names; `lost` returns these.
 
         Returns
         -------
@@ -114,7 +111,7 @@ class LabelCodec(GridCodec):
             The array is not two-dimensional or has no pixels at all, or the segmentation is broken
             or does not fit the shape.
         LostMaskError
-            With ``lost="raise"``: a label is left without a cell.
+            A label is left without a cell.
         LabelError
             A label is empty, would break the text, or is the background's where one is asked for.
         TypeError
@@ -124,15 +121,36 @@ class LabelCodec(GridCodec):
         """
         check_choice(lost, Lost, "lost")
         grid, gone = self._sample(image, labels, shape)
+        if gone and lost == "raise":
+            raise lost_error(lost_labels_message(self, gone))
         if gone:
-            message = lost_labels_message(self, gone)
-            if lost == "raise":
-                raise lost_error(message)
-            if dropped is None:
-                warn_dropped(message)
-            else:
-                dropped.extend(gone)
+            warn_dropped(f"{len(gone)} label{'s' * (len(gone) > 1)}", map(shown, gone))
         return self.encode_grid(grid)
+
+    def lost(
+        self, label_map: Any, names: str | Names, *, shape: tuple[int, int] | None = None
+    ) -> list[str]:
+        """The labels of a label map that have pixels but no cell left.
+
+        Parameters
+        ----------
+        label_map, names, shape
+            As `encode` takes them; one label and a mask do as well.
+
+        Raises
+        ------
+        MaskError, LabelError, TypeError, ModuleNotFoundError
+            As `encode`.
+
+        Examples
+        --------
+        >>> import numpy as np, maskcodec as mc
+        >>> label_map = np.zeros((64, 64), np.uint8)
+        >>> label_map[0, 0], label_map[10:40, 20:50] = 1, 2
+        >>> mc.RRLE(grid=8).lost(label_map, {1: "fly", 2: "dog"})
+        ['fly']
+        """
+        return self._sample(label_map, names, shape)[1]
 
     def encode_grid(self, grid: LabelGrid) -> str:
         """A grid as text: the inverse of `decode`.

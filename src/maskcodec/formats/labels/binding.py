@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from maskcodec.errors import ConfigError
 from maskcodec.formats.labels.guide import GridGuide
 from maskcodec.formats.labels.label_grid import cell_label
-from maskcodec.text.codec import lost_labels_message
+from maskcodec.text.codec import lost_error, lost_labels_message
 from maskcodec.tokenizers.binding import Binding
 from maskcodec.tokenizers.guide import guide_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from maskcodec.errors import LostMaskError
     from maskcodec.formats.labels.base import LabelCodec
     from maskcodec.tokenizers.any import AnyTokenizer
     from maskcodec.tokenizers.guide import Guide, GuideOptions
@@ -58,10 +59,10 @@ class LabelBinding(Binding):
         labels = [codec.background, *(cell_label(label, codec.seg) for label in options.labels)]
         return GridGuide(codec, self.vocab, words, options, labels=list(dict.fromkeys(labels)))
 
-    def _write(self, mask: Any, label: Any, where: str) -> tuple[str, str]:
-        gone: list[str] = []
-        text = self.codec.encode(mask, label, lost="drop", dropped=gone)
-        return text, f"{where}: {lost_labels_message(self.codec, gone)}" if gone else ""
+    def _write(self, mask: Any, label: Any, where: str) -> tuple[str, LostMaskError | None]:
+        grid, gone = self.codec._sample(mask, label, None)
+        message = f"{where}: {lost_labels_message(self.codec, gone)}"
+        return self.codec.encode_grid(grid), lost_error(message) if gone else None
 
     def _with_newlines(self, ids: Any) -> str:
         """The text of ids with the newlines that a tokenizer may drop."""
