@@ -308,8 +308,8 @@ def tags_of(settings: dict[str, Any]) -> list[str]:
     """The six tags that a codec's settings say."""
     return [
         tag
-        for name in ("ref", "box", "seg")
-        for tag in settings.get(name, (f"<{name}>", f"</{name}>"))
+        for name in ("ref_tags", "box_tags", "seg_tags")
+        for tag in settings.get(name, (f"<{name[:3]}>", f"</{name[:3]}>"))
     ]
 
 

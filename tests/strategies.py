@@ -101,8 +101,8 @@ BSD_SETTINGS = [
     {"bricks": False},
     {"bricks": False, "row_separator": ""},
     {
-        "ref": ("<|object_ref_start|>", "<|object_ref_end|>"),
-        "box": ("<|box_start|>", "<|box_end|>"),
+        "ref_tags": ("<|object_ref_start|>", "<|object_ref_end|>"),
+        "box_tags": ("<|box_start|>", "<|box_end|>"),
         "spelling": ("[F{}]", "[B{}]"),
     },
 ]
@@ -112,8 +112,8 @@ SCANLINE_SETTINGS = [
     {"coordinates": "tokens"},
     {"coordinates": "tokens", "axes": "yx", "location": "<loc{:04}>"},
     {
-        "ref": ("<|object_ref_start|>", "<|object_ref_end|>"),
-        "box": ("<|box_start|>", "<|box_end|>"),
+        "ref_tags": ("<|object_ref_start|>", "<|object_ref_end|>"),
+        "box_tags": ("<|box_start|>", "<|box_end|>"),
         "spelling": ("[F{}]", "[B{}]", "[E{}]"),
         "axes": "yx",
     },

@@ -108,9 +108,9 @@ def test_ids_are_bounded_by_the_vocabularys_size(number, tmp_path):
 
 LONG = "x" * 500_000
 HOSTILE = [
-    ("b-sd/1", {"ref": [f"<{LONG}>", f"</{LONG}>"]}),
-    ("b-sd/1", {"ref": [LONG, 7]}),
-    ("b-sd/1", {"ref": ["\ud800" + LONG, "</ref>"]}),
+    ("b-sd/1", {"ref_tags": [f"<{LONG}>", f"</{LONG}>"]}),
+    ("b-sd/1", {"ref_tags": [LONG, 7]}),
+    ("b-sd/1", {"ref_tags": ["\ud800" + LONG, "</ref>"]}),
     ("b-sd/1", {"spelling": [f"<{LONG}{{}}>", "<bg{}>"]}),
     ("b-sd/1", {"row_separator": LONG}),
     ("b-sd/1", {"sampling": LONG}),
@@ -120,7 +120,7 @@ HOSTILE = [
     ("b-sd/1", {"grid": [4] * 100_000}),
     ("b-sd/1", {LONG: 4}),
     ("b-sd/1", {f"{n}" * 100: 4 for n in range(1000)}),
-    ("r-rle/1", {"seg": [f"<{LONG}>", "</seg>"]}),
+    ("r-rle/1", {"seg_tags": [f"<{LONG}>", "</seg>"]}),
     ("r-rle/1", {"dialect": LONG}),
     (LONG, {}),
     ([LONG], {}),
@@ -139,7 +139,9 @@ def test_a_long_setting_is_refused_at_once_and_in_few_words(codec_id, config):
 
 
 def test_a_large_file_is_no_configuration(tmp_path):
-    (tmp_path / "maskcodec.json").write_text(json.dumps({"id": "b-sd/1", "ref": [LONG, "</r>"]}))
+    (tmp_path / "maskcodec.json").write_text(
+        json.dumps({"id": "b-sd/1", "ref_tags": [LONG, "</r>"]})
+    )
     with pytest.raises(mc.ConfigError, match=r"has more than 65,536 bytes: it is no config"):
         mc.load(tmp_path)
 
@@ -156,9 +158,9 @@ def test_true_is_no_number_of_cells(grid):
 
 def test_a_tag_may_have_a_hundred_characters():
     tag = f"<{'x' * 98}>"
-    assert mc.BSD(ref=(tag, "</ref>")).ref == (tag, "</ref>")
+    assert mc.BSD(ref_tags=(tag, "</ref>")).ref_tags == (tag, "</ref>")
     with pytest.raises(mc.ConfigError) as caught:
-        mc.BSD(ref=(f"{tag}>", "</ref>"))
+        mc.BSD(ref_tags=(f"{tag}>", "</ref>"))
     assert str(caught.value) == "ref must be strings of up to 100 characters, got one of 101"
     assert all(mc.from_config(mc.BSD(**each).get_config()) for each in BSD_SETTINGS)
 

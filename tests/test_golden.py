@@ -23,8 +23,8 @@ CODECS = {
     "b-sd-plain": mc.BSD(grid=(6, 8), bricks=False),
     "b-sd-qwen": mc.BSD(
         grid=(6, 8),
-        ref=("<|object_ref_start|>", "<|object_ref_end|>"),
-        box=("<|box_start|>", "<|box_end|>"),
+        ref_tags=("<|object_ref_start|>", "<|object_ref_end|>"),
+        box_tags=("<|box_start|>", "<|box_end|>"),
     ),
     "scanlines": mc.Scanlines(rows=6, columns=8),
     "scanlines-63": mc.Scanlines(rows=63),

@@ -159,7 +159,7 @@ def test_a_tokenizer_that_gives_other_ids_is_refused() -> None:
     prepare_model(model, CODEC, tiny_tokenizer("qwen2-vl"))
     before = weights(model)
     with pytest.raises(VocabError) as caught:
-        prepare_model(model, mc.BSD(ref=("<a>", "</a>")), tiny_tokenizer("qwen2-vl"))
+        prepare_model(model, mc.BSD(ref_tags=("<a>", "</a>")), tiny_tokenizer("qwen2-vl"))
     assert str(caught.value) == (
         "the model was prepared with '<ref>' at id 411, where this tokenizer has '<a>' at id 411; "
         "load the tokenizer that was written with it"

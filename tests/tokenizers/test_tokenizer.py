@@ -23,8 +23,8 @@ CODEC = mc.BSD(grid=4)
 WORDS = CODEC.vocabulary()
 MASK = np.array([[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]])
 QWEN_TAGS = {
-    "ref": ("<|object_ref_start|>", "<|object_ref_end|>"),
-    "box": ("<|box_start|>", "<|box_end|>"),
+    "ref_tags": ("<|object_ref_start|>", "<|object_ref_end|>"),
+    "box_tags": ("<|box_start|>", "<|box_end|>"),
 }
 SWAPPED = "^codec must be one of .*, got Tokenizer.*; the codec comes before the tokenizer$"
 FLAGS = ["special", "normalized", "single_word", "lstrip", "rstrip"]
@@ -287,7 +287,7 @@ def test_the_tags_of_qwen_keep_their_ids():
     tokenizer = fresh("qwen")
     codec = mc.BSD(grid=4, **QWEN_TAGS)
     found = mc.extend_tokenizer(codec, tokenizer, embedding_rows=152_064)
-    tags = [*QWEN_TAGS["ref"], *QWEN_TAGS["box"]]
+    tags = [*QWEN_TAGS["ref_tags"], *QWEN_TAGS["box_tags"]]
     assert found.reused == {tag: 151_646 + k for k, tag in enumerate(tags)}
     assert [*found.added.values()] == [*range(151_657, 151_785)]
     assert {(c.token, c.reason) for c in found.conflicts} == {(tag, "special") for tag in tags}

@@ -195,7 +195,7 @@ def test_a_broken_codec_is_named(tmp_path):
 
 def test_a_codec_and_a_tokenizer_that_do_not_fit_are_refused(tmp_path):
     saved(tmp_path)
-    mc.BSD(ref=("<a>", "</a>")).save(tmp_path)
+    mc.BSD(ref_tags=("<a>", "</a>")).save(tmp_path)
     with pytest.raises(mc.VocabError, match=r"^'<a>' is no token of its own but the ids"):
         mc.TokenCodec.load(tmp_path)
 

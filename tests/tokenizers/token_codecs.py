@@ -91,7 +91,7 @@ def read_everyway(codec, ids):
 def label_text(codec, ids):
     """The text of the first label of an answer, by the tokenizer alone."""
     ids = list(ids)
-    first, last = (codec.words[tag] for tag in codec.codec.ref)
+    first, last = (codec.words[tag] for tag in codec.codec.ref_tags)
     inner = ids[ids.index(first) + 1 : ids.index(last)]
     return codec.tokenizer.decode(inner, skip_special_tokens=False).strip()
 

@@ -141,7 +141,7 @@ def _encode_grid(codec: LabelCodec, image: CocoImage, lost: Lost) -> Encoded:
     masks, labels = image.masks, []
     for label, where in zip(image.labels, image.wheres, strict=True):
         with naming(where):
-            labels.append(cell_label(label, codec.seg))
+            labels.append(cell_label(label, codec.seg_tags))
             if labels[-1] == codec.background:
                 raise LabelError(
                     f"{codec.background!r} is the background's label; --background gives it another"

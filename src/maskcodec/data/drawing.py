@@ -93,7 +93,7 @@ def check_draws(codec: Codec) -> None:
     if not codec.has_instances and not hasattr(codec, "encode_grid"):
         raise ConfigError(
             f"{codec.codec_id} draws one mask at a time: the instances of an image need a codec "
-            "with has_instances, or with encode_grid, background and seg"
+            "with has_instances, or with encode_grid, background and seg_tags"
         )
 
 
@@ -136,7 +136,7 @@ def _map(
     masks = []
     for index, (instance, label) in enumerate(zip(instances, labels, strict=True)):
         try:
-            name = cell_label(label, codec.seg)
+            name = cell_label(label, codec.seg_tags)
             if name == codec.background:
                 raise LabelError(f"{name!r} is the background's label; give the codec another one")
             masks.append(read(instance.segmentation, shape))

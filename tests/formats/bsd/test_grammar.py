@@ -17,7 +17,11 @@ from tests.conftest import PROFILE, PURE
 from tests.formats.engines import DIALECTS, ENGINES, chosen, walk
 from tests.vocabularies import fresh, wrapped
 
-SPELLINGS = [{}, {"row_separator": ""}, {"spelling": ("[F{}]", "[B{}]"), "seg": ("<s>>", "</s>>")}]
+SPELLINGS = [
+    {},
+    {"row_separator": ""},
+    {"spelling": ("[F{}]", "[B{}]"), "seg_tags": ("<s>>", "</s>>")},
+]
 # Many vocabularies of 150,000 ids would only take time.
 NAMES = ["byte-level", "word-piece", "metaspace", "mistral"]
 ENDS = "<|im_end|>", "</s>", "<eos>", "[SEP]"
@@ -108,7 +112,7 @@ def head(tokens, box):
 
 
 def split(tokens, ids):
-    at = ids.index(tokens.words[tokens.codec.box[1]]) + 1
+    at = ids.index(tokens.words[tokens.codec.box_tags[1]]) + 1
     return ids[:at], ids[at:]
 
 
@@ -275,7 +279,7 @@ def decodes(tokens, answer):
 def test_the_text_of_a_small_grammar():
     tokens = made("byte-level", (2, 2), 1).tokens
     fg1, fg2, bg1, bg2 = (tokens.words[f"<{k}{n}>"] for k in ("fg", "bg") for n in (1, 2))
-    seg, seg_end = (tokens.words[tag] for tag in tokens.codec.seg)
+    seg, seg_end = (tokens.words[tag] for tag in tokens.codec.seg_tags)
     assert tokens.grammar(box=(0, 0, 1, 1)) == (
         f"root ::= Token({seg}) cells2 below1\n"
         f"cells2 ::= Token({fg1}, {bg1}) cells1 | Token({fg2}, {bg2})\n"

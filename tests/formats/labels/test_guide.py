@@ -52,7 +52,7 @@ GRID_WALKS = [
 
 def grid_walk(tokens, guide, seed, most=3):
     walker, rng = Walker(tokens, seed), np.random.default_rng(seed)
-    seg, seg_end = (tokens.words[tag] for tag in tokens.codec.seg)
+    seg, seg_end = (tokens.words[tag] for tag in tokens.codec.seg_tags)
     ids, state = [], guide.start()
     inside = False
     while True:
@@ -88,7 +88,7 @@ def test_any_walk_through_a_grid_decodes_strictly(name, codec, wrapped, seed):
     for end in np.random.default_rng(seed).integers(0, len(ids) + 1, 2).tolist():
         assert np.array_equal(guide.allowed(ids[:end]), guide.options(follow(guide, ids[:end])))
     if colours == "alternate":
-        body = text_of(tokens, ids).split(codec.seg[0])[1].split(codec.seg[1])[0]
+        body = text_of(tokens, ids).split(codec.seg_tags[0])[1].split(codec.seg_tags[1])[0]
         for row in body.split("\n"):
             names = [item.split("*")[0].strip() for item in row.split("|") if item.strip()]
             assert all(a != b for a, b in itertools.pairwise(names))
@@ -107,7 +107,7 @@ def test_what_encode_writes_of_a_grid_is_a_walk(name, codec, data):
         guides.append(guide_of(tokens, labels=GRID_LABELS, colours="alternate"))
     for guide in guides:
         assert refused_at(guide, [plain(tokens), *ids, plain(tokens)]) is None
-        assert tokens.words[codec.seg[0]] not in guide.allowed(ids)
+        assert tokens.words[codec.seg_tags[0]] not in guide.allowed(ids)
 
 
 @pytest.mark.parametrize("kind", [mc.RRLE, mc.IRLE])
@@ -134,7 +134,7 @@ def test_a_grid_has_all_its_texts_and_no_others(codec, name):
     """The twin: every text of a small grid, and for each token whether one of them goes on so."""
     tokens = cells(name, codec)
     guide = tokens.guide(labels=["sky"])
-    seg, seg_end = (tokens.words[tag] for tag in codec.seg)
+    seg, seg_end = (tokens.words[tag] for tag in codec.seg_tags)
     star, bar, newline, last = codec.marks()
     columns, rows = (2, 2) if codec.by_row else (4, 1)
     ways = [
@@ -153,11 +153,13 @@ def test_a_grid_has_all_its_texts_and_no_others(codec, name):
     while open_:
         state, ids = open_.pop()
         options = guide.options(state).tolist()
-        before = text_of(tokens, ids).removeprefix(codec.seg[0])
+        before = text_of(tokens, ids).removeprefix(codec.seg_tags[0])
         assert (seg_end in options) == (before.lstrip(" ") in texts)
         if checked < (20 if PURE else 150):
             checked += 1
-            written = {n: text_of(tokens, [*ids, n]).removeprefix(codec.seg[0]) for n in candidates}
+            written = {
+                n: text_of(tokens, [*ids, n]).removeprefix(codec.seg_tags[0]) for n in candidates
+            }
             expected = [n for n, text in written.items() if text in starts and text != before]
             assert [n for n in options if n != seg_end] == expected
         for number in options:

@@ -217,12 +217,12 @@ def test_what_names_nothing_is_refused(names, error, message):
         ({"background": ""}, "background: a label must not be empty"),
         ({"background": "a|b"}, r"background: label 'a\|b' holds '\|'"),
         ({"background": 3}, "background: label must be a str, got 3"),
-        ({"seg": "<seg>"}, "seg must be two strings that are not empty"),
-        ({"seg": ("<seg>", "<seg>")}, "'<seg>' and '<seg>' cannot both be in use"),
-        ({"seg": ("aba", "cdc")}, "'aba' and 'aba' cannot both be in use"),
-        ({"seg": ("1", "2")}, "must not begin with a digit"),
-        ({"seg": ("<a|b>", "<c>")}, r"seg must be two tags without \| and \*"),
-        ({"seg": ("<\ud800>", "<c>")}, "seg must not hold lone surrogates"),
+        ({"seg_tags": "<seg>"}, "seg_tags must be two strings that are not empty"),
+        ({"seg_tags": ("<seg>", "<seg>")}, "'<seg>' and '<seg>' cannot both be in use"),
+        ({"seg_tags": ("aba", "cdc")}, "'aba' and 'aba' cannot both be in use"),
+        ({"seg_tags": ("1", "2")}, "must not begin with a digit"),
+        ({"seg_tags": ("<a|b>", "<c>")}, r"seg_tags must be two tags without \| and \*"),
+        ({"seg_tags": ("<\ud800>", "<c>")}, "seg_tags must not hold lone surrogates"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings, message):

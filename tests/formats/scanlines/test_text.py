@@ -435,8 +435,8 @@ SETTINGS = [
     ({"spelling": ("<f{}>", "<b{}>")}, "spelling must be three strings that are not empty"),
     ({"spelling": ("<f{}>", "<b{}>", "<f{}>")}, "'<f1>' and '<f1>' cannot both be in use"),
     ({"spelling": ("<f{}>", "<b{}>", "<e>")}, r"some text and one \{\} for its number, got '<e>'"),
-    ({"ref": ("d:0>", "<r>")}, "'<end:0>' and 'd:0>' cannot both be in use"),
-    ({"ref": ("<end:64>", "<r>")}, "'<end:64>' and '<end:64>' cannot both be in use"),
+    ({"ref_tags": ("d:0>", "<r>")}, "'<end:0>' and 'd:0>' cannot both be in use"),
+    ({"ref_tags": ("<end:64>", "<r>")}, "'<end:64>' and '<end:64>' cannot both be in use"),
     ({"location": 3}, "location must be a str, got 3"),
     *(
         ({"location": spelling}, "location must be some text, one {} or {:04} for the number")
@@ -445,7 +445,7 @@ SETTINGS = [
     ({"location": "<" + "l" * 200 + "{}>"}, "strings of up to 100 characters, got one of 204"),
     ({"location": "<l {}>", "coordinates": "tokens"}, "must not hold white space, got '<l 1>'"),
     ({"location": "<fg:{}>", "coordinates": "tokens"}, "'<fg:1>' and '<fg:1>' cannot both"),
-    ({"box": ("c700>", "<b>"), "coordinates": "tokens"}, "'<loc700>' and 'c700>' cannot both"),
+    ({"box_tags": ("c700>", "<b>"), "coordinates": "tokens"}, "'<loc700>' and 'c700>' cannot both"),
 ]
 
 

@@ -64,9 +64,9 @@ class BSD(InstanceCodec, GridCodec):
     spelling
         The foreground brick and the background brick, ``{}`` for the number. None, and what None
         is kept for: ``("<fg{}>", "<bg{}>")``, or ``("fg{}", "bg{}")`` with ``bricks=False``.
-    ref, box, seg
+    ref_tags, box_tags, seg_tags
         The opening and the closing tag of the label, the box and the rows. For Qwen2-VL, for
-        example, ``ref=("<|object_ref_start|>", "<|object_ref_end|>")``.
+        example, ``ref_tags=("<|object_ref_start|>", "<|object_ref_end|>")``.
 
     Raises
     ------
@@ -87,9 +87,9 @@ class BSD(InstanceCodec, GridCodec):
     row_separator: str = "\n"
     bricks: bool = True
     spelling: tuple[str, str] | None = None
-    ref: tuple[str, str] = ("<ref>", "</ref>")
-    box: tuple[str, str] = ("<box>", "</box>")
-    seg: tuple[str, str] = ("<seg>", "</seg>")
+    ref_tags: tuple[str, str] = ("<ref>", "</ref>")
+    box_tags: tuple[str, str] = ("<box>", "</box>")
+    seg_tags: tuple[str, str] = ("<seg>", "</seg>")
 
     def __post_init__(self) -> None:
         GridCodec.__post_init__(self)

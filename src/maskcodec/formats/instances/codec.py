@@ -36,9 +36,9 @@ class InstanceCodec(Codec):
     has_instances: ClassVar[bool] = True
 
     row_separator: str
-    ref: tuple[str, str]
-    box: tuple[str, str]
-    seg: tuple[str, str]
+    ref_tags: tuple[str, str]
+    box_tags: tuple[str, str]
+    seg_tags: tuple[str, str]
 
     def encode(
         self, mask: Any, label: str, *, shape: tuple[int, int] | None = None, lost: Lost = "raise"
@@ -236,7 +236,7 @@ class InstanceCodec(Codec):
 
     def tags(self) -> tuple[str, ...]:
         """The tags, each opening one before its closing one."""
-        return self.ref + self.box + self.seg
+        return self.ref_tags + self.box_tags + self.seg_tags
 
     def vocabulary(self) -> list[str]:
         """The tags, bricks and location tokens that a tokenizer must have as one token each."""
@@ -280,5 +280,5 @@ class InstanceCodec(Codec):
         """An instance of a region, whose cells must be those of this codec."""
 
     def _settle_tags(self) -> None:
-        for name in ("ref", "box", "seg"):
+        for name in ("ref_tags", "box_tags", "seg_tags"):
             object.__setattr__(self, name, strings(getattr(self, name), name))

@@ -61,16 +61,18 @@ class LabelCodec(GridCodec):
 
     grid: int | tuple[int, int] = 16
     background: str = "others"
-    seg: tuple[str, str] = ("<seg>", "</seg>")
+    seg_tags: tuple[str, str] = ("<seg>", "</seg>")
 
     def __post_init__(self) -> None:
         GridCodec.__post_init__(self)
-        object.__setattr__(self, "seg", strings(self.seg, "seg"))
-        check_apart(self.seg)
-        if any(character in "|*" for tag in self.seg for character in tag):
-            raise ConfigError(f"seg must be two tags without | and *, got {self.seg!r}", "seg")
+        object.__setattr__(self, "seg_tags", strings(self.seg_tags, "seg_tags"))
+        check_apart(self.seg_tags)
+        if any(character in "|*" for tag in self.seg_tags for character in tag):
+            raise ConfigError(
+                f"seg_tags must be two tags without | and *, got {self.seg_tags!r}", "seg_tags"
+            )
         try:
-            object.__setattr__(self, "background", cell_label(self.background, self.seg))
+            object.__setattr__(self, "background", cell_label(self.background, self.seg_tags))
         except (LabelError, TypeError) as error:
             raise ConfigError(f"background: {error}", "background") from error
 
@@ -165,7 +167,9 @@ class LabelCodec(GridCodec):
         if grid.cells.shape != self.canvas:
             raise MaskError(f"the grid must be {self.canvas} cells, got {grid.cells.shape}")
         long = sum(map(len, grid.names)) > _CACHED_NAMES
-        table, bounds = (_label_table.__wrapped__ if long else _label_table)(grid.names, self.seg)
+        table, bounds = (_label_table.__wrapped__ if long else _label_table)(
+            grid.names, self.seg_tags
+        )
         marks, mark_bounds = _mark_table(self.marks()[:3])
         cells = grid.cells.copy(order="C")
         if not self.by_row:
@@ -174,7 +178,9 @@ class LabelCodec(GridCodec):
         data = np.empty(room, np.uint8)
         arguments = table, bounds, self.counted, marks, mark_bounds
         size = k.write_labels(cells, *arguments, data)
-        return self.seg[0] + data[:size].tobytes().decode() + self.marks()[3] + self.seg[1]
+        return (
+            self.seg_tags[0] + data[:size].tobytes().decode() + self.marks()[3] + self.seg_tags[1]
+        )
 
     def decode(self, text: str) -> LabelGrid:
         """The grid that a text describes, strictly.
@@ -215,7 +221,7 @@ class LabelCodec(GridCodec):
 
     def reserved(self) -> tuple[str, str]:
         """What may not stand in a label, and what not in any other words: regular expressions."""
-        tags = "|".join(map(re.escape, self.seg))
+        tags = "|".join(map(re.escape, self.seg_tags))
         return f"{tags}|{_SEPARATORS}", tags
 
     def is_words(self, text: str) -> bool:
@@ -223,7 +229,7 @@ class LabelCodec(GridCodec):
 
         Descriptors are read without tags as well, so that none may begin in it.
         """
-        if any(tag in text for tag in self.seg):
+        if any(tag in text for tag in self.seg_tags):
             return False
         return not _RUN.search(text) if self.counted else "|" not in text
 
@@ -235,11 +241,11 @@ class LabelCodec(GridCodec):
 
     def tags(self) -> tuple[str, ...]:
         """The opening and the closing tag."""
-        return self.seg
+        return self.seg_tags
 
     def vocabulary(self) -> list[str]:
         """The two tags, which a tokenizer must have as one token each."""
-        return list(self.seg)
+        return list(self.seg_tags)
 
     def marks(self) -> tuple[str, str, str, str]:
         """What stands between label and count, between runs, between rows, and at the end."""
@@ -250,7 +256,7 @@ class LabelCodec(GridCodec):
             reading,
             self.canvas,
             self.background,
-            self.seg,
+            self.seg_tags,
             counted=self.counted,
             by_row=self.by_row,
         ).read()
@@ -260,7 +266,7 @@ class LabelCodec(GridCodec):
     ) -> tuple[LabelGrid, list[str]]:
         """The grid of an image, and the labels it has pixels but no cell of."""
         if isinstance(labels, str):
-            label = cell_label(labels, self.seg)
+            label = cell_label(labels, self.seg_tags)
             if label == self.background:
                 raise LabelError(f"{label!r} is the background's label; a mask needs another one")
             source = as_mask(image, shape)
@@ -286,7 +292,9 @@ class LabelCodec(GridCodec):
         """What the values of a label map are called."""
         pairs = tuple(named_values(labels))
         long = sum(len(name) for _, name in pairs) > _CACHED_NAMES
-        return (_name_table.__wrapped__ if long else _name_table)(pairs, self.background, self.seg)
+        return (_name_table.__wrapped__ if long else _name_table)(
+            pairs, self.background, self.seg_tags
+        )
 
 
 @lru_cache(maxsize=64)

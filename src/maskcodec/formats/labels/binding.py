@@ -33,7 +33,7 @@ class LabelBinding(Binding):
         self._breaks: re.Pattern[str] | None = None
         if codec.by_row and not self._keeps_newlines():
             # A count is one number: what follows it without a bar begins a row.
-            behind = rf" *(?:\||{re.escape(codec.seg[1])}|$)"
+            behind = rf" *(?:\||{re.escape(codec.seg_tags[1])}|$)"
             self._breaks = re.compile(rf"(\* *[0-9]+) (?!{behind})")
 
     def decode(self, ids: Any) -> Any:
@@ -56,7 +56,10 @@ class LabelBinding(Binding):
         if options.instances is not None:
             raise ConfigError(f"{codec.codec_id} has no instances to count; leave instances out")
         words = guide_words(options, self.tokenizer, self.vocab)
-        labels = [codec.background, *(cell_label(label, codec.seg) for label in options.labels)]
+        labels = [
+            codec.background,
+            *(cell_label(label, codec.seg_tags) for label in options.labels),
+        ]
         return GridGuide(codec, self.vocab, words, options, labels=list(dict.fromkeys(labels)))
 
     def _write(self, mask: Any, label: Any, where: str) -> tuple[str, LostMaskError | None]:

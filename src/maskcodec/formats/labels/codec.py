@@ -29,7 +29,7 @@ class ISD(LabelCodec):
         How pixels become cells: ``"nearest"``, ``"area"`` or ``"keep"``.
     background
         The label of cells that nothing else has.
-    seg
+    seg_tags
         The opening and the closing tag.
 
     Examples
@@ -58,7 +58,7 @@ class IRLE(LabelCodec):
         How pixels become cells: ``"nearest"``, ``"area"`` or ``"keep"``.
     background
         The label of cells that nothing else has.
-    seg
+    seg_tags
         The opening and the closing tag.
 
     Examples
@@ -86,7 +86,7 @@ class RRLE(LabelCodec):
         How pixels become cells: ``"nearest"``, ``"area"`` or ``"keep"``.
     background
         The label of cells that nothing else has.
-    seg
+    seg_tags
         The opening and the closing tag.
     dialect
         How `encode` spells it: ``"maskcodec"``, or ``"text4seg"`` for the spelling that the

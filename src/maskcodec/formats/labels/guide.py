@@ -81,7 +81,7 @@ class GridGuide(Guide):
     ) -> None:
         rows, columns = codec.canvas
         self._rows, self._columns = (rows, columns) if codec.by_row else (1, rows * columns)
-        self._seg, self._seg_end = (vocab.words[tag] for tag in codec.seg)
+        self._seg, self._seg_end = (vocab.words[tag] for tag in codec.seg_tags)
         self._only_end = frozen(np.array([self._seg_end], np.int64))
         star, bar, newline, last = (mark.encode() for mark in codec.marks())
         self._bar, self._newline, self._last = bar, newline, last

@@ -67,9 +67,9 @@ class Scanlines(InstanceCodec):
         A location token, ``{}`` for the number, ``{:04}`` for one with leading zeros. To reuse
         tokens that a model has: ``"<loc_{}>"`` for Florence-2, ``"<loc{:04}>"`` with ``bins=1024``
         and ``axes="yx"`` for PaliGemma.
-    ref, box, seg
+    ref_tags, box_tags, seg_tags
         The opening and the closing tag of the label, the box and the rows. For Qwen2-VL, for
-        example, ``ref=("<|object_ref_start|>", "<|object_ref_end|>")``.
+        example, ``ref_tags=("<|object_ref_start|>", "<|object_ref_end|>")``.
 
     Raises
     ------
@@ -96,9 +96,9 @@ class Scanlines(InstanceCodec):
     axes: Axes = "xy"
     spelling: tuple[str, str, str] = ("<fg:{}>", "<bg:{}>", "<end:{}>")
     location: str = "<loc{}>"
-    ref: tuple[str, str] = ("<ref>", "</ref>")
-    box: tuple[str, str] = ("<box>", "</box>")
-    seg: tuple[str, str] = ("<seg>", "</seg>")
+    ref_tags: tuple[str, str] = ("<ref>", "</ref>")
+    box_tags: tuple[str, str] = ("<box>", "</box>")
+    seg_tags: tuple[str, str] = ("<seg>", "</seg>")
 
     def __post_init__(self) -> None:
         for name, most in (("rows", MOST_CELLS), ("columns", MOST_CELLS), ("bins", MOST_BINS)):
