@@ -117,7 +117,7 @@ def _small_rle(count: Count, grid: tuple[int, int], sample: Sample) -> Trip:
 
 
 def _rle_text(runs: RunMask, label: str) -> str:
-    return f"<ref>{label}</ref><seg>{runs.rle()['counts'].decode()}</seg>"
+    return f"<ref>{label}</ref><seg>{runs.coco_rle()['counts'].decode()}</seg>"
 
 
 def _rle_mask(text: str, shape: tuple[int, int]) -> Mask:

@@ -39,7 +39,7 @@ def rle(mask: np.ndarray) -> dict[str, Any]:
 
 def compressed(mask: np.ndarray) -> dict[str, Any]:
     """Run lengths as results and GSEval have them."""
-    found = RunMask.from_mask(mask).rle()
+    found = RunMask.from_mask(mask).coco_rle()
     return {**found, "counts": found["counts"].decode()}
 
 

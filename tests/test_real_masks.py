@@ -81,7 +81,7 @@ def test_scanlines_lose_no_real_instance_and_hold_all_of_it(instances):
         regions = codec.decode(text)
         assert codec.encode_regions(regions) == text
         x, y, width, height = reference.bbox(mask)  # no side has more pixels than bins
-        assert regions[0].box_in(mask.shape) == (x, y, x + width, y + height)
+        assert regions[0].box_pixels(mask.shape) == (x, y, x + width, y + height)
         assert regions[0].cells.shape == (min(height, 11), 63)
         if height <= 11 and width <= 63:
             for method in ("nearest", "smooth", "contour"):

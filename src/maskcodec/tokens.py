@@ -264,7 +264,7 @@ class TokenCodec:
             stream = tokens.stream()
             for id_ in answer:
                 if stream.push(id_).row_ended:
-                    show(stream.canvas)
+                    show(stream.index_map)
             regions = stream.regions
         """
         return self._binding.stream()

@@ -25,7 +25,7 @@ def folder(tmp_path, monkeypatch):
 def coco():
     """A COCO file with a polygon, counts, packed counts, an empty one, and one that gets lost."""
     cat = RunMask.from_mask(MAP == 2)
-    packed = cat.rle()["counts"].decode()
+    packed = cat.coco_rle()["counts"].decode()
     return {
         "images": [
             {"id": 7, "height": SHAPE[0], "width": SHAPE[1]},

@@ -45,7 +45,7 @@ def zoo():
     """A COCO file of an image: a small dog upon a large one, a crowd of cats; and another image."""
     small = boxes((14, 15, 20, 20))
     cats = RunMask.from_mask(MAP == 2).counts.tolist()
-    dog = RunMask.from_mask(small).rle()["counts"].decode()
+    dog = RunMask.from_mask(small).coco_rle()["counts"].decode()
     return {
         "annotations": [
             {"id": 1, "image_id": 7, "category_id": 3, "segmentation": rle(dog)},

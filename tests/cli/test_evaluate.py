@@ -32,7 +32,7 @@ LEFT, RIGHT, BOTH = square(2, 1, 10, 7), square(2, 9, 10, 15), square(2, 1, 10, 
 
 
 def rle(mask):
-    found = RunMask.from_mask(mask).rle()
+    found = RunMask.from_mask(mask).coco_rle()
     return {**found, "counts": found["counts"].decode()}
 
 

@@ -86,7 +86,7 @@ def test_boxes_are_written_as_the_codec_writes_them(codec, box):
         assert answer.endswith(f"<ref>the dog</ref><box>{box}</box>")
     for _, answer in many(maker(codec, boxes=0.0), expression(), 10):
         assert f"<ref>the dog</ref><box>{box}</box><seg><end:63>" in answer
-        assert codec.decode(answer)[0].box_in(SHAPE) == (1, 2, 3, 6)
+        assert codec.decode(answer)[0].box_pixels(SHAPE) == (1, 2, 3, 6)
 
 
 def test_a_share_of_expressions_asks_for_boxes():

@@ -225,7 +225,7 @@ EMPTY = {
     "run lengths of zeros": NONE,
     "compressed": {
         "size": [8, 8],
-        "counts": RunMask.from_mask(np.zeros(SHAPE, "u1")).rle()["counts"],
+        "counts": RunMask.from_mask(np.zeros(SHAPE, "u1")).coco_rle()["counts"],
     },
     "off the image": [[10, 2, 14, 2, 14, 5]],
     "a line": [[2, 2, 2, 6, 2, 2]],

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def painted(regions, canvas):
-    """The canvas that regions make, by the definition."""
+    """The index map that regions make, by the definition."""
     expected = np.zeros(canvas, np.int32)
     for number, region in enumerate(regions, 1):
         expected[region.mask(canvas, method="nearest") == 1] = number
@@ -23,9 +23,9 @@ def follow(codec, ids):
         regions = stream.regions
         assert regions == expected, ids[:end]
         assert [region.box for region in regions] == [region.box for region in expected]
-        canvas = stream.canvas
-        assert (canvas.dtype, canvas.shape) == (np.int32, codec.codec.canvas)
-        assert not canvas.flags.writeable
-        assert np.array_equal(canvas, painted(expected, codec.codec.canvas)), ids[:end]
+        index_map = stream.index_map
+        assert (index_map.dtype, index_map.shape) == (np.int32, codec.codec.canvas)
+        assert not index_map.flags.writeable
+        assert np.array_equal(index_map, painted(expected, codec.codec.canvas)), ids[:end]
     assert stream.problems == codec.recover(ids).problems
     return stream

@@ -57,13 +57,13 @@ def agreed(stream: Any, codec: mc.TokenCodec, ids: list[int]) -> tuple[list[Any]
     assert stream.regions == regions, where
     assert [one.box for one in stream.regions] == [one.box for one in regions], where
     assert stream.problems == problems, where
-    canvas = stream.canvas
+    index_map = stream.index_map
     expected = np.zeros(codec.codec.canvas, np.int32)
     for number, region in enumerate(regions, 1):
         expected[region.mask(expected.shape, method="nearest") == 1] = number
-    assert canvas.dtype == np.int32, where
-    assert not canvas.flags.writeable, where
-    assert np.array_equal(canvas, expected), where
+    assert index_map.dtype == np.int32, where
+    assert not index_map.flags.writeable, where
+    assert np.array_equal(index_map, expected), where
     return regions, problems
 
 
@@ -169,7 +169,7 @@ def calls(codec: mc.TokenCodec, ids: list[int]) -> int:
             stream.push(number)
             assert isinstance(stream.regions, list)
             if stream.row_ended:
-                assert stream.canvas.ndim == 2
+                assert stream.index_map.ndim == 2
     finally:
         sys.setprofile(before)
     return total

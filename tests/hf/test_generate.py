@@ -456,11 +456,11 @@ def test_a_stream_grows_to_the_answer(name):
     for before, after in itertools.pairwise(shown):
         assert len(before.regions) <= len(after.regions)
         if name == "canvas":  # a cell that is drawn stays so
-            assert (after.canvas[before.canvas > 0] > 0).all()
+            assert (after.index_map[before.index_map > 0] > 0).all()
     drawn = {number for number, region in enumerate(answer.regions, 1) if region.cells.any()}
-    assert set(np.unique(shown[-1].canvas)) - {0} <= drawn
+    assert set(np.unique(shown[-1].index_map)) - {0} <= drawn
     assert shown[-1].regions == answer.regions
-    assert not shown[-1].canvas.flags.writeable
+    assert not shown[-1].index_map.flags.writeable
 
 
 def threads():

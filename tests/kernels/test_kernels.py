@@ -64,7 +64,7 @@ def use_boxes():
     frozen = mask.copy()
     frozen.flags.writeable = False
     kinds = [mask, mask.astype(bool), mask.astype(np.int64), np.asfortranarray(mask), frozen]
-    kinds += [Image.fromarray(mask), RunMask.from_mask(mask), RunMask.from_mask(mask).rle()]
+    kinds += [Image.fromarray(mask), RunMask.from_mask(mask), RunMask.from_mask(mask).coco_rle()]
     codecs = []
     for sampling in ("nearest", "keep", "best"):
         codecs.append(mc.Scanlines(columns=np.int32(7), sampling=sampling))
@@ -81,7 +81,7 @@ def use_boxes():
                 region.mask((48, 64), method=method)
                 region.mask((np.int32(48), 64), method=method, out=np.empty((48, 64), np.uint8))
                 region.coco_rle((np.int32(480), 640), method=method)
-            region.box_in((48, 64))
+            region.box_pixels((48, 64))
 
 
 def use_segmentations():
@@ -91,7 +91,7 @@ def use_segmentations():
     found = []
     for mask in (small, large):
         runs = RunMask.from_mask(mask)
-        rle = runs.rle()
+        rle = runs.coco_rle()
         texts = [rle["counts"], rle["counts"].decode(), bytearray(rle["counts"])]
         arrays = [runs.counts, runs.counts.astype(np.uint32), runs.counts[::-1].copy()[::-1]]
         kinds = [*texts, *arrays, runs.counts.tolist()]
@@ -109,7 +109,7 @@ def use_segmentations():
     for segmentation, shape in found:
         runs = coco.read(segmentation, shape)
         runs.mask()
-        hash((runs, runs.bbox, str(runs.rle())))
+        hash((runs, runs.bbox, str(runs.coco_rle())))
     decoded = mc.BSD(grid=16).decode(mc.BSD(grid=16).encode(small, "dog"))
     text = mc.BSD(grid=16).encode(frozen, "dog")
     decoded += mc.BSD(grid=16).recover(text[:-40]).regions
@@ -233,7 +233,7 @@ for sampling in ("nearest", "area", "keep"):
     runs = coco.RunMask.from_mask(mask)
     for codec in (*codecs, mc.ISD(grid=5)):
         text = codec.encode(mask, "dog")
-        print(codec.encode(runs.rle(), "dog") == text, runs.bbox, runs.rle())
+        print(codec.encode(runs.coco_rle(), "dog") == text, runs.bbox, runs.coco_rle())
         print(text, codec.recover(text[:len(text) // 2].replace("1", "7"))[1])
     codec = mc.Scanlines(rows=9, columns=12, sampling=sampling.replace("area", "best"))
     text = codec.encode(mask, "dog")

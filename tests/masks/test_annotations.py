@@ -39,7 +39,7 @@ def test_codecs_write_of_run_lengths_what_they_write_of_pixels(drawn, codec):
     expected = outcome(codec.encode, reference.mask_of(counts, shape), "dog")
     for segmentation in kinds_of(counts, shape):
         assert outcome(codec.encode, segmentation, "dog", shape=shape) == expected
-    assert outcome(codec.encode, RunMask(counts, shape).rle(), "dog") == expected
+    assert outcome(codec.encode, RunMask(counts, shape).coco_rle(), "dog") == expected
 
 
 @given(st.data(), strategies.shapes, codecs)
@@ -210,7 +210,7 @@ def test_real_annotations_are_read_as_pycocotools_reads_them(real_annotations):
         mask = coco.read(segmentation, shape)
         painted = coco_mask.decode(rle)
         assert np.array_equal(mask.mask(), painted)
-        assert mask.rle() == coco_mask.encode(np.asfortranarray(painted))
+        assert mask.coco_rle() == coco_mask.encode(np.asfortranarray(painted))
         assert mask.area == coco_mask.area(rle)
         assert list(mask.bbox) == coco_mask.toBbox(rle).tolist()
         for grid in (16, 64):

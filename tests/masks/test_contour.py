@@ -217,7 +217,7 @@ def test_nothing_is_painted_beyond_the_box(method):
     for box in [(0, 0, 4, 4), (3, 2, 6, 7), (9, 9, 9, 9)]:
         region = mc.Region("dog", box, np.ones((5, 3), int), (10, 10), frame="box")
         painted = region.mask((40, 30), method=method)
-        x1, y1, x2, y2 = (int(edge) for edge in region.box_in((40, 30)))
+        x1, y1, x2, y2 = (int(edge) for edge in region.box_pixels((40, 30)))
         assert painted.any()
         painted[y1:y2, x1:x2] = 0
         assert not painted.any()
@@ -248,10 +248,10 @@ def test_the_frame_says_how_cells_become_pixels():
         assert not any(np.array_equal(mask, other) for other in others)
         runs = region.runs(shape)
         assert np.array_equal(runs.mask(), mask)
-        assert region.coco_rle(shape) == runs.rle()
+        assert region.coco_rle(shape) == runs.coco_rle()
         assert (region.area(shape), region.bbox(shape)) == (runs.area, runs.bbox)
         (row,) = mc.coco.results([region], shape, image_id=1, category_ids={"dog": 1})
-        assert row["segmentation"]["counts"].encode() == runs.rle()["counts"]
+        assert row["segmentation"]["counts"].encode() == runs.coco_rle()["counts"]
 
 
 # ------------------------------------------------------------------------ the best cells

@@ -29,7 +29,7 @@ def test_what_pycocotools_writes_is_read_as_what_it_reads(cells):
     for segmentation in (rle, {**rle, "counts": rle["counts"].decode()}):
         mask = coco.read(segmentation)
         assert mask.counts.tolist() == reference.counts_of(cells)
-        assert mask.rle() == rle
+        assert mask.coco_rle() == rle
         assert np.array_equal(mask.mask(), coco_mask.decode(rle))
 
 
@@ -37,8 +37,8 @@ def test_what_pycocotools_writes_is_read_as_what_it_reads(cells):
 def test_a_list_of_run_lengths_is_their_union(data, shape):
     drawn = data.draw(st.lists(strategies.runs(shape), min_size=1, max_size=3))
     masks = [RunMask(*each) for each in drawn]
-    expected = coco_mask.merge([mask.rle() for mask in masks])
-    assert coco.read([mask.rle() for mask in masks]).rle() == expected
+    expected = coco_mask.merge([mask.coco_rle() for mask in masks])
+    assert coco.read([mask.coco_rle() for mask in masks]).coco_rle() == expected
 
 
 def test_holes_and_several_parts_are_kept():

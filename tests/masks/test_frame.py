@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import maskcodec as mc
 from maskcodec.coco import RunMask
 from maskcodec.kernels import sampling as kernels
-from maskcodec.masks.frame import BoxFrame, box_pixels
+from maskcodec.masks.frame import BoxFrame, box_part
 from maskcodec.masks.grid import sample_mask
 from tests import reference, strategies
 from tests.conftest import PURE
@@ -54,7 +54,7 @@ def test_a_box_goes_where_the_reference_puts_it(data, height, width, most, bins)
         assert (part[0], part[2]) == (y1, y2 - y1 + 1)
     if width <= bins:
         assert (part[1], part[3]) == (x1, x2 - x1 + 1)
-    assert box_pixels(box, (bins, bins), (height, width)) == part
+    assert box_part(box, (bins, bins), (height, width)) == part
 
 
 @pytest.mark.parametrize("width", [1, 7, 8, 9, 16, 31])
@@ -73,7 +73,7 @@ def test_the_pixels_that_are_set_are_found_in_rows_of_any_width(width):
 @given(st.data(), sides, sides, strategies.bins)
 def test_a_box_in_bins_is_read_for_any_image(data, height, width, bins):
     y1, x1, y2, x2 = data.draw(boxes((bins, bins)))
-    part = box_pixels((x1, y1, x2, y2), (bins, bins), (height, width))
+    part = box_part((x1, y1, x2, y2), (bins, bins), (height, width))
     assert part == reference.part_of((x1, y1, x2, y2), bins, (height, width))
     top, left, box_height, box_width = part
     assert 0 <= top < top + box_height <= height

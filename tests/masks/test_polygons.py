@@ -20,7 +20,7 @@ def test_polygons_are_drawn_and_merged_as_pycocotools_does(data, shape):
     painted = pycoco(polygons, shape)
     mask = coco.read(polygons, shape)
     assert np.array_equal(mask.mask(), painted)
-    assert mask.rle() == coco_mask.encode(np.asfortranarray(painted))
+    assert mask.coco_rle() == coco_mask.encode(np.asfortranarray(painted))
     assert mask == coco.read(tuple(map(tuple, polygons)), list(shape))
     assert mask == coco.read([np.array(ring) for ring in polygons], shape)
     parts = [coco.read([ring], shape).mask() for ring in polygons]

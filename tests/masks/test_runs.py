@@ -37,11 +37,11 @@ def test_counts_come_back(drawn):
     counts, shape = drawn
     mask = RunMask(counts, shape)
     assert (mask.counts.tolist(), mask.counts.dtype, mask.shape) == (counts, np.int64, shape)
-    rle = mask.rle()
+    rle = mask.coco_rle()
     again = RunMask(reference.read_counts(rle["counts"], shape), tuple(rle["size"]))
     assert again == mask
     assert hash(again) == hash(mask)
-    assert again.rle() == rle
+    assert again.coco_rle() == rle
 
 
 @given(strategies.cells())
@@ -65,7 +65,7 @@ def test_pixels_of_more_runs_than_a_byte_counts_come_back():
         mask = RunMask.from_mask(cells)
         assert len(mask.counts) > 256
         assert np.array_equal(mask.mask(), cells)
-        assert mask.rle() == pycoco(cells)
+        assert mask.coco_rle() == pycoco(cells)
 
 
 # ------------------------------------------------------------------------- canonical form
@@ -75,14 +75,14 @@ def test_pixels_of_more_runs_than_a_byte_counts_come_back():
 def test_rle_of_a_mask_is_what_pycocotools_writes(cells):
     mask = RunMask.from_mask(cells)
     assert mask.counts.tolist() == reference.counts_of(cells)
-    assert mask.rle() == pycoco(cells)
-    assert mask.rle()["counts"] == reference.write_counts(reference.counts_of(cells))
+    assert mask.coco_rle() == pycoco(cells)
+    assert mask.coco_rle()["counts"] == reference.write_counts(reference.counts_of(cells))
 
 
 @given(strategies.runs())
 def test_rle_of_runs_is_that_of_their_pixels_however_they_are_cut(drawn):
     mask, painted = RunMask(*drawn), reference.mask_of(*drawn)
-    assert mask.rle() == pycoco(painted)
+    assert mask.coco_rle() == pycoco(painted)
     assert mask == RunMask.from_mask(painted)
     assert hash(mask) == hash(RunMask.from_mask(painted))
 
@@ -98,7 +98,7 @@ def test_masks_are_equal_where_their_pixels_are(first, second):
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 511, 512, 2**14 - 1, 2**14, 2**19, 2**24, 2**29])
 def test_every_length_of_a_number_is_written_as_the_reference_writes_it(count):
     counts = [count, 1, 1, count + 1, 1, 2, 2**32 - 1 - (2 * count + 6)]
-    written = RunMask(counts, MOST).rle()["counts"]
+    written = RunMask(counts, MOST).coco_rle()["counts"]
     assert written == reference.write_counts(counts)
     assert reference.read_counts(written, MOST) == counts
 
@@ -113,7 +113,7 @@ def test_runs_are_painted_and_measured_as_the_reference_does(drawn):
     assert mask.area == painted.sum()
     assert mask.any() == painted.any()
     assert mask.bbox == reference.bbox(painted)
-    rle = mask.rle()
+    rle = mask.coco_rle()
     assert np.array_equal(mask.mask(), coco_mask.decode(rle))
     assert mask.area == coco_mask.area(rle)
     assert list(mask.bbox) == coco_mask.toBbox(rle).tolist()
@@ -130,7 +130,7 @@ def test_masks_are_united_as_pycocotools_merges_them(data, shape):
     masks = [RunMask(*each) for each in drawn]
     whole = united(masks)
     assert np.array_equal(whole.mask(), np.maximum.reduce([mask.mask() for mask in masks]))
-    assert whole.rle() == coco_mask.merge([mask.rle() for mask in masks])
+    assert whole.coco_rle() == coco_mask.merge([mask.coco_rle() for mask in masks])
 
 
 # ------------------------------------------------------------------------------- sampling
@@ -287,7 +287,7 @@ def test_a_mask_of_runs_is_a_value():
     for other in (pickle.loads(pickle.dumps(mask)), copy.copy(mask), copy.deepcopy(mask)):
         assert other == mask
         assert hash(other) == hash(mask)
-        assert other.rle() == mask.rle()
+        assert other.coco_rle() == mask.coco_rle()
     assert mask != RunMask([2, 2, 2], (2, 3))
     assert mask != RunMask([2, 3, 1], (3, 2))
     assert mask != "dog"
@@ -447,7 +447,7 @@ def test_an_out_of_another_shape_or_kind_is_refused():
 def test_counts_of_seven_characters_are_written_and_read():
     shape = 65535, 65537
     for counts in ([2**32 - 1], [2**30, 7, 2**31, 2**32 - 8 - 2**30 - 2**31], [0, 2**32 - 1]):
-        rle = RunMask(counts, shape).rle()
+        rle = RunMask(counts, shape).coco_rle()
         assert rle["counts"] == reference.write_counts(counts)
         assert coco.read(rle).counts.tolist() == counts
 

@@ -198,7 +198,7 @@ def test_only_the_same_kinds_merge():
 def forms(pixels):
     """Whatever says the same as a mask, and how large its image is."""
     mask = RunMask.from_mask(pixels)
-    rle = mask.rle()
+    rle = mask.coco_rle()
     canvas = pixels.shape
     region = mc.Region("it", (0, 0, canvas[1] - 1, canvas[0] - 1), pixels, canvas=canvas)
     top = pixels.copy()
@@ -206,7 +206,7 @@ def forms(pixels):
     said = [pixels, pixels.astype(bool), pixels.astype(np.int64) * 7, np.asfortranarray(pixels)]
     said += [pixels.tolist(), mask, [mask, mask], rle, {**rle, "counts": rle["counts"].decode()}]
     said += [{"size": list(canvas), "counts": mask.counts.tolist()}]
-    said += [[RunMask.from_mask(top), mask], [RunMask.from_mask(top).rle(), rle]]
+    said += [[RunMask.from_mask(top), mask], [RunMask.from_mask(top).coco_rle(), rle]]
     unsized = [region, [region], (region, region), {"counts": rle["counts"]}]
     if not pixels.any():
         unsized += [None, [], ()]
@@ -241,7 +241,7 @@ def test_runs_share_what_their_pixels_share(drawn):
 @given(strategies.small_shapes.flatmap(lambda shape: st.tuples(*[strategies.cells(shape)] * 2)))
 def test_the_iou_is_pycocotools(drawn):
     coco_mask = pytest.importorskip("pycocotools.mask")
-    rles = [RunMask.from_mask(cells).rle() for cells in drawn]
+    rles = [RunMask.from_mask(cells).coco_rle() for cells in drawn]
     found = measure(*rles)
     expected = coco_mask.iou(rles[:1], rles[1:], [0])[0, 0]
     if found.union:  # of two empty masks, pycocotools says 0
@@ -257,7 +257,7 @@ def test_the_kernel_of_runs_is_compiled_once():
     for value in (
         mask.astype(bool),
         RunMask.from_mask(mask),
-        RunMask.from_mask(mask).rle(),
+        RunMask.from_mask(mask).coco_rle(),
         frozen,
     ):
         assert measure(value, frozen).prediction in (1, 9)
@@ -282,7 +282,7 @@ def test_real_masks_overlap_as_pycocotools_has_it(real_data):
         rles = [json.loads(line)["segmentation"] for line in itertools.islice(lines, 40)]
     for rle in rles:
         mask = RunMask.from_mask(np.roll(coco_mask.decode(rle), 9, axis=1))
-        assert measure(mask, rle).iou == coco_mask.iou([mask.rle()], [rle], [0])[0, 0]
+        assert measure(mask, rle).iou == coco_mask.iou([mask.coco_rle()], [rle], [0])[0, 0]
 
 
 def test_regions_are_united_and_painted_as_asked():

@@ -209,7 +209,7 @@ def test_every_region_has_the_lines_of_its_own_box():
     for region, number, x in zip(regions, (0, 1), (40, 110), strict=True):
         column = drawn[:, x].astype(int)
         colour = np.array(figure.colour_of(number))
-        _, y1, _, y2 = region.box_in(SHAPE)
+        _, y1, _, y2 = region.box_pixels(SHAPE)
         inside = column[int(y1) + 1 : int(y2) - 1]
         assert (inside != colour).any(axis=1).sum() == 2  # no lines between narrow columns
     small = np.array(figure.draw_cells(codec.decode(codec.encode(disc(4, 4, 2), "dog")), SHAPE))

@@ -79,7 +79,7 @@ def test_box_in_pixels_surrounds_what_is_painted_when_cells_are_whole_pixels(fy,
     mask = r.mask((4 * fy, 5 * fx))
     ys, xs = np.nonzero(mask)
     box = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
-    assert r.box_in((4 * fy, 5 * fx)) == box
+    assert r.box_pixels((4 * fy, 5 * fx)) == box
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,9 @@ def test_a_batch_of_label_maps_reports_those_that_lost_a_label(caplog):
     codec = tokens("byte-level", mc.RRLE(grid=4))
     maps, names = specks()[0], [{1: "tie"}, {1: "dog"}, {}, "tie"]
     with caplog.at_level(logging.WARNING, logger="maskcodec"):
-        with pytest.raises(mc.LostMaskError, match="^mask 0: 'tie' has pixels, but no cell of the"):
+        with pytest.raises(
+            mc.LostMaskError, match=r"^mask 0: 'tie' has pixels, but no cell of the"
+        ):
             codec.encode_batch(maps, names)
         assert not caplog.records
         ids, offsets = codec.encode_batch(maps, names, lost="drop")
@@ -197,7 +199,7 @@ def test_a_tokenizer_that_is_not_extended_is_refused_with_the_way_out(name):
     ids = encoded(tokenizer, "<ref>")
     assert str(caught.value) == (
         f"'<ref>' is no token of its own but the ids {ids}, {tokenizer.decode(ids)!r}, and so are "
-        "131 more of 132; call maskcodec.extend_tokenizer(tokenizer, codec) first, or give the "
+        "131 more of 132; call maskcodec.extend_tokenizer(codec, tokenizer) first, or give the "
         "codec the spelling that the tokenizer was extended with"
     )
 

@@ -158,7 +158,7 @@ def _encode_grid(codec: LabelCodec, image: CocoImage, lost: Lost) -> Encoded:
         elif masks[k].any():
             if lost == "raise":
                 where = f"{image.wheres[k]}: mask"
-                raise lost_error(lost_message(codec, where, labels[k], masks[k]))
+                raise lost_error(codec, lost_message(codec, where, labels[k], masks[k]))
             dropped.add(k)
     drawn -= {names[number] for number in np.unique(cells).tolist()}
     text = codec.encode_grid(LabelGrid(cells, names))

@@ -30,16 +30,16 @@ class Progress:
 
     Attributes
     ----------
-    canvas
+    index_map
         int32 (rows, columns), read-only: 1 + the index of the region on top, or 0, as
-        `MaskStream.canvas` has it. For scanlines it has the bins of the image's sides.
+        `MaskStream.index_map` has it. For scanlines it has the bins of the image's sides.
     regions
         The regions so far, the last of which may still grow.
     answer
         The whole answer, in the last one only.
     """
 
-    canvas: Cells
+    index_map: Cells
     regions: list[Region]
     answer: Answer | None = None
 
@@ -149,7 +149,7 @@ def stream(
     ::
 
         for shown in stream(model, processor, "photo.jpg", "Segment the dog.", tokens):
-            draw(shown.canvas)
+            draw(shown.index_map)
         print(shown.answer.regions)
     """
     images, questions, several = as_pairs(image, question)
@@ -182,8 +182,7 @@ def _shown(job: Job, words: MaskStream) -> Iterator[Progress]:
                 if isinstance(event, BaseException):
                     raise event
                 if isinstance(event, list):
-                    canvas = _frozen(words)
-                    yield Progress(canvas, event[0].regions, event[0])
+                    yield Progress(_frozen(words), event[0].regions, event[0])
                     return
                 if words.push(event).row_ended:
                     yield Progress(_frozen(words), words.regions)
@@ -196,6 +195,6 @@ def _shown(job: Job, words: MaskStream) -> Iterator[Progress]:
 
 
 def _frozen(words: MaskStream) -> Cells:
-    canvas = words.canvas.copy()
-    canvas.flags.writeable = False
-    return canvas
+    index_map = words.index_map.copy()
+    index_map.flags.writeable = False
+    return index_map

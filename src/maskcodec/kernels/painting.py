@@ -55,7 +55,7 @@ def paint_smooth(
     cells: Mask,
     y1: int,
     x1: int,
-    canvas: Mask,
+    whole: Mask,
     row_mix: Index,
     column_mix: Index,
     line: Index,
@@ -66,13 +66,13 @@ def paint_smooth(
     Returns how many pixels are set.
 
     ``row_mix[y]`` is (upper cell, lower cell, weight of the lower one), the weight in units of
-    1 / (2 * height); columns likewise. ``canvas`` is scratch for the cells in their place and
+    1 / (2 * height); columns likewise. ``whole`` is scratch for the cells in their place and
     one cell around, ``line`` for one blended row of them.
     """
     height, width = out.shape
     rows, columns = cells.shape
-    canvas[:] = 0
-    canvas[y1 : y1 + rows, x1 : x1 + columns] = cells
+    whole[:] = 0
+    whole[y1 : y1 + rows, x1 : x1 + columns] = cells
     half = 2 * height * width
     count = _NIL
     left = 0
@@ -86,8 +86,8 @@ def paint_smooth(
         out[y] = 0
         if lower < y1 or upper >= y1 + rows:
             continue
-        for c in range(canvas.shape[1]):
-            line[c] = int(canvas[upper, c]) * (2 * height - weight) + int(canvas[lower, c]) * weight
+        for c in range(whole.shape[1]):
+            line[c] = int(whole[upper, c]) * (2 * height - weight) + int(whole[lower, c]) * weight
         for x in range(left, right):
             before, after, share = column_mix[x]
             mixed = line[before] * (2 * width - share) + line[after] * share

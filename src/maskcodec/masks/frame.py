@@ -112,7 +112,7 @@ class BoxFrame(NamedTuple):
         k.sample_boxes(masks, self.table, how, *lines, room, places, cells)
 
 
-def box_pixels(box: Box, bins: tuple[int, int], shape: tuple[int, int]) -> Box:
+def box_part(box: Box, bins: tuple[int, int], shape: tuple[int, int]) -> Box:
     """The pixels (top, left, height, width) of an image that a box in bins stands for.
 
     `bins` are those of the image's (height, width). The box is read inwards: a pixel that it does

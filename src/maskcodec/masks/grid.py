@@ -232,15 +232,15 @@ def _paint_smooth(
 ) -> int:
     rows, columns = grid
     if within is None:
-        canvas, line = np.empty(grid, np.uint8), np.empty(columns, np.int64)
+        whole, line = np.empty(grid, np.uint8), np.empty(columns, np.int64)
         mixes = smooth_mix(rows, out.shape[0]), smooth_mix(columns, out.shape[1])
-        return painting.paint_smooth(cells, *corner, canvas, *mixes, line, out)
+        return painting.paint_smooth(cells, *corner, whole, *mixes, line, out)
     top, left, height, width = within
-    canvas, line = np.empty((rows + 2, columns + 2), np.uint8), np.empty(columns + 2, np.int64)
-    beyond = np.array([1, 1, 0])  # the canvas has a cell more on each side
+    whole, line = np.empty((rows + 2, columns + 2), np.uint8), np.empty(columns + 2, np.int64)
+    beyond = np.array([1, 1, 0])  # the whole has a cell more on each side
     mixes = _mix(rows, height) + beyond, _mix(columns, width) + beyond
     part = np.empty((height, width), np.uint8)
-    count = painting.paint_smooth(cells, corner[0] + 1, corner[1] + 1, canvas, *mixes, line, part)
+    count = painting.paint_smooth(cells, corner[0] + 1, corner[1] + 1, whole, *mixes, line, part)
     out[:] = 0
     out[top : top + height, left : left + width] = part
     return count

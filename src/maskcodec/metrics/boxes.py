@@ -80,9 +80,9 @@ class BoxAccuracy(Metric):
         prediction, target
             Four numbers (x1, y1, x2, y2), the edges of a box in pixels, not COCO's width and
             height; a `maskcodec.Region`, whose box is the one that its text names,
-            `maskcodec.Region.box_in`, or a list of them, whose box goes around all; any other mask
-            that `maskcodec.metrics.measure` takes, whose box is the tight one; None, an empty list
-            or an empty mask for nothing.
+            `maskcodec.Region.box_pixels`, or a list of them, whose box goes around all; any other
+            mask that `maskcodec.metrics.measure` takes, whose box is the tight one; None, an empty
+            list or an empty mask for nothing.
         shape
             (height, width) of the image in pixels, which regions and polygons need.
         claimed
@@ -126,7 +126,7 @@ def _read_box(value: Any, size: tuple[int, int] | None, what: str) -> Box | None
         return _checked(value, what)
     regions = value if isinstance(value, (list, tuple)) else [value]
     if size is not None and len(regions) > 0 and all(isinstance(r, Region) for r in regions):
-        x1, y1, x2, y2 = zip(*(region.box_in(size) for region in regions), strict=True)
+        x1, y1, x2, y2 = zip(*(region.box_pixels(size) for region in regions), strict=True)
         return min(x1), min(y1), max(x2), max(y2)
     mask = read_mask(value, size, what)
     if mask is None:

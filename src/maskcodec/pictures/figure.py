@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw
 
-from maskcodec.masks.frame import box_pixels
+from maskcodec.masks.frame import box_part
 from maskcodec.masks.grid import cell_edges
 from maskcodec.pictures.lettering import INK, PAPER, Tag, cut, draw_tags, length, shortened, write
 
@@ -168,7 +168,7 @@ def draw_cells(regions: Sequence[Region], shape: tuple[int, int]) -> Image.Image
         own, colour = region.mask(shape, method="nearest") != 0, np.array(colour_of(number))
         pixels[own] = colour
         if region.frame == "box":
-            box = box_pixels(region.box, region.canvas, shape)
+            box = box_part(region.box, region.canvas, shape)
             _draw_lines(pixels, cell_edges(region.cells.shape, shape, box), own)
             _draw_outline(pixels, box, colour)
     if regions[0].frame == "canvas":

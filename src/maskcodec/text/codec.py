@@ -333,9 +333,10 @@ def lost_labels_message(codec: Codec, labels: Sequence[str]) -> str:
     )
 
 
-def lost_error(message: str) -> LostMaskError:
+def lost_error(codec: Codec, message: str) -> LostMaskError:
     """What to raise where something is lost and the caller did not say that it may be."""
-    return LostMaskError(f'{message}; sampling="keep" keeps it, lost="drop" drops it')
+    keep = 'sampling="keep" keeps it, ' * (codec.sampling != "keep")  # labels may lack room for it
+    return LostMaskError(f'{message}; {keep}lost="drop" drops it')
 
 
 def strings(value: Any, what: str, count: int = 2) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from maskcodec.errors import MaskError, Problem
 from maskcodec.masks.arrays import as_bytes, as_painted_size, as_pixels, as_size
-from maskcodec.masks.frame import Frame, box_pixels
+from maskcodec.masks.frame import Frame, box_part
 from maskcodec.masks.grid import Method, check_choice, paint_cells
 from maskcodec.masks.runs import RunMask, as_image_size, drawn_runs, written
 
@@ -132,7 +132,8 @@ class Region:
         """The region as a mask of the whole image, which only ``"smooth"`` paints.
 
         The other methods take the time and memory of the runs, and so in `coco_rle`, `bbox` and
-        `area`. Its ``area``, ``bbox`` and ``rle()`` are those of ``mask(shape, method=method)``.
+        `area`. Its ``area``, ``bbox`` and ``coco_rle()`` are those of
+        ``mask(shape, method=method)``.
 
         Parameters
         ----------
@@ -172,7 +173,7 @@ class Region:
     ) -> tuple[int, int, int, int]:
         """The tight box around the region's pixels as COCO has it: (x, y, width, height).
 
-        Four times 0 where none is set. `box_in` is the box that the text names.
+        Four times 0 where none is set. `box_pixels` is the box that the text names.
         """
         return self.runs(shape, method=method).bbox
 
@@ -180,7 +181,7 @@ class Region:
         """How many pixels of an image (height, width) the region has."""
         return self.runs(shape, method=method).area
 
-    def box_in(self, shape: tuple[int, int]) -> tuple[float, float, float, float]:
+    def box_pixels(self, shape: tuple[int, int]) -> tuple[float, float, float, float]:
         """The box in pixels: (x1, y1, x2, y2), edges rather than pixels, 0 .. width or height.
 
         The box covers the pixels from x1 up to and without x2, so its width is ``x2 - x1``; this
@@ -189,14 +190,14 @@ class Region:
         Examples
         --------
         >>> import maskcodec as mc
-        >>> mc.Region("dog", (1, 0, 2, 1), [[1, 0], [1, 1]], canvas=(2, 4)).box_in((480, 640))
+        >>> mc.Region("dog", (1, 0, 2, 1), [[1, 0], [1, 1]], canvas=(2, 4)).box_pixels((480, 640))
         (160.0, 0.0, 480.0, 480.0)
         """
         height, width = as_size(shape, "shape")
         rows, columns = self.canvas
         x1, y1, x2, y2 = self.box
         if self.frame == "box":
-            top, left, box_height, box_width = box_pixels(self.box, self.canvas, (height, width))
+            top, left, box_height, box_width = box_part(self.box, self.canvas, (height, width))
             return float(left), float(top), float(left + box_width), float(top + box_height)
         return (
             x1 * width / columns,
@@ -223,16 +224,16 @@ class Region:
     ) -> tuple[tuple[int, int], tuple[int, int], Part | None]:
         """Where the cells lie: their corner on a grid, its size, and the part that it covers."""
         if self.frame == "box":
-            return (0, 0), self._rows.shape, box_pixels(self.box, self.canvas, shape)
+            return (0, 0), self._rows.shape, box_part(self.box, self.canvas, shape)
         return (self.box[1], self.box[0]), self.canvas, None
 
     def _key(self) -> tuple[Any, ...]:
         if self.frame == "box":
             return self.label, self.canvas, self.box, self._rows.shape, self._rows.tobytes()
-        canvas = np.zeros(self.canvas, np.uint8)
+        whole = np.zeros(self.canvas, np.uint8)
         x1, y1, x2, _ = self.box
-        canvas[y1 : y1 + len(self._rows), x1 : x2 + 1] = self._rows
-        return self.label, self.canvas, canvas.tobytes()
+        whole[y1 : y1 + len(self._rows), x1 : x2 + 1] = self._rows
+        return self.label, self.canvas, whole.tobytes()
 
     def __eq__(self, other: object) -> bool:
         return self._key() == other._key() if isinstance(other, Region) else NotImplemented

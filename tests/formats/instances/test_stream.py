@@ -176,17 +176,17 @@ def test_a_row_has_not_ended_where_nothing_is_drawn(codec):
     assert not stream.row_ended
 
 
-def test_a_canvas_is_read_only_and_regions_are_not_shared(codec):
+def test_an_index_map_is_read_only_and_regions_are_not_shared(codec):
     ids = codec.encode(MASK, "dog").tolist()
     stream = codec.stream()
     kept = [stream.push(number).regions for number in ids]
     seen = [codec.recover(ids[: end + 1]).regions for end in range(len(ids))]
     with pytest.raises(ValueError, match="read-only"):
-        stream.canvas[0, 0] = 1
+        stream.index_map[0, 0] = 1
     assert kept == seen
     stream.regions.clear()
     assert stream.regions == codec.decode(ids)
-    assert stream.canvas.tolist() == MASK.tolist()
+    assert stream.index_map.tolist() == MASK.tolist()
 
 
 def test_two_streams_know_nothing_of_each_other(codec):
@@ -194,7 +194,7 @@ def test_two_streams_know_nothing_of_each_other(codec):
     first, second = codec.stream(), codec.stream()
     for number in ids:
         first.push(number)
-    assert (second.regions, second.canvas.any()) == ([], False)
+    assert (second.regions, second.index_map.any()) == ([], False)
     assert first.regions == codec.decode(ids)
 
 
@@ -266,7 +266,7 @@ def seconds(codec, ids, look):
         for number in ids:
             stream.push(number)
             if look:
-                assert len(stream.canvas) == codec.codec.canvas[0]
+                assert len(stream.index_map) == codec.codec.canvas[0]
                 assert len(stream.regions) <= len(ids)
         best = min(best, time.process_time() - began)
     return best

@@ -136,7 +136,14 @@ def test_labels_lost_by_the_grid_are_reported(caplog):
         "dropped 2 labels: 'bird', 'kite'",
         "dropped 1 label: 'bird'",
     ]
-    assert "bird*1" in mc.RRLE(grid=4, sampling="keep").encode(label_map, names)
+    codec = mc.RRLE(grid=4, sampling="keep")
+    with pytest.raises(mc.LostMaskError) as caught:  # the two have one cell between them
+        codec.encode(label_map, names)
+    assert str(caught.value) == (
+        "'kite' has pixels, but no cell of the 4 x 4 grid is left of it with sampling='keep'; "
+        'lost="drop" drops it'
+    )
+    assert "bird*1" in codec.encode(label_map, names, lost="drop")
     with pytest.raises(mc.ConfigError, match="lost must be one of"):
         codec.encode(label_map, names, lost="keep")
 

@@ -74,4 +74,4 @@ def test_the_canvas_has_the_bins_of_the_image():
     stream = codec.stream()
     for number in codec.encode_many(masks, ["dog", "cat"]).tolist():
         stream.push(number)
-    assert np.array_equal(stream.canvas, np.where(masks[1], 2, masks[0]))
+    assert np.array_equal(stream.index_map, np.where(masks[1], 2, masks[0]))

@@ -34,7 +34,7 @@ def test_worked_example():
     (region,) = TEN.decode(f"Sure, here it is: {DOG} Anything else?")
     assert (region.label, region.box, region.canvas) == ("dog", (250, 200, 749, 599), (1000, 1000))
     assert np.array_equal(region.cells, MASK[2:6, 5:15])
-    assert region.box_in((10, 20)) == (5.0, 2.0, 15.0, 6.0)
+    assert region.box_pixels((10, 20)) == (5.0, 2.0, 15.0, 6.0)
     for method in METHODS:
         assert np.array_equal(region.mask((10, 20), method=method), MASK)
     tokens = dataclasses.replace(TEN, coordinates="tokens")
@@ -91,7 +91,7 @@ def test_text_equals_the_reference_and_comes_back(mask, label, most, bins, sampl
     # The box holds the mask.
     top, left, height, width = reference.part_of(region.box, bins, mask.shape)
     assert mask[top : top + height, left : left + width].sum() == mask.sum()
-    assert region.box_in(mask.shape) == (left, top, left + width, top + height)
+    assert region.box_pixels(mask.shape) == (left, top, left + width, top + height)
 
 
 @given(st.data(), st.integers(1, 63), st.integers(1, 63), strategies.scanline_settings)

@@ -83,7 +83,7 @@ class InstanceBinding(Binding):
             return "", self._lost(where, label, mask)
 
     def _lost(self, where: str, label: str, mask: Any) -> LostMaskError:
-        return lost_error(lost_message(self.codec, where, label, mask))
+        return lost_error(self.codec, lost_message(self.codec, where, label, mask))
 
 
 class BrickBinding(InstanceBinding):

@@ -123,7 +123,7 @@ class InstanceCodec(Codec):
             text = self._write(words, name, pixels)
             if not text and pixels.any():
                 if lost == "raise":
-                    raise lost_error(lost_message(self, where, label, pixels))
+                    raise lost_error(self, lost_message(self, where, label, pixels))
                 gone.append(index)
             parts.append(text)
         if gone:

@@ -38,7 +38,7 @@ class MaskStream(ABC):
     Attributes
     ----------
     row_ended
-        Whether the last push completed a row or an instance: a good time to show `canvas`.
+        Whether the last push completed a row or an instance: a good time to show `index_map`.
     """
 
     _may_draw: bool  # whether the next id may begin rows without their tag
@@ -104,7 +104,7 @@ class MaskStream(ABC):
         return self._reader.reading(self._since(0), strict=False)[1]
 
     @property
-    def canvas(self) -> Cells:
+    def index_map(self) -> Cells:
         """int32 (rows, columns), read-only: 1 + the index of the region that lies on top, or 0.
 
         The next call changes it; copy it to keep it. For scanlines it has the bins of the image's
@@ -192,8 +192,8 @@ def _place(region: Region) -> tuple[slice, slice]:
     return slice(y1, y2 + 1), slice(x1, x2 + 1)
 
 
-def _paint(canvas: Cells, region: Region, number: int) -> None:
-    part, cells = canvas[_place(region)], region.cells
+def _paint(index_map: Cells, region: Region, number: int) -> None:
+    part, cells = index_map[_place(region)], region.cells
     if region.frame == "box":
         cells = paint_cells(cells.copy(), (0, 0), cells.shape, part.shape)
     part[cells == 1] = number

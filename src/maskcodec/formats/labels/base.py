@@ -124,7 +124,7 @@ class LabelCodec(GridCodec):
         check_choice(lost, Lost, "lost")
         grid, gone = self._sample(image, labels, shape)
         if gone and lost == "raise":
-            raise lost_error(lost_labels_message(self, gone))
+            raise lost_error(self, lost_labels_message(self, gone))
         if gone:
             warn_dropped(f"{len(gone)} label{'s' * (len(gone) > 1)}", map(shown, gone))
         return self.encode_grid(grid)

@@ -65,7 +65,7 @@ class LabelBinding(Binding):
     def _write(self, mask: Any, label: Any, where: str) -> tuple[str, LostMaskError | None]:
         grid, gone = self.codec._sample(mask, label, None)
         message = f"{where}: {lost_labels_message(self.codec, gone)}"
-        return self.codec.encode_grid(grid), lost_error(message) if gone else None
+        return self.codec.encode_grid(grid), lost_error(self.codec, message) if gone else None
 
     def _with_newlines(self, ids: Any) -> str:
         """The text of ids with the newlines that a tokenizer may drop."""
