@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import maskcodec as mc
+from maskcodec.text import codec as registry
 from tests import contract, strategies
 
 CODECS = [
@@ -89,6 +90,15 @@ def test_a_grid_is_not_none():
             kind(grid=None)
 
 
+def test_a_name_is_its_newest_version(monkeypatch):
+    assert mc.get_codec("r-rle", grid=4) == mc.RRLE(grid=4)
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    for number in (2, 10, 9):
+        mc.register(f"r-rle/{number}")({2: mc.ISD, 10: mc.IRLE, 9: mc.BSD}[number])
+    assert mc.get_codec("r-rle") == mc.IRLE()
+    assert mc.get_codec("r-rle/1") == mc.RRLE()
+
+
 def test_an_unknown_sampling_is_refused():
     with pytest.raises(
         mc.ConfigError, match="sampling must be one of 'nearest', 'area', 'keep', got 'cubic'"
@@ -100,9 +110,13 @@ def test_an_unknown_sampling_is_refused():
     ("call", "message"),
     [
         (
-            lambda: mc.get_codec("b-sd"),
-            "no codec has the id 'b-sd'; known ids: b-sd/1, i-rle/1, i-sd/1, r-rle/1, scanlines/1",
+            lambda: mc.get_codec("bsd"),
+            "no codec has the id 'bsd'; known ids: b-sd/1, i-rle/1, i-sd/1, r-rle/1, scanlines/1",
         ),
+        (lambda: mc.from_config({"id": "b-sd"}), "no codec has the id 'b-sd'; known ids: b-sd/1"),
+        (lambda: mc.register("b-sd"), "a name and a version, such as 'b-sd/1', got 'b-sd'"),
+        (lambda: mc.register("b-sd/x"), "a name and a version, such as 'b-sd/1', got 'b-sd/x'"),
+        (lambda: mc.get_codec(""), "no codec has the id ''"),
         (lambda: mc.get_codec(["b-sd/1"]), r"no codec has the id \['b-sd/1'\]"),
         (
             lambda: mc.get_codec("b-sd/1", dialect="x"),

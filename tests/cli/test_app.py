@@ -291,9 +291,9 @@ def test_an_empty_mask_is_mentioned():
         ("mask.png -l dog -n names.json", "give --label for a mask, or --names"),
         (
             "mask.png -l dog --codec rle",
-            "no codec is called 'rle'; there are b-sd, i-rle, i-sd, r-rle, scanlines",
+            "no codec has the id 'rle'; known ids: b-sd/1, i-rle/1, i-sd/1, r-rle/1, scanlines/1",
         ),
-        ("mask.png -l dog --codec b-sd/9", "no codec is called 'b-sd/9'"),
+        ("mask.png -l dog --codec b-sd/9", "no codec has the id 'b-sd/9'"),
         (
             "mask.png -l dog --dialect text4seg",
             "--dialect: scanlines/1 has no such setting; it has --rows, --columns, --bins, --coor",

@@ -220,7 +220,7 @@ def test_wordings_that_are_none(written, message, instances):
         (["coco:instances.json", "--boxes", "2"], "boxes is a share, 0 .. 1, got 2.0"),
         (["coco:instances.json", "--val-fraction", "1"], "it is a share below 1, got 1.0"),
         (["coco:instances.json", "--address", "auto"], "it is for --engine ray"),
-        (["coco:instances.json", "--codec", "x"], "no codec is called 'x'"),
+        (["coco:instances.json", "--codec", "x"], "no codec has the id 'x'"),
     ],
 )
 @pytest.mark.usefixtures("instances")

@@ -93,7 +93,7 @@ def demo(
         cells = compared[codec_id].cells_text()
         table.add_row(codec_id, cells, f"{len(trip.text):,}", f"{trip.runs:,}", *quality)
     say.out.print(table)
-    label, codec = picture.labels[-1], get_codec(f"{name}/1")
+    label, codec = picture.labels[-1], get_codec(name)
     text = codec.encode(picture.masks()[-1], label)
     say.out.print(f"The {label} as {codec.codec_id}, {len(text)} characters:\n")
     say.out.print(Text(text, style="cyan"), soft_wrap=True)

@@ -82,9 +82,11 @@ def chosen_codec(
             return from_config(read_json(path))
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
-    codec_id = _codec_id(name or DEFAULT)
-    default: AnyCodec = get_codec(codec_id)
-    known = _fields(default)
+    try:
+        default: AnyCodec = get_codec(name or DEFAULT)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error), param_hint="--codec") from None
+    codec_id, known = default.codec_id, _fields(default)
     for key in settings:
         if key not in known:
             flags = ", ".join(_FLAGS[field] for field in known if field in _FLAGS)
@@ -159,18 +161,3 @@ def _having(setting: str) -> str:
     ids = [name for name in codec_ids() if setting in _fields(get_codec(name))]
     names = list(dict.fromkeys(name.rpartition("/")[0] for name in ids))
     return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-
-
-def _codec_id(name: str) -> str:
-    """The id that a name stands for: itself, or its newest version."""
-    versions: dict[str, list[str]] = {}
-    for known in codec_ids():
-        versions.setdefault(known.rpartition("/")[0], []).append(known)
-    if name in versions:
-        return max(versions[name], key=lambda known: int(known.rpartition("/")[2]))
-    if name in codec_ids():
-        return name
-    raise typer.BadParameter(
-        f"no codec is called {name!r}; there are {', '.join(sorted(versions))}",
-        param_hint="--codec",
-    )

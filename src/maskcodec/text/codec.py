@@ -198,7 +198,17 @@ C = TypeVar("C", bound=Codec)
 
 
 def register(codec_id: str) -> Callable[[type[C]], type[C]]:
-    """Make a class known by an id, so that `get_codec` and `from_config` find it."""
+    """Make a class known by an id, so that `get_codec` and `from_config` find it.
+
+    Raises
+    ------
+    ConfigError
+        The id is not a name, a slash and the number of a version, such as ``"b-sd/1"``.
+    """
+    if not re.fullmatch("[^/]+/[1-9][0-9]{0,5}", codec_id):
+        raise ConfigError(
+            f"a codec's id is a name and a version, such as 'b-sd/1', got {brief(codec_id)}"
+        )
 
     def enter(codec: type[C]) -> type[C]:
         _REGISTRY[codec_id] = codec
@@ -219,8 +229,10 @@ def codec_ids() -> list[str]:
     return sorted(_REGISTRY)
 
 
-def get_codec(codec_id: str, /, **settings: Any) -> Codec:
-    """A codec by its id, such as ``"b-sd/1"``; settings that are not named keep their defaults.
+def get_codec(name: str, /, **settings: Any) -> Codec:
+    """A codec by its id, such as ``"b-sd/1"``, or by its name for the newest version.
+
+    Settings that are not named keep their defaults.
 
     Raises
     ------
@@ -230,9 +242,15 @@ def get_codec(codec_id: str, /, **settings: Any) -> Codec:
     Examples
     --------
     >>> import maskcodec as mc
-    >>> mc.get_codec("b-sd/1", grid=32).canvas
-    (32, 32)
+    >>> mc.get_codec("b-sd", grid=32) == mc.get_codec("b-sd/1", grid=32)
+    True
     """
+    versions = [codec_id for codec_id in _REGISTRY if codec_id.rpartition("/")[0] == name]
+    newest = max(versions, key=lambda codec_id: int(codec_id.rpartition("/")[2]), default=name)
+    return _made(newest, settings)
+
+
+def _made(codec_id: str, settings: Mapping[str, Any]) -> Codec:
     try:
         codec = _REGISTRY[codec_id]
     except (KeyError, TypeError):
@@ -255,7 +273,8 @@ def from_config(config: Mapping[str, Any]) -> Codec:
     Raises
     ------
     ConfigError
-        The configuration has no ``"id"``, an unknown one, or settings the codec refuses.
+        The configuration has no ``"id"``, an unknown one or one without a version, or settings
+        that the codec refuses.
     """
     try:
         settings = dict(config)
@@ -263,7 +282,7 @@ def from_config(config: Mapping[str, Any]) -> Codec:
         raise ConfigError(f"a codec's configuration is a mapping, got {brief(config)}") from None
     if "id" not in settings:
         raise ConfigError(f'a codec\'s configuration needs an "id", got {brief(list(settings))}')
-    return get_codec(settings.pop("id"), **settings)
+    return _made(settings.pop("id"), settings)
 
 
 def load(folder: str | os.PathLike[str]) -> Codec:
