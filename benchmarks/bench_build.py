@@ -103,7 +103,7 @@ def masks(samples: Iterable[Sample]) -> None:
     """Read the segmentations, as making a row does."""
     for one in samples:
         for instance in one.instances:
-            read(instance.segmentation, one.shape)
+            read(instance.segmentation, shape=one.shape)
 
 
 def written(made: Iterable[Any]) -> bytes:

@@ -93,7 +93,7 @@ HALF = 51 / 101  # of COCO's 101 recalls 0, 0.01 .. 1, so many are reached by on
 )
 def test_cocoeval_scores_results_as_counted_by_hand(truth, found, scores, expected):
     regions = GRID.decode(GRID.encode_regions(found))
-    rows = coco.results(regions, SHAPE, image_id=7, category_ids=CATEGORIES, scores=scores)
+    rows = coco.results(regions, shape=SHAPE, image_id=7, category_ids=CATEGORIES, scores=scores)
     categories = {name: CATEGORIES[name] for name in {region.label for region in truth}}
     assert average_precision(annotated(truth, categories), rows) == pytest.approx(expected)
 
@@ -103,20 +103,20 @@ def test_cocoeval_scores_results_as_counted_by_hand(truth, found, scores, expect
 def test_loaded_results_have_the_masks_area_and_box(method):
     regions = [*DOGS, mc.Region("cat", (1, 1, 3, 2), [[1, 0, 1], [0, 1, 1]], (4, 6))]
     regions.append(mc.Region("dog", (1, 0, 7, 9), [[1, 0], [1, 1]], (10, 10), frame="box"))
-    rows = coco.results(regions, SHAPE, image_id=7, category_ids=CATEGORIES, method=method)
+    rows = coco.results(regions, shape=SHAPE, image_id=7, category_ids=CATEGORIES, method=method)
     loaded = annotated(DOGS, CATEGORIES).loadRes(json.loads(json.dumps(rows)))
     for row, region in zip(loaded.loadAnns(loaded.getAnnIds()), regions, strict=True):
         painted = region.mask(SHAPE, method=method)
         assert row["area"] == painted.sum()
         assert tuple(row["bbox"]) == reference.bbox(painted)
         assert np.array_equal(loaded.annToMask(row), painted)
-        assert coco.read(row["segmentation"], SHAPE).area == row["area"]
+        assert coco.read(row["segmentation"], shape=SHAPE).area == row["area"]
 
 
 def test_results_are_plain_data_for_json():
     rows = coco.results(
         iter([*DOGS, CAT]),
-        SHAPE,
+        shape=SHAPE,
         image_id=7,
         category_ids=CATEGORIES,
         scores=np.array([0.5, 1, 0.25], np.float32),
@@ -130,19 +130,19 @@ def test_results_are_plain_data_for_json():
         "segmentation": {"size": [40, 60], "counts": CAT.coco_rle(SHAPE)["counts"].decode()},
         "score": 0.25,
     }
-    assert coco.results([], SHAPE, image_id=7, category_ids={}) == []
-    assert coco.results([CAT], SHAPE, image_id=7, category_ids=CATEGORIES)[0]["score"] == 1.0
+    assert coco.results([], shape=SHAPE, image_id=7, category_ids={}) == []
+    assert coco.results([CAT], shape=SHAPE, image_id=7, category_ids=CATEGORIES)[0]["score"] == 1.0
 
 
 def test_results_of_a_label_that_is_no_category_are_refused_or_dropped():
     found = [boxed("bird", 0, 0, 1, 1), DOGS[0]]
     with pytest.raises(mc.LabelError) as caught:
-        coco.results(found, SHAPE, image_id=7, category_ids=CATEGORIES)
+        coco.results(found, shape=SHAPE, image_id=7, category_ids=CATEGORIES)
     assert str(caught.value) == (
         "label 'bird' is no category; unknown=\"drop\" leaves such regions out"
     )
     rows = coco.results(
-        found, SHAPE, image_id=7, category_ids=CATEGORIES, unknown="drop", scores=[0.9, 0.8]
+        found, shape=SHAPE, image_id=7, category_ids=CATEGORIES, unknown="drop", scores=[0.9, 0.8]
     )
     assert [(row["category_id"], row["score"]) for row in rows] == [(18, 0.8)]
 
@@ -176,17 +176,19 @@ def dog():
 
 def test_ids_of_results_may_come_from_arrays():
     ids = {"dog": np.int32(18)}
-    (row,) = coco.results([dog()], (4, 4), image_id=np.int64(7), category_ids=ids)
+    (row,) = coco.results([dog()], shape=(4, 4), image_id=np.int64(7), category_ids=ids)
     assert json.loads(json.dumps(row)) == row
     assert (row["image_id"], row["category_id"]) == (7, 18)
-    (row,) = coco.results([dog()], (4, 4), image_id="a7", category_ids=ids)
+    (row,) = coco.results([dog()], shape=(4, 4), image_id="a7", category_ids=ids)
     assert row["image_id"] == "a7"
 
 
 def test_results_that_cannot_be_ranked_or_named_are_refused():
     with pytest.raises(mc.MaskError, match="scores must be finite numbers, got nan at index 1"):
-        coco.results([dog()] * 2, (4, 4), image_id=7, category_ids={"dog": 1}, scores=[1, np.nan])
+        coco.results(
+            [dog()] * 2, shape=(4, 4), image_id=7, category_ids={"dog": 1}, scores=[1, np.nan]
+        )
     with pytest.raises(TypeError, match=r"category_ids must map names to ids, got \['dog'\]"):
-        coco.results([dog()], (4, 4), image_id=7, category_ids=["dog"])
+        coco.results([dog()], shape=(4, 4), image_id=7, category_ids=["dog"])
     with pytest.raises(TypeError):
-        coco.results([dog()], (4, 4), image_id=7.0, category_ids={"dog": 1})
+        coco.results([dog()], shape=(4, 4), image_id=7.0, category_ids={"dog": 1})

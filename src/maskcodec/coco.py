@@ -25,8 +25,8 @@ Unknown: TypeAlias = Literal["raise", "drop"]
 
 def results(
     regions: Iterable[Region],
-    shape: tuple[int, int],
     *,
+    shape: tuple[int, int],
     image_id: int | str,
     category_ids: Mapping[str, int],
     scores: Sequence[float] | None = None,
@@ -71,7 +71,8 @@ def results(
     --------
     >>> import maskcodec as mc
     >>> dog = mc.Region("dog", (1, 1, 2, 2), [[1, 1], [1, 1]], canvas=(4, 4))
-    >>> mc.coco.results([dog], (4, 4), image_id=7, category_ids={"dog": 18})[0]["segmentation"]
+    >>> (row,) = mc.coco.results([dog], shape=(4, 4), image_id=7, category_ids={"dog": 18})
+    >>> row["segmentation"]
     {'size': [4, 4], 'counts': '52203'}
     """
     check_choice(unknown, Unknown, "unknown")

@@ -9,7 +9,7 @@ MINE = "ade20k", "coco", "gseval", "index", "llava", "lvis", "panoptic", "pix2ca
 def painted(sample):
     """The label and the pixels of each instance."""
     return [
-        (one.label, read(one.segmentation, sample.shape).mask().tolist())
+        (one.label, read(one.segmentation, shape=sample.shape).mask().tolist())
         for one in sample.instances
     ]
 

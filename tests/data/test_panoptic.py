@@ -53,7 +53,7 @@ def test_real_panoptic_segments_are_their_run_length_twins(real_data):
     assert [len(one.instances) for one in found] == [18, 32]
     for sample in found:
         for one, twin in zip(sample.instances, twins[sample.key], strict=True):
-            assert one.segmentation == read(twin["segmentation"], sample.shape)
+            assert one.segmentation == read(twin["segmentation"], shape=sample.shape)
             assert one.segmentation.area == twin["area"]
             assert list(one.segmentation.bbox) == twin["bbox"]
             assert one.crowd == bool(twin["iscrowd"])

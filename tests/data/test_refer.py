@@ -65,7 +65,7 @@ def test_pickles_of_python_3(tmp_path, protocol):
 
 def test_run_lengths_as_refclef_and_rrsis_d_have_them(tmp_path):
     (sample,) = refer(tmp_path, [ref(7, "dog")], annotations=[annotation(7, segmentation=RLE)])
-    assert read(sample.instances[0].segmentation, sample.shape).area == 4
+    assert read(sample.instances[0].segmentation, shape=sample.shape).area == 4
 
 
 def test_a_crowd_and_ids_as_floats(tmp_path):

@@ -57,7 +57,7 @@ def test_a_source_gives_the_same_records_in_every_way(everything, name):
             source[wrong]
     for one in found:
         for instance in one.instances:
-            assert read(instance.segmentation, one.shape).any()
+            assert read(instance.segmentation, shape=one.shape).any()
 
 
 @pytest.mark.parametrize("name", sorted(set(MINE) - {"index", "ade20k"}))

@@ -118,7 +118,7 @@ def test_run_lengths_of_a_scene_are_its_mask(script):
     from maskcodec.coco import read
 
     drawn = script("_shapes").scene(5, 41)
-    assert (read(drawn.counts(), (128, 128)).mask() == drawn.shapes[0].mask()).all()
+    assert (read(drawn.counts(), shape=(128, 128)).mask() == drawn.shapes[0].mask()).all()
     assert mc.BSD().encode(drawn.counts(), "it", shape=(128, 128))
 
 

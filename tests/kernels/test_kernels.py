@@ -107,7 +107,7 @@ def use_segmentations():
             for segmentation, shape in found:
                 codec.encode(segmentation, "dog", shape=shape, lost="drop")
     for segmentation, shape in found:
-        runs = coco.read(segmentation, shape)
+        runs = coco.read(segmentation, shape=shape)
         runs.mask()
         hash((runs, runs.bbox, str(runs.coco_rle())))
     decoded = mc.BSD(grid=16).decode(mc.BSD(grid=16).encode(small, "dog"))

@@ -47,7 +47,7 @@ def test_codecs_write_of_polygons_what_they_write_of_pixels(data, shape, codec):
     polygons = data.draw(strategies.rings(shape))
     expected = outcome(codec.encode, pycoco(polygons, shape), "dog")
     assert outcome(codec.encode, polygons, "dog", shape=shape) == expected
-    assert outcome(codec.encode, coco.read(polygons, shape), "dog") == expected
+    assert outcome(codec.encode, coco.read(polygons, shape=shape), "dog") == expected
 
 
 @given(strategies.runs(), token_codecs)
@@ -207,7 +207,7 @@ def test_real_annotations_are_read_as_pycocotools_reads_them(real_annotations):
         if isinstance(segmentation, list) or isinstance(segmentation["counts"], list):
             rle = coco_mask.frPyObjects(segmentation, *shape)
         rle = coco_mask.merge(rle) if isinstance(rle, list) else rle
-        mask = coco.read(segmentation, shape)
+        mask = coco.read(segmentation, shape=shape)
         painted = coco_mask.decode(rle)
         assert np.array_equal(mask.mask(), painted)
         assert mask.coco_rle() == coco_mask.encode(np.asfortranarray(painted))
@@ -291,28 +291,38 @@ def test_a_segmentation_takes_one_label():
 
 def test_polygons_that_fit_the_image_on_its_side_only_are_refused():
     wide = [10, 10, 600, 10, 600, 400, 10, 400]
-    assert coco.read([wide], (480, 640)).bbox == (10, 10, 590, 390)
+    assert coco.read([wide], shape=(480, 640)).bbox == (10, 10, 590, 390)
     with pytest.raises(mc.MaskError) as caught:
-        coco.read([[10, 10, 20, 10, 20, 20], wide], (640, 480))
+        coco.read([[10, 10, 20, 10, 20, 20], wide], shape=(640, 480))
     assert str(caught.value) == (
         "segmentation reaches to x = 600 and y = 400 on an image of 640 x 480 pixels, height x "
         "width; shape is (height, width): they seem to be swapped"
     )
     tall = [10, 10, 400, 10, 400, 600, 10, 600]
     with pytest.raises(mc.MaskError, match="reaches to x = 400 and y = 600 on an image of 480 x"):
-        coco.read([tall], (480, 640))
+        coco.read([tall], shape=(480, 640))
 
 
 def test_polygons_may_leave_their_image_a_little_or_on_both_ways():
-    assert coco.read([[10, 10, 482, 10, 482, 400, 10, 400]], (640, 480)).bbox == (10, 10, 470, 390)
-    assert coco.read([[10, 10, 700, 10, 700, 400, 10, 400]], (480, 640)).bbox == (10, 10, 630, 390)
+    assert coco.read([[10, 10, 482, 10, 482, 400, 10, 400]], shape=(640, 480)).bbox == (
+        10,
+        10,
+        470,
+        390,
+    )
+    assert coco.read([[10, 10, 700, 10, 700, 400, 10, 400]], shape=(480, 640)).bbox == (
+        10,
+        10,
+        630,
+        390,
+    )
 
 
 def test_coordinates_that_pycocotools_cannot_hold_are_refused(monkeypatch):
     monkeypatch.setattr(coco_mask, "frPyObjects", lambda *_: pytest.fail("was drawn"))
     for far in (2**20 + 1, -(2**20) - 1):
         with pytest.raises(mc.MaskError, match=f"has {far} at index 4, far outside an image of"):
-            coco.read([[0, 0, 1, 0, far, 0]], (8, 2**21))
+            coco.read([[0, 0, 1, 0, far, 0]], shape=(8, 2**21))
 
 
 # ------------------------------------------------------------------------ what was nested
@@ -332,7 +342,7 @@ def nested(depth):
 )
 def test_deep_nesting_is_answered_with_a_message(value):
     with pytest.raises((mc.MaskError, TypeError)) as caught:
-        coco.read(value, (4, 4))
+        coco.read(value, shape=(4, 4))
     assert len(str(caught.value)) < 200
 
 

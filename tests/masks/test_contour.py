@@ -250,7 +250,7 @@ def test_the_frame_says_how_cells_become_pixels():
         assert np.array_equal(runs.mask(), mask)
         assert region.coco_rle(shape) == runs.coco_rle()
         assert (region.area(shape), region.bbox(shape)) == (runs.area, runs.bbox)
-        (row,) = mc.coco.results([region], shape, image_id=1, category_ids={"dog": 1})
+        (row,) = mc.coco.results([region], shape=shape, image_id=1, category_ids={"dog": 1})
         assert row["segmentation"]["counts"].encode() == runs.coco_rle()["counts"]
 
 

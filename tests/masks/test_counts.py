@@ -18,7 +18,7 @@ from tests.masks.segmentations import coco_mask, few, kinds_of
 def test_run_lengths_are_read_in_every_way_that_they_are_stored(drawn):
     counts, shape = drawn
     for segmentation in kinds_of(counts, shape):
-        mask = coco.read(segmentation, shape)
+        mask = coco.read(segmentation, shape=shape)
         assert mask.shape == shape
         assert mask == RunMask(counts, shape)
 

@@ -18,15 +18,15 @@ from tests.masks.segmentations import FIVE, SQUARE, coco_mask, pycoco
 def test_polygons_are_drawn_and_merged_as_pycocotools_does(data, shape):
     polygons = data.draw(strategies.rings(shape))
     painted = pycoco(polygons, shape)
-    mask = coco.read(polygons, shape)
+    mask = coco.read(polygons, shape=shape)
     assert np.array_equal(mask.mask(), painted)
     assert mask.coco_rle() == coco_mask.encode(np.asfortranarray(painted))
-    assert mask == coco.read(tuple(map(tuple, polygons)), list(shape))
-    assert mask == coco.read([np.array(ring) for ring in polygons], shape)
-    parts = [coco.read([ring], shape).mask() for ring in polygons]
+    assert mask == coco.read(tuple(map(tuple, polygons)), shape=list(shape))
+    assert mask == coco.read([np.array(ring) for ring in polygons], shape=shape)
+    parts = [coco.read([ring], shape=shape).mask() for ring in polygons]
     assert np.array_equal(np.maximum.reduce(parts), painted)
     if len(polygons) == 1:
-        assert coco.read(polygons[0], shape) == mask
+        assert coco.read(polygons[0], shape=shape) == mask
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_polygons_are_drawn_and_merged_as_pycocotools_does(data, shape):
     ],
 )
 def test_polygons_in_and_around_an_image(polygons, area, bbox):
-    mask = coco.read(polygons, (8, 10))
+    mask = coco.read(polygons, shape=(8, 10))
     assert (mask.area, mask.bbox) == (area, bbox)
 
 
@@ -76,10 +76,10 @@ print("done")
 
 def test_images_that_pycocotools_cannot_draw_on_are_refused(monkeypatch):
     """It writes counts of 2**29 and more past the end of its memory."""
-    assert coco.read([SQUARE], (1, 2**29 - 1)).shape == (1, 2**29 - 1)
+    assert coco.read([SQUARE], shape=(1, 2**29 - 1)).shape == (1, 2**29 - 1)
     monkeypatch.setattr(coco_mask, "frPyObjects", lambda *_: pytest.fail("was drawn"))
     with pytest.raises(mc.MaskError) as caught:
-        coco.read([SQUARE], (2**15, 2**14))
+        coco.read([SQUARE], shape=(2**15, 2**14))
     assert str(caught.value) == (
         "segmentation has polygons on an image of 32768 x 16384 pixels; pycocotools draws on up to "
         "536,870,911: cut the image up, or use run lengths"
@@ -90,33 +90,33 @@ def test_polygons_without_pycocotools_say_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools", None)
     monkeypatch.setitem(sys.modules, "pycocotools.mask", None)
     with pytest.raises(ModuleNotFoundError) as caught:
-        coco.read([SQUARE], (4, 4))
+        coco.read([SQUARE], shape=(4, 4))
     assert str(caught.value) == (
         "polygons need pycocotools, which is missing: pip install 'maskcodec[coco]'"
     )
     assert caught.value.name == "pycocotools"
     assert coco.read(FIVE).area == 4  # run lengths need nothing
     with pytest.raises(mc.MaskError, match="polygon 0 has 2 coordinates"):
-        coco.read([[1, 2]], (4, 4))
+        coco.read([[1, 2]], shape=(4, 4))
 
 
 def test_an_endless_outline_is_refused_before_pycocotools_sees_it(monkeypatch):
     monkeypatch.setattr(coco_mask, "frPyObjects", lambda *_: pytest.fail("was drawn"))
     zigzag = [0, 0, 60_000, 1] * 20
     with pytest.raises(mc.MaskError) as caught:
-        coco.read([SQUARE, zigzag], (8_000, 60_000))
+        coco.read([SQUARE, zigzag], shape=(8_000, 60_000))
     assert str(caught.value) == (
         "segmentation has outlines of 2,400,008 pixels; 2,000,000 are the most"
     )
     with pytest.raises(mc.MaskError, match=r"^segmentation has outlines of 2,400,000 pixels"):
-        coco.read([[0, 0, 0, 2] * 300_000] * 2, (4, 4))
+        coco.read([[0, 0, 0, 2] * 300_000] * 2, shape=(4, 4))
     with pytest.raises(mc.MaskError, match=r"^mask has outlines of 3,000,000 pixels"):
         mc.BSD().encode([[0, 0, 100, 0, 100, 50]] * 12_000, "dog", shape=(100, 100))
 
 
 def test_a_long_outline_that_is_not_endless_is_drawn():
     zigzag = [0, 0, 90, 1] * 2000
-    assert coco.read([zigzag], (100, 100)).mask().shape == (100, 100)
+    assert coco.read([zigzag], shape=(100, 100)).mask().shape == (100, 100)
     circle = np.linspace(0, 2 * np.pi, 5000)
     ring = np.stack([2000 + 1900 * np.cos(circle), 2000 + 1900 * np.sin(circle)], 1).ravel()
-    assert abs(coco.read([ring], (4000, 4000)).area / (np.pi * 1900**2) - 1) < 0.001
+    assert abs(coco.read([ring], shape=(4000, 4000)).area / (np.pi * 1900**2) - 1) < 0.001

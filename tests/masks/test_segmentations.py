@@ -185,7 +185,7 @@ def test_what_is_wrong_with_counts_is_named(counts, message):
 )
 def test_what_is_no_segmentation_is_refused(segmentation, shape, error, message):
     with pytest.raises(error) as caught:
-        coco.read(segmentation, shape)
+        coco.read(segmentation, shape=shape)
     assert str(caught.value) == message
 
 
@@ -276,7 +276,7 @@ def test_what_is_no_polygon_is_refused(ring, error, message):
         if index == 0 and not isinstance(ring, list):
             continue  # the first part says whether it is one polygon or several
         with pytest.raises(error) as caught:
-            coco.read(polygons, (4, 6))
+            coco.read(polygons, shape=(4, 6))
         assert str(caught.value) == f"segmentation, polygon {index} {message}"
 
 
@@ -285,7 +285,7 @@ def test_what_is_no_polygon_is_refused(ring, error, message):
 )
 def test_a_coordinate_beyond_64_bits_is_far_outside(number):
     with pytest.raises(mc.MaskError, match=r"^segmentation, polygon 0 has .* at index 5, far"):
-        coco.read([[1, 1, 3, 1, 3, number]], (4, 6))
+        coco.read([[1, 1, 3, 1, 3, number]], shape=(4, 6))
 
 
 @pytest.mark.parametrize(
@@ -299,11 +299,11 @@ def test_a_coordinate_beyond_64_bits_is_far_outside(number):
 )
 def test_numbers_of_thousands_of_digits_are_refused(segmentation):
     with pytest.raises((mc.MaskError, TypeError)):
-        coco.read(segmentation, (4, 4))
+        coco.read(segmentation, shape=(4, 4))
 
 
 def test_a_size_that_is_null_is_no_size():
-    assert coco.read({"size": None, "counts": [16]}, (4, 4)) == RunMask([16], (4, 4))
+    assert coco.read({"size": None, "counts": [16]}, shape=(4, 4)) == RunMask([16], (4, 4))
 
 
 @pytest.mark.parametrize(
@@ -451,7 +451,7 @@ WORDS = ["tie", "dog", "nothing"]
 @example(json.loads("[" * 200 + "]" * 200), (3, 4))
 def test_anything_else_is_refused_by_name(segmentation, shape):
     calls = [
-        lambda: coco.read(segmentation, shape),
+        lambda: coco.read(segmentation, shape=shape),
         lambda: mc.BSD(grid=3).encode(segmentation, "dog", shape=shape),
         lambda: mc.RRLE(grid=3).encode(segmentation, "dog", shape=shape, lost="drop"),
         lambda: TOKENS[0].encode_batch([segmentation], ["dog"], shape=shape),

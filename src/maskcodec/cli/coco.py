@@ -62,7 +62,7 @@ class Instance(NamedTuple):
             It is none, or does not fit the image.
         """
         try:
-            return coco.read(self.segmentation, self.shape, "the segmentation")
+            return coco.read(self.segmentation, shape=self.shape, what="the segmentation")
         except ModuleNotFoundError as error:
             raise InputError(str(error)) from error
         except (MaskError, TypeError) as error:

@@ -296,7 +296,7 @@ def _read(where: str, segmentation: Any, shape: tuple[int, int] | None) -> RunMa
     if segmentation is None or segmentation == []:
         return None
     try:
-        return coco.read(segmentation, shape, "the segmentation")
+        return coco.read(segmentation, shape=shape, what="the segmentation")
     except ModuleNotFoundError as error:
         raise InputError(str(error)) from error
     except (MaskError, TypeError) as error:

@@ -118,7 +118,7 @@ def _one_by_one(
         try:
             parts.append(codec.encode(instance.segmentation, label, shape=shape))
             if not parts[-1]:
-                _check_pixels(read(instance.segmentation, shape))
+                _check_pixels(read(instance.segmentation, shape=shape))
         except LostMaskError:
             parts.append("")
         except (MaskError, LabelError, TypeError) as error:
@@ -139,7 +139,7 @@ def _map(
             name = cell_label(label, codec.seg_tags)
             if name == codec.background:
                 raise LabelError(f"{name!r} is the background's label; give the codec another one")
-            masks.append(read(instance.segmentation, shape))
+            masks.append(read(instance.segmentation, shape=shape))
             _check_pixels(masks[-1])
         except (MaskError, LabelError, TypeError) as error:
             raise type(error)(f"instance {index} ({shown(label)}): {error}") from error

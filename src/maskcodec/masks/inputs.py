@@ -28,7 +28,7 @@ def as_mask(
     Lists are polygons with `shape`, without it a mask of 0 and 1.
     """
     if isinstance(value, (RunMask, Mapping)) or _has_parts(value):
-        return read(value, shape, what)
+        return read(value, shape=shape, what=what)
     if value is None or isinstance(value, (str, bytes)):
         raise TypeError(
             f"{what} must be a mask or a segmentation, got {brief(value)}; open an image file "
@@ -41,7 +41,7 @@ def as_mask(
                 f"{what} is a list with a row for each of an image's, so that it may be a mask or "
                 "polygons: with shape, a mask must be an array"
             )
-        return read(value, shape, what)
+        return read(value, shape=shape, what=what)
     try:
         pixels = as_pixels(value, what)
     except (MaskError, TypeError) as error:

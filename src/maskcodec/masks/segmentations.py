@@ -18,7 +18,7 @@ from maskcodec.masks.runs import RunMask, as_image_size, run_ends, run_mask, uni
 
 
 def read(
-    segmentation: Any, shape: tuple[int, int] | None = None, what: str = "segmentation"
+    segmentation: Any, *, shape: tuple[int, int] | None = None, what: str = "segmentation"
 ) -> RunMask:
     """The ``segmentation`` of an annotation as a mask of runs.
 

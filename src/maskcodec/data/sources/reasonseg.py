@@ -160,7 +160,9 @@ def _shape(entry: Any, shape: tuple[int, int], where: str) -> _Shape | None:
     if len(points) < 3:
         return None
     try:
-        mask = read([[number for point in points for number in point]], shape, "its polygon")
+        mask = read(
+            [[number for point in points for number in point]], shape=shape, what="its polygon"
+        )
     except (MaskError, TypeError) as error:
         fail(where, str(error))
     return _Shape(mask, "ignore" in word)
