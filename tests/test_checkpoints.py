@@ -75,7 +75,7 @@ def test_processors_and_configs_with_code_are_refused(own_code):
     (own_code / "config.json").write_text(json.dumps(config))
     image = np.zeros((4, 4, 3), np.uint8)
     with pytest.raises(mc.ConfigError, match="cannot be loaded"):
-        hf.refine(image, [image[..., 0] + 1], model=str(own_code))
+        hf.refine(str(own_code), image, [image[..., 0] + 1])
     (own_code / "processor_config.json").write_text(
         json.dumps({"processor_class": "Qwen2VLProcessor", "auto_map": AUTO_MAP})
     )

@@ -173,7 +173,7 @@ def test_an_object_smaller_than_a_cell_has_the_one_that_it_fills_best():
 
 def test_text4seg_asks_three_times_and_feeds_logits_back(sam, asked):
     masks = [disc(48, 64), disc(48, 64, 0.3, 0.2), disc(48, 64, 0.7, 0.8, 0.1)]
-    found = refine(picture(48, 64), masks, sam)
+    found = refine(sam, picture(48, 64), masks)
     assert len(asked["images"]) == 1
     assert len(asked["prompts"]) == len(asked["answers"]) == 3
     for prompt, (logits, scores) in zip(asked["prompts"], asked["answers"], strict=True):
@@ -193,7 +193,7 @@ def test_text4seg_asks_three_times_and_feeds_logits_back(sam, asked):
 
 def test_samrefiner_asks_five_times_and_takes_the_best_of_three(sam, asked):
     mask = disc(48, 64)
-    (found,) = refine(picture(48, 64), [mask], sam, how="samrefiner")
+    (found,) = refine(sam, picture(48, 64), [mask], how="samrefiner")
     assert len(asked["images"]) == 1
     assert len(asked["prompts"]) == 5
     square = square_of((48, 64), 128)
@@ -212,7 +212,7 @@ def test_samrefiner_asks_five_times_and_takes_the_best_of_three(sam, asked):
 
 @pytest.mark.parametrize(("how", "rounds", "calls"), [("text4seg", 0, 1), ("samrefiner", 1, 1)])
 def test_rounds_are_counted(sam, asked, how, rounds, calls):
-    refine(picture(9, 9), [np.eye(9, dtype=bool)], sam, how=how, rounds=rounds)
+    refine(sam, picture(9, 9), [np.eye(9, dtype=bool)], how=how, rounds=rounds)
     assert len(asked["prompts"]) == calls
 
 
@@ -224,9 +224,9 @@ def test_several_objects_are_as_one_by_one(sam, asked, how):
     line[3, 4:9] = True  # fewer points than the others
     masks += [full, line, np.zeros((60, 40), bool)]
     image = picture(60, 40)
-    together = refine(image, masks, sam, how=how, batch_size=3)
+    together = refine(sam, image, masks, how=how, batch_size=3)
     assert max(len(prompt["input_points"]) for prompt in asked["prompts"]) <= 3
-    alone = [refine(image, [mask], sam, how=how)[0] for mask in masks]
+    alone = [refine(sam, image, [mask], how=how)[0] for mask in masks]
     for one, other in zip(together, alone, strict=True):
         assert (one.mask == other.mask).mean() > 0.99  # sums of another order
         assert one.score == pytest.approx(other.score, abs=1e-3)
@@ -241,7 +241,7 @@ def test_each_object_gets_its_own_answer(how, shape):
     masks.insert(3, np.ones(shape, bool))
     masks.insert(5, np.zeros(shape, bool))
     masks.insert(6, bar(*shape))
-    found = refine(picture(*shape), masks, obedient_sam(), how=how, batch_size=2, rounds=1)
+    found = refine(obedient_sam(), picture(*shape), masks, how=how, batch_size=2, rounds=1)
     for one, mask in zip(found, masks, strict=True):
         ious = [(one.mask & other).sum() / max((one.mask | other).sum(), 1) for other in masks]
         assert max(ious) > 0.6 or not mask.any()
@@ -259,17 +259,17 @@ def test_without_a_processor_the_image_is_what_the_processor_makes_of_it(sam, as
     )
     masks = [disc(75, 100)]
     image = np.asarray(Image.fromarray(picture(6, 8)).resize((100, 75)))
-    (own,) = refine(image, masks, sam)
-    (theirs,) = refine(image, masks, sam, processor=processor)
+    (own,) = refine(sam, image, masks)
+    (theirs,) = refine(sam, image, masks, processor=processor)
     assert asked["images"][0].shape == (1, 3, 128, 128)
     assert torch.allclose(asked["images"][0], asked["images"][1], atol=1e-5)
     assert (own.mask == theirs.mask).mean() > 0.99
     narrow = picture(1, 4000)
-    assert refine(narrow, [np.ones((1, 4000), bool)], sam)[0].mask.shape == (1, 4000)
+    assert refine(sam, narrow, [np.ones((1, 4000), bool)])[0].mask.shape == (1, 4000)
     with pytest.raises(mc.ConfigError, match=r"cannot take an image of 1 x 4000 pixels: .*=None"):
-        refine(narrow, [np.ones((1, 4000), bool)], sam, processor=processor)
+        refine(sam, narrow, [np.ones((1, 4000), bool)], processor=processor)
     with pytest.raises(mc.ConfigError, match=r"makes images of shape \(1, 3, 1024, 1024\), but"):
-        refine(image, masks, sam, processor=transformers_processor())
+        refine(sam, image, masks, processor=transformers_processor())
 
 
 def test_at_the_real_size(asked):
@@ -280,7 +280,7 @@ def test_at_the_real_size(asked):
         lambda _, _args, kwargs: prompts.append(kwargs["input_masks"].shape), with_kwargs=True
     )
     for how in "text4seg", "samrefiner":
-        found = refine(picture(90, 120), masks, sam, how=how, rounds=1)
+        found = refine(sam, picture(90, 120), masks, how=how, rounds=1)
         assert [one.mask.shape for one in found] == [(90, 120)] * 2
     assert set(prompts) == {(2, 1, 256, 256)}
     assert not asked["images"]
@@ -290,7 +290,7 @@ def test_at_the_real_size(asked):
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16", "float16"])
 def test_any_float_type(how, dtype):
     sam = tiny_sam().to(getattr(torch, dtype))
-    found = refine(picture(30, 20), [disc(30, 20)], sam, how=how, rounds=1)
+    found = refine(sam, picture(30, 20), [disc(30, 20)], how=how, rounds=1)
     assert found[0].mask.dtype == bool
     assert isinstance(found[0].score, float)
     assert np.isfinite(found[0].score)
@@ -298,7 +298,7 @@ def test_any_float_type(how, dtype):
 
 def test_it_leaves_the_model_as_it_was(sam):
     before = {name: weight.clone() for name, weight in sam.state_dict().items()}
-    refine(picture(9, 9), [np.eye(9, dtype=bool)], sam)
+    refine(sam, picture(9, 9), [np.eye(9, dtype=bool)])
     assert not sam.training
     assert all(torch.equal(before[name], weight) for name, weight in sam.state_dict().items())
     assert all(weight.grad is None for weight in sam.parameters())

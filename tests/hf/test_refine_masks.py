@@ -23,7 +23,7 @@ def test_tiny_and_oblong_images(sam, how, shape):
     corner = np.zeros(shape, bool)
     corner[-1, -1] = True
     masks = [np.ones(shape, bool), corner, np.zeros(shape, bool)]
-    found = refine(picture(*shape), masks, sam, how=how)
+    found = refine(sam, picture(*shape), masks, how=how)
     for one, mask in zip(found, masks, strict=True):
         assert one.mask.shape == shape
         assert one.mask.any() == mask.any()
@@ -39,12 +39,12 @@ def test_regions_and_every_kind_of_mask(sam):
     rle = mc.coco.RunMask.from_mask(mask)
     kinds = [region, boxed, mask, mask.astype(np.uint8) * 255, rle, Image.fromarray(mask)]
     kinds += [torch.from_numpy(mask), region.coco_rle((48, 64)), mask.tolist()]
-    found = refine(picture(48, 64), kinds, sam, rounds=0)
+    found = refine(sam, picture(48, 64), kinds, rounds=0)
     for one in found[1:]:
         assert (one.mask == found[0].mask).mean() > 0.99
-    assert len(refine(picture(48, 64), np.stack([mask, mask]), sam, rounds=0)) == 2
-    assert refine(picture(48, 64), [], sam) == []
-    assert refine(picture(48, 64), iter([]), sam) == []
+    assert len(refine(sam, picture(48, 64), np.stack([mask, mask]), rounds=0)) == 2
+    assert refine(sam, picture(48, 64), []) == []
+    assert refine(sam, picture(48, 64), iter([])) == []
 
 
 def test_images_of_every_kind(sam, asked):
@@ -57,7 +57,7 @@ def test_images_of_every_kind(sam, asked):
         Image.fromarray(grey).convert("RGBA"),
         Image.fromarray(grey).convert("P"),
     ):
-        refine(image, mask, sam, rounds=0)
+        refine(sam, image, mask, rounds=0)
     for image in asked["images"][1:]:
         assert torch.equal(image, asked["images"][0])
 
@@ -68,8 +68,8 @@ def test_an_image_is_turned_as_its_exif_says(sam, tmp_path):
     exif[0x0112] = 6  # to be turned by a quarter
     photo.save(tmp_path / "photo.png", exif=exif)
     region = mc.Region("dog", (0, 0, 1, 0), [[1, 1]], canvas=(2, 2))
-    (found,) = refine(tmp_path / "photo.png", [region], sam)
-    (same,) = refine(np.rot90(np.asarray(photo), -1), [region], sam)
+    (found,) = refine(sam, tmp_path / "photo.png", [region])
+    (same,) = refine(sam, np.rot90(np.asarray(photo), -1), [region])
     assert found.mask.shape == (30, 20)
     assert (found.mask == same.mask).all()
 
@@ -81,7 +81,7 @@ def test_an_object_never_becomes_empty(how):
     sam.mask_decoder.register_forward_hook(
         lambda _, _args, output: (-output[0].abs() - 1, output[1])
     )
-    found = refine(picture(48, 64), [mask, ~mask], sam, how=how)
+    found = refine(sam, picture(48, 64), [mask, ~mask], how=how)
     assert (found[0].mask == mask).all()
     assert (found[1].mask == ~mask).all()
     assert [one.score for one in found] == [0, 0]
@@ -96,7 +96,7 @@ def test_an_object_that_a_later_round_loses_keeps_the_earlier_one():
         return torch.full_like(output[0], 1.0 if len(calls) == 1 else -1.0), output[1]
 
     sam.mask_decoder.register_forward_hook(answered)
-    (found,) = refine(picture(48, 64), [mask], sam, how="samrefiner")
+    (found,) = refine(sam, picture(48, 64), [mask], how="samrefiner")
     assert len(calls) == 5
     assert found.mask.all()
     assert found.score != 0
@@ -108,19 +108,19 @@ def test_an_object_that_a_later_round_loses_keeps_the_earlier_one():
 def test_a_wrong_model_is_named(tmp_path):
     image, masks = picture(9, 9), [np.eye(9, dtype=bool)]
     with pytest.raises(TypeError, match=r"a transformers.SamModel, got None; SAM 2, .*from_pret"):
-        refine(image, masks, None)
+        refine(None, image, masks)
     with pytest.raises(TypeError, match=r"model must be SAM 1, .* got Linear;"):
-        refine(image, masks, torch.nn.Linear(1, 1))
+        refine(torch.nn.Linear(1, 1), image, masks)
     with pytest.raises(TypeError, match=r"got SamVisionModel;"):
-        refine(image, masks, transformers.SamVisionModel(tiny_sam().config.vision_config))
+        refine(transformers.SamVisionModel(tiny_sam().config.vision_config), image, masks)
     with pytest.raises(mc.ConfigError, match=r"model '.*nothing' cannot be loaded: .* Expected is"):
-        refine(image, masks, tmp_path / "nothing")
+        refine(tmp_path / "nothing", image, masks)
     (tmp_path / "config.json").write_text('{"model_type": "sam2"}')
     with pytest.raises(mc.ConfigError, match=r"is of the kind 'sam2', expected 'sam': SAM 2, SAM"):
-        refine(image, masks, tmp_path)
+        refine(tmp_path, image, masks)
     (tmp_path / "config.json").write_text('{"model_type": "sam"}')
     with pytest.raises(mc.ConfigError, match=r"cannot be loaded: .* of a checkpoint of SAM 1, or"):
-        refine(image, masks, str(tmp_path))
+        refine(str(tmp_path), image, masks)
 
 
 def test_sam_2_and_3_are_named():
@@ -128,14 +128,14 @@ def test_sam_2_and_3_are_named():
         if hasattr(transformers, name):
             model = object.__new__(getattr(transformers, name))
             with pytest.raises(TypeError, match=f"got {name}; SAM 2, SAM 3 and others take other"):
-                refine(picture(9, 9), [np.eye(9, dtype=bool)], model)
+                refine(model, picture(9, 9), [np.eye(9, dtype=bool)])
 
 
 def test_a_checkpoint_is_loaded_by_its_folder(sam, tmp_path):
     sam.save_pretrained(tmp_path)
     mask = disc(20, 30)
-    (found,) = refine(picture(20, 30), [mask], tmp_path)
-    (again,) = refine(picture(20, 30), [mask], sam)
+    (found,) = refine(tmp_path, picture(20, 30), [mask])
+    (again,) = refine(sam, picture(20, 30), [mask])
     assert (found.mask == again.mask).all()
     assert found.score == again.score
 
@@ -155,7 +155,7 @@ def test_a_checkpoint_is_loaded_by_its_folder(sam, tmp_path):
 )
 def test_settings_that_do_not_exist_are_named(sam, settings, error, message):
     with pytest.raises(error, match=message):
-        refine(picture(9, 9), [np.eye(9, dtype=bool)], sam, **settings)
+        refine(sam, picture(9, 9), [np.eye(9, dtype=bool)], **settings)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_settings_that_do_not_exist_are_named(sam, settings, error, message):
 )
 def test_what_is_no_image_is_named(sam, image, error, message):
     with pytest.raises(error, match=message):
-        refine(image, [np.eye(9, dtype=bool)], sam)
+        refine(sam, image, [np.eye(9, dtype=bool)])
 
 
 @pytest.mark.parametrize(
@@ -192,4 +192,4 @@ def test_what_is_no_image_is_named(sam, image, error, message):
 )
 def test_what_is_no_mask_is_named(sam, regions, error, message):
     with pytest.raises(error, match=message):
-        refine(picture(9, 9), regions, sam)
+        refine(sam, picture(9, 9), regions)

@@ -52,9 +52,9 @@ class Refined(NamedTuple):
 
 
 def refine(
+    model: SamModel | str | os.PathLike[str],
     image: Any,
     regions: Iterable[Any],
-    model: SamModel | str | os.PathLike[str],
     *,
     processor: Any = None,
     how: How = "text4seg",
@@ -73,6 +73,9 @@ def refine(
 
     Parameters
     ----------
+    model
+        SAM 1: a `transformers.SamModel` on any device in any float type; or a checkpoint's folder
+        or name, which is then loaded by each call.
     image
         What the regions were found in, as `generate` takes it: a Pillow image, a uint8 array
         (height, width, 3) or (height, width), or a file's path. Turned by its Exif, so that masks
@@ -80,9 +83,6 @@ def refine(
     regions
         For each object a `maskcodec.Region`, or whatever the codecs take for a mask of the
         image's size.
-    model
-        SAM 1: a `transformers.SamModel` on any device in any float type; or a checkpoint's folder
-        or name, which is then loaded by each call.
     processor
         The checkpoint's `SamProcessor` or image processor. Not needed: all checkpoints of SAM 1
         have the same, and without one neither torchvision is, nor does an image become too narrow.
