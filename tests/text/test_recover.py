@@ -149,6 +149,9 @@ HEADS = [
     (f"<ref>a [[0 0 1 1]]{ROWS}", [("a", (0, 0, 1, 1))], ["missing-tag"]),
     (f"<ref>a</ref>[0.4, 0.0, 1, 1.25]{ROWS}", [("a", (0, 0, 1, 1))], ["missing-tag", "bad-box"]),
     (f"Sure:\na[[0 0 1 1]]{ROWS}", [("a", (0, 0, 1, 1))], ["missing-tag"]),
+    (f"Sure:\na[[0 0 1 1]]\n{ROWS}", [("a", (0, 0, 1, 1))], ["missing-tag"]),
+    (f"Sure:\na\n[[0 0 1 1]]{ROWS}", [("a", (0, 0, 1, 1))], ["missing-tag"]),
+    (f"a [\t0, 0, 1, 1]\t\n\n{ROWS}", [("a", (0, 0, 1, 1))], ["missing-tag", "bad-box"]),
     (
         f"a[[0 0 1 1]]{ROWS}b[[2 2 3 3]]{ROWS}",
         [("a", (0, 0, 1, 1)), ("b", (2, 2, 3, 3))],

@@ -20,7 +20,7 @@ Fault: TypeAlias = tuple[str, str, str]  # the reason, the message, what was don
 
 _DIGITS = re.compile(r" *\[ *\[ *([0-9]+) +([0-9]+) +([0-9]+) +([0-9]+) *\] *\] *")
 _ANY_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
-_NUMBERS_LAST = re.compile(r"[\[(]*[ \n]*" + r"[, ]+".join([_ANY_NUMBER.pattern] * 4) + r"[ \])]*$")
+_NUMBERS_LAST = re.compile(r"[\[(]*\s*" + r"[, ]+".join([_ANY_NUMBER.pattern] * 4) + r"[\s\])]*\Z")
 _LONGEST_LAST = 200  # characters of a box that stands at the end of a text
 _LOCATION = re.compile(r"([^{}]*)\{(?::0([2-9]))?\}([^{}]*)")
 _HUGE = 10**9  # stands for any longer number, since `int` takes quadratic time
@@ -133,7 +133,8 @@ class Boxes:
         pattern = _NUMBERS_LAST if self.location is None else self._locations_last
         match = pattern.search(text[-_LONGEST_LAST:])
         place = match.group() if match else ""
-        return text[: len(text) - len(place)].rpartition("\n")[2].strip(), place
+        before = text[: len(text) - len(place)].rstrip()
+        return before.rpartition("\n")[2].strip(), place.strip()
 
     def may_become(self, content: str, closing: str) -> bool:
         """Whether a text could go on to be a box and its closing tag."""
@@ -176,7 +177,7 @@ class Boxes:
     @cached_property
     def _locations_last(self) -> re.Pattern[str]:
         assert self.location is not None
-        return re.compile(" *".join([self.location.pattern] * 4) + " *$")
+        return re.compile(" *".join([self.location.pattern] * 4) + r"\s*\Z")
 
     @cached_property
     def _shape(self) -> re.Pattern[str]:
