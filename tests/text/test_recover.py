@@ -332,6 +332,29 @@ def test_a_text_that_is_escaped_as_html_is_no_right_nothing(codec):
     assert codec.decode("a &lt; b") == []
 
 
+@pytest.mark.parametrize("codec", [mc.BSD(grid=4), mc.Scanlines(bins=4)])
+def test_what_is_wrong_in_an_escaped_text_is_told_as_well(codec):
+    right = codec.encode(np.eye(4, dtype=int), "dog")
+    cut = right.removesuffix(codec.seg_tags[1])
+    found = codec.recover("Here: " + html.escape(cut))
+    assert found.regions == codec.recover(cut).regions
+    assert [(p.position, p.reason) for p in found.problems] == [(6, "escaped"), (6, "truncated")]
+    noise = cut + "<fg0>x<fg:0>" * 2000
+    *_, last = codec.recover(html.escape(noise)).problems
+    assert last.reason == "more-problems"
+    *_, rest = codec.recover(noise).problems
+    assert int(last.message.split()[0]) == int(rest.message.split()[0]) + 1  # and "escaped"
+
+
+@pytest.mark.parametrize("reference", ["&#" + "1" * 5000 + ";", "&#x110000;", "&#xD800;", "&" * 50])
+def test_a_reference_to_no_character_is_no_error_in_an_escaped_text(reference):
+    codec = mc.Scanlines()
+    right = codec.encode(np.eye(4, dtype=int), "dog")
+    found = codec.recover(reference + html.escape(right))
+    assert found.regions == codec.decode(right)
+    assert [p.reason for p in found.problems] == ["escaped"]
+
+
 def test_a_negative_corner_is_outside_however_long():
     for number in ("-1", "-123456789", "-" + "9" * 5000):
         found = mc.BSD(grid=4).recover(f"<ref>a</ref><box>[[{number} 0 1 1]]</box>{ROWS}")

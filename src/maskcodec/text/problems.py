@@ -73,6 +73,12 @@ class Reading(ABC):
         first: list[list[int]] = room[np.argsort(room[:, 1], kind="stable")[:most]].tolist()
         return first
 
+    def take_over(self, other: Reading, at: int) -> None:
+        """Report at one position of this text what was wrong in another one made of it."""
+        for problem in sorted(other._found, key=lambda problem: problem.position):
+            self.report(at, *problem[1:])
+        self._unlisted += other._unlisted
+
     def problems(self) -> list[Problem]:
         """What was wrong, in the order of the text, with positions as the user counts them."""
         found = sorted(self._found, key=lambda problem: problem.position)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Symbols: TypeAlias = "tuple[Index, list[list[int]]]"
 
 _BEFORE_A_BOX = REF, REF_END, SEG_END  # tags behind which a box may stand without its own
+_ESCAPE = re.compile("&(?:[A-Za-z]{2,8}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 _ENDED = 6  # the kind of the tag that stands for the end of the text
 
 
@@ -207,14 +209,23 @@ class InstanceReader(ABC):
 def read_text(reading: TextReading, codec: InstanceCodec) -> list[Region]:
     """The regions of a text; what is wrong with it is reported to the reading."""
     words = codec.words()
-    tables = words.pieces, words.bounds, words.starts
-    symbols = cut(len(reading.data) // 4, lambda *room: k.scan(reading.data, *tables, *room))
+    symbols = _symbols(reading, words)
     if not symbols[1] and (tag := _escaped(reading.raw, words.tags)):
         message = f"tags are written as in HTML, {tag!r}; unescape the text first"
-        reading.report(reading.raw.find(tag.encode()), "escaped", message, "unescaped the text")
-        whole = html.unescape(reading.slice(0, reading.size))
-        return read_text(TextReading(whole, strict=False), codec)
+        at = reading.raw.find(tag.encode())
+        reading.report(at, "escaped", message, "unescaped the text")
+        whole = _ESCAPE.sub(lambda match: html.unescape(match[0]), reading.slice(0, reading.size))
+        unescaped = TextReading(whole, strict=False)
+        regions = codec.reader(unescaped, _symbols(unescaped, words)).read()
+        reading.take_over(unescaped, at)
+        return regions
     return codec.reader(reading, symbols).read()
+
+
+def _symbols(reading: TextReading, words: Spelling) -> Symbols:
+    """The tokens of a text, and the tags among them."""
+    tables = words.pieces, words.bounds, words.starts
+    return cut(len(reading.data) // 4, lambda *room: k.scan(reading.data, *tables, *room))
 
 
 def _escaped(text: bytes, tags: Iterable[str]) -> str:
