@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
 class Region:
-    """One instance, as `BSD.decode` returns it.
+    """One instance, as `Scanlines.decode` and `BSD.decode` return it.
 
     Two regions are equal when they draw the same: the same label and the same cells of the
     same canvas. A box that is looser than it needs to be makes no difference, unless the cells
@@ -30,7 +30,7 @@ class Region:
     Parameters
     ----------
     label
-        What the region shows. Empty only where `BSD.recover` found no label.
+        What the region shows. Empty only where ``recover`` found no label.
     box
         (x1, y1, x2, y2) in cells of the canvas, from 0, both corners inside the box.
     cells
@@ -250,14 +250,14 @@ class Region:
 
 
 class RecoveredRegions(NamedTuple):
-    """What `BSD.recover` made of a text.
+    """What `Scanlines.recover` or `BSD.recover` made of a text.
 
     Attributes
     ----------
     regions
         Every instance that could be drawn, in the order of the text.
     problems
-        Everything that was wrong, in the order of the text; empty when `BSD.decode` would have
+        Everything that was wrong, in the order of the text; empty when ``decode`` would have
         returned the same regions.
     """
 
