@@ -343,6 +343,7 @@ def test_what_becomes_of_each_mistake_in_the_rows(rows, cells, problems):
 
 
 TOKENS = mc.Scanlines(rows=3, columns=5, bins=8, coordinates="tokens")
+PLACES = dataclasses.replace(TOKENS, location="<p2_{}>")
 BOXES = [
     # codec, box, what is made of it, reasons
     (FEW, "[[1 1 8 2]]", (1, 1, 7, 2), ["box-range"]),
@@ -359,6 +360,9 @@ BOXES = [
     (TOKENS, "<loc1><loc1><loc3>", None, ["bad-box"]),
     (TOKENS, "<loc1><loc1><loc3><loc2><loc2>", None, ["bad-box"]),
     (TOKENS, "<loc1><loc1>,<loc3><loc2>", (1, 1, 3, 2), ["bad-box"]),
+    (PLACES, "<p2_1><p2_1>,<p2_3><p2_2>", (1, 1, 3, 2), ["bad-box"]),
+    (PLACES, "<p2_1><p2_3>", None, ["bad-box"]),
+    (PLACES, "<p2_1>, 1, 3 2", (1, 1, 3, 2), ["bad-box"]),
     (TOKENS, "<loc1><loc1><loc3><loc8>", (1, 1, 3, 7), ["box-range"]),
     (TOKENS, f"<loc1><loc1><loc3><loc{'9' * 5000}>", (1, 1, 3, 7), ["box-range"]),
     (TOKENS, "[[1 1 3 2]]", (1, 1, 3, 2), ["bad-box"]),

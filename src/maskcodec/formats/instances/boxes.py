@@ -108,7 +108,7 @@ class Boxes:
         faults: list[Fault] = []
         message = f"a box is {self._described}, got {content[:80]!r}"
         match = self._shape.fullmatch(content)
-        numbers = match.groups() if match else _ANY_NUMBER.findall(content)
+        numbers = match.groups() if match else self._any_numbers(content)
         if len(numbers) != 4:
             return None, [("bad-box", message, "left this instance out")]
         if not match or any(self._exact(digits) is None for digits in numbers):
@@ -184,6 +184,12 @@ class Boxes:
         if self.location is None:
             return _DIGITS
         return re.compile(" *" + " *".join([self.location.pattern] * 4) + " *")
+
+    def _any_numbers(self, content: str) -> list[str]:
+        """All numbers of a text; of a location token its own one, not those of its spelling."""
+        if self.location is not None:
+            content = re.sub(self.location.pattern, r" \1 ", content)
+        return _ANY_NUMBER.findall(content)
 
     def _exact(self, digits: str) -> int | None:
         """A number as it is written, with its leading zeros and no others."""
