@@ -161,7 +161,7 @@ def test_a_tag_may_have_a_hundred_characters():
     assert mc.BSD(ref_tags=(tag, "</ref>")).ref_tags == (tag, "</ref>")
     with pytest.raises(mc.ConfigError) as caught:
         mc.BSD(ref_tags=(f"{tag}>", "</ref>"))
-    assert str(caught.value) == "ref must be strings of up to 100 characters, got one of 101"
+    assert str(caught.value) == "ref_tags must be strings of up to 100 characters, got one of 101"
     assert all(mc.from_config(mc.BSD(**each).get_config()) for each in BSD_SETTINGS)
 
 

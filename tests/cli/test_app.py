@@ -11,6 +11,7 @@ from PIL import Image
 import maskcodec as mc
 from maskcodec.cli import commands, say, settings
 from maskcodec.pictures import demo
+from maskcodec.text import codec as registry
 from tests.cli.calling import (
     BOTH,
     MAP,
@@ -172,11 +173,9 @@ def test_every_setting_reaches_the_codec(options, codec, folder):
 
 
 def test_a_short_name_is_the_newest_version(monkeypatch):
-    monkeypatch.setattr(settings, "codec_ids", lambda: ["b-sd/10", "b-sd/2", "b-sd/9"])
-    monkeypatch.setattr(settings, "get_codec", lambda *_, **__: mc.BSD())
-    assert settings.chosen_codec(name="b-sd") == mc.BSD()
-    assert settings._codec_id("b-sd") == "b-sd/10"
-    assert settings._codec_id("b-sd/2") == "b-sd/2"
+    monkeypatch.setattr(registry, "_REGISTRY", {"b-sd/10": mc.RRLE, "b-sd/2": mc.BSD})
+    assert settings.chosen_codec(name="b-sd") == mc.RRLE()
+    assert settings.chosen_codec(name="b-sd/2", grid="8") == mc.BSD(grid=8)
 
 
 def test_a_mask_may_come_from_standard_input(folder):

@@ -62,8 +62,8 @@ side = 23_000
 middle = side // 2
 block = [0, 0, middle, 0, middle + 1, side // 4, middle + 1, middle, middle, side, 0, side]
 speck = [side - 50, 100, side - 40, 100, side - 40, 300, side - 50, 300]
-parts = [coco.read([ring], (side, side)) for ring in (block, speck)]
-whole = coco.read([block, speck], (side, side))
+parts = [coco.read([ring], shape=(side, side)) for ring in (block, speck)]
+whole = coco.read([block, speck], shape=(side, side))
 assert parts[1].area == 2000
 assert whole.area == parts[0].area + 2000, whole
 print("done")

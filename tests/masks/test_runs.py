@@ -183,7 +183,7 @@ def test_the_largest_mask_is_measured_and_sampled_without_its_pixels(sampling):
     assert half.cells((1, 4), sampling).tolist() == [[1, 1, 0, 0]]
     expected = [[0, 0], [0, 1]] if sampling == "keep" else [[0, 0], [0, 0]]
     assert last.cells(2, sampling).tolist() == expected
-    assert RunMask.rle(full)["counts"] == reference.write_counts([0, 2**32 - 1])
+    assert RunMask.coco_rle(full)["counts"] == reference.write_counts([0, 2**32 - 1])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20_000
