@@ -191,6 +191,22 @@ def test_without_a_binding_everything_goes_through_the_text(tokens, monkeypatch)
             call()
 
 
+def test_what_is_lost_is_refused_or_dropped(tokens, caplog):
+    speck = np.zeros((4, 4), int)
+    speck[1, 1] = 1
+    masks, labels = [MASK, speck], ["dog", "cat"]
+    for call in (lambda: tokens.encode(speck, "cat"), lambda: tokens.encode_batch(masks, labels)):
+        with pytest.raises(mc.LostMaskError, match=r"no cell is left$"):
+            call()
+    with pytest.raises(mc.LostMaskError, match=r"^mask 1: no cell is left$"):
+        tokens.encode_batch(masks, labels)
+    ids, offsets = tokens.encode_batch(masks, labels, lost="drop")
+    assert tokens.text(ids[offsets[1] :]) == "<toy>cat:../..</toy>"
+    assert [record.message for record in caplog.records] == [
+        "dropped 1 of 2 label maps, or labels of them: 1"
+    ]
+
+
 def test_the_command_line_takes_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(MASK.astype(np.uint8)).save("mask.png")

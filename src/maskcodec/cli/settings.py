@@ -82,20 +82,21 @@ def chosen_codec(
             return from_config(read_json(path))
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
+    name = name or DEFAULT
     try:
-        default: AnyCodec = get_codec(name or DEFAULT)
+        default: AnyCodec = get_codec(name)
     except ConfigError as error:
         raise typer.BadParameter(str(error), param_hint="--codec") from None
-    codec_id, known = default.codec_id, _fields(default)
+    known = _fields(default)
     for key in settings:
         if key not in known:
             flags = ", ".join(_FLAGS[field] for field in known if field in _FLAGS)
             raise typer.BadParameter(
-                f"{codec_id} has no such setting; it has {flags}; --codec {_having(key)} has it",
+                f"{default.codec_id} has no such setting; it has {flags}; --codec {_having(key)} has it",
                 param_hint=_FLAGS[key],
             )
     try:
-        return get_codec(codec_id, **settings)
+        return get_codec(name, **settings)
     except ConfigError as error:
         flag = _FLAGS.get(error.setting or "")
         raise typer.BadParameter(spoken(str(error)), param_hint=flag) from None
