@@ -92,7 +92,8 @@ def chosen_codec(
         if key not in known:
             flags = ", ".join(_FLAGS[field] for field in known if field in _FLAGS)
             raise typer.BadParameter(
-                f"{default.codec_id} has no such setting; it has {flags}; --codec {_having(key)} has it",
+                f"{default.codec_id} has no such setting; it has {flags}; "
+                f"--codec {_having(key)} has it",
                 param_hint=_FLAGS[key],
             )
     try:
