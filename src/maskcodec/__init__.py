@@ -26,6 +26,7 @@ from maskcodec.text.regions import RecoveredRegions, Region
 
 if TYPE_CHECKING:
     from maskcodec.formats.instances.stream import MaskStream
+    from maskcodec.pictures.regions import draw
     from maskcodec.tokenizers.extension import Conflict, Extension, extend_tokenizer
     from maskcodec.tokenizers.guide import Guide
     from maskcodec.tokens import TokenCodec
@@ -62,6 +63,7 @@ __all__ = [
     "VocabError",
     "coco",
     "codec_ids",
+    "draw",
     "extend_tokenizer",
     "from_config",
     "get_codec",
@@ -69,21 +71,22 @@ __all__ = [
     "register",
 ]
 
-# What only those with a tokenizer need, imported when it is asked for.
-_WITH_TOKENIZERS = {
+# What only those with a tokenizer or pictures need, imported when it is asked for.
+_LATER = {
     "Conflict": "maskcodec.tokenizers.extension",
     "Extension": "maskcodec.tokenizers.extension",
     "Guide": "maskcodec.tokenizers.guide",
     "MaskStream": "maskcodec.formats.instances.stream",
     "TokenCodec": "maskcodec.tokens",
+    "draw": "maskcodec.pictures.regions",
     "extend_tokenizer": "maskcodec.tokenizers.extension",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WITH_TOKENIZERS:
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_WITH_TOKENIZERS[name]), name)
+    value = globals()[name] = getattr(import_module(_LATER[name]), name)
     return value
 
 

@@ -18,7 +18,7 @@ from maskcodec.cli.evaluate import evaluate
 from maskcodec.cli.hints import decode_or_tell, other_options
 from maskcodec.cli.tokens import tokens
 from maskcodec.errors import LostMaskError
-from maskcodec.files.images import MOST_CLAIMED
+from maskcodec.files.images import MOST_CLAIMED, read_photo
 from maskcodec.metrics import measure
 from maskcodec.pictures.demo import scene
 from maskcodec.pictures.figure import draw_cells, drawable, fitted, overlay, panels, plain
@@ -151,7 +151,7 @@ def decode(
         kind = "overlay"
     say.checked_output(path, exact=kind != "overlay")
     size = None if shape is None else settings.parsed_shape(shape)
-    photo = None if image is None else read.read_photo(image)
+    photo = None if image is None else read_photo(image)
     if photo is not None:
         if size not in (None, (photo.height, photo.width)):
             raise typer.BadParameter(
@@ -218,7 +218,7 @@ def show(
         )
     found = coco.CocoFile(annotations).image(image_id)
     coco.checked_claim(found.shape, f"{annotations}: image {image_id}", MOST_CLAIMED)
-    photo = plain(found.shape) if image is None else read.read_photo(image)
+    photo = plain(found.shape) if image is None else read_photo(image)
     if (photo.height, photo.width) != found.shape:
         raise read.InputError(
             f"{image} has {photo.height} x {photo.width} pixels, but image {image_id} is "

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import typer
-from PIL import ImageOps
 
 from maskcodec.data import _jsontext
 from maskcodec.errors import MaskCodecError
-from maskcodec.files.images import MASKS, PHOTOS, opened_image
+from maskcodec.files.images import MASKS, opened_image
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from PIL import Image
 
 STDIN = "-"
 
@@ -64,19 +62,6 @@ def read_mask(name: str) -> npt.NDArray[Any]:
         f"{_shown(name)} has colours (mode {mode}), a mask has one number a pixel; "
         "convert it first, for example Image.open(...).convert('L')"
     )
-
-
-def read_photo(path: Path) -> Image.Image:
-    """A photo as RGB, turned upright as its camera says.
-
-    Raises
-    ------
-    SourceError
-        It is no photo, or too large.
-    """
-    with opened_image(path, PHOTOS, str(path)) as image:
-        ImageOps.exif_transpose(image, in_place=True)
-        return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def read_text(argument: str) -> tuple[str, bool]:

@@ -27,15 +27,17 @@ from maskcodec.masks.arrays import sides
 from maskcodec.pictures.figure import (
     MOST_DRAWN,
     colour_of,
+    compared,
     drawable,
     drawn_shape,
     fitted,
     fitted_mask,
-    overlay,
     palette,
     panels,
     plain,
+    with_legend,
 )
+from maskcodec.pictures.lettering import unlettered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -55,7 +57,7 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 _STEP = 1 << 18  # bytes between two looks at a progress bar
-_CROWD = 12  # with more instances on a picture than this, their numbers stand for their labels
+_NAMED = 5  # letters that a message names
 _WORDS = {"label", "codec", "reason", "what was wrong", "what was drawn"}
 _SPOKEN = {
     'sampling="keep"': "--sampling keep",
@@ -320,7 +322,8 @@ def write_overlay(
     shape = drawn_shape(size)
     ground = plain(shape) if photo is None else drawable(photo)
     labels = [printable(region.label) for region in regions]
-    overlay(ground, paint(regions, shape, method), labels).save(path, optimize=True)
+    drawn = compared(ground, [paint(regions, shape, method)], labels)
+    save(with_legend(drawn.pictures[0], drawn.legend), path, labels)
     wrote(path, f"the decoded regions over {sides(shape)} pixels")
     if shape != size:
         note(
@@ -340,16 +343,31 @@ def write_comparison(
 
     The photo may have another size than the masks.
     """
-    crowded = len(labels) > _CROWD
-    names = [str(n) if crowded else f"{n} {label}" for n, label in enumerate(labels, 1)]
     small = fitted(photo)
-    pictures = [
-        overlay(small, (fitted_mask(mask, small.size) for mask in side), names) for side in masks
-    ]
-    count = f"{len(labels)} instance{'s' * (len(labels) != 1)}"
-    titled = [("Original", count, pictures[0]), ("Decoded", remark, pictures[1])]
-    panels(titled).save(path, optimize=True)
+    sides = [(fitted_mask(mask, small.size) for mask in side) for side in masks]
+    names = [printable(label) for label in labels]
+    drawn = compared(small, sides, names)
+    titles = ("Original", plural(len(labels), "instance")), ("Decoded", remark)
+    titled = [(*title, picture) for title, picture in zip(titles, drawn.pictures, strict=True)]
+    save(panels(titled, legend=drawn.legend), path, names)
     wrote(path, "the annotations before and after")
+
+
+def save(picture: Image.Image, path: Path, texts: Iterable[str]) -> None:
+    """Write a picture, and mention letters of its texts that no font has."""
+    picture.save(path, optimize=True)
+    if lacking := unlettered(texts):
+        some = ", ".join(map(repr, lacking[:_NAMED]))
+        more = f" and {len(lacking) - _NAMED} more" * (len(lacking) > _NAMED)
+        note(
+            f"no font here has {some}{more}, so the picture shows "
+            f"{ascii(lacking[0])[1:-1]} and the like: fonts such as Noto Sans CJK have more"
+        )
+
+
+def plural(count: int, one: str) -> str:
+    """A number and what it counts: ``"1 name"``, ``"2,000 names"``."""
+    return f"{count:,} {one}{'s' * (count != 1)}"
 
 
 def paint(regions: Sequence[Region], shape: Shape, method: Method | None) -> Iterator[Mask]:

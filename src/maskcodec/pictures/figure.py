@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import colorsys
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from maskcodec.masks.frame import box_part
 from maskcodec.masks.grid import cell_edges
-from maskcodec.pictures.lettering import INK, PAPER, Tag, cut, draw_tags, length, shortened, write
+from maskcodec.pictures.lettering import (
+    INK,
+    PAPER,
+    Tag,
+    cut,
+    draw_places,
+    length,
+    place_tags,
+    shortened,
+    wrapped,
+    write,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,15 +50,65 @@ _COLOURS: list[Colour] = [
     (150, 188, 48),
     (96, 120, 240),
 ]
+_MOST_COLOURS = 256
+_TO_CONES = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+_TO_SEEN = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
+MOST_NAMED = 10  # masks of a picture whose labels stand on them; more have numbers, and a legend
+_MOST_LISTED = 200  # labels of a legend
+
+
+class Drawn(NamedTuple):
+    """Pictures of the same masks.
+
+    Attributes
+    ----------
+    pictures
+        RGB, all of the size of the photo.
+    legend
+        What stands in a legend below, in the order of `palette`; nothing where the pictures say it.
+    """
+
+    pictures: list[Image.Image]
+    legend: list[str]
+
+
+class _Tinted(NamedTuple):
+    """A picture with masks on it.
+
+    Attributes
+    ----------
+    picture
+        RGB.
+    owners
+        int32 (height, width): the number of the mask that is seen at a pixel, from 1, or 0.
+    found
+        The tight box of each mask, and its pixels.
+    """
+
+    picture: Image.Image
+    owners: npt.NDArray[np.int32]
+    found: list[tuple[Box, int]]
 
 
 def palette(count: int) -> list[Colour]:
-    """Colours that can be told apart: ten chosen ones, then further hues.
+    """Colours that can be told apart: ten chosen ones, then those that differ most from them.
 
     Parameters
     ----------
     count
-        How many, at least 0.
+        How many, at least 0; the first 256 are different ones.
 
     Returns
     -------
@@ -66,9 +127,38 @@ def colour_of(number: int) -> Colour:
     """The colour at a place of `palette`, from 0."""
     if number < len(_COLOURS):
         return _COLOURS[number]
-    hue = number * 0.618034 % 1.0  # steps of the golden ratio never come close to each other
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.7, 0.75 + 0.2 * (number % 2))
-    return round(255 * red), round(255 * green), round(255 * blue)
+    colours = _all_colours()
+    return colours[number % len(colours)]
+
+
+@lru_cache(maxsize=1)
+def _all_colours() -> list[Colour]:
+    """The chosen colours, each followed by the one that is farthest from all before it."""
+    levels = np.arange(16) * 17
+    tried = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
+    seen = _seen(tried)
+    strong = (seen[:, 0] > 0.4) & (seen[:, 0] < 0.9) & (np.hypot(seen[:, 1], seen[:, 2]) > 0.05)
+    tried, seen = tried[strong], seen[strong]
+    away = np.full(len(tried), np.inf)
+    colours = list(_COLOURS)
+    for number in range(_MOST_COLOURS):
+        if number == len(colours):
+            red, green, blue = tried[np.argmax(away)].tolist()
+            colours.append((red, green, blue))
+        distance = ((seen - _seen(np.array([colours[number]]))) ** 2).sum(axis=1)
+        away = np.minimum(away, distance)
+    return colours
+
+
+def _seen(colours: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Colours (n, 3) as lightness, green to red and blue to yellow, where distances are as seen.
+
+    Oklab, https://bottosson.github.io/posts/oklab.
+    """
+    parts = colours / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    seen: npt.NDArray[np.float64] = np.cbrt(linear @ _TO_CONES.T) @ _TO_SEEN.T
+    return seen
 
 
 def plain(shape: tuple[int, int]) -> Image.Image:
@@ -109,8 +199,8 @@ def overlay(
     masks
         Masks of the photo's size, (height, width), set where not 0. Taken one at a time.
     labels
-        A label for each mask, or none at all. A label that finds no free place is left out, so
-        that labels never cover each other; of more than 200, the smallest masks' are.
+        A label for each mask, or none at all. Labels never cover each other: a label that finds no
+        free place is left out, and of more than 200 those of the smallest masks.
     opacity
         How much of the mask's colour is seen, 0 .. 1.
 
@@ -123,31 +213,44 @@ def overlay(
     ValueError
         A mask does not have the photo's size.
     """
-    pixels = np.array(image.convert("RGB"))
-    shape = pixels.shape[:2]
-    owners = np.zeros(shape, np.int32)
-    line = max(1, round(min(shape) / 240))
-    found: list[tuple[Box, int]] = []
-    for number, mask in enumerate(masks):
-        area = np.asarray(mask) != 0
-        if area.shape != shape:
-            raise ValueError(f"mask {number} must have the photo's shape {shape}, got {area.shape}")
-        colour = np.array(colour_of(number))
-        x1, y1, x2, y2 = box = _tight_box(area)
-        around = slice(max(0, y1 - 1), y2 + 1), slice(max(0, x1 - 1), x2 + 1)
-        part, own = pixels[around], area[around]
-        _tint(part, own, colour, opacity)
-        part[own & ~_shrunk(own, line)] = colour
-        owners[around][own] = number + 1
-        found.append((box, int(np.count_nonzero(own))))
-    picture = Image.fromarray(pixels)
-    tags = [
-        Tag(label, colour_of(number), number + 1, *found[number])
-        for number, label in enumerate(labels)
-        if found[number][1]
-    ]
-    draw_tags(picture, tags, owners)
-    return picture
+    tinted = _tinted(image, masks, opacity)
+    draw_places(tinted.picture, place_tags(_tags(tinted, labels), tinted.owners))
+    return tinted.picture
+
+
+def compared(
+    image: Image.Image,
+    sides: Sequence[Iterable[npt.ArrayLike]],
+    labels: Sequence[str],
+    *,
+    opacity: float = 0.5,
+) -> Drawn:
+    """The same picture several times, each with masks of its own, and labels in the same places.
+
+    Parameters
+    ----------
+    image
+        The photo, as `overlay` has it.
+    sides
+        For each picture its masks, in one order; the first ones have the labels' places.
+    labels
+        A label for each mask of a side. Of more than `MOST_NAMED`, or where one finds no place,
+        the pictures have the numbers, from 1, and the labels are for a legend.
+    opacity
+        As `overlay` has it.
+    """
+    tinted = [_tinted(image, masks, opacity) for masks in sides]
+    first, legend = tinted[0], list[str]()
+    tags = _tags(first, labels)
+    places = place_tags(tags, first.owners) if len(labels) <= MOST_NAMED else []
+    if len(places) < len(tags):
+        legend = [f"{number} {label}".rstrip() for number, label in enumerate(labels, 1)]
+        numbers = [str(number) for number in range(1, len(labels) + 1)]
+        places = place_tags(_tags(first, numbers), first.owners)
+    for one in tinted:
+        seen = (place for place in places if one.found[place.tag.number - 1][1])
+        draw_places(one.picture, seen)
+    return Drawn([one.picture for one in tinted], legend)
 
 
 def draw_cells(regions: Sequence[Region], shape: tuple[int, int]) -> Image.Image:
@@ -189,7 +292,8 @@ def panels(
     Parameters
     ----------
     pictures
-        (title, remark, picture), at least one; the remark stands behind the title in grey.
+        (title, remark, picture), at least one; the remark stands behind the title in grey, and
+        goes on below it where it is longer than a line.
     columns
         How many pictures a row has, at least 1.
     legend
@@ -203,34 +307,70 @@ def panels(
     """
     width, height = pictures[0][2].size
     size = max(13, round(min(width, height) / 21))
-    gap, head, line = round(1.1 * size), round(2.1 * size), round(2 * size)
+    gap, line = round(1.1 * size), round(2 * size)
+    remarks = [
+        wrapped(remark, size, width, width - length(title, size) - 0.9 * size)
+        for title, remark, _ in pictures
+    ]
+    more = max(map(len, remarks)) - 1
+    head = round((2.1 + 1.3 * more) * size)
     full = columns * width + (columns + 1) * gap
-    lines = _legend_lines(legend, size, full - 2 * gap)
+    key = legend_of(legend, size, full - 2 * gap)
     foot = -(-len(pictures) // columns) * (height + head) + gap
-    below = len(lines) * line + (line if caption else 0)
+    below = key.height + (line if caption else 0)
     sheet = Image.new("RGB", (full, foot + below + (gap // 2 if caption else 0)), PAPER)
     draw = ImageDraw.Draw(sheet)
-    for place, (title, remark, picture) in enumerate(pictures):
+    for place, (title, _, picture) in enumerate(pictures):
         x = gap + place % columns * (width + gap)
         y = head + place // columns * (height + head)
         sheet.paste(picture, (x, y))
-        middle = y - round(0.95 * size)
+        middle = y - round((0.95 + 1.3 * more) * size)
         write(draw, (x, middle), title, size, INK, bold=True)
         indent = length(title, size) + 0.9 * size
-        write(draw, (x + indent, middle), cut(remark, size, width - indent), size, FAINT)
-    colours = palette(len(legend))
-    for row, places in enumerate(lines):
-        middle = foot + row * line + line // 2 - gap // 4
-        for number, indent in places:
-            x, half = gap + indent, round(0.42 * size)
-            corners = (x, middle - half, x + 2 * half, middle + half)
-            draw.rounded_rectangle(corners, half // 2, colours[number])
-            write(draw, (x + 1.3 * size, middle), shortened(legend[number]), size, INK)
+        for number, remark in enumerate(remarks[place]):
+            at = x + (0 if number else indent), middle + round(1.3 * number * size)
+            write(draw, at, remark, size, FAINT)
+    sheet.paste(key, (gap, foot))
     if caption:
-        top, small = foot + len(lines) * line, round(0.86 * size)
+        top, small = foot + key.height, round(0.86 * size)
         draw.rounded_rectangle((gap, top, full - gap - 1, top + line - gap // 4), size // 3, WASH)
         words = cut(caption, small, full - 2 * gap - 1.4 * size)
         write(draw, (gap + 0.7 * size, top + (line - gap // 4) / 2), words, small, INK)
+    return sheet
+
+
+def legend_of(labels: Sequence[str], size: int, width: int) -> Image.Image:
+    """A picture, as wide as is said, of labels beside their colours; of no height for none.
+
+    Of more than 200 labels, how many more there are stands in the last place.
+    """
+    listed = [shortened(label) for label in labels[:_MOST_LISTED]]
+    if len(labels) > _MOST_LISTED:
+        listed.append(f"and {len(labels) - _MOST_LISTED:,} more")
+    lines = _legend_lines(listed, size, width)
+    line, half = round(2 * size), round(0.42 * size)
+    picture = Image.new("RGB", (width, len(lines) * line), PAPER)
+    draw = ImageDraw.Draw(picture)
+    for row, places in enumerate(lines):
+        middle = row * line + line // 2 - round(0.28 * size)
+        for number, x in places:
+            if number < _MOST_LISTED:
+                corners = (x, middle - half, x + 2 * half, middle + half)
+                draw.rounded_rectangle(corners, half // 2, colour_of(number))
+            write(draw, (x + 1.3 * size, middle), listed[number], size, INK)
+    return picture
+
+
+def with_legend(picture: Image.Image, legend: Sequence[str]) -> Image.Image:
+    """A picture with labels below, in the order of `palette`; itself where there are none."""
+    if not legend:
+        return picture
+    size = max(13, round(min(picture.size) / 21))
+    width = max(picture.width, 16 * size)
+    key = legend_of(legend, size, width - 2 * size)
+    sheet = Image.new("RGB", (width, picture.height + size + key.height), PAPER)
+    sheet.paste(picture, (0, 0))
+    sheet.paste(key, (size, picture.height + size // 2))
     return sheet
 
 
@@ -246,6 +386,37 @@ def fitted(image: Image.Image, *, least: int = 480, most: int = 960) -> Image.Im
 def fitted_mask(mask: Mask, size: tuple[int, int]) -> Mask:
     """A mask in the size of a picture, which Pillow has as (width, height)."""
     return np.array(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+
+
+def _tinted(image: Image.Image, masks: Iterable[npt.ArrayLike], opacity: float) -> _Tinted:
+    """A picture with masks laid over it: tinted and outlined."""
+    pixels = np.array(image.convert("RGB"))
+    shape = pixels.shape[:2]
+    owners = np.zeros(shape, np.int32)
+    line = max(1, round(min(shape) / 240))
+    found: list[tuple[Box, int]] = []
+    for number, mask in enumerate(masks):
+        area = np.asarray(mask) != 0
+        if area.shape != shape:
+            raise ValueError(f"mask {number} must have the photo's shape {shape}, got {area.shape}")
+        colour = np.array(colour_of(number))
+        x1, y1, x2, y2 = box = _tight_box(area)
+        around = slice(max(0, y1 - 1), y2 + 1), slice(max(0, x1 - 1), x2 + 1)
+        part, own = pixels[around], area[around]
+        _tint(part, own, colour, opacity)
+        part[own & ~_shrunk(own, line)] = colour
+        owners[around][own] = number + 1
+        found.append((box, int(np.count_nonzero(own))))
+    return _Tinted(Image.fromarray(pixels), owners, found)
+
+
+def _tags(tinted: _Tinted, labels: Sequence[str]) -> list[Tag]:
+    """The labels of the masks that have pixels."""
+    return [
+        Tag(label, colour_of(number), number + 1, *tinted.found[number])
+        for number, label in enumerate(labels)
+        if tinted.found[number][1]
+    ]
 
 
 def _tint(
@@ -307,7 +478,7 @@ def _legend_lines(labels: Sequence[str], size: int, width: int) -> list[list[tup
     lines: list[list[tuple[int, int]]] = []
     at = width
     for number, label in enumerate(labels):
-        needed = round(length(shortened(label), size) + 2.6 * size)
+        needed = round(length(label, size) + 2.6 * size)
         if at + needed > width:
             lines.append([])
             at = 0

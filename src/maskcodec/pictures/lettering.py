@@ -10,7 +10,7 @@ import numpy as np
 from PIL import ImageDraw, ImageFont
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
     from PIL import Image
@@ -24,7 +24,10 @@ PAPER, INK = (255, 255, 255), (28, 32, 40)
 
 _LONGEST_LABEL = 36
 _MOST_LABELS = 200  # a picture has no place for more
+_GAP = 2  # pixels between labels
+_OWN = ""  # Pillow's own font, which has ASCII only
 _FONTS = "NotoSansCJK-Regular.ttc", "msyh.ttc", "Arial Unicode.ttf", "DejaVuSans.ttf", "arial.ttf"
+_NO_LETTER = "\U0010ffff"  # no font has it, so that it looks like whatever a font lacks
 
 
 class Tag(NamedTuple):
@@ -49,9 +52,28 @@ class Tag(NamedTuple):
     area: int
 
 
+class Place(NamedTuple):
+    """Where a label is drawn.
+
+    Attributes
+    ----------
+    tag
+        The label.
+    box
+        Its corners on the picture: x1, y1, x2, y2 in pixels, the far edges outside.
+    apart
+        Whether it lies so far from what it names that a line leads there.
+    """
+
+    tag: Tag
+    box: Box
+    apart: bool
+
+
 def length(text: str, size: int) -> float:
     """The width of a text in pixels."""
-    return _font(size, latin=text.isascii()).getlength(text)
+    name, shown = _lettered(text)
+    return _font(name, size).getlength(shown)
 
 
 def write(
@@ -64,10 +86,15 @@ def write(
     bold: bool = False,
 ) -> None:
     """One line of text from its left end and middle; Pillow's font has no heavier weight."""
-    font = _font(size, latin=text.isascii())
+    name, shown = _lettered(text)
     x, y = round(at[0]), round(at[1])
     for shift in range(1 + bold * max(1, size // 20)):
-        draw.text((x + shift, y), text, colour, font, anchor="lm")
+        draw.text((x + shift, y), shown, colour, _font(name, size), anchor="lm")
+
+
+def unlettered(texts: Iterable[str]) -> list[str]:
+    """The characters of some texts that the fonts here lack, which are written as escapes."""
+    return sorted({one for text in texts for one in _lacking(_lettered(text)[0], text)})
 
 
 def cut(text: str, size: int, width: float) -> str:
@@ -80,76 +107,158 @@ def cut(text: str, size: int, width: float) -> str:
     return kept + " ..."
 
 
+def wrapped(text: str, size: int, width: float, first: float | None = None) -> list[str]:
+    """A text in lines of a width, at most, of which the first may have another one.
+
+    A word that is wider than a line is cut.
+    """
+    lines, room = [""], width if first is None else first
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if length(longer, size) <= room:
+            lines[-1] = longer
+            continue
+        room = width
+        if lines != [""] or first is not None:
+            lines.append("")
+        lines[-1] = cut(word, size, width)
+    return lines
+
+
 def shortened(label: str) -> str:
     """A label as it is shown on a picture: in one line that is not too long."""
     words = " ".join(label.split())
     return words if len(words) <= _LONGEST_LABEL else words[: _LONGEST_LABEL - 3].rstrip() + "..."
 
 
-def draw_tags(picture: Image.Image, tags: Iterable[Tag], owners: Owners) -> None:
-    """Draw labels so that none covers another; those that find no place are left out.
+def place_tags(tags: Iterable[Tag], owners: Owners) -> list[Place]:
+    """Places of labels so that none covers another; those that find none are left out.
 
     Parameters
     ----------
-    picture
-        RGB, drawn upon.
     tags
         The labels, in any order.
     owners
         int32 (height, width): which number what is seen at a pixel has, 0 for nothing.
     """
-    draw = ImageDraw.Draw(picture)
-    size = max(11, round(min(picture.size) / 24))
-    taken = np.zeros(owners.shape, np.bool_)
+    size = letters(owners.shape[::-1])
+    places: list[Place] = []
     ranked = sorted(tags, key=lambda tag: tag.area)[-_MOST_LABELS:]
     for tag in ranked:  # the smallest first, since it has the least choice
-        text = shortened(tag.text)
-        width = round(length(text, size) + 0.9 * size)
-        corners = _free_place(tag, (width, round(1.5 * size)), owners, taken)
-        if corners is None:
-            continue
-        left, top, right, bottom = corners
-        taken[max(0, top - 2) : bottom + 2, max(0, left - 2) : right + 2] = True
+        width = round(length(shortened(tag.text), size) + 0.9 * size)
+        found = _free_place(tag, (width, round(1.5 * size)), owners, [one.box for one in places])
+        if found is not None:
+            places.append(found)
+    return places
+
+
+def draw_places(picture: Image.Image, places: Iterable[Place]) -> None:
+    """Draw labels where they belong upon an RGB picture."""
+    draw = ImageDraw.Draw(picture)
+    size = letters(picture.size)
+    for tag, box, apart in places:
+        left, top, right, bottom = box
+        if apart:
+            middle = (tag.box[0] + tag.box[2]) / 2, (tag.box[1] + tag.box[3]) / 2
+            draw.line(((left + right) / 2, (top + bottom) / 2, *middle), tag.colour, size // 8)
         draw.rounded_rectangle((left, top, right - 1, bottom - 1), size // 3, tag.colour)
         red, green, blue = tag.colour
         ink = INK if 0.30 * red + 0.59 * green + 0.11 * blue > 150 else PAPER
         at = left + (size * 0.9) / 2, (top + bottom) / 2
-        write(draw, at, text, size, ink, bold=True)
+        write(draw, at, shortened(tag.text), size, ink, bold=True)
+
+
+def letters(size: tuple[int, int]) -> int:
+    """How large the letters of labels are on a picture of a size."""
+    return max(11, round(min(size) / 24))
 
 
 @lru_cache(maxsize=64)
-def _font(size: int, *, latin: bool = True) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font, which has ASCII only, or the first of the system's that has more."""
-    for name in () if latin else _FONTS:
+def _font(name: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """A font by its name, of which Pillow has one of its own."""
+    return ImageFont.truetype(name, size) if name else ImageFont.load_default(size)
+
+
+@lru_cache(maxsize=1)
+def _fonts() -> list[str]:
+    """The fonts that are there, Pillow's own first."""
+    found = [_OWN]
+    for name in _FONTS:
         with contextlib.suppress(OSError):
-            return ImageFont.truetype(name, size)
-    return ImageFont.load_default(size)
+            _font(name, 20)
+            found.append(name)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _lettered(text: str) -> tuple[str, str]:
+    """The font that a text is written in, and the text with escapes for what it lacks."""
+    name = min(_fonts(), key=lambda name: len(_lacking(name, text)))
+    lacking = _lacking(name, text)
+    shown = (ascii(one)[1:-1] if one in lacking else one for one in text)
+    return name, "".join(shown)
+
+
+def _lacking(name: str, text: str) -> set[str]:
+    return {one for one in set(text) if not _has_letter(name, one)}
+
+
+@lru_cache(maxsize=4096)
+def _has_letter(name: str, character: str) -> bool:
+    """Whether a font has a character: what it lacks looks all the same."""
+    if not character.isprintable():
+        return False
+    font = _font(name, 20)
+    return bytes(font.getmask(character)) != bytes(font.getmask(_NO_LETTER))
 
 
 def _free_place(
-    tag: Tag, size: tuple[int, int], owners: Owners, taken: npt.NDArray[np.bool_]
-) -> Box | None:
+    tag: Tag, size: tuple[int, int], owners: Owners, taken: Sequence[Box]
+) -> Place | None:
     """Where a label covers no other one, and as little as may be of what other labels name."""
     height, width = owners.shape
     margin = size[1] // 5
+    right, bottom = width - size[0] - margin, height - size[1] - margin
+    if right < 0 or bottom < 0:
+        return None
     x1, y1, x2, y2 = tag.box
     across = ((x1 + x2 - size[0]) // 2, x1, x2 - size[0], x1 - size[0] - 4, x2 + 4)
     down = (y1 - size[1] - 4, y2 + 4, (y1 + y2 - size[1]) // 2, y1 + 4, y2 - size[1] - 4)
     places = [*_inner_place(tag, size, owners), *((x, y) for y in down for x in across)]
+    tried = np.array([(min(max(x, margin), right), min(max(y, margin), bottom)) for x, y in places])
     best, least = None, np.inf
-    for order, (left, top) in enumerate(places):
-        x = min(max(left, margin), width - size[0] - margin)
-        y = min(max(top, margin), height - size[1] - margin)
-        if x < 0 or y < 0 or taken[y : y + size[1], x : x + size[0]].any():
-            continue
+    for order in np.flatnonzero(_are_free(tried, size, taken)).tolist():
+        (left, top), (x, y) = places[order], tried[order].tolist()
         under = owners[y : y + size[1], x : x + size[0]]
         own = np.count_nonzero(under == tag.number)
         others = np.count_nonzero(under) - own
         hidden = max(0, 8 * own / tag.area - 1)  # a label may lie on what is much larger
         cost = 3 * others + hidden * own + 4 * (abs(x - left) + abs(y - top)) + 30 * order
         if cost < least:
-            best, least = (x, y, x + size[0], y + size[1]), cost
-    return best
+            best, least = (x, y), cost
+    if best is not None:
+        return Place(tag, (*best, best[0] + size[0], best[1] + size[1]), apart=False)
+    step = max(1, size[1] // 2)
+    xs, ys = np.meshgrid(np.arange(margin, right + 1, step), np.arange(margin, bottom + 1, step))
+    tried = np.stack([xs.ravel(), ys.ravel()], axis=1)
+    tried = tried[_are_free(tried, size, taken)]
+    if len(tried) == 0:
+        return None
+    away = np.hypot(*(tried + np.array(size) / 2 - ((x1 + x2) / 2, (y1 + y2) / 2)).T)
+    x, y = tried[np.argmin(away)].tolist()
+    return Place(tag, (x, y, x + size[0], y + size[1]), apart=True)
+
+
+def _are_free(
+    corners: npt.NDArray[np.int64], size: tuple[int, int], taken: Sequence[Box]
+) -> npt.NDArray[np.bool_]:
+    """Which corners (n, 2) a label may have without coming close to another one."""
+    x, y = corners.T
+    free = np.ones(len(corners), np.bool_)
+    for left, top, right, bottom in taken:
+        beside = (x >= right + _GAP) | (x + size[0] <= left - _GAP)
+        free &= beside | (y >= bottom + _GAP) | (y + size[1] <= top - _GAP)
+    return free
 
 
 def _inner_place(tag: Tag, size: tuple[int, int], owners: Owners) -> list[tuple[int, int]]:

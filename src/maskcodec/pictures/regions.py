@@ -1,0 +1,96 @@
+"""Regions drawn upon a photo."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from maskcodec.errors import MaskError
+from maskcodec.files.images import read_photo
+from maskcodec.masks.arrays import brief
+from maskcodec.pictures.figure import compared, drawable, with_legend
+from maskcodec.text.regions import Region
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from maskcodec.masks.grid import Method
+
+
+def draw(
+    image: Any, regions: Iterable[Region], *, opacity: float = 0.5, method: Method | None = None
+) -> Image.Image:
+    """A photo with regions laid over it: tinted, outlined and labelled.
+
+    Up to ten regions have their labels on the picture. More have numbers, in their order from 1,
+    and a legend below; so have labels that find no free place.
+
+    Parameters
+    ----------
+    image
+        The photo: a Pillow image, a uint8 array (height, width, 3) or (height, width), or the path
+        of a PNG, JPEG, BMP, WebP or TIFF file. It is not changed.
+    regions
+        As `Codec.decode` returns them: ``answer.regions``, or a `LabelGrid`'s ``regions()``.
+    opacity
+        How much of a region's colour is seen, 0 .. 1.
+    method
+        How cells become pixels, as `Region.mask` has it.
+
+    Returns
+    -------
+    A new RGB image of the photo's size, but for the legend; one of more than 16 million pixels is
+    made smaller.
+
+    Raises
+    ------
+    MaskError
+        The array is no picture, or the opacity is out of range.
+    SourceError
+        The file is no photo, or too large.
+    TypeError
+        One of the regions is none, or the image is something else.
+
+    Examples
+    --------
+    >>> import maskcodec as mc
+    >>> import numpy as np
+    >>> dog = mc.Region("dog", (1, 1, 2, 2), [[1, 1], [1, 1]], canvas=(4, 4))
+    >>> mc.draw(np.zeros((480, 640, 3), np.uint8), [dog]).size
+    (640, 480)
+    """
+    if not 0 <= opacity <= 1:
+        raise MaskError(f"opacity must be 0 .. 1, got {opacity}")
+    photo = drawable(as_photo(image))
+    found = list(regions)
+    for number, region in enumerate(found):
+        if not isinstance(region, Region):
+            raise TypeError(f"regions must be maskcodec.Region, got {brief(region)} at {number}")
+    shape = photo.height, photo.width
+    masks = (region.mask(shape, method=method) for region in found)
+    labels = [region.label for region in found]
+    drawn = compared(photo, [masks], labels, opacity=opacity)
+    return with_legend(drawn.pictures[0], drawn.legend)
+
+
+def as_photo(image: Any) -> Image.Image:
+    """A picture as RGB, of an image, an array, or a file."""
+    if isinstance(image, (str, os.PathLike)):
+        return read_photo(Path(image))
+    if isinstance(image, Image.Image):
+        return image.convert("RGB")
+    pixels = np.asarray(image)
+    if pixels.dtype != np.uint8:
+        raise TypeError(
+            "image must be a Pillow image, a uint8 array or the path of a file, got "
+            f"{f'an array of {pixels.dtype}' if pixels.ndim else brief(image)}"
+        )
+    if pixels.size == 0 or (pixels.ndim != 2 and pixels.shape[2:] not in {(3,), (4,)}):
+        raise MaskError(
+            f"image must be (height, width, 3) or (height, width), got shape {pixels.shape}"
+        )
+    return Image.fromarray(pixels).convert("RGB")
