@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from maskcodec.cli.coco import CocoImage
 from maskcodec.data.drawing import check_draws
 from maskcodec.errors import LabelError, LostMaskError
 from maskcodec.formats.labels.label_grid import LabelGrid, cell_label
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from maskcodec.cli.coco import CocoImage
     from maskcodec.cli.settings import AnyCodec
     from maskcodec.errors import Problem
     from maskcodec.formats.labels.base import LabelCodec
     from maskcodec.masks.grid import Method
+    from maskcodec.masks.runs import RunMask
     from maskcodec.pictures.demo import Scene
     from maskcodec.text.codec import Lost
     from maskcodec.text.regions import Region
@@ -163,6 +164,35 @@ def _encode_grid(codec: LabelCodec, image: CocoImage, lost: Lost) -> Encoded:
     drawn -= {names[number] for number in np.unique(cells).tolist()}
     text = codec.encode_grid(LabelGrid(cells, names))
     return Encoded(text, [labels[k] for k in sorted(dropped)], [n for n in names if n in drawn])
+
+
+def through(
+    codec: AnyCodec,
+    shape: tuple[int, int],
+    labels: list[str],
+    masks: list[RunMask],
+    wheres: list[str],
+) -> list[list[Region]]:
+    """For each mask of an image what a codec's text shows of it: one region, or none.
+
+    On a grid, labels are different ones, and small masks lie upon large ones.
+
+    Raises
+    ------
+    LabelError
+        A label would break the text, or is the background's; the message names its instance.
+    """
+    if codec.has_instances:
+        found = []
+        for mask, label, where in zip(masks, labels, wheres, strict=True):
+            with naming(where):
+                text = codec.encode_many([mask], [label], lost="drop", dropped=[])
+            found.append(codec.decode(text))
+        return found
+    text = _encode_grid(codec, CocoImage(shape, labels, masks, wheres), "drop").text
+    shown = {region.label: region for region in codec.decode(text).regions()}
+    names = [cell_label(label, codec.seg) for label in labels]
+    return [[shown[name]] if name in shown else [] for name in names]
 
 
 def decode_any(

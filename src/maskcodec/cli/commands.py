@@ -10,26 +10,21 @@ import typer
 from rich.text import Text
 
 from maskcodec import __version__
-from maskcodec.cli import coco, options, read, say, settings
+from maskcodec.cli import options, read, say, settings
 from maskcodec.cli.build import build
-from maskcodec.cli.codecs import compared_codecs, naming, round_trip
+from maskcodec.cli.codecs import compared_codecs, round_trip
 from maskcodec.cli.encode import encode
 from maskcodec.cli.evaluate import evaluate
 from maskcodec.cli.hints import decode_or_tell, other_options
+from maskcodec.cli.show import show
 from maskcodec.cli.tokens import tokens
-from maskcodec.errors import LostMaskError
-from maskcodec.files.images import MOST_CLAIMED, read_photo
-from maskcodec.metrics import measure
+from maskcodec.files.photos import read_photo
 from maskcodec.pictures.demo import scene
-from maskcodec.pictures.figure import draw_cells, drawable, fitted, overlay, panels, plain
+from maskcodec.pictures.figure import draw_cells, drawable, overlay, panels
 from maskcodec.text.codec import get_codec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from maskcodec.masks.arrays import Mask
     from maskcodec.masks.grid import Method
-    from maskcodec.text.regions import Region
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -193,77 +188,7 @@ def decode(
             say.note(f"all of the text can be read with {flags}")
 
 
-@app.command()
-@say.reported
-@settings.with_codec("bricks", "row_separator", "dialect", "background")
-def show(
-    codec: settings.AnyCodec,
-    annotations: options.AnnotationsArgument,
-    image_id: options.ImageIdOption,
-    image: options.PhotoOption = None,
-    path: options.PictureOption = Path("show.png"),
-    method: options.MethodOption = None,
-) -> None:
-    """Compare an image's COCO annotations with what a codec makes of them.
-
-    \b
-    Example:
-      maskcodec show instances_val2017.json --image-id 139 --image photo.jpg
-    """
-    say.checked_output(path)
-    if not codec.has_instances:
-        raise typer.BadParameter(
-            f"it draws instances, which {codec.codec_id} does not have; take scanlines or b-sd",
-            param_hint="--codec",
-        )
-    found = coco.CocoFile(annotations).image(image_id)
-    coco.checked_claim(found.shape, f"{annotations}: image {image_id}", MOST_CLAIMED)
-    photo = plain(found.shape) if image is None else read_photo(image)
-    if (photo.height, photo.width) != found.shape:
-        raise read.InputError(
-            f"{image} has {photo.height} x {photo.width} pixels, but image {image_id} is "
-            f"annotated with {found.shape[0]} x {found.shape[1]}"
-        )
-    photo = fitted(photo)
-    table = say.new_table(f"Image {image_id}", "no.", "label", "pixels", "characters", "IoU")
-    decoded = []
-    ious, lost = [], []
-    steps = zip(say.steps(found.masks, "Encoding"), found.labels, found.wheres, strict=True)
-    for runs, label, where in steps:
-        text = ""
-        with suppress(LostMaskError), naming(where):
-            text = codec.encode(runs, label)
-        regions = codec.decode(text)
-        decoded.append(regions)
-        number, area = len(decoded), runs.area
-        quality = "empty"
-        if area:
-            ious.append(measure(regions, runs, method=method).iou)
-            quality = f"{ious[-1]:.3f}" if regions else "lost"
-        if quality == "lost":
-            lost.append(str(number))
-        row = str(number), say.coloured(label, number), f"{area:,}", f"{len(text):,}", quality
-        table.add_row(*row)
-    say.out.print(table)
-    if lost:
-        say.note(
-            f"no cell of {codec.cells_name()} is left for no. {', '.join(lost)}; "
-            "--sampling keep keeps them"
-        )
-    mean = f"mean IoU {np.mean(ious):.3f}, " if ious else ""
-    remark = f"{mean}{codec.codec_id}, {codec.cells_text()}"
-    before = (runs.mask() for runs in found.masks)
-    after = (_painted(regions, found.shape, method) for regions in decoded)
-    say.write_comparison(path, photo, found.labels, (before, after), remark)
-
-
-def _painted(
-    regions: "Sequence[Region]", shape: tuple[int, int], method: "Method | None"
-) -> "Mask":
-    """The mask of the region of an instance, empty where it was lost."""
-    return regions[0].mask(shape, method=method) if regions else np.zeros(shape, np.uint8)
-
-
+app.command()(show)
 app.command()(tokens)
 app.command()(build)
 app.command("eval")(evaluate)

@@ -90,23 +90,6 @@ def opened_image(
             raise SourceError(f"{name} is not an image that can be read: {error}") from error
 
 
-def read_photo(path: Path) -> Image.Image:
-    """A photo as RGB, turned upright as its camera says.
-
-    Raises
-    ------
-    SourceError
-        It is no photo, or too large.
-    OSError
-        There is no such file, or it cannot be opened.
-    """
-    from PIL import ImageOps
-
-    with opened_image(path, PHOTOS, str(path)) as image:
-        ImageOps.exif_transpose(image, in_place=True)
-        return image if image.mode == "RGB" else image.convert("RGB")
-
-
 def _stream(source: Path | bytes) -> BinaryIO:
     return io.BytesIO(source) if isinstance(source, bytes) else open_regular(source)
 

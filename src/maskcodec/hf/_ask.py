@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.errors import MaskError, VocabError
+from maskcodec.files.photos import as_picture
 from maskcodec.hf._answers import adds_special
-from maskcodec.hf._images import as_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from PIL import Image
 
 from maskcodec.errors import SourceError
 from maskcodec.files.images import PHOTOS, opened_image
-from maskcodec.hf._images import upright
+from maskcodec.files.photos import upright
 
 _MARK = "<image>"
 _ROLES = {

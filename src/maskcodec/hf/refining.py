@@ -12,7 +12,7 @@ import torch
 from transformers import AutoConfig, SamModel
 
 from maskcodec.errors import ConfigError, MaskError
-from maskcodec.hf._images import as_picture
+from maskcodec.files.photos import as_picture
 from maskcodec.hf._prompts import Prompt, Square, central, scattered
 from maskcodec.hf._samimage import seen
 from maskcodec.masks.arrays import brief, sides

@@ -137,7 +137,7 @@ def _all_colours() -> list[Colour]:
     levels = np.arange(16) * 17
     tried = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
     seen = _seen(tried)
-    strong = (seen[:, 0] > 0.4) & (seen[:, 0] < 0.9) & (np.hypot(seen[:, 1], seen[:, 2]) > 0.05)
+    strong = (seen[:, 0] > 0.5) & (seen[:, 0] < 0.9) & (np.hypot(seen[:, 1], seen[:, 2]) > 0.05)
     tried, seen = tried[strong], seen[strong]
     away = np.full(len(tried), np.inf)
     colours = list(_COLOURS)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image
-
 from maskcodec.errors import MaskError
-from maskcodec.files.images import read_photo
+from maskcodec.files.photos import as_picture
 from maskcodec.masks.arrays import brief
 from maskcodec.pictures.figure import compared, drawable, with_legend
 from maskcodec.text.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from PIL import Image
 
     from maskcodec.masks.grid import Method
 
@@ -53,7 +50,8 @@ def draw(
     SourceError
         The file is no photo, or too large.
     TypeError
-        One of the regions is none, or the image is something else.
+        One of the regions is none, or the image is something else or has other than 8 bits a
+        channel.
 
     Examples
     --------
@@ -65,7 +63,7 @@ def draw(
     """
     if not 0 <= opacity <= 1:
         raise MaskError(f"opacity must be 0 .. 1, got {opacity}")
-    photo = drawable(as_photo(image))
+    photo = drawable(as_picture(image))
     found = list(regions)
     for number, region in enumerate(found):
         if not isinstance(region, Region):
@@ -75,22 +73,3 @@ def draw(
     labels = [region.label for region in found]
     drawn = compared(photo, [masks], labels, opacity=opacity)
     return with_legend(drawn.pictures[0], drawn.legend)
-
-
-def as_photo(image: Any) -> Image.Image:
-    """A picture as RGB, of an image, an array, or a file."""
-    if isinstance(image, (str, os.PathLike)):
-        return read_photo(Path(image))
-    if isinstance(image, Image.Image):
-        return image.convert("RGB")
-    pixels = np.asarray(image)
-    if pixels.dtype != np.uint8:
-        raise TypeError(
-            "image must be a Pillow image, a uint8 array or the path of a file, got "
-            f"{f'an array of {pixels.dtype}' if pixels.ndim else brief(image)}"
-        )
-    if pixels.size == 0 or (pixels.ndim != 2 and pixels.shape[2:] not in {(3,), (4,)}):
-        raise MaskError(
-            f"image must be (height, width, 3) or (height, width), got shape {pixels.shape}"
-        )
-    return Image.fromarray(pixels).convert("RGB")

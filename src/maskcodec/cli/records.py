@@ -1,0 +1,355 @@
+"""What `maskcodec show` draws many of: rows of trainers, and records of datasets."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from maskcodec import coco
+from maskcodec.cli import say
+from maskcodec.cli.codecs import decode_any, through
+from maskcodec.cli.read import InputError, read_json
+from maskcodec.data._jsonfile import entries, items, lines, opened, shown
+from maskcodec.data._jsontext import parsed
+from maskcodec.data._labelmaps import read_index
+from maskcodec.data._names import read_names
+from maskcodec.data.origins import Origin
+from maskcodec.data.sample import Broken
+from maskcodec.data.sources import SOURCES
+from maskcodec.data.split import TRAIN, VAL
+from maskcodec.errors import MaskCodecError, SourceError
+from maskcodec.files.images import MOST_CLAIMED
+from maskcodec.files.photos import read_photo
+from maskcodec.hf._conversation import read_row
+from maskcodec.masks.arrays import sides
+from maskcodec.masks.runs import united
+from maskcodec.metrics import measure
+from maskcodec.pictures.figure import drawn_shape, fitted, plain
+from maskcodec.text.codec import FILE_NAME, from_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from PIL import Image
+
+    from maskcodec.cli.settings import AnyCodec
+    from maskcodec.data.sample import Sample
+    from maskcodec.masks.grid import Method
+    from maskcodec.masks.runs import RunMask
+    from maskcodec.text.regions import Region
+
+_ENDINGS = ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"  # of photos
+_ROWS = ".jsonl", ".json", ".parquet"
+_ALONE, _BESIDE = 400, 320  # the longer side of a picture in pixels, of one or two a record
+_UNKNOWN = 480, 640  # pixels of the ground where nobody says how large an image is
+
+
+class Record(NamedTuple):
+    """An image with what is drawn on it.
+
+    Attributes
+    ----------
+    name
+        What to call it.
+    photo
+        In the size that it is drawn in; a plain ground where there is none.
+    labels
+        Of each mask.
+    before
+        The masks of a dataset's record; None for a row, which has the text alone.
+    after
+        For each mask what the text shows of it: one region, or none.
+    said
+        Who says what, masks left out.
+    remark
+        How good the text is, or what is wrong.
+    """
+
+    name: str
+    photo: Image.Image
+    labels: list[str]
+    before: list[RunMask] | None
+    after: list[list[Region]]
+    said: list[tuple[str, str]]
+    remark: str
+
+
+class Shown(NamedTuple):
+    """Records to draw.
+
+    Attributes
+    ----------
+    records
+        As many as were asked for.
+    missing
+        How many have no photo, and the path of the first of them.
+    """
+
+    records: list[Record]
+    missing: list[str]
+
+
+class Viewer:
+    """Finds out what a path holds, and reads records of it.
+
+    Parameters
+    ----------
+    what
+        A folder or a file of rows; a dataset, ``name:path,option=value``, or its file; a PNG with a
+        number a pixel, or a folder of them.
+    codec
+        What rows are decoded by, where no ``maskcodec.json`` lies beside them, and what the masks
+        of datasets go through.
+    images
+        The folder of the images; None for what the records say.
+    names
+        A file that names the values of PNGs.
+    method
+        How cells become pixels.
+
+    Raises
+    ------
+    InputError
+        It is nothing that can be drawn.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        codec: AnyCodec,
+        *,
+        images: Path | None = None,
+        names: Path | None = None,
+        method: Method | None = None,
+    ) -> None:
+        self.codec, self._images, self._method = codec, images, method
+        self._names = {} if names is None else read_names(names)
+        self._missing: list[str] = []
+        path = Path(what)
+        name, colon, _ = what.partition(":")
+        if colon and name in SOURCES and not path.exists():
+            self._found = self._source(what)
+        elif path.is_dir():
+            self._found = self._folder(path)
+        elif path.suffix.lower() == ".png":
+            self._found = lambda: (self._map(path, path.stem) for _ in range(1))
+        elif path.suffix.lower() in _ROWS:
+            self._found = self._file(path)
+        else:
+            raise InputError(
+                f"{path} is none of what can be drawn: rows (a folder, or {', '.join(_ROWS)}), "
+                "annotations (.json, .jsonl, or a dataset as name:path), a .png or a folder of them"
+            )
+
+    def read(self, start: int, count: int) -> Shown:
+        """Some records by their place, from 0."""
+        self._missing = []
+        records = list(islice(self._found(), start, start + count))
+        return Shown(records, self._missing)
+
+    def _source(self, text: str) -> Callable[[], Iterator[Record]]:
+        if self._images is not None and ",images=" not in text:
+            text = f"{text},images={self._images}"
+        source: Any = Origin.parsed(text).open()
+        return lambda: (self._sample(one) for one in source)
+
+    def _folder(self, folder: Path) -> Callable[[], Iterator[Record]]:
+        splits = [folder / split for split in (TRAIN, VAL)]
+        listed = [folder / f"{split}.json" for split in (TRAIN, VAL)]
+        inside = [one for split in (*splits, folder) if split.is_dir() for one in split.iterdir()]
+        files = sorted(one for one in inside if one.suffix in (".jsonl", ".parquet"))
+        files = [one for one in files if one.name != "broken.jsonl"]
+        files += [one for one in listed if one.is_file()]
+        if files:
+            self._take_codec(folder)
+            return lambda: (row for file in files for row in self._rows(file))
+        maps = sorted(folder.rglob("*.png"))
+        if not maps:
+            raise InputError(
+                f"{folder} holds no rows ({TRAIN}/*.jsonl, {TRAIN}/*.parquet or {TRAIN}.json), "
+                "and no PNG"
+            )
+        return lambda: (
+            self._map(one, str(one.relative_to(folder).with_suffix(""))) for one in maps
+        )
+
+    def _file(self, path: Path) -> Callable[[], Iterator[Record]]:
+        kind = path.suffix.lower()
+        if kind == ".jsonl":
+            first = next(lines(path), None)
+            entry = {} if first is None else parsed(first[3], f"{path}, line {first[2]}")
+            if isinstance(entry, dict) and "segmentation" in entry:
+                return self._source(f"gseval:{path}")
+        elif kind == ".json" and not _is_list(path):
+            found = entries(path, ("annotations",))
+            first_of = next((one.value for one in found), None)
+            if not (isinstance(first_of, dict) and "segments_info" in first_of):
+                return self._source(f"coco:{path}")
+            masks = "" if path.with_suffix("").is_dir() else f",masks={path.parent}"
+            return self._source(f"panoptic:{path}{masks}")
+        self._take_codec(*path.absolute().parents[:2])
+        return lambda: self._rows(path)
+
+    def _take_codec(self, *folders: Path) -> None:
+        """Take the codec that rows were written with, if they say so."""
+        for folder in folders:
+            if (folder / FILE_NAME).is_file():
+                self.codec = from_config(read_json(folder / FILE_NAME))
+                return
+
+    def _rows(self, path: Path) -> Iterator[Record]:
+        for number, row in enumerate(_stored_rows(path), 1):
+            where = f"{path.name}, row {number}"
+            try:
+                yield self._row(row, where, path)
+            except (MaskCodecError, TypeError) as error:
+                yield _wrong(where, str(error))
+
+    def _row(self, row: Any, where: str, path: Path) -> Record:
+        found = read_row(row, f"{path}, row")
+        photo = next((self._photo(str(image)) for image in found.images), None)
+        small = _drawn(photo or plain(_UNKNOWN), _ALONE)
+        regions, problems, said = [], [], []
+        for message in found.messages:
+            text = "".join(part.get("text", "") for part in message["content"])
+            if message["role"] == "assistant":
+                own, wrong = decode_any(self.codec, text, recover=True)
+                regions += own
+                problems += wrong
+                text = words_around(self.codec, text)
+            said.append((message["role"], text))
+        count = say.plural(len(problems), "problem")
+        remark = f"{count}: {problems[0].message}" if problems else ""
+        labels = [region.label for region in regions]
+        return Record(where, small, labels, None, [[one] for one in regions], said, remark)
+
+    def _sample(self, sample: Sample | Broken) -> Record:
+        if isinstance(sample, Broken):
+            return _wrong(sample.where, sample.message)
+        said = [("user", sample.query)] if sample.query else []
+        said += [*sample.turns]
+        try:
+            masks = [coco.read(one.segmentation, sample.shape) for one in sample.instances]
+        except (MaskCodecError, TypeError, ModuleNotFoundError) as error:
+            return _wrong(sample.key, str(error))
+        labels = [one.label for one in sample.instances]
+        return self._compared(sample.key, sample.image, sample.shape, labels, masks, said)
+
+    def _map(self, path: Path, stem: str) -> Record:
+        try:
+            found = read_index(path)
+        except SourceError as error:
+            return _wrong(stem, str(error))
+        shape = next(iter(found.values())).shape
+        values = [value for value in found if value != 0]
+        alone = len(values) == 1 and not self._names
+        labels = [self._names.get(value, f"value {value}") for value in values]
+        labels = [path.stem] if alone else labels
+        masks = [found[value] for value in values]
+        folder = path.parent if self._images is None else self._images / Path(stem).parent
+        beside = (folder / f"{path.stem}{ending}" for ending in _ENDINGS)
+        photo = next((one for one in beside if one != path and one.is_file()), None)
+        image = str(photo or folder / f"{path.stem}.jpg")
+        return self._compared(stem, image, shape, labels, masks, [])
+
+    def _compared(
+        self,
+        name: str,
+        image: str,
+        shape: tuple[int, int] | None,
+        labels: list[str],
+        masks: list[RunMask],
+        said: list[tuple[str, str]],
+    ) -> Record:
+        """A record whose masks go through the codec."""
+        if not self.codec.has_instances:  # a grid knows classes, not instances
+            of = {
+                label: [m for m, own in zip(masks, labels, strict=True) if own == label]
+                for label in labels
+            }
+            labels, masks = list(of), [united(parts) for parts in of.values()]
+        photo = self._photo(image) if image else None
+        size = shape or _UNKNOWN
+        if size[0] * size[1] > MOST_CLAIMED:
+            return _wrong(name, f"it claims {sides(size)} pixels; up to {MOST_CLAIMED:,} are drawn")
+        remark = ""
+        if photo and (photo.height, photo.width) != size:
+            own = sides((photo.height, photo.width))
+            remark = f"the photo has {own} pixels, annotated are {sides(size)}"
+            photo = None
+        try:
+            after = through(self.codec, size, labels, masks, [name] * len(masks))
+        except MaskCodecError as error:
+            after, remark = [[] for _ in masks], str(error)
+        if masks and not remark:
+            pairs = zip(after, masks, strict=True)
+            ious = [measure(one, mask, method=self._method).iou for one, mask in pairs]
+            remark = f"mean IoU {sum(ious) / len(ious):.3f}"
+            lost = sum(not one for one in after)
+            remark += f", {lost} lost" * bool(lost)
+        small = _drawn(photo or plain(drawn_shape(size)), _BESIDE)
+        return Record(name, small, labels, masks, after, said, remark)
+
+    def _photo(self, image: str) -> Image.Image | None:
+        """The photo of a record; None where there is none, which is noted."""
+        path = Path(image)
+        if self._images is not None and not path.is_relative_to(self._images):
+            path = self._images / path
+        try:
+            return read_photo(path)
+        except (OSError, ValueError) as error:
+            self._missing.append(f"{image}: {getattr(error, 'strerror', None) or error}")
+            return None
+
+
+def words_around(codec: AnyCodec, text: str) -> str:
+    """What an answer says besides its masks, whose labels stand in brackets."""
+    tags = [re.escape(tag) for tag in codec.tags()]
+    *label, _, _ = tags
+    if label:
+        for opening, closing in zip(tags[2::2], tags[3::2], strict=True):
+            text = re.sub(f"{opening}.*?(?:{closing}|$)", "", text, flags=re.DOTALL)
+        return re.sub(tags[1], "] ", re.sub(tags[0], " [", text)).strip()
+    return re.sub(f"{tags[0]}.*?(?:{tags[1]}|$)", " ", text, flags=re.DOTALL).strip()
+
+
+def _wrong(name: str, message: str) -> Record:
+    return Record(name, _drawn(plain(_UNKNOWN), _ALONE), [], None, [], [], message)
+
+
+def _drawn(photo: Image.Image, side: int) -> Image.Image:
+    return fitted(photo, least=side, most=side)
+
+
+def _is_list(path: Path) -> bool:
+    """Whether a JSON file is a list."""
+    with opened(path) as file:
+        return file.read(1 << 10).lstrip().startswith(b"[")
+
+
+def _stored_rows(path: Path) -> Iterator[Any]:
+    """The rows of a file, as plain data."""
+    kind = path.suffix.lower()
+    if kind == ".jsonl":
+        for *_, number, line in lines(path):
+            yield parsed(line, f"{path}, line {number}")
+    elif kind == ".json":
+        yield from (entry.value for entry in items(path))
+    else:
+        try:
+            from pyarrow import ArrowException
+            from pyarrow.parquet import ParquetFile
+        except ModuleNotFoundError:
+            raise InputError(
+                "Parquet needs pyarrow, which is missing: pip install 'maskcodec[data]'"
+            ) from None
+        try:
+            with ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=16):
+                    yield from batch.to_pylist()
+        except (ArrowException, OSError) as error:
+            raise SourceError(
+                f"{path} is no Parquet file that can be read: {shown(str(error))}"
+            ) from error

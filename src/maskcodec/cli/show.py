@@ -1,0 +1,190 @@
+"""`maskcodec show`: rows, datasets and annotations as pictures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from maskcodec.cli import coco, options, read, say, settings
+from maskcodec.cli.codecs import naming
+from maskcodec.cli.records import Viewer
+from maskcodec.files.images import MOST_CLAIMED
+from maskcodec.files.photos import read_photo
+from maskcodec.metrics import measure
+from maskcodec.pictures.figure import fitted, plain
+from maskcodec.pictures.sheet import Tile, sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maskcodec.cli.records import Record
+    from maskcodec.masks.arrays import Mask
+    from maskcodec.masks.grid import Method
+    from maskcodec.text.regions import Region
+
+_MOST = 100  # records of a sheet
+_WHO = {"user": "Q", "assistant": "A"}
+
+
+@say.reported
+@settings.with_codec()
+def show(
+    codec: settings.AnyCodec,
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="What build wrote, or a file of it; COCO, panoptic or GSEval annotations, or any "
+            "dataset as build takes it, name:path,option=value; a PNG with one number a pixel, "
+            "or a folder of them.",
+            metavar="WHAT",
+        ),
+    ],
+    image_id: Annotated[
+        str | None,
+        typer.Option(
+            "--image-id",
+            help="Of COCO annotations, one image alone, with a table of its instances.",
+            metavar="ID",
+        ),
+    ] = None,
+    image: options.PhotoOption = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            "--images",
+            help="The folder of the photos. Default: where the records say, or beside the PNGs.",
+            metavar="DIR",
+        ),
+    ] = None,
+    names: options.NamesOption = None,
+    count: Annotated[
+        int,
+        typer.Option(
+            "--count", help="How many records a sheet has.", min=1, max=_MOST, metavar="N"
+        ),
+    ] = 12,
+    start: Annotated[
+        int, typer.Option("--start", help="The first record, from 0.", min=0, metavar="N")
+    ] = 0,
+    path: options.PictureOption = Path("show.png"),
+    method: options.MethodOption = None,
+) -> None:
+    """Look at rows and datasets: a sheet of images with their masks and questions.
+
+    Rows are drawn as their text says. Masks of a dataset stand beside what the codec makes of them.
+
+    \b
+    Examples:
+      maskcodec show rows
+      maskcodec show rows/train/00000.jsonl --images photos --start 12
+      maskcodec show gseval:GSEval.jsonl,images=coco
+      maskcodec show masks --images photos --names names.json
+      maskcodec show instances_val2017.json --image-id 139 --image photo.jpg
+    """
+    say.checked_output(path)
+    if image_id is not None:
+        _show_image(codec, Path(what), image_id, image, path, method)
+        return
+    if image is not None:
+        raise typer.BadParameter("it is for one image: give --image-id", param_hint="--image")
+    with say.wait("Reading"):
+        viewer = Viewer(what, codec, images=images, names=names, method=method)
+    if viewer.codec != codec != settings.chosen_codec():
+        raise typer.BadParameter(
+            f"the rows were written by {viewer.codec!r}, as their maskcodec.json says: leave the "
+            "codec's settings out"
+        )
+    with say.wait("Drawing (the very first time, this also compiles)"):
+        found = viewer.read(start, count)
+        tiles = [_tile(record, method) for record in found.records]
+    if not tiles:
+        raise read.InputError(f"{what} has no record {start}: it has fewer")
+    texts = [text for tile in tiles for text in (tile.name, *tile.labels, *tile.lines, tile.remark)]
+    say.save(sheet(tiles), path, texts)
+    last = start + len(tiles) - 1
+    more = f"; --start {last + 1} shows what follows" if len(tiles) == count else ""
+    say.wrote(path, f"records {start} to {last} of {what}{more}")
+    if found.missing:
+        say.note(
+            f"{say.plural(len(found.missing), 'photo')} cannot be read, so that the masks are on a "
+            f"plain ground; --images names their folder: {found.missing[0]}"
+        )
+
+
+def _tile(record: "Record", method: "Method | None") -> Tile:
+    """A record as it is drawn, with its words as a terminal may have them."""
+    shape = record.photo.height, record.photo.width
+    sides = [[_painted(regions, shape, method) for regions in record.after]]
+    if record.before is not None:
+        sides = [[runs.cells(shape) for runs in record.before], *sides]
+    said = [f"{_WHO.get(role, role)}: {text}" for role, text in record.said if text]
+    return Tile(
+        say.printable(record.name),
+        record.photo,
+        sides,
+        [say.printable(label) for label in record.labels],
+        [say.printable(line, keep="\n") for line in said],
+        say.printable(record.remark),
+    )
+
+
+def _show_image(
+    codec: settings.AnyCodec,
+    annotations: Path,
+    image_id: str,
+    image: Path | None,
+    path: Path,
+    method: "Method | None",
+) -> None:
+    """One image of COCO annotations, before and after, with a table."""
+    if not codec.has_instances:
+        raise typer.BadParameter(
+            f"it draws instances, which {codec.codec_id} does not have; take scanlines or b-sd",
+            param_hint="--codec",
+        )
+    found = coco.CocoFile(annotations).image(image_id)
+    coco.checked_claim(found.shape, f"{annotations}: image {image_id}", MOST_CLAIMED)
+    photo = plain(found.shape) if image is None else read_photo(image)
+    if (photo.height, photo.width) != found.shape:
+        raise read.InputError(
+            f"{image} has {photo.height} x {photo.width} pixels, but image {image_id} is "
+            f"annotated with {found.shape[0]} x {found.shape[1]}"
+        )
+    photo = fitted(photo)
+    table = say.new_table(f"Image {image_id}", "no.", "label", "pixels", "characters", "IoU")
+    decoded = []
+    ious, lost = [], []
+    steps = zip(say.steps(found.masks, "Encoding"), found.labels, found.wheres, strict=True)
+    for runs, label, where in steps:
+        with naming(where):
+            text = codec.encode_many([runs], [label], lost="drop", dropped=[])
+        regions = codec.decode(text)
+        decoded.append(regions)
+        number, area = len(decoded), runs.area
+        quality = "empty"
+        if area:
+            ious.append(measure(regions, runs, method=method).iou)
+            quality = f"{ious[-1]:.3f}" if regions else "lost"
+        if quality == "lost":
+            lost.append(str(number))
+        row = str(number), say.coloured(label, number), f"{area:,}", f"{len(text):,}", quality
+        table.add_row(*row)
+    say.out.print(table)
+    if lost:
+        say.note(
+            f"no cell of {codec.cells_name()} is left for no. {', '.join(lost)}; "
+            "--sampling keep keeps them"
+        )
+    mean = f"mean IoU {np.mean(ious):.3f}, " if ious else ""
+    remark = f"{mean}{codec.codec_id}, {codec.cells_text()}"
+    before = (runs.mask() for runs in found.masks)
+    after = (_painted(regions, found.shape, method) for regions in decoded)
+    say.write_comparison(path, photo, found.labels, (before, after), remark)
+
+
+def _painted(
+    regions: "Sequence[Region]", shape: tuple[int, int], method: "Method | None"
+) -> "Mask":
+    """The mask of the region of an instance, empty where it was lost."""
+    return regions[0].mask(shape, method=method) if regions else np.zeros(shape, np.uint8)
