@@ -50,6 +50,8 @@ def users_folder(empty_folder):  # noqa: ARG001
     mask = np.zeros((480, 640), np.uint8)
     mask[100:300, 200:500] = 255
     Image.fromarray(mask).save("mask.png")
+    Path("masks").mkdir()
+    Image.fromarray(mask).save("masks/dog.png")
     Image.new("RGB", (640, 480), "olive").save("photo.jpg")
     corners = [200, 100, 500, 100, 500, 300, 200, 300]
     coco = {

@@ -94,12 +94,11 @@ def results(
             raise LabelError(
                 f'label {region.label!r} is no category; unknown="drop" leaves such regions out'
             )
-        rle = region.coco_rle(shape, method=method)
         rows.append(
             {
                 "image_id": image,
                 "category_id": operator.index(category_ids[region.label]),
-                "segmentation": {**rle, "counts": rle["counts"].decode()},
+                "segmentation": region.coco_rle(shape, method=method, text=True),
                 "score": score,
             }
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maskcodec.errors import ConfigError, MaskError, VocabError
+from maskcodec.files.masks import opened_mask
 from maskcodec.masks.grid import check_choice
 from maskcodec.masks.inputs import as_masks
 from maskcodec.masks.runs import as_image_size
@@ -178,7 +179,9 @@ class TokenCodec:
         """
         check_choice(lost, Lost, "lost")
         instances = self.codec.has_instances
-        images = masks if isinstance(masks, np.ndarray) else list(masks)
+        drop = (lost or ("raise" if instances else "drop")) == "drop"
+        check_choice(lost or "drop", Lost, "lost")
+        images = masks if isinstance(masks, np.ndarray) else [*map(opened_mask, masks)]
         names = [labels] if isinstance(labels, str) else list(labels)
         if isinstance(labels, str) or len(names) != len(images):
             count = "one str" if isinstance(labels, str) else str(len(names))

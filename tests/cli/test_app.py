@@ -341,7 +341,7 @@ def test_bad_usage_of_encode(args, message):
 
 
 def test_files_that_are_no_mask():
-    Image.new("RGB", (4, 4)).save("colour.png")
+    Image.new("RGB", (4, 4), "red").save("colour.png")
     assert "colour.png has colours (mode RGB)" in fails("encode", "colour.png", "-l", "dog")
     assert fails("encode", "none.png", "-l", "dog") == "none.png: No such file or directory"
     assert fails("encode", "text.txt", "-l", "x") == "text.txt is not a PNG, BMP or TIFF image"

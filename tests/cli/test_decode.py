@@ -1,6 +1,9 @@
 """`maskcodec decode`, and options that read what others wrote."""
 
+import json
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,7 +122,8 @@ def test_only_images_are_opened_as_such(folder, coco, command):
     assert message.endswith("; it seems to be PostScript")
     (folder / "a.png").unlink()
     (folder / "a.png").mkdir()
-    assert fails(*command.split()) == "a.png is a folder, and only a regular file is read"
+    kind = "without .png, .bmp," if "encode" in command else "and only a regular file"
+    assert fails(*command.split()).startswith(("a.png is a folder, " + kind).replace(", wi", " wi"))
 
 
 def test_the_photo_may_only_say_the_size():
@@ -218,3 +222,83 @@ def test_texts_and_files_that_cannot_be_read(folder):
     assert "Is a directory" in fails("decode", str(folder), "-s", "9x9") or sys.platform == "win32"
     assert "photo.jpg: No such file" in fails("decode", "text.txt", "-i", "photo.jpg")
     assert "no * and count" in fails("decode", "<seg>dog</seg>", "-s", "9x9", "-c", "i-rle")
+
+
+def decoded_lines(*args, **more):
+    result = run("decode", "many.jsonl", *args, **more)
+    return [json.loads(line) for line in result.stdout.splitlines()], result.stderr
+
+
+def test_many_texts_become_lines():
+    rows = [
+        {"id": 7, "text": TEXT, "file": "a.png", "deep": [1]},
+        {"id": 8, "text": "There is nothing.", "height": 4, "width": 5},
+        {"id": 9, "text": TEXT[:-20], "size": [128, 192]},
+    ]
+    write("many.jsonl", "\n".join(map(json.dumps, rows)))
+    found, said = decoded_lines("-s", "128x192", "--recover")
+    assert [(row["id"], len(row["regions"])) for row in found] == [(7, 1), (8, 0), (9, 1)]
+    assert "note: 1 text of 3 had problems, as each line says\n" in said
+    region = mc.Scanlines().decode(TEXT)[0]
+    assert found[0] == {
+        "id": 7,
+        "file": "a.png",
+        "regions": [
+            {
+                "label": "black dog",
+                "box": list(region.box_in(SHAPE)),
+                "segmentation": region.coco_rle(SHAPE, text=True),
+            }
+        ],
+        "problems": [],
+    }
+    assert found[2]["problems"][0]["reason"] == "truncated"
+    said = run("decode", "many.jsonl", "-s", "128x192", "--recover", "--json", "o.jsonl").stderr
+    assert "wrote o.jsonl: 3 lines" in said
+    assert [json.loads(line) for line in Path("o.jsonl").read_text().splitlines()] == found
+    assert not Path("decoded.png").exists()
+
+
+def test_what_encode_writes_of_many_decode_reads():
+    rows = run("encode", "mask.png", "mask.png", "-l", "black dog").stdout
+    write("many.jsonl", rows)
+    found, _ = decoded_lines("-s", "128x192", "--method", "nearest")
+    assert [row["file"] for row in found] == ["mask.png"] * 2
+    region = mc.Scanlines().decode(TEXT)[0]
+    rle = region.coco_rle(SHAPE, text=True, method="nearest")
+    assert found[0]["regions"][0]["segmentation"] == rle
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"id": 1}, 'line 1 must be an object with a text for its "text", got null; --answer says'),
+        (7, 'line 1 must be an object with a text for its "text", got 7'),
+        ({"text": TEXT}, 'line 1 needs "height" and "width", or --shape for all lines'),
+        ({"text": TEXT, "size": [1 << 20, 1 << 20]}, "line 1 claims 1048576 x 1048576 pixels"),
+        ({"text": TEXT[:-9], "size": [4, 4]}, "line 1: .*; --recover keeps what can be drawn"),
+    ],
+)
+def test_broken_lines_are_named_and_nothing_is_written(row, message):
+    write("many.jsonl", row)
+    write("o.jsonl", "mine")
+    assert re.search(message, fails("decode", "many.jsonl", "--json", "o.jsonl"))
+    assert Path("o.jsonl").read_text() == "mine"
+
+
+def test_answers_may_have_another_name():
+    write("many.jsonl", {"idx": 1, "response": TEXT})
+    found, _ = decoded_lines("-s", "128x192", "-a", "response")
+    assert found[0]["regions"][0]["label"] == "black dog"
+    assert "it is for a .jsonl file" in misused("decode", "text.txt", "-a", "x")
+    assert "leave out --out" in misused("decode", "many.jsonl", "-o", "a.png")
+
+
+def test_one_text_becomes_a_line_with_or_without_a_picture():
+    result = run("decode", "text.txt", "-s", "128x192", "--json", "-")
+    assert json.loads(result.stdout)["regions"][0]["label"] == "black dog"
+    assert not Path("decoded.png").exists()
+    result = run("decode", "text.txt", "-s", "128x192", "--json", "o.json", "--out", "o.png")
+    assert "wrote o.json: 1 line\n" in result.stderr
+    assert "black dog" in result.stdout
+    assert image("o.png").any()

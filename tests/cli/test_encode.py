@@ -19,6 +19,7 @@ from maskcodec.data import _jsontext
 from maskcodec.masks.grid import Method
 from maskcodec.metrics import measure
 from tests.cli.calling import (
+    BOTH,
     DOG,
     MAP,
     MASK,
@@ -28,6 +29,7 @@ from tests.cli.calling import (
     disc,
     fails,
     image,
+    misused,
     polygon,
     rle,
     run,
@@ -438,10 +440,19 @@ def test_a_long_text_is_no_file_name():
 
 
 @pytest.mark.parametrize("text", ["", "answer.txt", "there is nothing"])
-def test_a_text_that_shows_nothing(text):
-    said = run("decode", text, "-s", "4x5").stderr
+@pytest.mark.parametrize("codec", ["b-sd", "r-rle"])
+def test_what_is_neither_a_file_nor_a_mask_overwrites_nothing(text, codec, folder):
+    (folder / "decoded.png").write_bytes(b"mine")
+    message = fails("decode", text, "-s", "4x5", "-c", codec, "--recover")
+    tag = "<ref>" if codec == "b-sd" else "<seg>"
+    expected = f"there is no file {text!r}, and as a text it has no mask: expected is {tag}; "
+    assert message == f"{expected}- reads a text from standard input"
+    assert (folder / "decoded.png").read_bytes() == b"mine"
+
+
+def test_a_text_that_shows_nothing():
+    said = run("decode", "-", "-s", "4x5", stdin="There is nothing.").stderr
     assert "note: the text shows nothing\n" in said
-    assert f"note: there is no file {text!r}, so it is read as the text itself\n" in said
     assert np.array_equal(image("decoded.png"), np.zeros((4, 5)))
 
 
@@ -514,3 +525,57 @@ def test_a_truncated_text_has_the_rows_that_came():
     assert np.array_equal(drawn, region.mask(SHAPE) * 255)
     assert drawn[60].any()
     assert not drawn[94].any()
+
+
+# many
+
+
+def encoded_lines(*args):
+    return [json.loads(line) for line in run("encode", *args).stdout.splitlines()]
+
+
+def test_files_folders_and_patterns_become_lines(folder):
+    (folder / "masks" / "deep").mkdir(parents=True)
+    for name in "masks/b.png", "masks/deep/a.png":
+        Image.fromarray(MASK).convert("RGB").save(name)
+    np.save("masks/c.npy", MASK)
+    write("masks/note.txt", "no mask")
+    every = ["masks/b.png", "masks/c.npy", "masks/deep/a.png"]
+    rows = encoded_lines("masks", "-l", "black dog")
+    assert rows == [{"file": file, "label": "black dog", "text": TEXT} for file in every]
+    rows = encoded_lines("masks/*.png", "mask.png", "masks/**/a.*", "-l", "the {}")
+    assert [(row["file"], row["label"]) for row in rows] == [
+        ("masks/b.png", "the b"),
+        ("mask.png", "the mask"),
+        ("masks/deep/a.png", "the a"),
+    ]
+    assert "wrote o.jsonl: 3 lines" in run("encode", "masks", "-l", "x", "-o", "o.jsonl").stderr
+    assert len((folder / "o.jsonl").read_text().splitlines()) == 3
+
+
+def test_label_maps_become_lines():
+    (first, second) = encoded_lines("map.png", "map.png", "-n", "names.json")
+    assert first == second == {"file": "map.png", "labels": ["dog", "cat"], "text": BOTH}
+
+
+def test_notes_and_errors_of_many_name_the_file(folder):
+    Image.fromarray(boxes((0, 0, 1, 1)) * 0).save("none.png")
+    corner = np.zeros(SHAPE, np.uint8)
+    corner[0, 0] = 7
+    Image.fromarray(corner).save("corner.png")
+    args = "encode", "map.png", "corner.png", "-l", "dog", "-c", "b-sd"
+    said = run(*args, "--lost", "drop").stderr
+    assert "note: map.png: all 2 values but 0 count as 'dog'" in said
+    assert "note: corner.png: dropped 'dog'" in said
+    write("o.jsonl", "mine")
+    assert fails(*args, "-o", "o.jsonl").startswith("corner.png: mask ('dog') has 1 of 128 x 192")
+    assert (folder / "o.jsonl").read_text() == "mine"
+    assert fails("encode", "mask.png", "gone.png", "-l", "x").startswith("gone.png: No such file")
+    (folder / "empty").mkdir()
+    assert fails("encode", "empty", "-l", "x") == (
+        "empty is a folder without .png, .bmp, .tif, .tiff, .npy"
+    )
+    assert fails("encode", "no*.gif", "-l", "x") == "no file is called like no*.gif"
+    write("a.json", {})
+    assert "a.json holds annotations: they go alone" in misused("encode", "a.json", "mask.png")
+    assert "holds '<seg>'" in fails("encode", "mask.png", "mask.png", "-l", "<seg>")

@@ -13,7 +13,7 @@ import pytest
 from PIL import EpsImagePlugin, Image
 
 from maskcodec import SourceError
-from maskcodec.cli.read import read_mask, read_photo
+from maskcodec.cli.read import read_mask
 from maskcodec.coco import RunMask
 from maskcodec.data import Broken, _labelmaps, open_source
 from maskcodec.data._labelmaps import picture_mask, read_index, read_segments
@@ -37,7 +37,7 @@ IMAGES = {  # everything that opens an image, and the formats that it reads
     "label": (lambda path: picture_mask(path, (4, 4)), LABEL_MAPS),
     "size": (picture_shape, PHOTOS),
     "encode": (lambda path: read_mask(str(path)), MASKS),
-    "photo": (read_photo, PHOTOS),
+    "photo": (as_picture, PHOTOS),
     "generate": (as_picture, PHOTOS),
     "collate": (lambda path: Pictures(path.parent).load(path.name, "row 0"), PHOTOS),
     "bytes": (lambda path: Pictures(path.parent).load(path.read_bytes(), "row 0"), PHOTOS),

@@ -17,11 +17,12 @@ from unittest import mock
 import numpy as np
 from PIL import EpsImagePlugin, Image
 
-from maskcodec.cli.read import InputError, read_mask, read_photo
+from maskcodec.cli.read import InputError, read_mask
 from maskcodec.data._labelmaps import picture_mask, read_index, read_segments
 from maskcodec.data._pictures import picture_shape
 from maskcodec.errors import SourceError
 from maskcodec.files.images import MOST_CLAIMED
+from maskcodec.files.photos import as_picture
 
 if TYPE_CHECKING:
     import random
@@ -188,7 +189,7 @@ def typed(path: Path, made: Made, _: random.Random) -> str:
 def photo(path: Path, made: Made, _: random.Random) -> str:
     """A photo as the command line reads it."""
     try:
-        found = read_photo(path)
+        found = as_picture(path)
     except SourceError as error:
         return named(error, path)
     shape = found.height, found.width

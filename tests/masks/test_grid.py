@@ -129,7 +129,7 @@ def test_every_kind_of_mask_gives_the_same_text(sampling):
     [
         (np.zeros((2, 2)), TypeError, "got float64; threshold it first, for example mask > 0.5"),
         (np.zeros((2, 2), "U1"), TypeError, "must be bool or an integer type"),
-        ("mask.png", TypeError, "must be a mask or a segmentation, got 'mask.png'; open an image"),
+        ("no.png", mc.SourceError, "mask 'no.png' is a path, which cannot be read: No such file"),
         (None, TypeError, "must be a mask or a segmentation, got None"),
         (np.zeros((2, 2, 3), int), mc.MaskError, r"got shape \(2, 2, 3\); a colour image needs"),
         (np.zeros(4, int), mc.MaskError, r"must be \(height, width\), got shape \(4,\)$"),

@@ -336,7 +336,7 @@ def test_what_does_not_fit_is_named(prediction, target, shape, words):
     [
         ([DOG, 3], "target is a list of Region, but number 1 is 3"),
         ([RunMask([20], SHAPE), DOG], "target is a list of RunMask, but number 1 is <Region"),
-        ("dog", "target must be a mask or a segmentation, got 'dog'"),
+        (b"dog", "target must be a mask or a segmentation, got b'dog'"),
         (np.ones(SHAPE), "target must be bool or an integer type, got float64; threshold it first"),
         (7, "target must be"),
     ],

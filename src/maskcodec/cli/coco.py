@@ -9,11 +9,10 @@ import numpy as np
 
 from maskcodec import coco
 from maskcodec.cli import say
-from maskcodec.cli.read import InputError
+from maskcodec.cli.read import InputError, checked_claim
 from maskcodec.data._jsonfile import Stored, entries, id_of, shown, whole
 from maskcodec.data.labels import check_length
 from maskcodec.errors import LabelError, MaskError
-from maskcodec.masks.runs import MOST_COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -250,20 +249,6 @@ def no_id(where: str, entry: dict[str, Any], key: str) -> InputError:
     if value is None:
         return InputError(f"{where} has no {key}")
     return InputError(f"{where} has {shown(value)} for its {key}, which is no id")
-
-
-def checked_claim(shape: tuple[int, int], where: str, most: int = MOST_COUNTED) -> tuple[int, int]:
-    """The size (height, width) that a file says an image has, which may be any.
-
-    Raises
-    ------
-    InputError
-        It has no pixels, or more than `most`.
-    """
-    height, width = shape
-    if height < 1 or width < 1 or height * width > most:
-        raise InputError(f"{where} claims {height} x {width} pixels")
-    return shape
 
 
 def _check_name(name: str, where: str) -> None:

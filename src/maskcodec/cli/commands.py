@@ -1,7 +1,5 @@
 """The command line: try the codecs, turn masks into text and back, look at annotations."""
 
-import json
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,17 +8,16 @@ import typer
 from rich.text import Text
 
 from maskcodec import __version__
-from maskcodec.cli import options, read, say, settings
+from maskcodec.cli import options, say
 from maskcodec.cli.build import build
 from maskcodec.cli.codecs import compared_codecs, round_trip
+from maskcodec.cli.decode import decode
 from maskcodec.cli.encode import encode
 from maskcodec.cli.evaluate import evaluate
-from maskcodec.cli.hints import decode_or_tell, other_options
 from maskcodec.cli.show import show
 from maskcodec.cli.tokens import tokens
-from maskcodec.files.photos import read_photo
 from maskcodec.pictures.demo import scene
-from maskcodec.pictures.figure import draw_cells, drawable, overlay, panels
+from maskcodec.pictures.figure import draw_cells, overlay, panels
 from maskcodec.text.codec import get_codec
 
 if TYPE_CHECKING:
@@ -114,80 +111,7 @@ def demo(
 app.command()(encode)
 
 
-@app.command()
-@say.reported
-@settings.with_codec()
-def decode(
-    codec: settings.AnyCodec,
-    text: options.TextArgument,
-    shape: options.ShapeOption = None,
-    image: options.PhotoOption = None,
-    path: options.PictureOption = Path("decoded.png"),
-    kind: options.KindOption = None,
-    names_out: options.NamesOutOption = None,
-    recover: options.RecoverOption = False,
-    method: options.MethodOption = None,
-) -> None:
-    """Turn a text into masks, and list what it shows.
-
-    \b
-    Examples:
-      maskcodec decode answer.txt --shape 480x640 --out mask.png
-      maskcodec decode answer.txt --image photo.jpg --out overlay.jpg
-      maskcodec decode answer.txt --shape 480x640 --codec b-sd
-      maskcodec decode - --shape 480x640 --recover
-    """
-    if names_out is not None:
-        if kind not in (None, "index"):
-            raise typer.BadParameter(f"--as {kind} has no values to name", param_hint="--names-out")
-        say.checked_output(names_out, (), option="--names-out")
-        kind = "index"
-    if kind is None and image is not None:
-        kind = "overlay"
-    say.checked_output(path, exact=kind != "overlay")
-    size = None if shape is None else settings.parsed_shape(shape)
-    photo = None if image is None else read_photo(image)
-    if photo is not None:
-        if size not in (None, (photo.height, photo.width)):
-            raise typer.BadParameter(
-                f"{say.printable(str(image))} has {photo.height} x {photo.width} pixels, got "
-                f"{shape!r}; leave it out",
-                param_hint="--shape",
-            )
-        size = photo.height, photo.width
-        photo = drawable(photo)
-    if size is None:
-        raise typer.BadParameter("give --shape, the size of the image, or --image")
-    answer, typed = read.read_text(text)
-    if typed and "<" not in answer and "|" not in answer:
-        say.note(f"there is no file {answer[:60]!r}, so it is read as the text itself")
-    with say.wait("Decoding (the very first time, this also compiles)"):
-        regions, problems = decode_or_tell(codec, answer, recover=recover)
-    areas = [int(np.count_nonzero(mask)) for mask in say.paint(regions, size, method)]
-    if kind is None:
-        kind = "mask" if len(regions) < 2 else "index"
-    if kind == "overlay":
-        say.write_overlay(path, photo, regions, size, method)
-    elif kind == "masks":
-        say.write_masks(path, regions, size, method)
-    elif kind == "mask":
-        say.write_mask(path, regions, size, method)
-    else:
-        say.write_index(path, regions, areas, size, method)
-    if names_out is not None:
-        names = {str(number): r.label for number, r in enumerate(regions, 1) if r.label}
-        names_out.write_text(json.dumps(names, ensure_ascii=False, indent=2) + "\n", "utf-8")
-        say.wrote(names_out, f"{len(names)} names")
-    if regions:
-        say.print_regions(regions, areas, size)
-    else:
-        say.note("the text shows nothing")
-    if recover:
-        say.print_problems(problems)
-        if problems and (flags := other_options(codec, answer)):
-            say.note(f"all of the text can be read with {flags}")
-
-
+app.command()(decode)
 app.command()(show)
 app.command()(tokens)
 app.command()(build)

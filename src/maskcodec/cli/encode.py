@@ -1,5 +1,7 @@
 """`maskcodec encode`: masks, label maps and the annotations of an image as text."""
 
+import glob
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +11,12 @@ import typer
 from maskcodec.cli import options, read, say, settings
 from maskcodec.cli.coco import CocoFile
 from maskcodec.cli.codecs import encode_any, encode_image
+from maskcodec.cli.read import InputError
 from maskcodec.data._names import read_names
+from maskcodec.errors import LabelError, LostMaskError
+from maskcodec.text.codec import Lost
 
+_ENDINGS = ".png", ".bmp", ".tif", ".tiff", ".npy"  # of masks in folders
 _WAIT = "Encoding (the very first time, this also compiles)"
 
 
@@ -18,7 +24,7 @@ _WAIT = "Encoding (the very first time, this also compiles)"
 @settings.with_codec()
 def encode(
     codec: settings.AnyCodec,
-    mask: options.MaskArgument,
+    masks: options.MasksArgument,
     label: options.LabelOption = None,
     names: options.NamesOption = None,
     image_id: Annotated[
@@ -34,9 +40,10 @@ def encode(
     path: options.TextOutOption = None,
     lost: options.LostOption = "raise",
 ) -> None:
-    """Turn a mask, a label map or an image's COCO annotations into text.
+    """Turn masks, label maps or an image's COCO annotations into text.
 
-    A file whose name ends in .json holds annotations, any other an image.
+    A file whose name ends in .json holds annotations, any other an image. Of several files, a folder
+    or a pattern, each becomes a line of JSON: file, label (or labels) and text.
 
     The text goes to standard output as it is, everything else to standard error. On a terminal,
     characters that it would obey are shown as escapes.
@@ -46,27 +53,103 @@ def encode(
       maskcodec encode mask.png --label "black dog"
       maskcodec encode mask.png --label "black dog" --sampling best
       maskcodec encode map.png --names names.json --codec r-rle --grid 32
+      maskcodec encode masks --label "{}" --out masks.jsonl
       maskcodec encode instances_val2017.json --image-id 139
     """
-    _check_usage(mask, label, names, image_id)
+    files = _files(masks)
+    many = files != masks or len(files) > 1
+    _check_usage(files, label, names, image_id)
     if path is not None:
         say.checked_output(path, ())
+    named = {} if names is None else read_names(names)
+    if many:
+        _write(_lines(codec, files, label, named, lost), path, say.plural(len(files), "line"))
+        return
     if image_id is not None:
-        found = CocoFile(Path(mask)).image(image_id)
+        found = CocoFile(Path(files[0])).image(image_id)
         with say.wait(_WAIT):
             text, dropped, covered = encode_image(codec, found, lost)
         for name in covered:
             say.note(f"smaller instances cover {name!r}: no cell of the grid is left to it")
+        _mention(codec, dropped)
     else:
-        pixels = read.read_mask(mask)
-        named = {} if names is None else read_names(names)
-        _compare(set(np.unique(pixels).tolist()) - {0}, label, set(named))
         with say.wait(_WAIT):
-            text, dropped = encode_any(codec, pixels, named if label is None else label, lost)
-    for name in dropped:
-        say.note(f"dropped {name!r}: no cell of {codec.cells_name()} is left of it")
+            text = _encoded(codec, files[0], _label(label, files[0]), named, lost)
     if not text:
         say.note("there is nothing to encode, so the text is empty")
+    _write(text, path, say.plural(len(text), "character"))
+
+
+def _files(masks: list[str]) -> list[str]:
+    """The files that are named: those of folders and of patterns sorted, at any depth.
+
+    Raises
+    ------
+    InputError
+        A folder or a pattern has none.
+    """
+    found: list[str] = []
+    for mask in masks:
+        path = Path(mask)
+        inside = [mask]
+        if mask != read.STDIN and path.is_dir():
+            inside = sorted(str(one) for one in path.rglob("*") if one.suffix.lower() in _ENDINGS)
+            if not inside:
+                raise InputError(f"{mask} is a folder without {', '.join(_ENDINGS)}")
+        elif not path.exists() and any(sign in mask for sign in "*?["):
+            inside = sorted(glob.glob(mask, recursive=True))
+            if not inside:
+                raise InputError(f"no file is called like {mask}")
+        found += inside
+    return found
+
+
+def _lines(
+    codec: settings.AnyCodec,
+    files: list[str],
+    label: str | None,
+    named: dict[int, str],
+    lost: Lost | None,
+) -> str:
+    """A line of JSON for each file."""
+    lines = []
+    for file in say.steps(files, "Encoding"):
+        own = _label(label, file)
+        try:
+            text = _encoded(codec, file, own, named, lost, f"{file}: ")
+        except (LabelError, LostMaskError) as error:
+            raise type(error)(f"{file}: {error}") from error
+        said = {"label": own} if own is not None else {"labels": list(named.values())}
+        lines.append(json.dumps({"file": file, **said, "text": text}, ensure_ascii=False))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _encoded(
+    codec: settings.AnyCodec,
+    file: str,
+    label: str | None,
+    named: dict[int, str],
+    lost: Lost | None,
+    where: str = "",
+) -> str:
+    pixels = read.read_mask(file)
+    _compare(set(np.unique(pixels).tolist()) - {0}, label, set(named), where)
+    text, dropped = encode_any(codec, pixels, named if label is None else label, lost)
+    _mention(codec, dropped, where)
+    return text
+
+
+def _mention(codec: settings.AnyCodec, dropped: list[str], where: str = "") -> None:
+    for name in dropped:
+        say.note(f"{where}dropped {name!r}: no cell of {codec.cells_name()} is left of it")
+
+
+def _label(label: str | None, file: str) -> str | None:
+    """What a file shows: {} is its name without the ending."""
+    return None if label is None else label.replace("{}", Path(file).stem)
+
+
+def _write(text: str, path: Path | None, what: str) -> None:
     if path is None and say.is_terminal():
         shown = say.printable(text, keep="\n")
         typer.echo(shown)
@@ -76,15 +159,23 @@ def encode(
         typer.echo(text.encode(), nl=False)
     else:
         path.write_bytes(text.encode())
-        say.wrote(path, f"{len(text)} characters")
+        say.wrote(path, what)
 
 
-def _check_usage(mask: str, label: str | None, names: Path | None, image_id: str | None) -> None:
+def _check_usage(
+    files: list[str], label: str | None, names: Path | None, image_id: str | None
+) -> None:
     """Refuse a call that does not say what is to be encoded, or says it twice."""
-    if mask.lower().endswith(".json"):
+    annotations = [file for file in files if file.lower().endswith(".json")]
+    if annotations and len(files) > 1:
+        raise typer.BadParameter(
+            f"{say.printable(annotations[0])} holds annotations: they go alone, with --image-id"
+        )
+    if annotations:
         if image_id is None:
             raise typer.BadParameter(
-                f"{say.printable(mask)} holds annotations: name the image", param_hint="--image-id"
+                f"{say.printable(files[0])} holds annotations: name the image",
+                param_hint="--image-id",
             )
         if label is not None or names is not None:
             given = "--label" if names is None else "--names"
@@ -93,19 +184,21 @@ def _check_usage(mask: str, label: str | None, names: Path | None, image_id: str
             )
     elif image_id is not None:
         raise typer.BadParameter(
-            f"it is for COCO annotations, a .json file, got {mask!r}", param_hint="--image-id"
+            f"it is for COCO annotations, a .json file, got {files[0]!r}", param_hint="--image-id"
         )
     elif (label is None) == (names is None):
         raise typer.BadParameter("give --label for a mask, or --names for a label map")
 
 
-def _compare(seen: set[int], label: str | None, named: set[int]) -> None:
+def _compare(seen: set[int], label: str | None, named: set[int], where: str) -> None:
     """Mention values of an image that one label puts together, or that no name is for."""
     if label is not None and len(seen) > 1:
-        say.note(f"all {len(seen)} values but 0 count as {label!r}; --names tells them apart")
+        say.note(
+            f"{where}all {len(seen)} values but 0 count as {label!r}; --names tells them apart"
+        )
     nameless = sorted(seen - named) if label is None else []
     if nameless:
         say.note(
-            f"without a name, so left out: {', '.join(map(str, nameless[:10]))}"
+            f"{where}without a name, so left out: {', '.join(map(str, nameless[:10]))}"
             f"{' ...' if len(nameless) > 10 else ''}"
         )

@@ -22,20 +22,30 @@ def _setting(*names: str, text: str, metavar: str | None = None) -> Any:
     return typer.Option(*names, help=text, metavar=metavar, rich_help_panel="Codec settings")
 
 
-MaskArgument: TypeAlias = Annotated[
-    str,
+MasksArgument: TypeAlias = Annotated[
+    list[str],
     typer.Argument(
-        help="The mask: PNG, BMP or TIFF; - reads standard input. A name that ends in .json is "
-        "one of COCO annotations: give --image-id."
+        help="Masks: PNG, BMP, TIFF or .npy; - reads standard input. Or a folder, or a pattern such "
+        "as 'masks/*.png'. A name that ends in .json is one of COCO annotations: give --image-id.",
+        metavar="MASK...",
     ),
 ]
 TextArgument: TypeAlias = Annotated[
-    str, typer.Argument(help="A file with the text; - for standard input; or the text itself.")
+    str,
+    typer.Argument(
+        help="A file with the text; - for standard input; or the text itself. A name that ends in "
+        '.jsonl is one of many: {"text": "..."} a line, with "height" and "width" or --shape.'
+    ),
 ]
 AnnotationsArgument: TypeAlias = Annotated[Path, typer.Argument(help="A COCO annotation file.")]
 LabelOption: TypeAlias = Annotated[
     str | None,
-    _option("--label", "-l", text="What a mask shows, which is all that is not 0.", metavar="TEXT"),
+    _option(
+        "--label",
+        "-l",
+        text="What a mask shows, which is all that is not 0; {} is the file's name.",
+        metavar="TEXT",
+    ),
 ]
 NamesOption: TypeAlias = Annotated[
     Path | None,
@@ -65,6 +75,25 @@ PhotoOption: TypeAlias = Annotated[
         "-i",
         text="The photo to draw on, which also has the size: PNG, JPEG, BMP, WebP or TIFF.",
         metavar="FILE",
+    ),
+]
+DecodedOption: TypeAlias = Annotated[
+    Path | None,
+    _option("--out", "-o", text="The image to write. Default: decoded.png.", metavar="FILE"),
+]
+JsonOption: TypeAlias = Annotated[
+    Path | None,
+    _option(
+        "--json",
+        text="Write what the text shows as JSON Lines, - for standard output: labels, boxes in "
+        "pixels, COCO run lengths, problems. Without --out and --as, no image is written then.",
+        metavar="FILE",
+    ),
+]
+AnswerOption: TypeAlias = Annotated[
+    str | None,
+    _option(
+        "--answer", "-a", text="What the text is called in lines. Default: text.", metavar="NAME"
     ),
 ]
 PictureOption: TypeAlias = Annotated[

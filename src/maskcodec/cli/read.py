@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import typer
 
 from maskcodec.data import _jsontext
+from maskcodec.data._jsonfile import shown, whole
 from maskcodec.errors import MaskCodecError
-from maskcodec.files.images import MASKS, opened_image
+from maskcodec.files import masks as files
+from maskcodec.masks.runs import MOST_COUNTED
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 STDIN = "-"
-
-_GREY_MODES = ("1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
 class InputError(MaskCodecError):
@@ -44,24 +43,9 @@ def read_bytes(name: str) -> bytes:
 
 
 def read_mask(name: str) -> npt.NDArray[Any]:
-    """A mask or label map: an image with one whole number a pixel, in a format that keeps it.
-
-    Raises
-    ------
-    InputError
-        It has colours.
-    SourceError
-        It is no such image, or too large.
-    """
+    """A mask or label map, as `maskcodec.files.masks.read_mask` has it; ``-`` is standard input."""
     source = read_bytes(name) if name == STDIN else Path(name)
-    with opened_image(source, MASKS, _shown(name)) as image:
-        if image.mode in _GREY_MODES:
-            return np.asarray(image)
-        mode = image.mode
-    raise InputError(
-        f"{_shown(name)} has colours (mode {mode}), a mask has one number a pixel; "
-        "convert it first, for example Image.open(...).convert('L')"
-    )
+    return files.read_mask(source, _shown(name))
 
 
 def read_text(argument: str) -> tuple[str, bool]:
@@ -85,6 +69,39 @@ def read_json(path: Path) -> Any:
         It is not UTF-8, or too large.
     """
     return _jsontext.parsed(_decoded(str(path)), str(path))
+
+
+def size_of(where: str, entry: dict[str, Any]) -> tuple[int, int] | None:
+    """The (height, width) that a line has: ``"size"``, or ``"height"`` and ``"width"``."""
+    named = "height" in entry or "width" in entry
+    sides = [entry.get("height"), entry.get("width")] if named else entry.get("size")
+    if sides is None:
+        return None
+    numbers = [whole(side) for side in sides] if isinstance(sides, list) else []
+    if len(numbers) != 2 or not all(type(side) is int for side in numbers):
+        raise InputError(
+            f'{where} needs two whole numbers, "height" and "width" or "size": [height, width], '
+            f"got {_shown_sides(sides)}"
+        )
+    return checked_claim((numbers[0], numbers[1]), where)
+
+
+def _shown_sides(sides: Any) -> str:
+    return f"[{', '.join(map(shown, sides[:3]))}]" if isinstance(sides, list) else shown(sides)
+
+
+def checked_claim(shape: tuple[int, int], where: str, most: int = MOST_COUNTED) -> tuple[int, int]:
+    """The size (height, width) that a file says an image has, which may be any.
+
+    Raises
+    ------
+    InputError
+        It has no pixels, or more than `most`.
+    """
+    height, width = shape
+    if height < 1 or width < 1 or height * width > most:
+        raise InputError(f"{where} claims {height} x {width} pixels")
+    return shape
 
 
 def _decoded(name: str) -> str:

@@ -21,7 +21,7 @@ from maskcodec.data.sources import SOURCES
 from maskcodec.data.split import TRAIN, VAL
 from maskcodec.errors import MaskCodecError, SourceError
 from maskcodec.files.images import MOST_CLAIMED
-from maskcodec.files.photos import read_photo
+from maskcodec.files.photos import as_picture
 from maskcodec.hf._conversation import read_row
 from maskcodec.masks.arrays import sides
 from maskcodec.masks.runs import united
@@ -298,7 +298,7 @@ class Viewer:
         if self._images is not None and not path.is_relative_to(self._images):
             path = self._images / path
         try:
-            return read_photo(path)
+            return as_picture(path)
         except (OSError, ValueError) as error:
             self._missing.append(f"{image}: {getattr(error, 'strerror', None) or error}")
             return None

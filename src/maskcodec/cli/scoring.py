@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec import coco
 from maskcodec.cli import say
-from maskcodec.cli.coco import CocoFile, checked_claim, no_id
+from maskcodec.cli.coco import CocoFile, no_id
 from maskcodec.cli.codecs import decode_any
 from maskcodec.cli.hints import other_options
-from maskcodec.cli.read import InputError
-from maskcodec.data._jsonfile import Stored, id_of, lines, shown, whole
+from maskcodec.cli.read import InputError, checked_claim, size_of
+from maskcodec.data._jsonfile import Stored, id_of, lines, shown
 from maskcodec.data._jsontext import parsed
 from maskcodec.errors import DecodeError, MaskError
 from maskcodec.files.images import MOST_CLAIMED
@@ -260,7 +260,7 @@ def _line_targets(path: Path, key: str | None) -> Iterator[Target]:
         where, entry = row.where, row.entry
         if _MASK not in entry:
             raise InputError(f'{where} has no "{_MASK}"; where there is no target it is null')
-        shape = _shape(where, entry)
+        shape = size_of(where, entry)
         mask = _read(where, entry[_MASK], shape)
         yield Target(where, row.key, mask, shape if mask is None else mask.shape)
 
@@ -270,25 +270,6 @@ def _coco_targets(path: Path) -> Iterator[Target]:
         if instance.key is None:
             raise InputError(f"{instance.where} has no id, by which it is found")
         yield Target(instance.where, instance.key, instance.mask(), instance.shape)
-
-
-def _shape(where: str, entry: dict[str, Any]) -> tuple[int, int] | None:
-    """The size that a line has: ``"size"``, or ``"height"`` and ``"width"``."""
-    named = "height" in entry or "width" in entry
-    sides = [entry.get("height"), entry.get("width")] if named else entry.get("size")
-    if sides is None:
-        return None
-    numbers = [whole(side) for side in sides] if isinstance(sides, list) else []
-    if len(numbers) != 2 or not all(type(side) is int for side in numbers):
-        raise InputError(
-            f'{where} needs two whole numbers, "height" and "width" or "size": [height, width], '
-            f"got {_shown_sides(sides)}"
-        )
-    return checked_claim((numbers[0], numbers[1]), where)
-
-
-def _shown_sides(sides: Any) -> str:
-    return f"[{', '.join(map(shown, sides[:3]))}]" if isinstance(sides, list) else shown(sides)
 
 
 def _read(where: str, segmentation: Any, shape: tuple[int, int] | None) -> RunMask | None:

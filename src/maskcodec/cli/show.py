@@ -10,7 +10,7 @@ from maskcodec.cli import coco, options, read, say, settings
 from maskcodec.cli.codecs import naming
 from maskcodec.cli.records import Viewer
 from maskcodec.files.images import MOST_CLAIMED
-from maskcodec.files.photos import read_photo
+from maskcodec.files.photos import as_picture
 from maskcodec.metrics import measure
 from maskcodec.pictures.figure import fitted, plain
 from maskcodec.pictures.sheet import Tile, sheet
@@ -144,8 +144,8 @@ def _show_image(
             param_hint="--codec",
         )
     found = coco.CocoFile(annotations).image(image_id)
-    coco.checked_claim(found.shape, f"{annotations}: image {image_id}", MOST_CLAIMED)
-    photo = plain(found.shape) if image is None else read_photo(image)
+    read.checked_claim(found.shape, f"{annotations}: image {image_id}", MOST_CLAIMED)
+    photo = plain(found.shape) if image is None else as_picture(image)
     if (photo.height, photo.width) != found.shape:
         raise read.InputError(
             f"{image} has {photo.height} x {photo.width} pixels, but image {image_id} is "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from maskcodec.errors import MaskError, SourceError
+from maskcodec.errors import MaskError
 from maskcodec.files.images import PHOTOS, opened_image
 
 
@@ -31,8 +31,7 @@ def as_picture(image: Any) -> Image.Image:
     """
     if isinstance(image, (str, os.PathLike)):
         with opened_image(Path(image), PHOTOS, str(image)) as opened:
-            opened.load()
-        return upright(opened)
+            return upright(opened)
     if isinstance(image, Image.Image):
         return upright(image)
     if image is None or isinstance(image, bytes):
@@ -47,22 +46,6 @@ def as_picture(image: Any) -> Image.Image:
             f"image must be (height, width, 3) or (height, width), got shape {pixels.shape}"
         )
     return Image.fromarray(pixels).convert("RGB")
-
-
-def read_photo(path: Path) -> Image.Image:
-    """The photo of a file, as `as_picture` has it.
-
-    Raises
-    ------
-    SourceError
-        It is no photo, has other than 8 bits a channel, or is too large.
-    OSError
-        It cannot be opened.
-    """
-    try:
-        return as_picture(path)
-    except TypeError as error:
-        raise SourceError(f"{path}: {error}") from error
 
 
 def upright(picture: Image.Image) -> Image.Image:

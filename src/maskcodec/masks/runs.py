@@ -154,13 +154,13 @@ class RunMask:
         out[:] = np.repeat(colours, self.counts).reshape(width, height).T
         return out
 
-    def coco_rle(self) -> dict[str, Any]:
+    def rle(self, *, text: bool = False) -> dict[str, Any]:
         """A compressed RLE, ``{"size": [height, width], "counts": bytes}``.
 
-        Byte for byte what ``pycocotools.mask.encode`` makes of the painted mask. JSON needs the
-        counts decoded; they are ASCII.
+        Byte for byte what ``pycocotools.mask.encode`` makes of the painted mask. With ``text=True``
+        the counts are a str, as JSON needs them; all that read an RLE take either.
         """
-        return written(self.shape, _canonical(self._ends))
+        return written(self.shape, _canonical(self._ends), text=text)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RunMask):
@@ -224,11 +224,11 @@ def _fitting(shape: tuple[int, int], write: Callable[[Index], int]) -> Index:
     return ends[:count]
 
 
-def written(shape: tuple[int, int], ends: Index) -> dict[str, Any]:
+def written(shape: tuple[int, int], ends: Index, *, text: bool = False) -> dict[str, Any]:
     """A compressed RLE of runs none of which is empty, but for a first one."""
     data = np.empty(len(ends) * _DIGITS, np.uint8)
     counts = data[: rle.write_counts(ends, data)].tobytes()
-    return {"size": list(shape), "counts": counts}
+    return {"size": list(shape), "counts": counts.decode() if text else counts}
 
 
 def united(masks: Sequence[RunMask]) -> RunMask:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from maskcodec.errors import MaskError
+from maskcodec.files.masks import opened_mask
 from maskcodec.kernels import rle
 from maskcodec.masks.arrays import brief, sides
 from maskcodec.masks.inputs import as_mask
@@ -128,6 +129,7 @@ def read_mask(
     MaskError, TypeError
         As `measure` has it.
     """
+    value = opened_mask(value)
     if value is None or (isinstance(value, _LISTS) and len(value) == 0):
         return None
     parts = value if isinstance(value, _LISTS) else [value]

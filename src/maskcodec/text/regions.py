@@ -154,19 +154,24 @@ class Region:
         corner, grid, within = self._place(size)
         return drawn_runs(self._drawn(), corner, grid, size, within, method)
 
-    def coco_rle(self, shape: tuple[int, int], *, method: Method | None = None) -> dict[str, Any]:
+    def coco_rle(
+        self, shape: tuple[int, int], *, method: Method | None = None, text: bool = False
+    ) -> dict[str, Any]:
         """The region as COCO's compressed RLE, ``{"size": [height, width], "counts": bytes}``.
 
-        Byte for byte ``pycocotools.mask.encode`` of ``mask(shape, method=method)``.
+        Byte for byte ``pycocotools.mask.encode`` of ``mask(shape, method=method)``. With
+        ``text=True`` the counts are a str, as JSON needs them.
 
         Examples
         --------
         >>> import maskcodec as mc
         >>> mc.Region("dog", (1, 0, 2, 1), [[1, 0], [1, 1]], canvas=(2, 4)).coco_rle((2, 4))
         {'size': [2, 4], 'counts': b'221O1'}
+        >>> mc.Region("dog", (0, 0, 0, 0), [[1]], canvas=(1, 1)).coco_rle((2, 4), text=True)
+        {'size': [2, 4], 'counts': '08'}
         """
         runs = self.runs(shape, method=method)
-        return written(runs.shape, runs._ends)  # as they come, none is empty
+        return written(runs.shape, runs._ends, text=text)  # as they come, none is empty
 
     def bbox(
         self, shape: tuple[int, int], *, method: Method | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maskcodec.errors import LostMaskError
+from maskcodec.files.masks import opened_mask
 from maskcodec.formats.instances.guide import BrickGuide
 from maskcodec.formats.instances.read_ids import BrickReader
 from maskcodec.formats.instances.spelling import REF, REF_END, SEG_END, instance_label
@@ -112,7 +112,7 @@ class BrickBinding(InstanceBinding):
         """The ids of a mask; options are those of the codec's `encode`."""
         if self._writer is None:
             return super().encode(image, labels, **options)
-        pixels = as_mask(image, options.pop("shape", None))
+        pixels = as_mask(opened_mask(image), options.pop("shape", None))
         ids = self._writer.one(pixels, labels)
         if len(ids) == 0:  # lost, or empty to begin with: the codec knows what to say
             self.codec.encode(pixels, labels, **options)

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from maskcodec.errors import MaskError
+from maskcodec.files.masks import opened_mask
 from maskcodec.formats.instances.read_text import read_text
 from maskcodec.formats.instances.spelling import instance_label
 from maskcodec.kernels.writing import END
@@ -49,7 +50,8 @@ class InstanceCodec(Codec):
         ----------
         mask
             (height, width), bool or integer, any memory order; whatever is not 0 is set. Also a
-            Pillow image, nested lists of 0 and 1, a CPU tensor. Or an annotation's
+            Pillow image, nested lists of 0 and 1, a CPU tensor, or the path of a file that
+            `maskcodec.files.masks.read_mask` reads. Or an annotation's
             ``segmentation``, see `maskcodec.coco.read`: run lengths, or polygons and `shape`.
         label
             Any text without tags and bricks; white space around it is dropped.
@@ -119,7 +121,7 @@ class InstanceCodec(Codec):
         for index, (image, label) in enumerate(zip(images, texts, strict=True)):
             name = instance_label(label, words)
             where = f"mask {index}" if len(images) > 1 else "mask"
-            pixels = as_mask(image, shape, where)
+            pixels = as_mask(opened_mask(image), shape, where)
             text = self._write(words, name, pixels)
             if not text and pixels.any():
                 if lost == "raise":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import numpy as np
 
 from maskcodec.errors import ConfigError, LabelError, MaskError
+from maskcodec.files.masks import opened_mask
 from maskcodec.formats.labels.label_grid import (
     LabelGrid,
     RecoveredGrid,
@@ -90,7 +91,8 @@ class LabelCodec(GridCodec):
         ----------
         image
             (height, width), any memory order: with `names` an integer label map, with one label
-            a mask of any integer type, set where it is not 0. Also Pillow images. Or, with one
+            a mask of any integer type, set where it is not 0. Also Pillow images, and paths of
+            files that `maskcodec.files.masks.read_mask` reads. Or, with one
             label, an annotation's ``segmentation``, see `maskcodec.coco.read`.
         labels
             ``{value: name}`` or a sequence of names by value; values without a name become the
@@ -269,12 +271,12 @@ class LabelCodec(GridCodec):
             label = cell_label(labels, self.seg_tags)
             if label == self.background:
                 raise LabelError(f"{label!r} is the background's label; a mask needs another one")
-            source = as_mask(image, shape)
+            source = as_mask(opened_mask(image), shape)
             mask = sample_mask(source, self.canvas, self.sampling)
             gone = [label] if not mask.any() and source.any() else []
             return drawn_grid(mask.astype(np.int32), (self.background, label)), gone
         values, numbers, names = self._named(labels)
-        pixels = as_label_map(image, shape)
+        pixels = as_label_map(opened_mask(image), shape)
         if self.sampling != "nearest":  # by label: two values of one name count together
             pixels = np.append(numbers, np.int32(0))[index_of(pixels, values)]
             values = np.arange(1, len(names), dtype=np.int64)
