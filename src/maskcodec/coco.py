@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
 
 from maskcodec.errors import LabelError, MaskError
-from maskcodec.masks.arrays import brief
+from maskcodec.masks.arrays import as_painted_size, brief
 from maskcodec.masks.grid import Method, check_choice
 from maskcodec.masks.runs import RunMask
 from maskcodec.masks.segmentations import read
@@ -18,9 +20,24 @@ if TYPE_CHECKING:
 
     from maskcodec.text.regions import Region
 
-__all__ = ["RunMask", "read", "results"]
+__all__ = ["Labelled", "RunMask", "from_supervision", "read", "results", "to_supervision"]
 
 Unknown: TypeAlias = Literal["raise", "drop"]
+
+
+class Labelled(NamedTuple):
+    """Masks as `encode_many` takes them.
+
+    Attributes
+    ----------
+    masks
+        bool (n, height, width).
+    labels
+        A label for each.
+    """
+
+    masks: Any
+    labels: list[str]
 
 
 def results(
@@ -103,3 +120,113 @@ def results(
             }
         )
     return rows
+
+
+def to_supervision(
+    regions: Iterable[Region],
+    shape: tuple[int, int],
+    *,
+    class_ids: Mapping[str, int] | None = None,
+    scores: Sequence[float] | None = None,
+    method: Method | None = None,
+) -> Any:
+    """Regions of one image as ``supervision.Detections``.
+
+    Parameters
+    ----------
+    regions
+        As `Codec.decode` returns them.
+    shape
+        (height, width) of the image.
+    class_ids
+        The id of each label; by default 0, 1, ... in the order in which labels come.
+    scores
+        How sure the model is of each region, which becomes ``confidence``.
+    method
+        How cells become pixels, as `Region.mask` has it.
+
+    Returns
+    -------
+    Detections with masks, bool (n, height, width), their tight boxes, and ``data["class_name"]``.
+
+    Raises
+    ------
+    LabelError
+        A label has no id.
+    MaskError
+        There is not one score for each region.
+    ModuleNotFoundError
+        There is no supervision.
+    """
+    detections = _supervision().Detections
+    height, width = as_painted_size(shape, "shape")
+    found = list(regions)
+    labels = [region.label for region in found]
+    ids = {label: n for n, label in enumerate(dict.fromkeys(labels))}
+    ids = ids if class_ids is None else dict(class_ids)
+    if unknown := [label for label in labels if label not in ids]:
+        raise LabelError(f"label {unknown[0]!r} has no id; class_ids has {brief(list(ids))}")
+    if scores is not None and len(scores) != len(found):
+        raise MaskError(
+            f"there must be a score for each region, got {len(found)} and {len(scores)}"
+        )
+    masks = np.zeros((len(found), height, width), np.uint8)
+    boxes = np.zeros((len(found), 4), np.float32)
+    for region, mask, box in zip(found, masks, boxes, strict=True):
+        region.mask((height, width), method=method, out=mask)
+        x, y, across, down = RunMask.from_mask(mask).bbox
+        box[:] = x, y, x + across, y + down
+    return detections(
+        xyxy=boxes,
+        mask=masks.view(np.bool_),
+        class_id=np.array([ids[label] for label in labels], int),
+        confidence=None if scores is None else np.array(scores, np.float32),
+        data={"class_name": np.array(labels, np.str_)},
+    )
+
+
+def from_supervision(detections: Any, names: Mapping[int, str] | None = None) -> Labelled:
+    """The masks and labels of ``supervision.Detections``, for `encode_many`.
+
+    Parameters
+    ----------
+    detections
+        With masks.
+    names
+        The name of each ``class_id``; by default ``data["class_name"]``.
+
+    Returns
+    -------
+    What ``codec.encode_many(*labelled)`` takes.
+
+    Raises
+    ------
+    MaskError
+        The detections have no masks.
+    LabelError
+        They have no names, or no name for a class.
+    """
+    masks = getattr(detections, "mask", None)
+    if masks is None:
+        raise MaskError("the detections have no mask, only boxes, which no codec writes")
+    masks = np.asarray(masks)
+    if names is None:
+        given = detections.data.get("class_name")
+        if given is None:
+            raise LabelError('the detections have no data["class_name"]: pass names={id: name}')
+        return Labelled(masks, [str(name) for name in given])
+    ids = [] if detections.class_id is None else [int(one) for one in detections.class_id]
+    if len(ids) != len(masks) or not set(ids) <= set(names):
+        raise LabelError(f"names has {brief(dict(names))}, the detections the classes {brief(ids)}")
+    return Labelled(masks, [names[one] for one in ids])
+
+
+def _supervision() -> Any:
+    try:
+        import supervision
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "this needs supervision, which is missing: pip install supervision, or the extra bench",
+            name=error.name,
+        ) from None
+    return supervision

@@ -270,11 +270,7 @@ def test_a_batch_may_leave_shapes_open():
     ("value", "error", "message"),
     [
         (None, TypeError, "mask must be a mask or a segmentation, got None; open an image"),
-        (
-            "52203",
-            mc.SourceError,
-            "mask '52203' is a path, which cannot be read: No such file or .*; comp",
-        ),
+        ("52203", mc.SourceError, "mask '52203' is a path, which cannot be read: No such file"),
         ({"segmentation": [SQUARE]}, mc.MaskError, "mask is a whole annotation; pass annotation"),
     ],
 )

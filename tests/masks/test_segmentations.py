@@ -240,9 +240,9 @@ def test_a_part_of_another_image_is_named():
             "must be numbers [x1, y1, x2, y2, x3, y3, ...], got [1, 1, 3, 1, 3, '3']",
         ),
         (
-            [[1, 1], [3, 1], [3, 3]],
+            [[1, 1, 0], [3, 1, 0]],
             TypeError,
-            "must be numbers [x1, y1, x2, y2, x3, y3, ...], got [[1, 1], [3, 1], [3, 3]]",
+            "must be numbers [x1, y1, x2, y2, x3, y3, ...], got [[1, 1, 0], [3, 1, 0]]",
         ),
         (
             [[1, 1], [3]],

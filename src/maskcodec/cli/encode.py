@@ -42,8 +42,8 @@ def encode(
 ) -> None:
     """Turn masks, label maps or an image's COCO annotations into text.
 
-    A file whose name ends in .json holds annotations, any other an image. Of several files, a folder
-    or a pattern, each becomes a line of JSON: file, label (or labels) and text.
+    A file whose name ends in .json holds annotations, any other an image. Of several files, a
+    folder or a pattern, each becomes a line of JSON: file, label (or labels) and text.
 
     The text goes to standard output as it is, everything else to standard error. On a terminal,
     characters that it would obey are shown as escapes.
@@ -97,7 +97,7 @@ def _files(masks: list[str]) -> list[str]:
             if not inside:
                 raise InputError(f"{mask} is a folder without {', '.join(_ENDINGS)}")
         elif not path.exists() and any(sign in mask for sign in "*?["):
-            inside = sorted(glob.glob(mask, recursive=True))
+            inside = sorted(glob.glob(mask, recursive=True))  # noqa: PTH207, may be absolute
             if not inside:
                 raise InputError(f"no file is called like {mask}")
         found += inside

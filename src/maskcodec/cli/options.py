@@ -25,8 +25,8 @@ def _setting(*names: str, text: str, metavar: str | None = None) -> Any:
 MasksArgument: TypeAlias = Annotated[
     list[str],
     typer.Argument(
-        help="Masks: PNG, BMP, TIFF or .npy; - reads standard input. Or a folder, or a pattern such "
-        "as 'masks/*.png'. A name that ends in .json is one of COCO annotations: give --image-id.",
+        help="Masks: PNG, BMP, TIFF or .npy; - reads standard input. Or a folder, or a pattern: "
+        "'masks/*.png'. A name that ends in .json is one of COCO annotations: give --image-id.",
         metavar="MASK...",
     ),
 ]

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maskcodec.masks.arrays import as_painted_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from PIL import Image
+
     from maskcodec.errors import Problem
     from maskcodec.formats.labels.label_grid import LabelGrid
+    from maskcodec.masks.arrays import Mask
+    from maskcodec.masks.grid import Method
     from maskcodec.text.regions import Region
     from maskcodec.tokens import TokenCodec
 
@@ -50,6 +58,49 @@ class Answer:
     problems: list[Problem]
     finished: bool
     grid: LabelGrid | None = None
+
+    def masks(self, shape: tuple[int, int], *, method: Method | None = None) -> Mask:
+        """The masks of all regions: uint8 (n, height, width) of 0 and 1.
+
+        Parameters
+        ----------
+        shape
+            (height, width) of the image.
+        method
+            How cells become pixels, as `maskcodec.Region.mask` has it.
+
+        Raises
+        ------
+        MaskError
+            The shape has a side below 1 or above 2**20.
+        """
+        masks = np.empty((len(self.regions), *as_painted_size(shape, "shape")), np.uint8)
+        for region, mask in zip(self.regions, masks, strict=True):
+            region.mask(shape, method=method, out=mask)
+        return masks
+
+    def show(self, image: Any, *, method: Method | None = None) -> Image.Image:
+        """The image with the regions drawn on it, each with its label and its score.
+
+        A notebook shows what it returns; a script calls ``show(image).save("answer.png")``.
+
+        Parameters
+        ----------
+        image
+            As `maskcodec.draw` takes it: a Pillow image, an array, or the path of a file.
+        method
+            How cells become pixels.
+
+        Raises
+        ------
+        MaskError, SourceError, TypeError
+            As `maskcodec.draw`.
+        """
+        from maskcodec.pictures.regions import draw
+
+        pairs = zip(self.regions, self.scores, strict=True)
+        labels = [f"{region.label} {score:.2f}".strip() for region, score in pairs]
+        return draw(image, self.regions, labels=labels, method=method)
 
 
 def read_answer(

@@ -69,6 +69,8 @@ def _ring(ring: Any, shape: tuple[int, int], what: str) -> Coordinates:
         numbers = np.empty((0, 0))
     if numbers.dtype == object and numbers.ndim == 1 and all(type(n) in {int, float} for n in ring):
         numbers = np.array([float(max(-2 * _FAR, min(n, 2 * _FAR))) for n in ring])  # beyond int64
+    if numbers.ndim == 2 and numbers.shape[1] == 2:  # a point a row
+        ring = numbers = numbers.ravel()
     if numbers.ndim != 1 or numbers.dtype.kind not in "iuf":
         raise TypeError(f"{what} must be numbers [x1, y1, x2, y2, x3, y3, ...], got {brief(ring)}")
     if len(numbers) < 6 or len(numbers) % 2:

@@ -27,8 +27,8 @@ def read(
     segmentation
         Run lengths, ``{"size": [height, width], "counts": ...}``, the counts compressed (bytes or
         str) or a list of integers. Or polygons, ``[[x1, y1, x2, y2, x3, y3, ...], ...]`` in
-        pixels, or one of them; or a list of run lengths, as RefCLEF has it. Parts are united, as
-        COCO does it.
+        pixels, or one of them; also with a point a row, ``[[x1, y1], ...]``, and as arrays. Or a
+        list of run lengths, as RefCLEF has it. Parts are united, as COCO does it.
     shape
         (height, width) of the image. Polygons, and run lengths without a ``"size"``, need it;
         what has a size is checked against it.
@@ -71,6 +71,10 @@ def read(
             f"{what} must be run lengths or polygons, got {type(segmentation).__name__}; "
             'compressed run lengths are {"size": [height, width], "counts": ...}'
         )
+    if isinstance(segmentation, np.ndarray) and (
+        segmentation.ndim == 1 or (segmentation.ndim < 4 and segmentation.shape[-1] == 2)
+    ):
+        segmentation = list(segmentation) if segmentation.ndim == 3 else [segmentation]
     if not isinstance(segmentation, (list, tuple)):
         kind = type(segmentation).__name__
         raise TypeError(f"{what} must be run lengths or polygons, got {kind}")
@@ -91,7 +95,11 @@ def read(
             f"{what} has polygons, which do not say how large their image is; "
             "pass shape=(height, width)"
         )
-    flat = not isinstance(segmentation[0], (list, tuple, np.ndarray))
+    lists = list, tuple, np.ndarray
+    flat = not isinstance(segmentation[0], lists) or all(
+        isinstance(part, lists) and len(part) == 2 and not isinstance(part[0], lists)
+        for part in segmentation
+    )
     drawn = polygon_counts([segmentation] if flat else segmentation, size, what)
     return united([_read_compressed(counts, size, what) for counts in drawn])
 

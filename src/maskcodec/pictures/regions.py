@@ -11,7 +11,7 @@ from maskcodec.pictures.figure import compared, drawable, with_legend
 from maskcodec.text.regions import Region
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from PIL import Image
 
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 def draw(
-    image: Any, regions: Iterable[Region], *, opacity: float = 0.5, method: Method | None = None
+    image: Any,
+    regions: Iterable[Region],
+    *,
+    labels: Sequence[str] | None = None,
+    opacity: float = 0.5,
+    method: Method | None = None,
 ) -> Image.Image:
     """A photo with regions laid over it: tinted, outlined and labelled.
 
@@ -33,6 +38,8 @@ def draw(
         of a PNG, JPEG, BMP, WebP or TIFF file. It is not changed.
     regions
         As `Codec.decode` returns them: ``answer.regions``, or a `LabelGrid`'s ``regions()``.
+    labels
+        What is written of each region; by default its label.
     opacity
         How much of a region's colour is seen, 0 .. 1.
     method
@@ -70,6 +77,8 @@ def draw(
             raise TypeError(f"regions must be maskcodec.Region, got {brief(region)} at {number}")
     shape = photo.height, photo.width
     masks = (region.mask(shape, method=method) for region in found)
-    labels = [region.label for region in found]
-    drawn = compared(photo, [masks], labels, opacity=opacity)
+    names = [region.label for region in found] if labels is None else list(labels)
+    if len(names) != len(found):
+        raise MaskError(f"there must be a label for each region, got {len(found)} and {len(names)}")
+    drawn = compared(photo, [masks], names, opacity=opacity)
     return with_legend(drawn.pictures[0], drawn.legend)

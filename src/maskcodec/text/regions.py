@@ -12,6 +12,7 @@ from maskcodec.errors import MaskError, Problem
 from maskcodec.masks.arrays import as_bytes, as_painted_size, as_pixels, as_size
 from maskcodec.masks.frame import Frame, box_part
 from maskcodec.masks.grid import Method, check_choice, paint_cells
+from maskcodec.masks.outlines import polygons_of
 from maskcodec.masks.runs import RunMask, as_image_size, drawn_runs, written
 
 if TYPE_CHECKING:
@@ -181,6 +182,26 @@ class Region:
         Four times 0 where none is set. `box_pixels` is the box that the text names.
         """
         return self.runs(shape, method=method).bbox
+
+    def polygons(
+        self, shape: tuple[int, int], *, method: Method | None = None
+    ) -> list[list[float]]:
+        """The outlines of the region's pixels as COCO's polygons, ``[[x1, y1, x2, y2, ...], ...]``.
+
+        They go along the edges of pixels, and pycocotools draws exactly ``mask(shape)`` of them.
+        There is one for each connected part. A hole is part of the polygon around it, to which a
+        line of no width leads. None where no pixel is set.
+
+        Examples
+        --------
+        >>> import maskcodec as mc
+        >>> mc.Region("dog", (1, 0, 2, 1), [[1, 1], [1, 1]], canvas=(2, 4)).polygons((2, 4))
+        [[1.0, 0.0, 3.0, 0.0, 3.0, 2.0, 1.0, 2.0]]
+        """
+        runs = self.runs(shape, method=method)
+        x, y, width, height = runs.bbox
+        mask = runs.mask()[y : y + height, x : x + width]
+        return polygons_of(mask, (x, y)) if mask.size else []
 
     def area(self, shape: tuple[int, int], *, method: Method | None = None) -> int:
         """How many pixels of an image (height, width) the region has."""

@@ -1,0 +1,104 @@
+"""The outlines of a mask as COCO's polygons, exact to the pixel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from maskcodec.masks.arrays import Index, Mask
+
+
+def polygons_of(mask: Mask, corner: tuple[int, int] = (0, 0)) -> list[list[float]]:
+    """The polygons [x1, y1, x2, y2, ...] along the edges of a mask's pixels.
+
+    Each connected part is one polygon; pixels that share a corner alone are not connected. A hole
+    is part of the polygon around it: a line leads there and the same way back, which encloses
+    nothing. So pycocotools draws exactly the mask.
+
+    Parameters
+    ----------
+    mask
+        uint8 (height, width), set where it is not 0.
+    corner
+        (x, y) of its first pixel.
+    """
+    padded = np.pad(mask != 0, 1)
+    height = len(padded)
+    loops, (ys, xs), columns = _loops(padded)
+    parts: list[list[Index]] = []
+    home: dict[int, int] = {}  # of each loop, the part that it belongs to
+    for number, nodes in enumerate(loops):
+        y, x = int(ys[nodes[0]]), int(xs[nodes[0]])  # the leftmost of the topmost corners
+        points = np.stack([xs[nodes], ys[nodes]], axis=1)
+        if padded[y, x]:
+            home[number] = len(parts)
+            parts.append([points])
+            continue
+        # A hole: its part's pixels above reach to the left up to an edge of a loop before this one.
+        row = padded[y - 1]
+        start = x - int(np.argmin(row[x::-1])) + 1
+        edge = np.searchsorted(columns[0], start * height + y - 1, side="right") - 1
+        home[number] = home[int(columns[1][edge])]
+        parts[home[number]].append(points)
+    offset = np.array(corner) - 1
+    return [(_joined(part) + offset).ravel().astype(float).tolist() for part in parts]
+
+
+def _loops(
+    padded: npt.NDArray[np.bool_],
+) -> tuple[list[Index], tuple[Index, Index], tuple[Index, Index]]:
+    """The loops around the pixels that are set, from top to bottom and left to right.
+
+    Returns
+    -------
+    loops
+        The corners of each loop, as numbers, from the leftmost of its topmost ones on.
+    places
+        y and x of each corner: that of the pixel's upper left one, of which it is numbered.
+    columns
+        By columns, from top to bottom, where corners lie (x * height + y), and their loops.
+    """
+    height = len(padded)
+    above, below = padded[:-1], padded[1:]
+    turns = above[:, :-1] ^ above[:, 1:] ^ below[:, :-1] ^ below[:, 1:]
+    falling = above[:, :-1] & below[:, 1:] & ~above[:, 1:] & ~below[:, :-1]
+    rising = above[:, 1:] & below[:, :-1] & ~above[:, :-1] & ~below[:, 1:]
+    crossing = falling | rising  # two corners at one place, one on each side
+    ys, xs = (part + 1 for part in np.nonzero(turns | crossing))
+    count = 1 + crossing[ys - 1, xs - 1].astype(np.int64)
+    side = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)  # 1 for a second one
+    turned = np.repeat(rising[ys - 1, xs - 1], count)
+    ys, xs = np.repeat(ys, count), np.repeat(xs, count)
+    rows = np.arange(len(ys))  # as they are sorted: along rows, two and two are an edge
+    down = np.lexsort((side ^ turned, ys, xs))
+    across, along = np.empty_like(rows), np.empty_like(rows)
+    across[rows[::2]], across[rows[1::2]] = rows[1::2], rows[::2]
+    along[down[::2]], along[down[1::2]] = down[1::2], down[::2]
+    loop = np.full(len(ys), -1)
+    loops: list[Index] = []
+    next_across, next_along = across.tolist(), along.tolist()
+    for start in range(len(ys)):
+        if loop[start] >= 0:
+            continue
+        nodes: list[int] = []
+        at = start
+        while not nodes or at != start:
+            other = next_across[at]
+            nodes += [at, other]
+            at = next_along[other]
+        loops.append(np.array(nodes))
+        loop[loops[-1]] = len(loops) - 1
+    return loops, (ys, xs), (xs[down] * height + ys[down], loop[down])
+
+
+def _joined(part: list[Index]) -> Index:
+    """An outline and its holes as one: from its first point to each hole, around it, and back."""
+    outer, *holes = part
+    pieces = [outer]
+    for hole in holes:
+        pieces += [outer[:1], hole, hole[:1]]
+    return np.concatenate([*pieces, outer[:1]] if holes else pieces)
