@@ -192,7 +192,7 @@ def test_results_that_cannot_be_ranked_or_named_are_refused():
     with pytest.raises(TypeError, match=r"category_ids must map names to ids, got \['dog'\]"):
         coco.results([dog()], shape=(4, 4), image_id=7, category_ids=["dog"])
     with pytest.raises(TypeError):
-        coco.results([dog()], (4, 4), image_id=7.0, category_ids={"dog": 1})
+        coco.results([dog()], shape=(4, 4), image_id=7.0, category_ids={"dog": 1})
 
 
 def dogs():
@@ -205,7 +205,7 @@ def dogs():
 
 def test_regions_become_detections_and_back():
     sv = pytest.importorskip("supervision")
-    found = coco.to_supervision(dogs(), (40, 60), scores=[0.5, 0.25, 1])
+    found = coco.to_supervision(dogs(), shape=(40, 60), scores=[0.5, 0.25, 1])
     assert isinstance(found, sv.Detections)
     assert found.xyxy.tolist()[:2] == [[15, 10, 45, 30], [0, 0, 15, 10]]
     assert found.class_id.tolist() == [0, 1, 0]
@@ -217,18 +217,18 @@ def test_regions_become_detections_and_back():
     assert codec.decode(codec.encode_many(masks, labels)) == dogs()
     named = coco.from_supervision(found, names={0: "wolf", 1: "lynx"})
     assert named.labels == ["wolf", "lynx", "wolf"]
-    plain = coco.to_supervision(dogs(), (40, 60), class_ids={"dog": 18, "cat": 17})
+    plain = coco.to_supervision(dogs(), shape=(40, 60), class_ids={"dog": 18, "cat": 17})
     assert plain.class_id.tolist() == [18, 17, 18]
     assert plain.confidence is None
-    assert len(coco.to_supervision([], (4, 4))) == 0
+    assert len(coco.to_supervision([], shape=(4, 4))) == 0
 
 
 def test_what_is_no_detection_is_refused(monkeypatch):
     sv = pytest.importorskip("supervision")
     with pytest.raises(mc.LabelError, match=r"label 'dog' has no id; class_ids has \['cat'\]"):
-        coco.to_supervision(dogs(), (4, 4), class_ids={"cat": 1})
+        coco.to_supervision(dogs(), shape=(4, 4), class_ids={"cat": 1})
     with pytest.raises(mc.MaskError, match="a score for each region, got 3 and 1"):
-        coco.to_supervision(dogs(), (4, 4), scores=[1])
+        coco.to_supervision(dogs(), shape=(4, 4), scores=[1])
     boxes = sv.Detections(xyxy=np.zeros((1, 4)), class_id=np.array([3]))
     with pytest.raises(mc.MaskError, match="have no mask, only boxes"):
         coco.from_supervision(boxes)
@@ -239,4 +239,4 @@ def test_what_is_no_detection_is_refused(monkeypatch):
         coco.from_supervision(boxes, names={4: "dog"})
     monkeypatch.setitem(sys.modules, "supervision", None)
     with pytest.raises(ModuleNotFoundError, match="pip install supervision, or the extra bench"):
-        coco.to_supervision(dogs(), (4, 4))
+        coco.to_supervision(dogs(), shape=(4, 4))

@@ -124,8 +124,8 @@ def results(
 
 def to_supervision(
     regions: Iterable[Region],
-    shape: tuple[int, int],
     *,
+    shape: tuple[int, int],
     class_ids: Mapping[str, int] | None = None,
     scores: Sequence[float] | None = None,
     method: Method | None = None,

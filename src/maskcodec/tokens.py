@@ -179,8 +179,6 @@ class TokenCodec:
         """
         check_choice(lost, Lost, "lost")
         instances = self.codec.has_instances
-        drop = (lost or ("raise" if instances else "drop")) == "drop"
-        check_choice(lost or "drop", Lost, "lost")
         images = masks if isinstance(masks, np.ndarray) else [*map(opened_mask, masks)]
         names = [labels] if isinstance(labels, str) else list(labels)
         if isinstance(labels, str) or len(names) != len(images):

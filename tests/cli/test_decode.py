@@ -246,7 +246,7 @@ def test_many_texts_become_lines():
         "regions": [
             {
                 "label": "black dog",
-                "box": list(region.box_in(SHAPE)),
+                "box": list(region.box_pixels(SHAPE)),
                 "segmentation": region.coco_rle(SHAPE, text=True),
             }
         ],

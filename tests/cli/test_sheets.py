@@ -19,7 +19,7 @@ from tests.cli.calling import BOTH, CAT, MAP, MASK, SHAPE, boxes, fails, image, 
 
 pytestmark = pytest.mark.usefixtures("folder")
 
-RLE = mc.coco.RunMask.from_mask(MASK).rle()
+RLE = mc.coco.RunMask.from_mask(MASK).coco_rle()
 COUNTS = {**RLE, "counts": RLE["counts"].decode()}
 SAID = Message("user", "Where are they?"), Message("assistant", f"Here: {BOTH}")
 

@@ -22,7 +22,7 @@ def test_pycocotools_draws_exactly_the_mask(mask):
     pytest.importorskip("pycocotools")
     polygons = polygons_of(mask)
     if mask.any():
-        assert np.array_equal(coco.read(polygons, mask.shape).mask(), mask)
+        assert np.array_equal(coco.read(polygons, shape=mask.shape).mask(), mask)
     else:
         assert polygons == []
 
@@ -41,7 +41,10 @@ def test_a_region_has_polygons(method):
     (region,) = codec.decode(codec.encode(RING, "ring"))
     shape = 70, 90
     polygons = region.polygons(shape, method=method)
-    assert coco.read(polygons, shape).mask().tolist() == region.mask(shape, method=method).tolist()
+    assert (
+        coco.read(polygons, shape=shape).mask().tolist()
+        == region.mask(shape, method=method).tolist()
+    )
     assert mc.Region("none", (0, 0, 0, 0), [[0]], canvas=(2, 2)).polygons((4, 4)) == []
 
 
@@ -59,7 +62,7 @@ def test_a_region_has_polygons(method):
 )
 def test_polygons_may_have_a_point_a_row(polygons):
     pytest.importorskip("pycocotools")
-    assert coco.read(polygons, (4, 6)) == coco.read([SQUARE], (4, 6))
+    assert coco.read(polygons, shape=(4, 6)) == coco.read([SQUARE], shape=(4, 6))
     if isinstance(polygons, list):
         codec = mc.BSD(grid=4)
         expected = codec.encode([SQUARE], "dog", shape=(4, 6))
@@ -68,6 +71,6 @@ def test_polygons_may_have_a_point_a_row(polygons):
 
 def test_points_have_two_numbers():
     with pytest.raises(TypeError, match="must be run lengths or polygons, got ndarray"):
-        coco.read(np.ones((4, 3)), (4, 6))
+        coco.read(np.ones((4, 3)), shape=(4, 6))
     with pytest.raises(mc.MaskError, match="has 4 coordinates; expected x and y of at least 3"):
-        coco.read(np.ones((2, 2)), (4, 6))
+        coco.read(np.ones((2, 2)), shape=(4, 6))

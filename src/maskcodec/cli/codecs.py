@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -185,13 +185,14 @@ def through(
     if codec.has_instances:
         found = []
         for mask, label, where in zip(masks, labels, wheres, strict=True):
-            with naming(where):
-                text = codec.encode_many([mask], [label], lost="drop", dropped=[])
+            text = ""
+            with suppress(LostMaskError), naming(where):
+                text = codec.encode(mask, label)
             found.append(codec.decode(text))
         return found
     text = _encode_grid(codec, CocoImage(shape, labels, masks, wheres), "drop").text
     shown = {region.label: region for region in codec.decode(text).regions()}
-    names = [cell_label(label, codec.seg) for label in labels]
+    names = [cell_label(label, codec.seg_tags) for label in labels]
     return [[shown[name]] if name in shown else [] for name in names]
 
 

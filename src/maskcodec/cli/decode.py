@@ -175,7 +175,7 @@ def _plain(
     found = [
         {
             "label": region.label,
-            "box": list(region.box_in(shape)),
+            "box": list(region.box_pixels(shape)),
             "segmentation": region.coco_rle(shape, method=method, text=True),
         }
         for region in regions

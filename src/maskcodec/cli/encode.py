@@ -105,11 +105,7 @@ def _files(masks: list[str]) -> list[str]:
 
 
 def _lines(
-    codec: settings.AnyCodec,
-    files: list[str],
-    label: str | None,
-    named: dict[int, str],
-    lost: Lost | None,
+    codec: settings.AnyCodec, files: list[str], label: str | None, named: dict[int, str], lost: Lost
 ) -> str:
     """A line of JSON for each file."""
     lines = []
@@ -129,7 +125,7 @@ def _encoded(
     file: str,
     label: str | None,
     named: dict[int, str],
-    lost: Lost | None,
+    lost: Lost,
     where: str = "",
 ) -> str:
     pixels = read.read_mask(file)

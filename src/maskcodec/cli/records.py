@@ -231,7 +231,7 @@ class Viewer:
         said = [("user", sample.query)] if sample.query else []
         said += [*sample.turns]
         try:
-            masks = [coco.read(one.segmentation, sample.shape) for one in sample.instances]
+            masks = [coco.read(one.segmentation, shape=sample.shape) for one in sample.instances]
         except (MaskCodecError, TypeError, ModuleNotFoundError) as error:
             return _wrong(sample.key, str(error))
         labels = [one.label for one in sample.instances]

@@ -1,5 +1,6 @@
 """`maskcodec show`: rows, datasets and annotations as pictures."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 from maskcodec.cli import coco, options, read, say, settings
 from maskcodec.cli.codecs import naming
 from maskcodec.cli.records import Viewer
+from maskcodec.errors import LostMaskError
 from maskcodec.files.images import MOST_CLAIMED
 from maskcodec.files.photos import as_picture
 from maskcodec.metrics import measure
@@ -157,8 +159,9 @@ def _show_image(
     ious, lost = [], []
     steps = zip(say.steps(found.masks, "Encoding"), found.labels, found.wheres, strict=True)
     for runs, label, where in steps:
-        with naming(where):
-            text = codec.encode_many([runs], [label], lost="drop", dropped=[])
+        text = ""
+        with suppress(LostMaskError), naming(where):
+            text = codec.encode(runs, label)
         regions = codec.decode(text)
         decoded.append(regions)
         number, area = len(decoded), runs.area

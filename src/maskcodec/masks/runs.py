@@ -154,7 +154,7 @@ class RunMask:
         out[:] = np.repeat(colours, self.counts).reshape(width, height).T
         return out
 
-    def rle(self, *, text: bool = False) -> dict[str, Any]:
+    def coco_rle(self, *, text: bool = False) -> dict[str, Any]:
         """A compressed RLE, ``{"size": [height, width], "counts": bytes}``.
 
         Byte for byte what ``pycocotools.mask.encode`` makes of the painted mask. With ``text=True``

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from maskcodec.errors import LostMaskError
 from maskcodec.files.masks import opened_mask
 from maskcodec.formats.instances.guide import BrickGuide
 from maskcodec.formats.instances.read_ids import BrickReader

@@ -156,7 +156,9 @@ class InstanceCodec(Codec):
         words, gone = self.words(), []
         images = list(masks)
         for index, image in enumerate(images):
-            pixels = as_mask(image, shape, f"mask {index}" if len(images) > 1 else "mask")
+            pixels = as_mask(
+                opened_mask(image), shape, f"mask {index}" if len(images) > 1 else "mask"
+            )
             if not self._write(words, "x", pixels) and pixels.any():
                 gone.append(index)
         return gone
