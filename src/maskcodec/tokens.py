@@ -12,7 +12,7 @@ import numpy as np
 from maskcodec.errors import ConfigError, MaskError, VocabError
 from maskcodec.files.masks import opened_mask
 from maskcodec.masks.grid import check_choice
-from maskcodec.masks.inputs import as_masks
+from maskcodec.masks.inputs import as_masks, check_one_size
 from maskcodec.masks.runs import as_image_size
 from maskcodec.text.codec import Lost, check_codec
 from maskcodec.text.codec import load as load_codec
@@ -88,13 +88,19 @@ class TokenCodec:
         self._binding: Binding = bound or Binding(codec, self._any, self._ignore)
 
     def encode(
-        self, image: Any, labels: Any, *, shape: tuple[int, int] | None = None, lost: Lost = "raise"
+        self,
+        image: Any,
+        labels: Any,
+        *,
+        shape: tuple[int, int] | None = None,
+        threshold: int | None = None,
+        lost: Lost = "raise",
     ) -> Index:
         """A mask, or for the image-wise codecs a label map, as ids.
 
         Parameters
         ----------
-        image, labels, shape
+        image, labels, shape, threshold
             As the codec's `encode` takes them: a mask or an annotation's ``segmentation``.
         lost
             What to do with a mask or labels that have pixels but no cell left: ``"raise"``, or
@@ -112,7 +118,8 @@ class TokenCodec:
             The tokenizer would swallow a tag beside this label.
         """
         check_choice(lost, Lost, "lost")
-        return self._binding.encode(image, labels, shape=shape, lost=lost)
+        options: dict[str, Any] = {} if threshold is None else {"threshold": threshold}
+        return self._binding.encode(image, labels, shape=shape, lost=lost, **options)
 
     def encode_many(
         self,
@@ -120,6 +127,7 @@ class TokenCodec:
         labels: Iterable[str],
         *,
         shape: tuple[int, int] | None = None,
+        threshold: int | None = None,
         lost: Lost = "raise",
     ) -> Index:
         """Several instances of one image as the ids of one text, as `BSD.encode_many` writes it.
@@ -130,6 +138,8 @@ class TokenCodec:
         ------
         ConfigError
             The codec is image-wise: it has no instances.
+        MaskError
+            The masks are not of one size.
         """
         if not self.codec.has_instances:
             raise ConfigError(
@@ -137,7 +147,7 @@ class TokenCodec:
                 "use encode, or encode_batch for several images"
             )
         size = None if shape is None else as_image_size(shape, "shape")
-        return self.encode_batch(masks, labels, shape=size, lost=lost)[0]
+        return self._encode_each(masks, labels, size, threshold, lost, one_image=True)[0]
 
     def encode_batch(
         self,
@@ -145,6 +155,7 @@ class TokenCodec:
         labels: Iterable[str],
         *,
         shape: tuple[int, int] | Sequence[tuple[int, int]] | None = None,
+        threshold: int | None = None,
         lost: Lost = "raise",
     ) -> tuple[Index, Index]:
         """Many masks at once, each as a text of its own; instances in one compiled call.
@@ -160,6 +171,8 @@ class TokenCodec:
             N labels.
         shape
             (height, width) of all images, or of each one in a list, which polygons need.
+        threshold
+            Where to cut masks of more than two values, as the codec's `encode` has it.
         lost
             What to do with masks or labels that have pixels but no cell left: ``"raise"``, or
             ``"drop"``, which leaves them out and logs one warning with the indices.
@@ -177,6 +190,18 @@ class TokenCodec:
         MaskError, LostMaskError, LabelError, TypeError
             As the codec's `encode`; the message gives the mask's index.
         """
+        return self._encode_each(masks, labels, shape, threshold, lost)
+
+    def _encode_each(
+        self,
+        masks: Any,
+        labels: Iterable[str],
+        shape: Any,
+        threshold: int | None,
+        lost: Lost,
+        *,
+        one_image: bool = False,
+    ) -> tuple[Index, Index]:
         check_choice(lost, Lost, "lost")
         instances = self.codec.has_instances
         images = masks if isinstance(masks, np.ndarray) else [*map(opened_mask, masks)]
@@ -185,7 +210,9 @@ class TokenCodec:
             count = "one str" if isinstance(labels, str) else str(len(names))
             raise MaskError(f"there must be a label for each mask, got {len(images)} and {count}")
         maps = [not (instances or isinstance(name, str)) for name in names]
-        stack = as_masks(images, shape, maps)
+        stack = as_masks(images, shape, maps, threshold)
+        if one_image:
+            check_one_size(stack)
         ids, offsets, gone = self._binding.encode_each(stack, names)
         if gone and lost == "raise":
             raise next(iter(gone.values()))

@@ -233,10 +233,14 @@ def test_values_without_a_name_are_mentioned():
     assert "left out: 1, 3, 4, 5, 6, 7, 8, 9, 10, 11 ...\n" in said
 
 
-def test_a_label_map_taken_for_a_mask_is_mentioned():
-    result = run("encode", "map.png", "-l", "pets")
-    assert "all 2 values but 0 count as 'pets'; --names tells them apart" in result.stderr
-    assert result.stdout == mc.Scanlines().encode(MAP, "pets")
+def test_a_mask_of_more_than_two_values_needs_a_threshold():
+    result = run("encode", "map.png", "-l", "pets", code=1)
+    assert "map.png has 3 values, 0 to 2, and a mask has two; it looks like an" in result.stderr
+    result = run("encode", "map.png", "-l", "pets", "--threshold", "2")
+    assert result.stdout == mc.Scanlines().encode(MAP == 2, "pets")
+    write("names.json", {"2": "cat"})
+    result = run("encode", "map.png", "-n", "names.json", "--threshold", "2", code=2)
+    assert "it is for a mask with a --label" in result.stderr
 
 
 def test_lost_objects_are_refused_or_reported():

@@ -100,17 +100,17 @@ def test_label_maps_may_stand_beside_segmentations():
     label_map = np.arange(35).reshape(5, 7) % 3
     rle = {"size": [10, 14], "counts": [30, 50, 60]}
     names = [{1: "dog", 2: "sky"}, "dog", ["others", "sky"], "black dog"]
-    images = [label_map, rle, label_map, label_map]
+    images = [label_map, rle, label_map, label_map > 0]
     ids, offsets = codec.encode_batch(images, names, shape=[(5, 7), (10, 14), (5, 7), (5, 7)])
     parts = np.split(ids, offsets[1:-1])
     for part, image, name in zip(parts, images, names, strict=True):
         assert part.tolist() == codec.encode(image, name).tolist()
     same = codec.encode_batch(images, names)
     assert same[0].tolist() == ids.tolist()
-    stack = np.stack([label_map, label_map])
+    stack = np.stack([label_map, label_map > 0])
     assert codec.encode_batch(stack, names[:2], shape=(5, 7))[0].tolist() == [
         *codec.encode(label_map, names[0]),
-        *codec.encode(label_map, names[1]),
+        *codec.encode(label_map > 0, names[1]),
     ]
 
 

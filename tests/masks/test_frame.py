@@ -60,13 +60,15 @@ def test_a_box_goes_where_the_reference_puts_it(data, height, width, most, bins)
 @pytest.mark.parametrize("width", [1, 7, 8, 9, 16, 31])
 def test_the_pixels_that_are_set_are_found_in_rows_of_any_width(width):
     """Eight columns are looked at at a time, and what is left over from either end."""
-    line = np.empty(width, np.uint8)
+    line = np.empty(2 * width, np.uint8)
     for first in range(width):
         for last in range(first, width):
             mask = np.zeros((11, width), np.uint8)
             mask[3, first] = 255
-            mask[9, last] = 1
+            mask[9, last] = 255
             assert kernels.pixel_box(mask, line) == (3, first, 9, last)
+            mask[9, last] = 1
+            assert kernels.pixel_box(mask, line) == (-2, -2, -2, -2)
     assert kernels.pixel_box(np.zeros((11, width), np.uint8), line)[0] < 0
 
 

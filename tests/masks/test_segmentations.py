@@ -430,13 +430,15 @@ def test_lost_segmentations_are_refused_or_reported_with_their_area():
     codec = tokens("byte-level", mc.BSD(grid=4))
     speck = {"size": [480, 640], "counts": [480 * 640 - 2, 2]}
     for call in (codec.encode_batch, codec.encode_many, codec.codec.encode_many):
+        empty = {"size": [480, 640], "counts": [480 * 640]}
         with pytest.raises(mc.LostMaskError) as caught:
-            call([FIVE, speck], ["dog", "tie"])
+            call([empty, speck], ["dog", "tie"])
         assert str(caught.value) == (
             "mask 1 ('tie') has 2 of 480 x 640 pixels set, but no cell of the 4 x 4 grid is left "
             'of it with sampling=\'nearest\'; sampling="keep" keeps it, lost="drop" drops it'
         )
-        masks = [speck, FIVE, {"counts": [16], "size": [4, 4]}]
+        whole = {"size": [480, 640], "counts": [0, 480 * 640]}
+        masks = [speck, whole, empty]
         assert len(call(masks, WORDS, lost="drop")) > 0
     assert codec.codec.lost(masks) == [0]
 

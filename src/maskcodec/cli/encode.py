@@ -14,6 +14,7 @@ from maskcodec.cli.codecs import encode_any, encode_image
 from maskcodec.cli.read import InputError
 from maskcodec.data._names import read_names
 from maskcodec.errors import LabelError, LostMaskError
+from maskcodec.masks.arrays import as_two_values
 from maskcodec.text.codec import Lost
 
 _ENDINGS = ".png", ".bmp", ".tif", ".tiff", ".npy"  # of masks in folders
@@ -27,6 +28,7 @@ def encode(
     masks: options.MasksArgument,
     label: options.LabelOption = None,
     names: options.NamesOption = None,
+    threshold: options.ThresholdOption = None,
     image_id: Annotated[
         str | None,
         typer.Option(
@@ -59,11 +61,13 @@ def encode(
     files = _files(masks)
     many = files != masks or len(files) > 1
     _check_usage(files, label, names, image_id)
+    if threshold is not None and label is None:
+        raise typer.BadParameter("it is for a mask with a --label", param_hint="--threshold")
     if path is not None:
         say.checked_output(path, ())
     named = {} if names is None else read_names(names)
     if many:
-        _write(_lines(codec, files, label, named, lost), path, say.plural(len(files), "line"))
+        _write(_lines(codec, files, label, named, lost, threshold), path, say.plural(len(files), "line"))
         return
     if image_id is not None:
         found = CocoFile(Path(files[0])).image(image_id)
@@ -74,7 +78,8 @@ def encode(
         _mention(codec, dropped)
     else:
         with say.wait(_WAIT):
-            text = _encoded(codec, files[0], _label(label, files[0]), named, lost)
+            own = _label(label, files[0])
+            text = _encoded(codec, files[0], own, named, lost, threshold)
     if not text:
         say.note("there is nothing to encode, so the text is empty")
     _write(text, path, say.plural(len(text), "character"))
@@ -105,14 +110,19 @@ def _files(masks: list[str]) -> list[str]:
 
 
 def _lines(
-    codec: settings.AnyCodec, files: list[str], label: str | None, named: dict[int, str], lost: Lost
+    codec: settings.AnyCodec,
+    files: list[str],
+    label: str | None,
+    named: dict[int, str],
+    lost: Lost,
+    threshold: int | None,
 ) -> str:
     """A line of JSON for each file."""
     lines = []
     for file in say.steps(files, "Encoding"):
         own = _label(label, file)
         try:
-            text = _encoded(codec, file, own, named, lost, f"{file}: ")
+            text = _encoded(codec, file, own, named, lost, threshold, f"{file}: ")
         except (LabelError, LostMaskError) as error:
             raise type(error)(f"{file}: {error}") from error
         said = {"label": own} if own is not None else {"labels": list(named.values())}
@@ -126,10 +136,14 @@ def _encoded(
     label: str | None,
     named: dict[int, str],
     lost: Lost,
+    threshold: int | None,
     where: str = "",
 ) -> str:
     pixels = read.read_mask(file)
-    _compare(set(np.unique(pixels).tolist()) - {0}, label, set(named), where)
+    if label is None:
+        _compare(set(np.unique(pixels).tolist()) - {0}, set(named), where)
+    else:
+        pixels = as_two_values(pixels, file, threshold)
     text, dropped = encode_any(codec, pixels, named if label is None else label, lost)
     _mention(codec, dropped, where)
     return text
@@ -186,13 +200,9 @@ def _check_usage(
         raise typer.BadParameter("give --label for a mask, or --names for a label map")
 
 
-def _compare(seen: set[int], label: str | None, named: set[int], where: str) -> None:
-    """Mention values of an image that one label puts together, or that no name is for."""
-    if label is not None and len(seen) > 1:
-        say.note(
-            f"{where}all {len(seen)} values but 0 count as {label!r}; --names tells them apart"
-        )
-    nameless = sorted(seen - named) if label is None else []
+def _compare(seen: set[int], named: set[int], where: str) -> None:
+    """Mention values of a label map that no name is for."""
+    nameless = sorted(seen - named)
     if nameless:
         say.note(
             f"{where}without a name, so left out: {', '.join(map(str, nameless[:10]))}"

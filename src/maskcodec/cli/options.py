@@ -43,8 +43,17 @@ LabelOption: TypeAlias = Annotated[
     _option(
         "--label",
         "-l",
-        text="What a mask shows, which is all that is not 0; {} is the file's name.",
+        text="What a mask of two values shows; {} is the file's name.",
         metavar="TEXT",
+    ),
+]
+ThresholdOption: TypeAlias = Annotated[
+    int | None,
+    _option(
+        "--threshold",
+        text="Set what is at least this in a mask of more than two values, such as one with grey "
+        "edges: 128 for 0 .. 255.",
+        metavar="N",
     ),
 ]
 NamesOption: TypeAlias = Annotated[

@@ -75,22 +75,29 @@ def read_objects(path: Path) -> dict[tuple[int, int], RunMask]:
 
 
 def picture_mask(path: Path, shape: tuple[int, int]) -> RunMask:
-    """The mask that a PNG shows: whatever is not black, or not 0.
+    """The mask that a PNG shows: of two colours, the background black or 0.
 
     Parameters
     ----------
     path
         A PNG in grey, in colours, or with a palette; how transparent it is makes no difference.
+        Black or 0 is the background, or without it the smaller value of two.
     shape
         The (height, width) that it must have, which is looked at before pixels are read.
 
     Raises
     ------
     SourceError
-        As of `read_index`, for a PNG of any kind.
+        It has more than two values; or as of `read_index`, for a PNG of any kind.
     """
-    found = _masks(path, shape, _is_set)
-    return found[1] if 1 in found else RunMask([shape[0] * shape[1]], shape)
+    found = _masks(path, shape, _seen)
+    if len(found) > 2:
+        raise SourceError(
+            f"{path} has {len(found):,} values, and a mask has two; it looks like an antialiased "
+            "or JPEG mask: cut it first, for example at 128"
+        )
+    value, mask = found.popitem()  # the largest
+    return mask if value else RunMask([shape[0] * shape[1]], shape)
 
 
 def value_masks(
@@ -184,11 +191,11 @@ def _objects(image: Image.Image) -> IntegerArray:
     return found
 
 
-def _is_set(image: Image.Image) -> Any:
+def _seen(image: Image.Image) -> Any:
+    """The numbers of an image, or of one with colours those that they make together."""
     if image.mode in _NUMBERS and image.mode != "P":
-        return np.not_equal(np.asarray(image), 0)
-    # By way of RGBA, which every palette fits into.
-    return np.any(np.asarray(image.convert("RGBA"))[..., :3], axis=2)
+        return np.asarray(image)
+    return _ids(image.convert("RGBA"))  # which every palette fits into
 
 
 def _runs(pieces: Iterable[IntegerArray], what: str) -> tuple[IntegerArray, IntegerArray]:

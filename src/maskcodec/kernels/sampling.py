@@ -36,6 +36,25 @@ def gather(mask: Mask, ys: Index, xs: Index, out: Mask) -> None:
 
 
 @kernel
+def first_mixed(masks: Mask) -> int:
+    """The first of some masks (N, pixels) that has two values which are not 0, or -1.
+
+    One pass without a branch, since memory is what it waits for.
+    """
+    full = np.uint8(_BYTE)
+    for i in range(len(masks)):
+        pixels = masks[i]
+        most, least = np.uint8(0), np.uint8(_BYTE)
+        for j in range(len(pixels)):
+            value = pixels[j]
+            most = max(most, value)
+            least = min(least, value if value != 0 else full)
+        if most > least:
+            return i
+    return -1
+
+
+@kernel
 def coverage(
     mask: Mask,
     top: int,
@@ -117,16 +136,20 @@ def coverage(
 
 
 @kernel
-def pixel_box(mask: Mask, line: Mask) -> tuple[int, int, int, int]:
+def pixel_box(mask: Mask, lines: Mask) -> tuple[int, int, int, int]:
     """Find the first row and column and the last row and column with a pixel set; -1 for none.
 
-    Rows are looked at a few at a time, once in the order of memory; those that are not all empty
-    once more, while they are in the cache. ``line`` is scratch for a row.
+    -2 where what is set has more than one value. Rows are looked at a few at a time, once in the
+    order of memory; those that are not all empty once more, while they are in the cache. ``lines``
+    is scratch for two rows.
     """
     height, width = mask.shape
     flat = mask.reshape(height * width)
     top, end = _UNSET, _NIL
+    line, least = lines[:width], lines[width : 2 * width]  # every bit; the least that is set
     line[:] = 0
+    least[:] = _BYTE
+    full = np.uint8(_BYTE)
     for first in range(0, height, _ROWS):
         last = min(first + _ROWS, height)
         if not _any_set(flat[first * width : last * width]):
@@ -137,15 +160,26 @@ def pixel_box(mask: Mask, line: Mask) -> tuple[int, int, int, int]:
         while y + 4 <= last:  # four at once: `line` takes time, too
             a, b, c, d = mask[y], mask[y + 1], mask[y + 2], mask[y + 3]
             for x in range(width):
-                line[x] |= a[x] | b[x] | c[x] | d[x]
+                p, q, r, s = a[x], b[x], c[x], d[x]
+                line[x] |= p | q | r | s
+                p, q = p if p != 0 else full, q if q != 0 else full
+                r, s = r if r != 0 else full, s if s != 0 else full
+                least[x] = min(least[x], min(min(p, q), min(r, s)))
             y += 4
         while y < last:
             a = mask[y]
             for x in range(width):
                 line[x] |= a[x]
+                least[x] = min(least[x], a[x] if a[x] != 0 else full)
             y += 1
     if top < 0:
         return -1, -1, -1, -1
+    bits, fewest = np.uint8(0), np.uint8(_BYTE)
+    for x in range(width):
+        bits = np.uint8(bits | line[x])
+        fewest = min(fewest, least[x])
+    if bits != fewest:  # the bits of all are those of the least: all are the least
+        return -2, -2, -2, -2
     while not _any_set(mask[top]):
         top += 1
     while not _any_set(mask[end - 1]):
@@ -213,7 +247,7 @@ def sample_boxes(
     masks: Mask,
     frame: Index,
     how: int,
-    line: Mask,
+    lines: Mask,
     shares: Cells,
     room: Index,
     places: Index,
@@ -224,7 +258,7 @@ def sample_boxes(
     ``cells[i]`` gets the cells of mask i, row by row. The rest is as in `sample_box`.
     """
     for i in range(len(masks)):
-        sample_box(masks[i], frame, how, line, shares, room, places[i], cells[i])
+        sample_box(masks[i], frame, how, lines, shares, room, places[i], cells[i])
 
 
 @kernel
@@ -232,7 +266,7 @@ def sample_box(
     mask: Mask,
     frame: Index,
     how: int,
-    line: Mask,
+    lines: Mask,
     shares: Cells,
     room: Index,
     place: Index,
@@ -240,12 +274,13 @@ def sample_box(
 ) -> None:
     """Find the place of a mask, and sample its cells, row by row.
 
-    A mask that is empty, or of which no cell is left, has no rows in its place. ``line`` and
-    ``shares`` are scratch for a row of pixels, ``room`` for one, two of cells and all cells.
+    A mask that is empty, or of which no cell is left, has no rows in its place; one of which what
+    is set has more than one value has -1. ``lines`` is scratch for two rows of pixels, ``shares``
+    for one, ``room`` for one, two of cells and all cells.
     """
     height, width = mask.shape
-    y1, x1, y2, x2 = pixel_box(mask, line)
-    place[8] = 0
+    y1, x1, y2, x2 = pixel_box(mask, lines)
+    place[8] = 0 if y1 > -2 else -1
     if y1 < 0:
         return
     place_box(y1, x1, y2, x2, height, width, frame, place)
@@ -265,7 +300,7 @@ def sample_box(
     else:
         covered = room[: rows * columns]
         shared, rest = covered.reshape((rows, columns)), room[rows * columns :]
-        coverage(mask, top, left, place[6], place[7], shares, line, rest, shared)
+        coverage(mask, top, left, place[6], place[7], shares, lines[:width], rest, shared)
         any_set = choose_cells(covered, place[6] * place[7], how, cells)
     if not any_set:
         place[8] = 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from maskcodec.errors import MaskError
+from maskcodec.kernels import sampling as k
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,6 +50,67 @@ def as_pixels(value: Any, what: str = "mask") -> IntegerArray:
     if array.size == 0:
         raise MaskError(f"{what} must have at least one pixel, got shape {array.shape}")
     return array
+
+
+def as_two_values(
+    pixels: IntegerArray, what: str = "mask", threshold: int | None = None
+) -> IntegerArray:
+    """A mask of at most two values, in which whatever is not 0 is set; not copied if it is one.
+
+    Of two values, 0 is the background, and without a 0 the smaller one. A single value that is not
+    0 is set everywhere. `threshold` sets what is at least that.
+
+    Raises
+    ------
+    MaskError
+        The mask has more values and no threshold; or it has only 0 and 1, which a threshold above
+        them would make empty.
+    TypeError
+        The threshold is no integer.
+    """
+    if pixels.dtype.kind == "b":
+        return pixels
+    if threshold is not None:
+        return _cut(pixels, as_threshold(threshold), what)
+    if is_plain(pixels) and k.first_mixed(pixels.view(np.uint8).reshape(1, -1)) < 0:
+        return pixels
+    least, most = pixels.min(), pixels.max()
+    if np.any((pixels != least) & (pixels != most)):
+        raise MaskError(_many_values(pixels, what))
+    if least == most or least == 0:
+        return pixels
+    return pixels != (0 if most == 0 else least)
+
+
+def as_threshold(value: Any) -> int:
+    """A threshold, checked: what a pixel must at least be to be set."""
+    try:
+        threshold = operator.index(value)
+    except TypeError:
+        raise TypeError(f"threshold must be an integer, got {brief(value)}") from None
+    if threshold < 1:
+        raise MaskError(f"threshold must be at least 1, got {brief(threshold)}: 0 is never set")
+    return threshold
+
+
+def _cut(pixels: IntegerArray, threshold: int, what: str) -> IntegerArray:
+    if threshold > 1 and pixels.max() == 1 and pixels.min() >= 0:
+        raise MaskError(
+            f"{what} has no value but 0 and 1, so that threshold={threshold} would leave nothing "
+            "of it; leave the threshold out"
+        )
+    return np.greater_equal(pixels, threshold, order="C")
+
+
+def _many_values(pixels: IntegerArray, what: str) -> str:
+    values = np.unique(pixels)
+    least, most = int(values[0]), int(values[-1])
+    middle = max(1, least + (most - least + 1) // 2)
+    return (
+        f"{what} has {len(values):,} values, {least} to {most}, and a mask has two; it looks like "
+        f"an antialiased or JPEG mask: cut it with mask >= {middle}, or threshold={middle} where "
+        "there is one; of a label map, a mask is label_map == value"
+    )
 
 
 def as_bytes(mask: IntegerArray) -> Mask:

@@ -81,7 +81,8 @@ class BoxFrame(NamedTuple):
     def sample_all(self, masks: Any, sampling: BoxSampling) -> tuple[Index, Mask]:
         """The places and the cells of several masks, as `sampling.sample_boxes` writes them.
 
-        ``masks`` is an array (N, height, width), or a list of masks.
+        ``masks`` is an array (N, height, width), or a list of masks. Rows of -1 mark pixels with
+        more than two values.
         """
         rows, columns, _ = self
         places = np.zeros((len(masks), 10), np.int64)
@@ -107,7 +108,7 @@ class BoxFrame(NamedTuple):
     def _sample_pixels(self, masks: Mask, how: int, places: Index, cells: Mask) -> None:
         width = masks.shape[2]
         rows, columns, _ = self
-        lines = np.empty(width, np.uint8), np.empty(width, np.int32)
+        lines = np.empty(2 * width, np.uint8), np.empty(width, np.int32)
         room = np.empty(width + 2 + (rows + 2) * columns, np.int64)
         k.sample_boxes(masks, self.table, how, *lines, room, places, cells)
 
@@ -142,7 +143,7 @@ def _improve(mask: IntegerArray | RunMask, place: Index, cells: Mask) -> None:
     The search may not look at all pixels; where it does not, they are compared at last.
     """
     *_, top, left, height, width, rows, columns = place.tolist()
-    if rows == 0:
+    if rows < 1:
         return
     points = _points(height, _LINES * rows), _points(width, _SAMPLES * columns)
     target = sample_mask(mask, points, "nearest", (top, left, height, width)).astype(np.int32)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maskcodec.errors import MaskError
-from maskcodec.masks.arrays import as_pixels, brief, sides
+from maskcodec.kernels import sampling as k
+from maskcodec.masks.arrays import as_pixels, as_two_values, brief, is_plain, sides
 from maskcodec.masks.runs import RunMask, as_image_size
 from maskcodec.masks.segmentations import read
 
@@ -21,11 +22,18 @@ _LISTS = list, tuple
 
 
 def as_mask(
-    value: Any, shape: tuple[int, int] | None = None, what: str = "mask"
+    value: Any,
+    shape: tuple[int, int] | None = None,
+    what: str = "mask",
+    threshold: int | None = None,
+    *,
+    later: bool = False,
 ) -> IntegerArray | RunMask:
-    """A mask or a segmentation, checked and not copied.
+    """A mask or a segmentation, checked, and copied only if it must be cut in two.
 
-    Lists are polygons with `shape`, without it a mask of 0 and 1.
+    Lists are polygons with `shape`, without it a mask of 0 and 1. What is not 0 is set; of pixels
+    that are not two values, what is at least `threshold`, see `as_two_values`. With `later`, what
+    the kernels can read is not looked at: whoever reads it all sees whether it has more values.
     """
     if isinstance(value, (RunMask, Mapping)) or _has_parts(value):
         return read(value, shape=shape, what=what)
@@ -53,7 +61,10 @@ def as_mask(
             f"{what} is a list with other numbers than 0 and 1: polygons need "
             "shape=(height, width), and a mask of other numbers must be an array"
         )
-    return _of_shape(pixels, shape, what)
+    _of_shape(pixels, shape, what)
+    if later and threshold is None and is_plain(pixels):
+        return pixels
+    return as_two_values(pixels, what, threshold)
 
 
 def as_label_map(
@@ -65,21 +76,39 @@ def as_label_map(
     return _of_shape(as_pixels(value, what), shape, what)
 
 
-def as_masks(value: Any, shape: Any, label_maps: Sequence[bool]) -> Any:
+def as_masks(
+    value: Any, shape: Any, label_maps: Sequence[bool], threshold: int | None = None
+) -> Any:
     """Masks as one array (N, height, width), or as a list of what `as_mask` makes of each.
 
     `shape` is a size for all or one for each; `label_maps` says which are none.
     """
     shapes = _shapes(shape, len(value))
-    if isinstance(value, np.ndarray) and value.ndim == 3:
+    if isinstance(value, np.ndarray) and value.ndim == 3 and len(value):
         for i, size in enumerate(shapes if shape is not None else shapes[:1]):
             as_label_map(value[i], size, f"mask {i}")
-        return value
+        if all(label_maps) or value.dtype.kind == "b":
+            return value
+        if threshold is None and not any(label_maps) and is_plain(value):
+            if k.first_mixed(value.view(np.uint8).reshape(len(value), -1)) < 0:
+                return value
     where = "mask {}" if len(value) > 1 else "mask"
     return [
-        (as_label_map if label_map else as_mask)(mask, size, where.format(i))
+        as_label_map(mask, size, where.format(i))
+        if label_map
+        else as_mask(mask, size, where.format(i), threshold)
         for i, (mask, size, label_map) in enumerate(zip(value, shapes, label_maps, strict=True))
     ]
+
+
+def check_one_size(masks: Sequence[Any]) -> None:
+    """Refuse masks of one image, as `as_mask` returns them, that are not of one size."""
+    for index, mask in enumerate(masks):
+        if mask.shape != masks[0].shape:
+            raise MaskError(
+                f"mask {index} has {sides(mask.shape)} pixels, height x width, but mask 0 has "
+                f"{sides(masks[0].shape)}: the instances of a text are those of one image"
+            )
 
 
 def _has_parts(value: Any) -> bool:

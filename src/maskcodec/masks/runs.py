@@ -11,7 +11,7 @@ import numpy as np
 from maskcodec.errors import MaskError
 from maskcodec.kernels import painting, rle
 from maskcodec.kernels import sampling as k
-from maskcodec.masks.arrays import as_out, as_painted_size, as_pixels, as_size, brief
+from maskcodec.masks.arrays import as_out, as_painted_size, as_pixels, as_size, as_two_values, brief
 from maskcodec.masks.grid import (
     Sampling,
     cell_edges,
@@ -75,8 +75,16 @@ class RunMask:
 
     @classmethod
     def from_mask(cls, mask: Any) -> RunMask:
-        """The runs of a mask (height, width), bool or integer; whatever is not 0 is set."""
-        pixels = as_pixels(mask)
+        """The runs of a mask (height, width), bool or integer, of two values.
+
+        The smaller one is the background, 0 if it is one of them.
+
+        Raises
+        ------
+        MaskError
+            It has more values, or is no mask.
+        """
+        pixels = as_two_values(as_pixels(mask))
         shape = as_image_size(pixels.shape, "shape")
         flat = np.not_equal(pixels.T, 0).ravel()
         changes = np.flatnonzero(flat[1:] != flat[:-1])

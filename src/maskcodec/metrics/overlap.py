@@ -62,7 +62,7 @@ def measure(
     Parameters
     ----------
     prediction, target
-        A mask (height, width), bool or integer, set where it is not 0; a `maskcodec.Region`, or a
+        A mask (height, width), bool or integer, of two values; a `maskcodec.Region`, or a
         list of them, united; a `maskcodec.coco.RunMask`, or a list of them; what
         `maskcodec.coco.read` takes, run lengths or polygons; None or an empty list for nothing.
     shape

@@ -30,7 +30,7 @@ _QUESTIONS = ".json", ".txt"
 class EarthReason(Records):
     """The questions of a folder such as EarthReason's ``train``.
 
-    It has ``images``, ``labels`` with a PNG for each, not black where the region is, and ``QAs``
+    It has ``images``, ``labels`` with a PNG for each, black but for the region, and ``QAs``
     with a JSON file for each: ``{"questions": [...], "answer": [...]}``. A record is a question,
     about one region, ``roi0``, or about none where the PNG is black. Its answer is the one with
     its number, counted round where there are fewer; the region comes behind the words.

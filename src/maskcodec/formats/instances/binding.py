@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -113,8 +113,13 @@ class BrickBinding(InstanceBinding):
         """The ids of a mask; options are those of the codec's `encode`."""
         if self._writer is None:
             return super().encode(image, labels, **options)
-        pixels = as_mask(opened_mask(image), options.pop("shape", None))
+        shape, threshold = options.pop("shape", None), options.pop("threshold", None)
+        image = opened_mask(image)
+        pixels = as_mask(image, shape, threshold=threshold, later=self._writer.looks_at_all)
         ids = self._writer.one(pixels, labels)
+        if ids is None:
+            pixels = as_mask(pixels)
+            ids = cast("Index", self._writer.one(pixels, labels))
         if len(ids) == 0:  # lost, or empty to begin with: the codec knows what to say
             self.codec.encode(pixels, labels, **options)
         return ids

@@ -11,7 +11,7 @@ from maskcodec.formats.instances.read_text import read_text
 from maskcodec.formats.instances.spelling import instance_label
 from maskcodec.kernels.writing import END
 from maskcodec.masks.grid import check_choice
-from maskcodec.masks.inputs import as_mask
+from maskcodec.masks.inputs import as_mask, check_one_size
 from maskcodec.text.codec import Codec, Lost, lost_error, lost_message, strings
 from maskcodec.text.problems import TextReading, warn_dropped
 from maskcodec.text.regions import RecoveredRegions, Region
@@ -42,15 +42,22 @@ class InstanceCodec(Codec):
     seg_tags: tuple[str, str]
 
     def encode(
-        self, mask: Any, label: str, *, shape: tuple[int, int] | None = None, lost: Lost = "raise"
+        self,
+        mask: Any,
+        label: str,
+        *,
+        shape: tuple[int, int] | None = None,
+        threshold: int | None = None,
+        lost: Lost = "raise",
     ) -> str:
         """One mask as text.
 
         Parameters
         ----------
         mask
-            (height, width), bool or integer, any memory order; whatever is not 0 is set. Also a
-            Pillow image, nested lists of 0 and 1, a CPU tensor, or the path of a file that
+            (height, width), bool or integer, any memory order, of two values: 0, or without a 0
+            the smaller one, is the background; a single one that is not 0 is set everywhere. Also
+            a Pillow image, nested lists of 0 and 1, a CPU tensor, or the path of a file that
             `maskcodec.files.masks.read_mask` reads. Or an annotation's
             ``segmentation``, see `maskcodec.coco.read`: run lengths, or polygons and `shape`.
         label
@@ -58,6 +65,9 @@ class InstanceCodec(Codec):
         shape
             (height, width) of the image, which polygons need; a mask or run lengths of another
             size are refused.
+        threshold
+            Where to cut a mask of more than two values, such as one with grey edges: what is at
+            least that is set, 128 for 0 .. 255. Segmentations have nothing to cut.
         lost
             What to do with a mask that has pixels but no cell left: ``"raise"``, or ``"drop"``,
             which logs a warning and returns the empty string.
@@ -69,7 +79,8 @@ class InstanceCodec(Codec):
         Raises
         ------
         MaskError
-            The mask has no two sides or no pixels, or the segmentation is broken or does not fit.
+            The mask has no two sides, no pixels, or more than two values and no `threshold`; or
+            the segmentation is broken or does not fit.
         LostMaskError
             No cell of the mask is left on the grid.
         LabelError
@@ -79,7 +90,7 @@ class InstanceCodec(Codec):
         ModuleNotFoundError
             Polygons without pycocotools.
         """
-        return self.encode_many([mask], [label], shape=shape, lost=lost)
+        return self.encode_many([mask], [label], shape=shape, threshold=threshold, lost=lost)
 
     def encode_many(
         self,
@@ -87,6 +98,7 @@ class InstanceCodec(Codec):
         labels: Iterable[str],
         *,
         shape: tuple[int, int] | None = None,
+        threshold: int | None = None,
         lost: Lost = "raise",
     ) -> str:
         """Several instances of one image as one text, in the order given.
@@ -94,11 +106,13 @@ class InstanceCodec(Codec):
         Parameters
         ----------
         masks
-            Masks as `encode` takes them; an array (n, height, width) does as well.
+            Masks of one size as `encode` takes them; an array (n, height, width) does as well.
         labels
             A label for each mask; the same one may come again.
         shape
             (height, width) of the image, as `encode` has it.
+        threshold
+            As `encode` has it.
         lost
             What to do with masks that have pixels but no cell left: ``"raise"``, or ``"drop"``,
             which leaves them out and logs one warning with their indices; `lost` returns these.
@@ -109,7 +123,10 @@ class InstanceCodec(Codec):
 
         Raises
         ------
-        As `encode`; a message about one of several masks gives its index.
+        As `encode`; a message about one of several masks gives its index. Also
+
+        MaskError
+            The masks are not of one size.
         """
         check_choice(lost, Lost, "lost")
         images, texts = list(masks), [labels] if isinstance(labels, str) else list(labels)
@@ -117,11 +134,15 @@ class InstanceCodec(Codec):
             count = "one str" if isinstance(labels, str) else str(len(texts))
             raise MaskError(f"there must be a label for each mask, got {len(images)} and {count}")
         words = self.words()
+        wheres = [f"mask {index}" for index in range(len(images))] if len(images) > 1 else ["mask"]
+        sources = [
+            as_mask(opened_mask(image), shape, where, threshold)
+            for image, where in zip(images, wheres, strict=False)
+        ]
+        check_one_size(sources)
         parts, gone = [], list[int]()
-        for index, (image, label) in enumerate(zip(images, texts, strict=True)):
-            name = instance_label(label, words)
-            where = f"mask {index}" if len(images) > 1 else "mask"
-            pixels = as_mask(opened_mask(image), shape, where)
+        for index, (pixels, label) in enumerate(zip(sources, texts, strict=True)):
+            name, where = instance_label(label, words), wheres[index]
             text = self._write(words, name, pixels)
             if not text and pixels.any():
                 if lost == "raise":
@@ -132,12 +153,18 @@ class InstanceCodec(Codec):
             warn_dropped(f"{len(gone)} of {len(images)} masks", gone)
         return "".join(parts)
 
-    def lost(self, masks: Iterable[Any], *, shape: tuple[int, int] | None = None) -> list[int]:
+    def lost(
+        self,
+        masks: Iterable[Any],
+        *,
+        shape: tuple[int, int] | None = None,
+        threshold: int | None = None,
+    ) -> list[int]:
         """The indices of masks that have pixels but no cell left; of an empty mask nothing is lost.
 
         Parameters
         ----------
-        masks, shape
+        masks, shape, threshold
             As `encode_many` takes them.
 
         Raises
@@ -156,9 +183,8 @@ class InstanceCodec(Codec):
         words, gone = self.words(), []
         images = list(masks)
         for index, image in enumerate(images):
-            pixels = as_mask(
-                opened_mask(image), shape, f"mask {index}" if len(images) > 1 else "mask"
-            )
+            where = f"mask {index}" if len(images) > 1 else "mask"
+            pixels = as_mask(opened_mask(image), shape, where, threshold)
             if not self._write(words, "x", pixels) and pixels.any():
                 gone.append(index)
         return gone

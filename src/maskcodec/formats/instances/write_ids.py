@@ -51,12 +51,23 @@ class BrickWriter:
         assert vocab.tables is not None
         self._tables = vocab.tables
 
-    def one(self, mask: IntegerArray | RunMask, label: str) -> Index:
-        """The ids of one mask; none where no cell of it is left."""
+    @property
+    def looks_at_all(self) -> bool:
+        """Whether `one` looks at every pixel, and so sees what is no mask."""
+        return self._frame is not None
+
+    def one(self, mask: IntegerArray | RunMask, label: str) -> Index | None:
+        """The ids of one mask; none if no cell of it is left.
+
+        None if it was seen to have more than two values.
+        """
         name = self.label(label)
         if self._frame is not None:
             masks = as_bytes(mask)[None] if isinstance(mask, np.ndarray) else [mask]
-            return self._write_framed(self._frame, masks, name)[0]
+            places, cells = self._frame.sample_all(masks, cast("BoxSampling", self._sampling))
+            if places[0, 8] < 0:
+                return None
+            return self._write_cells(cells[:, None], *every_cell(self._frame[:2]), name, places)[0]
         pixels, ys, xs = sampled(mask, self._canvas, cast("Sampling", self._sampling))
         return self._write_cells(pixels[None], ys, xs, name)[0]
 

@@ -83,6 +83,7 @@ class LabelCodec(GridCodec):
         labels: str | Names,
         *,
         shape: tuple[int, int] | None = None,
+        threshold: int | None = None,
         lost: Lost = "raise",
     ) -> str:
         """A label map, or one mask, as text.
@@ -90,16 +91,19 @@ class LabelCodec(GridCodec):
         Parameters
         ----------
         image
-            (height, width), any memory order: with `names` an integer label map, with one label
-            a mask of any integer type, set where it is not 0. Also Pillow images, and paths of
-            files that `maskcodec.files.masks.read_mask` reads. Or, with one
-            label, an annotation's ``segmentation``, see `maskcodec.coco.read`.
+            (height, width), any memory order: with `names` an integer label map, with one label a
+            mask of any integer type and two values, as `BSD.encode` takes it. Also Pillow images,
+            and paths of files that `maskcodec.files.masks.read_mask` reads. Or, with one label, an
+            annotation's ``segmentation``, see `maskcodec.coco.read`.
         labels
             ``{value: name}`` or a sequence of names by value; values without a name become the
             background. Or one label, for a mask.
         shape
             (height, width) of the image, which polygons need; a mask or run lengths of another
             size are refused.
+        threshold
+            With one label, where to cut a mask of more than two values, such as one with grey
+            edges: what is at least that is set, 128 for 0 .. 255.
         lost
             What to do with labels that have pixels but no cell left, as a coarse grid of a whole
             scene has some: ``"raise"``, or ``"drop"``, which leaves them out and logs one warning
@@ -112,8 +116,10 @@ class LabelCodec(GridCodec):
         Raises
         ------
         MaskError
-            The array is not two-dimensional or has no pixels at all, or the segmentation is broken
-            or does not fit the shape.
+            The array is not two-dimensional or has no pixels at all, a mask has more than two
+            values and no threshold, or the segmentation is broken or does not fit the shape.
+        ConfigError
+            A label map with a threshold.
         LostMaskError
             A label is left without a cell.
         LabelError
@@ -124,7 +130,7 @@ class LabelCodec(GridCodec):
             Polygons without pycocotools.
         """
         check_choice(lost, Lost, "lost")
-        grid, gone = self._sample(image, labels, shape)
+        grid, gone = self._sample(image, labels, shape, threshold)
         if gone and lost == "raise":
             raise lost_error(self, lost_labels_message(self, gone))
         if gone:
@@ -132,13 +138,18 @@ class LabelCodec(GridCodec):
         return self.encode_grid(grid)
 
     def lost(
-        self, label_map: Any, names: str | Names, *, shape: tuple[int, int] | None = None
+        self,
+        label_map: Any,
+        names: str | Names,
+        *,
+        shape: tuple[int, int] | None = None,
+        threshold: int | None = None,
     ) -> list[str]:
         """The labels of a label map that have pixels but no cell left.
 
         Parameters
         ----------
-        label_map, names, shape
+        label_map, names, shape, threshold
             As `encode` takes them; one label and a mask do as well.
 
         Raises
@@ -154,7 +165,7 @@ class LabelCodec(GridCodec):
         >>> mc.RRLE(grid=8).lost(label_map, {1: "fly", 2: "dog"})
         ['fly']
         """
-        return self._sample(label_map, names, shape)[1]
+        return self._sample(label_map, names, shape, threshold)[1]
 
     def encode_grid(self, grid: LabelGrid) -> str:
         """A grid as text: the inverse of `decode`.
@@ -264,17 +275,26 @@ class LabelCodec(GridCodec):
         ).read()
 
     def _sample(
-        self, image: Any, labels: str | Names, shape: tuple[int, int] | None
+        self,
+        image: Any,
+        labels: str | Names,
+        shape: tuple[int, int] | None,
+        threshold: int | None,
     ) -> tuple[LabelGrid, list[str]]:
         """The grid of an image, and the labels it has pixels but no cell of."""
         if isinstance(labels, str):
             label = cell_label(labels, self.seg_tags)
             if label == self.background:
                 raise LabelError(f"{label!r} is the background's label; a mask needs another one")
-            source = as_mask(opened_mask(image), shape)
+            source = as_mask(opened_mask(image), shape, threshold=threshold)
             mask = sample_mask(source, self.canvas, self.sampling)
             gone = [label] if not mask.any() and source.any() else []
             return drawn_grid(mask.astype(np.int32), (self.background, label)), gone
+        if threshold is not None:
+            raise ConfigError(
+                "threshold is for a mask with one label; the values of a label map have names",
+                "threshold",
+            )
         values, numbers, names = self._named(labels)
         pixels = as_label_map(opened_mask(image), shape)
         if self.sampling != "nearest":  # by label: two values of one name count together
