@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 import maskcodec as mc
 import vectorised
 from _tasks import GRID, LABEL, SHAPE, Call, Task, animal
-from maskcodec.vocabularies import load_tokenizer
+from _vocabularies import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

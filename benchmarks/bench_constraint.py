@@ -22,7 +22,7 @@ import maskcodec as mc
 from _common import Table, middle, paragraph, spread, versions, write_section
 from maskcodec.hf import MaskLogitsProcessor
 from maskcodec.hf._likelihood import Likelihood
-from maskcodec.vocabularies import load_tokenizer
+from _vocabularies import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

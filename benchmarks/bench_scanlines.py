@@ -25,7 +25,7 @@ from _common import Table, measure, number, paragraph, versions, write_section
 from _tasks import SHAPE, Call, check
 from bench_coco import real_masks
 from bench_codec import Claim, claims_table, speed_table
-from maskcodec.vocabularies import load_tokenizer
+from _vocabularies import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

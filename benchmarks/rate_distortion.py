@@ -24,7 +24,7 @@ from _distortion import BEST, DEFAULT, KEEP, PAPER, SCANLINES, TOKENS, Counter, 
 from _rivals import LOCATED, of_rivals
 from _scores import ALL, OTHERS, REFCOCO, SIZES, Result, measure
 from maskcodec import MaskCodecError
-from maskcodec.vocabularies import load_tokenizer
+from _vocabularies import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -32,7 +32,7 @@ from _lengths import (
 )
 from maskcodec import MaskCodecError
 from maskcodec.cli.coco import CocoFile
-from maskcodec.vocabularies import load_tokenizer
+from _vocabularies import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

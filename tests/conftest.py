@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the network; read when the library is imported
 PURE = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 
 _common = {

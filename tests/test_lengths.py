@@ -9,11 +9,11 @@ import maskcodec as mc
 from maskcodec import lengths
 from maskcodec.coco import RunMask
 from maskcodec.lengths import token_counts
-from maskcodec.vocabularies import load_tokenizer
+from benchmarks._vocabularies import load_tokenizer
 from tests.conftest import ROOT
 from tests.test_real_masks import FILES
 
-tokenizers = pytest.importorskip("tokenizers", reason="the extra 'vocab' is not installed")
+tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")
 
 MASK = [[0, 1], [1, 1]]
 

