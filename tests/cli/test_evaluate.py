@@ -486,3 +486,16 @@ def test_answers_of_other_settings_are_told():
         "note: 2 of the broken answers can be read as a whole with --codec scanlines"
         in result.stderr
     )
+
+
+def test_answers_of_another_codec_are_refused():
+    """What is beside the predictions says which codec the model has."""
+    lines("predictions.jsonl", *({"id": id_, "text": said(LEFT)} for id_ in (1, "b", 3)))
+    CODEC.save(".")
+    arguments = ["eval", "predictions.jsonl", "targets.jsonl"]
+    result = RUNNER.invoke(commands.app, arguments)
+    assert result.exit_code == 1
+    assert "maskcodec.json (--config takes it) and the codec chosen are not the" in result.stderr
+    assert "same codec: id='b-sd/1' and id='scanlines/1'" in result.stderr.replace("\n", " ")
+    for chosen in ["--config", "maskcodec.json"], ["--codec", "b-sd", "--grid", "16"]:
+        assert RUNNER.invoke(commands.app, [*arguments, *chosen]).exit_code == 0

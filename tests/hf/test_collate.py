@@ -490,3 +490,23 @@ def test_an_image_of_pillow_keeps_its_pixels(processors):
     row = {"messages": [IMAGE, SAID], "images": [{"bytes": buffer.getvalue()}]}
     batch = Collator(processors["qwen2-vl"])([row])
     assert batch["image_grid_thw"].tolist() == [[1, 4, 4]]
+
+
+def test_rows_of_another_codec_are_refused(processor, tmp_path):
+    rows = tmp_path / "rows"
+    mc.BSD().save(rows)
+    tokens = mc.TokenCodec(CODEC, processor.tokenizer)
+    for codec in CODEC, tokens:
+        with pytest.raises(ConfigError) as caught:
+            Collator(processor, codec=codec, rows=rows)
+        assert "and the model's codec are not the same codec: id='b-sd/1' and id='scanlines/1'" in (
+            str(caught.value)
+        )
+    with pytest.raises(ConfigError, match="rows= has nothing to be compared with; pass codec="):
+        Collator(processor, rows=rows)
+    processor.tokenizer.name_or_path = str(tokens.save(tmp_path / "prepared"))
+    with pytest.raises(ConfigError, match="prepared/maskcodec.json are not the same codec"):
+        Collator(processor, rows=str(rows))
+    CODEC.save(rows)
+    Collator(processor, rows=rows)
+    Collator(processor, codec=tokens, rows=rows)

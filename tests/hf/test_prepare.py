@@ -398,3 +398,32 @@ def test_what_is_no_model_that_can_be_prepared() -> None:
     assert str(caught.value) == (
         "the model has an adapter already; prepare the model first, then add the adapter"
     )
+
+
+def test_rows_and_checkpoints_of_another_codec_are_refused(tmp_path: Path, caplog: Any) -> None:
+    """A folder, a split, a file; how masks are sampled makes no difference."""
+    (tmp_path / "rows" / "train").mkdir(parents=True)
+    file = tmp_path / "rows" / "train" / "00000.jsonl"
+    file.touch()
+    mc.BSD(grid=16).save(tmp_path / "rows")
+    model, tokenizer = tiny_model("qwen2-vl"), tiny_tokenizer("qwen2-vl")
+    for rows in tmp_path / "rows", tmp_path / "rows" / "train", file:
+        with pytest.raises(ConfigError) as caught:
+            prepare_model(model, CODEC, tokenizer, rows=rows)
+        assert str(caught.value).startswith(
+            f"{tmp_path / 'rows' / 'maskcodec.json'} and the codec given are not the same codec: "
+            "grid=[16, 16] and grid=[8, 8]; "
+        )
+    with pytest.raises(FileNotFoundError, match="no rows called"):
+        prepare_model(model, CODEC, tokenizer, rows=tmp_path / "no")
+    mc.BSD(grid=8, sampling="keep").save(tmp_path / "rows")
+    out = tmp_path / "prepared"
+    prepare_model(model, CODEC, tokenizer, rows=file, out=out)
+    with pytest.raises(ConfigError, match=r"the codec given and .*prepared.* grid=\[4, 4\] and"):
+        prepare_model(model, mc.BSD(grid=4), tokenizer)
+    (tmp_path / "bare.jsonl").touch()
+    for _ in range(2):
+        prepare_model(model, CODEC, tokenizer, rows=tmp_path / "bare.jsonl")
+    said = [record.message for record in caplog.records if "no maskcodec.json" in record.message]
+    assert len(said) == 1
+    assert f"the rows {tmp_path / 'bare.jsonl'} were written with" in said[0]

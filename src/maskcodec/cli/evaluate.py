@@ -10,6 +10,7 @@ import typer
 from maskcodec.cli import options, say, settings
 from maskcodec.cli.read import InputError
 from maskcodec.cli.scoring import Predictions, Scores, targets
+from maskcodec.text.codec import check_same_codec, file_beside, load
 
 _SHOWN = 5  # ids that a message names
 
@@ -72,6 +73,8 @@ def evaluate(
     an answer are united. Figures are 0 .. 1; a right nothing counts 1, a wrong one 0, and so does
     an answer that cannot be read where there is no target.
 
+    If a maskcodec.json is beside the predictions, the codec must be that one.
+
     \b
     Examples:
       maskcodec eval predictions.jsonl instances_val2017.json
@@ -85,6 +88,9 @@ def evaluate(
         )
     if path is not None:
         say.checked_output(path, (), option="--json")
+    file = file_beside(predictions)
+    if file is not None:
+        check_same_codec(load(file), f"{file} (--config takes it)", codec, "the codec chosen")
     answers = Predictions(predictions, key)
     scores = Scores(codec, answer, method)
     unknown, missing = set(answers), []

@@ -12,6 +12,7 @@ from maskcodec.errors import ConfigError, SourceError
 from maskcodec.hf._answers import adds_special, encoded, marked_spans, render, token_spans
 from maskcodec.hf._conversation import Pictures, read_row
 from maskcodec.masks.grid import check_choice
+from maskcodec.text.codec import check_rows, file_beside, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from maskcodec.hf._answers import Rendered
     from maskcodec.hf._conversation import Conversation
+    from maskcodec.text.codec import Codec
+    from maskcodec.tokens import TokenCodec
 
 TooLong: TypeAlias = Literal["raise", "cut"]
 Side: TypeAlias = Literal["left", "right"]
@@ -56,11 +59,21 @@ class Collator:
         one with ``..``, is followed. What is there must be a PNG, JPEG, BMP, WebP or TIFF.
     padding_side
         Where shorter rows are filled up. Images, loss and positions are the same on either.
+    codec
+        That of the model, or the `TokenCodec` that `prepare_model` returned. By default that of the
+        folder which the tokenizer was loaded from, if it has one.
+    rows
+        Where the rows come from, a folder or a file. If its ``maskcodec.json``, which
+        ``maskcodec build`` writes, has another codec, that is an error; without one they are taken
+        with a note.
 
     Raises
     ------
     ConfigError
-        The processor lacks something, or a setting does not exist.
+        The processor lacks something, a setting does not exist, or the rows are those of another
+        codec than the model's.
+    FileNotFoundError
+        There are no such rows.
 
     Examples
     --------
@@ -78,6 +91,8 @@ image_processor; got NoneType without apply_chat_template
     too_long: TooLong = "raise"
     folder: str | Path = "."
     padding_side: Side = "right"
+    codec: Codec | TokenCodec | None = None
+    rows: str | Path | None = None
 
     def __post_init__(self) -> None:
         for name in ("apply_chat_template", "tokenizer", "image_processor"):
@@ -95,6 +110,8 @@ image_processor; got NoneType without apply_chat_template
             raise ConfigError(f"max_length must be at least 1, or None, got {self.max_length}")
         check_choice(self.too_long, TooLong, "too_long")
         check_choice(self.padding_side, Side, "padding_side")
+        if self.rows is not None:
+            self._check_rows(self.rows)
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """A batch.
@@ -144,6 +161,20 @@ image_processor; got NoneType without apply_chat_template
             lengths[k] = self._cut(row, texts[k].text, spans, bool(images[k]), names[k])
         batch["labels"] = labels
         return self._placed(batch, lengths)
+
+    def _check_rows(self, rows: str | Path) -> None:
+        """Refuse rows of another codec than the model's."""
+        codec, whose = getattr(self.codec, "codec", self.codec), "the model's codec"
+        if codec is None:
+            name = getattr(self.processor.tokenizer, "name_or_path", "")
+            file = file_beside(name) if name and Path(name).is_dir() else None
+            if file is None:
+                raise ConfigError(
+                    "the tokenizer comes from no folder with a maskcodec.json, so that rows= has "
+                    "nothing to be compared with; pass codec="
+                )
+            codec, whose = load(file), str(file)
+        check_rows(rows, codec, whose)
 
     def _check_texts(self, said: Conversation, where: str) -> None:
         """Refuse what the processor would take for another image."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from maskcodec.errors import ConfigError, VocabError
 from maskcodec.hf._rows import set_rows, untouched, word_shares
 from maskcodec.masks.grid import check_choice
-from maskcodec.text.codec import check_codec
+from maskcodec.text.codec import check_codec, check_rows, check_same_codec, file_beside, load
 from maskcodec.tokenizers.any import AnyTokenizer
 from maskcodec.tokenizers.extension import extend_tokenizer
 from maskcodec.tokens import TokenCodec
@@ -36,6 +36,7 @@ def prepare_model(
     init: Init = "semantic",
     out: str | os.PathLike[str] | None = None,
     processor: Any = None,
+    rows: str | os.PathLike[str] | None = None,
 ) -> TokenCodec:
     """Extend a tokenizer by a codec's tokens and give them rows in the model, in place.
 
@@ -65,6 +66,9 @@ def prepare_model(
         under its name when it is whole. The model gets this name, so that adapters refer to it.
     processor
         The model's processor; its tokenizer must be `tokenizer`. Only written.
+    rows
+        The folder or file of rows that the model will learn. If their ``maskcodec.json`` has
+        another codec, that is an error; without one they are taken with a note.
 
     Returns
     -------
@@ -76,7 +80,10 @@ def prepare_model(
         The model, the tokenizer or the codec is none.
     ConfigError
         The model has no head, is wrapped by peft, or holds no numbers that can be set; the
-        processor has another tokenizer; the folder is not empty.
+        processor has another tokenizer; the folder is not empty; the rows, or the checkpoint that
+        the model or the tokenizer comes from, are those of another codec.
+    FileNotFoundError
+        There are no such rows.
     VocabError
         The codec and the tokenizer do not fit together, or the rows belong to other ids.
 
@@ -98,6 +105,7 @@ def prepare_model(
             "the processor has another tokenizer, which would lack the codec's tokens; pass "
             "tokenizer=processor.tokenizer"
         )
+    _check_origins(model, tokenizer, codec, rows)
     folder = None if out is None else _free_folder(out)
     had = [head.weight.shape[0] for head in heads]
     before = set(AnyTokenizer(tokenizer).vocabulary().values())
@@ -123,6 +131,18 @@ def prepare_model(
     if folder is not None:
         _write(folder, model, tokens, processor)
     return tokens
+
+
+def _check_origins(
+    model: Any, tokenizer: Any, codec: Codec, rows: str | os.PathLike[str] | None
+) -> None:
+    """Refuse rows, and a checkpoint, of another codec."""
+    if rows is not None:
+        check_rows(rows, codec, "the codec given")
+    for name in {getattr(of, "name_or_path", "") for of in (model, tokenizer)}:
+        file = file_beside(name) if name and Path(name).is_dir() else None
+        if file is not None:
+            check_same_codec(codec, "the codec given", load(file), str(file))
 
 
 def _matrices(model: Any) -> list[Any]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Lost: TypeAlias = Literal["raise", "drop"]
 
 FILE_NAME = "maskcodec.json"
+_SPLITS = "train", "val"  # folders of rows
+_noted: set[str] = set()  # rows without a codec that were mentioned
 MAX_GRID = 1024
 MOST_SPELLED = 100  # characters of a tag or a brick: pairs of them are compared end to end
 _LARGEST_FILE = 1 << 16  # bytes of a configuration, which has some 500
@@ -314,6 +316,49 @@ def load(folder: str | os.PathLike[str]) -> Codec:
         raise ConfigError(f"{path}: {error}", error.setting) from error
     except (ValueError, RecursionError) as error:  # also numbers and nesting without end
         raise ConfigError(f"{path} is not JSON that can be read: {error}") from error
+
+
+def file_beside(path: str | os.PathLike[str]) -> Path | None:
+    """The ``maskcodec.json`` that belongs to rows or answers: of their folder, or beside a file.
+
+    That of a split, such as ``rows/train``, is beside the split.
+    """
+    from pathlib import Path
+
+    place = Path(path)
+    folder = place if place.is_dir() else place.parent
+    folders = [folder, folder.parent] if folder.name in _SPLITS else [folder]
+    return next((one / FILE_NAME for one in folders if (one / FILE_NAME).is_file()), None)
+
+
+def check_rows(path: str | os.PathLike[str], codec: Codec, whose: str) -> None:
+    """Refuse rows of another codec, by the ``maskcodec.json`` that belongs to them.
+
+    Rows without one are taken, and a note goes to the logger ``maskcodec``, once for each path.
+
+    Raises
+    ------
+    ConfigError
+        Their codec is another one, or its file cannot be read.
+    FileNotFoundError
+        There are no such rows.
+    """
+    import logging
+    from pathlib import Path
+
+    if not Path(path).exists():
+        raise FileNotFoundError(f"there are no rows called {str(path)!r}")
+    file = file_beside(path)
+    if file is not None:
+        check_same_codec(load(file), str(file), codec, whose)
+    elif str(path) not in _noted:
+        _noted.add(str(path))
+        logging.getLogger("maskcodec").warning(
+            "no maskcodec.json says which codec the rows %s were written with; they are taken as "
+            "those of %r. maskcodec build writes one, and so does codec.save(folder)",
+            path,
+            codec,
+        )
 
 
 def check_same_codec(codec: Codec, whose: str, other: Codec, others: str) -> None:
