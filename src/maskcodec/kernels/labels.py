@@ -14,7 +14,11 @@ ROW_LONG, ROW_SHORT, ROW_MISSING, ROW_EXTRA = numbers(1, 2, 3, 4)
 STRAY_SEPARATOR, EMPTY_ITEM = numbers(7, 8)
 COUNT_MISSING, BAD_COUNT, STRAY_STAR, EMPTY_LABEL = numbers(9, 10, 11, 12)
 
-_NEWLINE, _SPACE, _STAR, _BAR, _CHAR_0, _CHAR_9 = 10, 32, 42, 124, 48, 57
+# Of the newlines between rows: one that is spelled out, and one with nothing before it.
+BREAK_SPELLED, ROW_BLANK = numbers(16, 17)
+
+_NEWLINE, _RETURN, _SPACE, _STAR, _BAR, _CHAR_0, _CHAR_9 = 10, 13, 32, 42, 124, 48, 57
+_BACKSLASH, _LESS, _GREATER, _LETTER_A, _LETTER_N, _LETTER_X = 92, 60, 62, 65, 110, 120
 _NIL, _UNSET = numbers(0, -1)
 _RECENT_LABELS = 8  # how many labels a label is compared with: a constant keeps time linear
 _COUNT_LIMIT = 1 << 40
@@ -92,9 +96,9 @@ def write_labels(
 
 @kernel
 def _trim(data: Mask, first: int, last: int) -> tuple[int, int]:
-    while first < last and data[first] == _SPACE:
+    while first < last and data[first] in (_SPACE, _RETURN):
         first += 1
-    while last > first and data[last - 1] == _SPACE:
+    while last > first and data[last - 1] in (_SPACE, _RETURN):
         last -= 1
     return first, last
 
@@ -151,6 +155,19 @@ def _fault(faults: Index, count: int, kind: int, position: int, row: int, found:
 
 
 @kernel
+def _break_stop(data: Mask, at: int) -> int:
+    """Where a newline that is spelled out stops, or where it would begin if there is none."""
+    size = len(data)
+    if data[at] == _BACKSLASH:
+        return at + 2 if at + 1 < size and data[at + 1] == _LETTER_N else at
+    if at + 5 >= size:
+        return at
+    hexadecimal = data[at + 1] == _CHAR_0 and data[at + 2] == _LETTER_X and data[at + 3] == _CHAR_0
+    newline = data[at + 4] == _LETTER_A and data[at + 5] == _GREATER
+    return at + 6 if hexadecimal and newline else at
+
+
+@kernel
 def read_labels(
     data: Mask,
     first: int,
@@ -166,7 +183,8 @@ def read_labels(
 
     ``cells`` is filled with -1; it gets indices into ``spans``, the bytes of each label, where
     one label may be entered more than once. Formats that are not written by row hand in one
-    row of all the cells. Unless ``closed``, the text may have been cut off, and what is missing
+    row of all the cells. A newline that is spelled out ends a row behind a count, where no label
+    can be. Unless ``closed``, the text may have been cut off, and what is missing
     at its end is no fault. Returns the numbers of labels and faults, and whether any cell is
     missing at the end.
     """
@@ -178,11 +196,15 @@ def read_labels(
     total = _NIL  # the row's sum, where x stops at its width
     items = _NIL
     skipped = False
+    spelled = False  # whether the row before ended with a newline that is spelled out
     long_at = _UNSET
     extra_at = _UNSET
+    beyond = False  # whether anything stands behind the last row
+    row_start = first
     at = first
     while True:
         start = at
+        stop_at = at
         stars = 0
         first_star = -1
         last_star = -1
@@ -191,13 +213,19 @@ def read_labels(
                 first_star = at if stars == 0 else first_star
                 last_star = at
                 stars += 1
+            elif data[at] in (_BACKSLASH, _LESS) and counted:
+                behind = stars > 0 or (spelled and _trim(data, start, at)[0] == at)
+                stop_at = _break_stop(data, at) if behind else at
+                if stop_at > at:
+                    break
             at += 1
         ends = at == last
-        breaks = not ends and data[at] == _NEWLINE
+        spells = stop_at > at
+        breaks = not ends and (data[at] == _NEWLINE or spells)
         open_end = ends and not closed
         begin, stop = _trim(data, start, at)
         if row >= rows:
-            pass
+            beyond |= begin < stop or not ends
         elif begin == stop:
             full = row == rows - 1 and x == columns  # then a text that was cut off ends here
             if (full or not open_end) and not skipped and (items > 0 or not (ends or breaks)):
@@ -240,6 +268,14 @@ def read_labels(
         if ends:
             break
         if breaks and by_row:
+            if spells and row < rows:
+                count = _fault(faults, count, BREAK_SPELLED, at, row, stop_at)
+            spelled = spells
+            if row < rows and start == row_start and begin == stop:
+                count = _fault(faults, count, ROW_BLANK, at, row, _NIL)
+                at = stop_at if spells else at + 1
+                row_start = at
+                continue
             if row < rows:
                 if long_at >= 0:
                     count = _fault(faults, count, ROW_LONG, long_at, row, total)
@@ -253,7 +289,11 @@ def read_labels(
             long_at = -1
         elif breaks:
             count = _fault(faults, count, STRAY_SEPARATOR, at, row, total)
-        at += 1
+        at = stop_at if spells else at + 1
+        if breaks:
+            row_start = at
+    if row >= rows and not beyond:
+        return names, count, False
     if row >= rows:
         count = _fault(faults, count, ROW_EXTRA, extra_at, row, row + 1)
         return names, count, False

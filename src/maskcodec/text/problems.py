@@ -6,6 +6,8 @@ the first problem; `recover` lets it run and keeps the problems. So the two neve
 
 from __future__ import annotations
 
+import html
+import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_PROBLEMS = 1000  # a list of all that is wrong with a megabyte of noise helps nobody
 NO_FAULTS: Index = np.empty((0, 4), np.int64)
+_ESCAPE = re.compile("&(?:[A-Za-z]{2,8}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 
 
 class Reading(ABC):
@@ -125,6 +128,23 @@ class TextReading(Reading):
         characters = np.concatenate([[0], np.cumsum((self.data & 0xC0) != 0x80)])
         counted: list[int] = characters[positions].tolist()
         return counted
+
+
+def escaped_tag(text: bytes, tags: Iterable[str]) -> str:
+    """The first tag that stands in a text as HTML writes it, or nothing."""
+    if b"&lt;" not in text:
+        return ""
+    escaped = map(html.escape, tags)
+    return next((tag for tag in escaped if tag.encode() in text), "")
+
+
+def unescaped(reading: TextReading, tag: str) -> tuple[TextReading, int]:
+    """A text whose tags HTML has escaped, such as `tag`, which is reported, and where that is."""
+    message = f"tags are written as in HTML, {tag!r}; unescape the text first"
+    at = reading.raw.find(tag.encode())
+    reading.report(at, "escaped", message, "unescaped the text")
+    whole = _ESCAPE.sub(lambda match: html.unescape(match[0]), reading.slice(0, reading.size))
+    return TextReading(whole, strict=False), at
 
 
 def check_label(label: object) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -12,10 +10,10 @@ import numpy as np
 from maskcodec.errors import LabelError
 from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 from maskcodec.kernels import reading as k
-from maskcodec.text.problems import TextReading, check_label, shown
+from maskcodec.text.problems import TextReading, check_label, escaped_tag, shown, unescaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from maskcodec.formats.instances.boxes import Box
     from maskcodec.formats.instances.codec import InstanceCodec
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 Symbols: TypeAlias = "tuple[Index, list[list[int]]]"
 
 _BEFORE_A_BOX = REF, REF_END, SEG_END  # tags behind which a box may stand without its own
-_ESCAPE = re.compile("&(?:[A-Za-z]{2,8}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 _ENDED = 6  # the kind of the tag that stands for the end of the text
 
 
@@ -210,14 +207,10 @@ def read_text(reading: TextReading, codec: InstanceCodec) -> list[Region]:
     """The regions of a text; what is wrong with it is reported to the reading."""
     words = codec.words()
     symbols = _symbols(reading, words)
-    if not symbols[1] and (tag := _escaped(reading.raw, words.tags)):
-        message = f"tags are written as in HTML, {tag!r}; unescape the text first"
-        at = reading.raw.find(tag.encode())
-        reading.report(at, "escaped", message, "unescaped the text")
-        whole = _ESCAPE.sub(lambda match: html.unescape(match[0]), reading.slice(0, reading.size))
-        unescaped = TextReading(whole, strict=False)
-        regions = codec.reader(unescaped, _symbols(unescaped, words)).read()
-        reading.take_over(unescaped, at)
+    if not symbols[1] and (tag := escaped_tag(reading.raw, words.tags)):
+        whole, at = unescaped(reading, tag)
+        regions = codec.reader(whole, _symbols(whole, words)).read()
+        reading.take_over(whole, at)
         return regions
     return codec.reader(reading, symbols).read()
 
@@ -226,14 +219,6 @@ def _symbols(reading: TextReading, words: Spelling) -> Symbols:
     """The tokens of a text, and the tags among them."""
     tables = words.pieces, words.bounds, words.starts
     return cut(len(reading.data) // 4, lambda *room: k.scan(reading.data, *tables, *room))
-
-
-def _escaped(text: bytes, tags: Iterable[str]) -> str:
-    """The first tag that stands in a text as HTML writes it, or nothing."""
-    if b"&lt;" not in text:
-        return ""
-    escaped = map(html.escape, tags)
-    return next((tag for tag in escaped if tag.encode() in text), "")
 
 
 def cut(likely: int, scan: Callable[[Index, Index], tuple[int, int]]) -> Symbols:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -242,7 +243,7 @@ class LabelCodec(GridCodec):
 
         Descriptors are read without tags as well, so that none may begin in it.
         """
-        if any(tag in text for tag in self.seg_tags):
+        if any(tag in text or html.escape(tag) in text for tag in self.seg_tags):
             return False
         return not _RUN.search(text) if self.counted else "|" not in text
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from maskcodec.errors import LabelError
 from maskcodec.formats.labels.label_grid import LabelGrid, cell_label, drawn_grid
 from maskcodec.kernels import labels as k
-from maskcodec.text.problems import NO_FAULTS
+from maskcodec.text.problems import NO_FAULTS, escaped_tag, unescaped
 
 if TYPE_CHECKING:
     from maskcodec.masks.arrays import Cells
@@ -56,12 +56,24 @@ class DescriptorReader:
     def read(self) -> LabelGrid:
         """The whole grid."""
         reading = self.reading
+        if not any(tag.encode() in reading.raw for tag in self.seg):
+            if tag := escaped_tag(reading.raw, self.seg):
+                self.reading, at = unescaped(reading, tag)
+                grid = self.read()
+                reading.take_over(self.reading, at)
+                return grid
         first, last, opened, closed = self._body()
         rows, columns = self.canvas
-        cells = np.full((rows, columns) if self.by_row else (1, rows * columns), -1, np.int32)
-        spans = np.empty((min(cells.size, len(reading.data)), 2), np.int64)
-        arguments = reading.data, first, last, self.counted, self.by_row, closed, cells, spans
-        found, count, missing = k.read_labels(*arguments, NO_FAULTS)
+        spans = np.empty((min(rows * columns, len(reading.data)), 2), np.int64)
+        while True:
+            cells = np.full((rows, columns) if self.by_row else (1, rows * columns), -1, np.int32)
+            arguments = reading.data, first, last, self.counted, self.by_row, closed, cells, spans
+            found, count, missing = k.read_labels(*arguments, NO_FAULTS)
+            if not count or not self._are_joined(first, last, arguments, count):
+                break
+            message = "no newline stands between the rows"
+            reading.report(first, "separator", message, "read them by the grid's width")
+            self.by_row = False
         if count:
             faults = reading.faults(count, lambda room: k.read_labels(*arguments, room))
             for kind, at, row, value in faults:
@@ -72,6 +84,15 @@ class DescriptorReader:
             message = f"the text stops {stop}"
             reading.report(len(reading.raw), "truncated", message, "left the rest background")
         return drawn_grid(numbers[cells].reshape(self.canvas), names)
+
+    def _are_joined(self, first: int, last: int, arguments: Any, count: int) -> bool:
+        """Whether there is no newline, but more cells than a row has."""
+        if not self.by_row or self.canvas[0] == 1 or b"\n" in self.reading.raw[first:last]:
+            return False
+        faults = np.empty((count, 4), np.int64)
+        k.read_labels(*arguments, faults)
+        kinds = faults[:, 0]
+        return bool((kinds == k.ROW_LONG).any() and not (kinds == k.BREAK_SPELLED).any())
 
     def _body(self) -> tuple[int, int, bool, bool]:
         """The bytes of the descriptor, and whether its opening and its closing tag are there."""
@@ -134,6 +155,11 @@ class DescriptorReader:
             report = missing, message, "left the rest background"
         elif kind == k.ROW_EXTRA:
             report = "rows-extra", f"more rows than {rows}", "left them out"
+        elif kind == k.ROW_BLANK:
+            report = "row-blank", f"{where} has nothing before its newline", "skipped it"
+        elif kind == k.BREAK_SPELLED:
+            text = self.reading.excerpt(at, found)
+            report = "separator", f"{text!r} in {where} is no newline", "read it as one"
         elif kind == k.STRAY_SEPARATOR:
             report = "separator", "a newline, but there are no rows", "read it as |"
         elif kind == k.EMPTY_ITEM:
