@@ -37,19 +37,42 @@ def as_pixels(value: Any, what: str = "mask") -> IntegerArray:
         array = value if isinstance(value, np.ndarray) else np.asarray(value)
     except ValueError as error:
         raise MaskError(f"{what} cannot be read as an array: {error}") from error
+    except (TypeError, RuntimeError) as error:
+        raise TypeError(f"{what} {_unread(value)}: {error}") from error
     if array.dtype.kind not in "bui":
         hint = "; threshold it first, for example mask > 0.5" if array.dtype.kind == "f" else ""
         raise TypeError(f"{what} must be bool or an integer type, got {array.dtype}{hint}")
     if array.ndim != 2:
-        hint = (
-            "; a colour image needs .convert('L') first, a stack of masks goes one by one"
-            if array.ndim == 3
-            else ""
+        raise MaskError(
+            f"{what} must be (height, width), got shape {array.shape}{_other_sides(array.shape)}"
         )
-        raise MaskError(f"{what} must be (height, width), got shape {array.shape}{hint}")
     if array.size == 0:
         raise MaskError(f"{what} must have at least one pixel, got shape {array.shape}")
     return array
+
+
+def _unread(value: Any) -> str:
+    """Why NumPy cannot read a value, and for a tensor what to type."""
+    if not hasattr(value, "detach"):
+        return "cannot be read as an array"
+    device, dtype = str(getattr(value, "device", "cpu")), str(getattr(value, "dtype", ""))
+    calls = ".detach()" * bool(getattr(value, "requires_grad", False))
+    calls += ".cpu()" * (device != "cpu")
+    calls += ".float()" * dtype.endswith("bfloat16")
+    cut = " > 0.5, or > 0 for logits" if "float" in dtype else ""
+    grad = ", which requires gradients" * bool(getattr(value, "requires_grad", False))
+    return f"is a tensor of {dtype} on {device}{grad}; pass mask{calls}{cut}"
+
+
+def _other_sides(shape: tuple[int, ...]) -> str:
+    """What to do with an array that has not two sides."""
+    if len(shape) > 2 and all(side == 1 for side in shape[:-2]):
+        return f"; it is a stack of one mask, pass mask[{', '.join('0' * (len(shape) - 2))}]"
+    if len(shape) == 3 and shape[2] == 1:
+        return "; it has one channel, pass mask[..., 0]"
+    if len(shape) == 3:
+        return "; a colour image needs .convert('L') first, a stack of masks goes one by one"
+    return ""
 
 
 def as_two_values(
