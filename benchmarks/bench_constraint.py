@@ -20,9 +20,9 @@ import transformers
 
 import maskcodec as mc
 from _common import Table, middle, paragraph, spread, versions, write_section
+from _vocabularies import load_tokenizer
 from maskcodec.hf import MaskLogitsProcessor
 from maskcodec.hf._likelihood import Likelihood
-from _vocabularies import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,9 +23,9 @@ import maskcodec as mc
 from _cocotasks import Batch, Group, generated_batches, one_by_one, read
 from _common import Table, measure, number, paragraph, versions, write_section
 from _tasks import SHAPE, Call, check
+from _vocabularies import load_tokenizer
 from bench_coco import real_masks
 from bench_codec import Claim, claims_table, speed_table
-from _vocabularies import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

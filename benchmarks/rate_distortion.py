@@ -23,8 +23,8 @@ from _curve import plot
 from _distortion import BEST, DEFAULT, KEEP, PAPER, SCANLINES, TOKENS, Counter, of_codecs
 from _rivals import LOCATED, of_rivals
 from _scores import ALL, OTHERS, REFCOCO, SIZES, Result, measure
-from maskcodec import MaskCodecError
 from _vocabularies import load_tokenizer
+from maskcodec import MaskCodecError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -30,9 +30,9 @@ from _lengths import (
     ratio,
     rows,
 )
+from _vocabularies import load_tokenizer
 from maskcodec import MaskCodecError
 from maskcodec.cli.coco import CocoFile
-from _vocabularies import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

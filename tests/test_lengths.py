@@ -4,12 +4,12 @@ import sys
 
 import numpy as np
 import pytest
+from benchmarks._vocabularies import load_tokenizer
 
 import maskcodec as mc
 from maskcodec import lengths
 from maskcodec.coco import RunMask
 from maskcodec.lengths import token_counts
-from benchmarks._vocabularies import load_tokenizer
 from tests.conftest import ROOT
 from tests.test_real_masks import FILES
 

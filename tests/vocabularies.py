@@ -12,10 +12,10 @@ import string
 from functools import cache, lru_cache
 
 import pytest
+from benchmarks._vocabularies import load_tokenizer
 from hypothesis import strategies as st
 
 import maskcodec as mc
-from benchmarks._vocabularies import load_tokenizer
 from tests.strategies import BSD_SETTINGS, SCANLINE_SETTINGS, cells
 
 tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")

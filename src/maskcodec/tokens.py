@@ -487,21 +487,18 @@ class TokenCodec:
             tokens = TokenCodec.from_pretrained("merged")  # what training has written
         """
         file = saved_codec_file(name, download=codec is None)
-        if codec is None and file is None:
+        own = None if file is None else load_codec(file)
+        chosen = own if codec is None else codec
+        if chosen is None:
             raise ConfigError(
                 f"{str(name)!r} has no maskcodec.json that says which codec it was trained with; "
                 "pass codec=, such as Scanlines()"
             )
-        own = None if file is None else load_codec(file)
-        if codec is None or own is None:
-            chosen = own if codec is None else codec
-        else:
-            check_same_codec(codec, "the codec given", own, str(file))
-            chosen = codec
-        assert chosen is not None
         tokenizer = load_tokenizer(name)
         if own is None:
             extend_tokenizer(chosen, tokenizer)
+        else:
+            check_same_codec(chosen, "the codec given", own, str(file))
         return cls(chosen, tokenizer, ignore=ignore)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -505,7 +505,7 @@ def test_rows_of_another_codec_are_refused(processor, tmp_path):
     with pytest.raises(ConfigError, match="rows= has nothing to be compared with; pass codec="):
         Collator(processor, rows=rows)
     processor.tokenizer.name_or_path = str(tokens.save(tmp_path / "prepared"))
-    with pytest.raises(ConfigError, match="prepared/maskcodec.json are not the same codec"):
+    with pytest.raises(ConfigError, match=r"prepared/maskcodec\.json are not the same codec"):
         Collator(processor, rows=str(rows))
     CODEC.save(rows)
     Collator(processor, rows=rows)

@@ -270,7 +270,12 @@ GRIDS = [
     (mc.RRLE, "<seg>dog*3<0x0A>dog*1|others*2</seg>", ["ddd", "doo"], ["separator"]),
     (mc.RRLE, r"<seg>dog*2\ndog*3</seg>", ["ddo", "ddd"], ["separator", "row-short"]),
     (mc.RRLE, r"dog*3\ndog*2", ["ddd", "ddo"], ["separator", "truncated"]),
-    (mc.RRLE, r"<seg>dog*3\ndog*3\ndog*1</seg>", ["ddd", "ddd"], [*["separator"] * 2, "rows-extra"]),
+    (
+        mc.RRLE,
+        r"<seg>dog*3\ndog*3\ndog*1</seg>",
+        ["ddd", "ddd"],
+        [*["separator"] * 2, "rows-extra"],
+    ),
     (mc.RRLE, "<seg>dog*3|dog*1|others*2</seg>", ["ddd", "doo"], ["separator"]),
     (mc.RRLE, "<seg>dog*4|others*2</seg>", ["ddd", "doo"], ["separator"]),
     (mc.RRLE, "<seg>dog*4|others*3</seg>", ["ddd", "doo"], ["separator", "cells-extra"]),
@@ -375,6 +380,8 @@ def test_a_reference_to_no_character_is_no_error_in_an_escaped_text(reference):
     found = codec.recover(reference + html.escape(right))
     assert found.regions == codec.decode(right)
     assert [p.reason for p in found.problems] == ["escaped"]
+
+
 @pytest.mark.parametrize("kind", [mc.RRLE, mc.IRLE, mc.ISD])
 def test_an_escaped_grid_is_no_right_nothing(kind):
     codec = kind(grid=4)
@@ -396,7 +403,7 @@ def test_an_escaped_grid_is_no_right_nothing(kind):
 def test_labels_that_look_like_a_newline_stay_labels(kind, label):
     """Only behind a count can it be none of a label."""
     grid = kind(grid=2).decode(kind(grid=2).encode([[1, 0], [1, 1]], label))
-    assert grid.names == (label, "others") or grid.names == ("others", label)
+    assert sorted(grid.names) == sorted(["others", label])
     assert grid.mask(label, (2, 2)).tolist() == [[1, 0], [1, 1]]
 
 

@@ -132,7 +132,7 @@ def test_a_codec_and_the_tokenizer_of_a_checkpoint(tmp_path):
     tokens = mc.TokenCodec.from_pretrained(tmp_path, codec)
     assert tokens.codec == codec
     ids = tokens.encode([[0, 1], [1, 1]], "dog")
-    with pytest.raises(mc.ConfigError, match="has no maskcodec.json .*; pass codec="):
+    with pytest.raises(mc.ConfigError, match=r"has no maskcodec\.json .*; pass codec="):
         mc.TokenCodec.from_pretrained(tmp_path)
     tokens.save(tmp_path / "trained")
     for given in (), (codec,), (mc.Scanlines(rows=4, sampling="best"),):

@@ -1,16 +1,15 @@
 import base64
 import importlib.util
-import json
 import random
 import sys
 import unicodedata
 from pathlib import Path
 
 import pytest
-
-import maskcodec as mc
 from benchmarks import _vocabularies as vocabularies
 from benchmarks._vocabularies import QWEN_PATTERN, QWEN_SPECIALS, load_tokenizer
+
+import maskcodec as mc
 from tests.conftest import ROOT
 
 tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")

@@ -164,7 +164,8 @@ image_processor; got NoneType without apply_chat_template
 
     def _check_rows(self, rows: str | Path) -> None:
         """Refuse rows of another codec than the model's."""
-        codec, whose = getattr(self.codec, "codec", self.codec), "the model's codec"
+        codec: Any = getattr(self.codec, "codec", self.codec)
+        whose = "the model's codec"
         if codec is None:
             name = getattr(self.processor.tokenizer, "name_or_path", "")
             file = file_beside(name) if name and Path(name).is_dir() else None

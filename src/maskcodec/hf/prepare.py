@@ -117,8 +117,8 @@ def prepare_model(
     _tell_size(model, extension.rows)
     new = {i: w for w, i in tokens.words.items() if w not in prepared or i >= min(had)}
     kept: set[str] = set()
-    for head, rows in zip(_matrices(model), had, strict=True):
-        kept |= _initialise(head, rows, tokens, new, before, init)
+    for head, count in zip(_matrices(model), had, strict=True):
+        kept |= _initialise(head, count, tokens, new, before, init)
     meanings = codec.meanings()  # a model may well have tags and location tokens of its own
     bricks = [word for word in kept.difference(codec.tags()) if meanings[word][0] != "location"]
     if bricks:

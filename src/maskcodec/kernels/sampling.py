@@ -164,7 +164,7 @@ def pixel_box(mask: Mask, lines: Mask) -> tuple[int, int, int, int]:
                 line[x] |= p | q | r | s
                 p, q = p if p != 0 else full, q if q != 0 else full
                 r, s = r if r != 0 else full, s if s != 0 else full
-                least[x] = min(least[x], min(min(p, q), min(r, s)))
+                least[x] = min(least[x], p, q, r, s)
             y += 4
         while y < last:
             a = mask[y]

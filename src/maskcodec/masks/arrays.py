@@ -100,9 +100,9 @@ def as_two_values(
     least, most = pixels.min(), pixels.max()
     if np.any((pixels != least) & (pixels != most)):
         raise MaskError(_many_values(pixels, what))
-    if least == most or least == 0:
+    if least in (most, 0):
         return pixels
-    return pixels != (0 if most == 0 else least)
+    return np.not_equal(pixels, 0 if most == 0 else least, order="C")
 
 
 def as_threshold(value: Any) -> int:

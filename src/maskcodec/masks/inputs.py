@@ -89,9 +89,9 @@ def as_masks(
             as_label_map(value[i], size, f"mask {i}")
         if all(label_maps) or value.dtype.kind == "b":
             return value
-        if threshold is None and not any(label_maps) and is_plain(value):
-            if k.first_mixed(value.view(np.uint8).reshape(len(value), -1)) < 0:
-                return value
+        plain = threshold is None and not any(label_maps) and is_plain(value)
+        if plain and k.first_mixed(value.view(np.uint8).reshape(len(value), -1)) < 0:
+            return value
     where = "mask {}" if len(value) > 1 else "mask"
     return [
         as_label_map(mask, size, where.format(i))

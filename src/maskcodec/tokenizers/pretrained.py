@@ -64,9 +64,8 @@ def bare_tokenizer(tokenizer: Any) -> Tokenizer:
     VocabError
         It has none: it is one of transformers' slow ones.
     """
-    if hasattr(tokenizer, "token_to_id"):
-        return tokenizer
-    backend = getattr(tokenizer, "backend_tokenizer", None)
+    bare = hasattr(tokenizer, "token_to_id")
+    backend: Tokenizer | None = tokenizer if bare else getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise VocabError(
             f"{type(tokenizer).__name__} is no fast tokenizer, which counting takes; name a "
@@ -91,7 +90,7 @@ def saved_codec_file(name: str | os.PathLike[str], *, download: bool) -> Path | 
     for local in (True, False) if download else (True,):
         try:
             return Path(hf_hub_download(str(name), FILE_NAME, local_files_only=local))
-        except Exception:  # noqa: PERF203, S110, of many kinds: whoever needs it says it is missing
+        except Exception:
             pass
     return None
 
@@ -138,7 +137,7 @@ def _from_hub(name: str) -> Any:
             return AutoTokenizer.from_pretrained(
                 name, local_files_only=local, trust_remote_code=False
             )
-        except Exception as error:  # noqa: PERF203, the library raises many kinds
+        except Exception as error:
             said = str(error)
     if "trust_remote_code" in said:
         raise VocabError(

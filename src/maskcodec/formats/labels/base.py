@@ -276,11 +276,7 @@ class LabelCodec(GridCodec):
         ).read()
 
     def _sample(
-        self,
-        image: Any,
-        labels: str | Names,
-        shape: tuple[int, int] | None,
-        threshold: int | None,
+        self, image: Any, labels: str | Names, shape: tuple[int, int] | None, threshold: int | None
     ) -> tuple[LabelGrid, list[str]]:
         """The grid of an image, and the labels it has pixels but no cell of."""
         if isinstance(labels, str):

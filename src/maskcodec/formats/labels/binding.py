@@ -63,7 +63,7 @@ class LabelBinding(Binding):
         return GridGuide(codec, self.vocab, words, options, labels=list(dict.fromkeys(labels)))
 
     def _write(self, mask: Any, label: Any, where: str) -> tuple[str, LostMaskError | None]:
-        grid, gone = self.codec._sample(mask, label, None)
+        grid, gone = self.codec._sample(mask, label, None, None)
         message = f"{where}: {lost_labels_message(self.codec, gone)}"
         return self.codec.encode_grid(grid), lost_error(self.codec, message) if gone else None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from maskcodec.kernels import labels as k
 from maskcodec.text.problems import NO_FAULTS, escaped_tag, unescaped
 
 if TYPE_CHECKING:
-    from maskcodec.masks.arrays import Cells
+    from collections.abc import Callable
+
+    from maskcodec.masks.arrays import Cells, Index
     from maskcodec.text.problems import TextReading
 
 _WHITE = b" \t\r\n\v\f"
@@ -56,26 +59,27 @@ class DescriptorReader:
     def read(self) -> LabelGrid:
         """The whole grid."""
         reading = self.reading
-        if not any(tag.encode() in reading.raw for tag in self.seg):
-            if tag := escaped_tag(reading.raw, self.seg):
-                self.reading, at = unescaped(reading, tag)
-                grid = self.read()
-                reading.take_over(self.reading, at)
-                return grid
+        plain = any(tag.encode() in reading.raw for tag in self.seg)
+        if not plain and (tag := escaped_tag(reading.raw, self.seg)):
+            self.reading, at = unescaped(reading, tag)
+            grid = self.read()
+            reading.take_over(self.reading, at)
+            return grid
         first, last, opened, closed = self._body()
         rows, columns = self.canvas
         spans = np.empty((min(rows * columns, len(reading.data)), 2), np.int64)
         while True:
             cells = np.full((rows, columns) if self.by_row else (1, rows * columns), -1, np.int32)
             arguments = reading.data, first, last, self.counted, self.by_row, closed, cells, spans
-            found, count, missing = k.read_labels(*arguments, NO_FAULTS)
-            if not count or not self._are_joined(first, last, arguments, count):
+            run = partial(k.read_labels, *arguments)
+            found, count, missing = run(NO_FAULTS)
+            if not count or not self._are_joined(first, last, run, count):
                 break
             message = "no newline stands between the rows"
             reading.report(first, "separator", message, "read them by the grid's width")
             self.by_row = False
         if count:
-            faults = reading.faults(count, lambda room: k.read_labels(*arguments, room))
+            faults = reading.faults(count, run)
             for kind, at, row, value in faults:
                 self._report(kind, at, row, value)
         names, numbers = self._names(spans[:found].tolist())
@@ -85,12 +89,14 @@ class DescriptorReader:
             reading.report(len(reading.raw), "truncated", message, "left the rest background")
         return drawn_grid(numbers[cells].reshape(self.canvas), names)
 
-    def _are_joined(self, first: int, last: int, arguments: Any, count: int) -> bool:
+    def _are_joined(
+        self, first: int, last: int, run: Callable[[Index], object], count: int
+    ) -> bool:
         """Whether there is no newline, but more cells than a row has."""
         if not self.by_row or self.canvas[0] == 1 or b"\n" in self.reading.raw[first:last]:
             return False
         faults = np.empty((count, 4), np.int64)
-        k.read_labels(*arguments, faults)
+        run(faults)
         kinds = faults[:, 0]
         return bool((kinds == k.ROW_LONG).any() and not (kinds == k.BREAK_SPELLED).any())
 
