@@ -67,7 +67,8 @@ def encode(
         say.checked_output(path, ())
     named = {} if names is None else read_names(names)
     if many:
-        _write(_lines(codec, files, label, named, lost, threshold), path, say.plural(len(files), "line"))
+        lines = _lines(codec, files, label, named, lost, threshold)
+        _write(lines, path, say.plural(len(files), "line"))
         return
     if image_id is not None:
         found = CocoFile(Path(files[0])).image(image_id)
