@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 import maskcodec as mc
@@ -18,6 +19,7 @@ RUNNER = CliRunner(mix_stderr=False) if _mixes else CliRunner()
 
 SHAPE = (32, 48)
 CODEC = mc.BSD(grid=16)
+MORE = "P@0.5", "P@0.6", "P@0.7", "P@0.8", "P@0.9", "AP", "AP50"
 FIGURES = "cIoU", "gIoU", "mIoU", "Acc@0.5", "N-acc", "T-acc"
 
 
@@ -72,10 +74,12 @@ def figures(*args):
     """What a call writes as JSON, which is what it prints."""
     result = run(*args, "--json", "figures.json")
     report = json.loads(Path("figures.json").read_text(encoding="utf-8"))
-    assert list(report["figures"]) == list(FIGURES)
+    names = list(report["figures"])
+    assert names == [*FIGURES[:3], *(name for name in names if name in MORE), *FIGURES[3:]]
     for name, value in report["figures"].items():
         shown = re.search(rf"{re.escape(name)} +(\S+) +[0-9,]+ ", result.stdout)[1]
         assert shown == ("-" if value is None else f"{value:.4f}")
+    report["more"] = {name: report["figures"].pop(name) for name in MORE if name in names}
     return report
 
 
@@ -499,3 +503,96 @@ def test_answers_of_another_codec_are_refused():
     assert "same codec: id='b-sd/1' and id='scanlines/1'" in result.stderr.replace("\n", " ")
     for chosen in ["--config", "maskcodec.json"], ["--codec", "b-sd", "--grid", "16"]:
         assert RUNNER.invoke(commands.app, [*arguments, *chosen]).exit_code == 0
+
+
+# ------------------------------------------------------------------- of each answer, and pictures
+
+
+def half(y=2):
+    return said(square(y, 1, y + 4, 7))
+
+
+def test_precision_and_ap_by_hand():
+    lines(
+        "p.jsonl",
+        {"id": 1, "text": half(), "score": 0.9},
+        {"id": "b", "text": said(RIGHT), "score": 0.8},
+        {"id": 3, "text": said(RIGHT), "score": 0.95},
+    )
+    more = figures("p.jsonl", "targets.jsonl")["more"]
+    assert [more[f"P@0.{n}"] for n in range(5, 10)] == [1, 0.5, 0.5, 0.5, 0.5]
+    # Ranked: no target, IoU 0.5, IoU 1: precision 2/3 at all recalls, or 1/3 up to a half.
+    assert more["AP50"] == pytest.approx(2 / 3)
+    assert more["AP"] == pytest.approx((2 / 3 + 9 * (51 / 101 / 3)) / 10)
+
+
+def test_ap_needs_a_score_of_every_answer_that_shows_something():
+    lines("p.jsonl", {"id": 1, "text": half(), "score": 1}, {"id": "b", "text": said(RIGHT)})
+    assert "AP" not in figures("p.jsonl", "targets.jsonl", "--allow-missing")["more"]
+    lines("p.jsonl", {"id": 1, "text": half(), "score": 1}, {"id": "b", "text": "None."})
+    found = figures("p.jsonl", "targets.jsonl", "--allow-missing")["more"]
+    assert found["AP50"] == pytest.approx(51 / 101)
+    lines("p.jsonl", {"id": 1, "text": half(), "score": "high"})
+    assert '"high" for its "score", which is no number' in fails(
+        "p.jsonl", "targets.jsonl", "--allow-missing"
+    )
+
+
+def test_ignored_pixels_do_not_count():
+    lines(
+        "t.jsonl",
+        {"id": 1, "segmentation": rle(BOTH), "ignore": rle(RIGHT)},
+        {"id": 2, "segmentation": None, "ignore": rle(LEFT), "size": SHAPE},
+    )
+    lines("p.jsonl", {"id": 1, "text": said(BOTH)}, {"id": 2, "text": said(LEFT)})
+    report = figures("p.jsonl", "t.jsonl")
+    middle = np.count_nonzero(BOTH) - np.count_nonzero(RIGHT)
+    assert report["figures"]["cIoU"] == 1
+    assert report["answers"] == answers(valid=2, empty=1)
+    run("p.jsonl", "t.jsonl", "--per-sample", "s.jsonl")
+    first = json.loads(Path("s.jsonl").read_text().splitlines()[0])
+    assert first == {"id": 1, "iou": 1, "intersection": middle, "union": middle, "answer": "valid"}
+    lines("t.jsonl", {"id": 1, "segmentation": rle(LEFT), "ignore": rle(np.ones((2, 2), int))})
+    lines("p.jsonl", {"id": 1, "text": said(LEFT)})
+    assert 't.jsonl, line 1: its "ignore" has the size 2 x 2' in fails("p.jsonl", "t.jsonl")
+
+
+def test_each_answer_has_a_line():
+    lines(
+        "p.jsonl",
+        {"id": 1, "text": half(), "score": 0.5},
+        {"id": "b", "segmentation": rle(RIGHT)},
+        {"id": 3, "text": "<ref>dog</ref>"},
+    )
+    said_ = run("p.jsonl", "targets.jsonl", "--per-sample", "s.jsonl").stderr
+    assert "wrote s.jsonl: 3 lines" in said_
+    rows = [json.loads(line) for line in Path("s.jsonl").read_text().splitlines()]
+    assert [(row["id"], row["iou"], row["answer"]) for row in rows] == [
+        (1, 0.5, "valid"),
+        ("b", 1, "mask"),
+        (3, 0, "broken"),
+    ]
+    assert [row.get("score") for row in rows] == [0.5, None, None]
+
+
+def test_the_worst_are_drawn():
+    Path("photos").mkdir()
+    Image.new("RGB", SHAPE[::-1], "olive").save("photos/1.png")
+    Image.new("RGB", (4, 4)).save("photos/2.png")
+    targets = [{"id": n, "segmentation": rle(LEFT), "image": f"{n}.png"} for n in range(1, 13)] + [
+        {"id": 13, "segmentation": None}
+    ]
+    lines("t.jsonl", *targets)
+    lines(
+        "p.jsonl",
+        *({"id": n, "text": half() if n < 4 else said(LEFT)} for n in range(1, 13)),
+        {"id": 13, "text": "<ref>dog"},
+    )
+    result = run("p.jsonl", "t.jsonl", "--worst", "bad", "--images", "photos")
+    assert "wrote bad: the 10 worst answers, 01.png first" in result.stderr
+    assert "8 photos cannot be drawn on: 2.png has other sides than 32 x 48" in result.stderr
+    assert len(list(Path("bad").iterdir())) == 10
+    with Image.open("bad/02.png") as drawn:
+        assert drawn.width > 2 * 480
+    assert "it is for --worst" in fails("p.jsonl", "t.jsonl", "--images", "photos", code=2)
+    assert "'p.jsonl' is no folder" in fails("p.jsonl", "t.jsonl", "--worst", "p.jsonl", code=2)

@@ -9,10 +9,16 @@ import typer
 
 from maskcodec.cli import options, say, settings
 from maskcodec.cli.read import InputError
-from maskcodec.cli.scoring import Predictions, Scores, targets
+from maskcodec.cli.scoring import Predictions, Scored, Scores, targets
+from maskcodec.errors import SourceError
+from maskcodec.files.photos import as_picture
+from maskcodec.masks.arrays import sides
+from maskcodec.pictures.figure import compared, drawn_shape, fitted, panels, plain
 from maskcodec.text.codec import check_same_codec, file_beside, load
 
 _SHOWN = 5  # ids that a message names
+_WORST = 10  # answers that are drawn
+_UNKNOWN = 480, 640  # pixels of an image whose size nobody says, where nothing is shown
 
 
 @say.reported
@@ -65,9 +71,33 @@ def evaluate(
         Path | None,
         typer.Option("--json", help="Write the figures as JSON as well.", metavar="FILE"),
     ] = None,
+    per_sample: Annotated[
+        Path | None,
+        typer.Option(
+            "--per-sample", help="Write a line of JSON for each answer: id, iou.", metavar="FILE"
+        ),
+    ] = None,
+    worst: Annotated[
+        Path | None,
+        typer.Option(
+            "--worst",
+            help="Draw the ten worst answers beside their targets, into a folder.",
+            metavar="DIR",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            "--images",
+            help='The folder of the photos of --worst, which lines name "image".',
+            metavar="DIR",
+        ),
+    ] = None,
     method: options.MethodOption = None,
 ) -> None:
-    """Score a model's answers: cIoU, gIoU, mIoU, Acc@0.5, N-acc and T-acc.
+    """Score a model's answers: cIoU, gIoU, mIoU, P@0.5 to 0.9, AP, Acc@0.5, N-acc and T-acc.
+
+    AP is there where answers have a "score". Pixels of a target's "ignore" do not count.
 
     Answers are decoded strictly; of those that break, what can be recovered counts. All regions of
     an answer are united. Figures are 0 .. 1; a right nothing counts 1, a wrong one 0, and so does
@@ -91,6 +121,14 @@ def evaluate(
     file = file_beside(predictions)
     if file is not None:
         check_same_codec(load(file), f"{file} (--config takes it)", codec, "the codec chosen")
+    if per_sample is not None:
+        say.checked_output(per_sample, (), option="--per-sample")
+    if worst is not None and worst.exists() and not worst.is_dir():
+        raise typer.BadParameter(f"{str(worst)!r} is no folder", param_hint="--worst")
+    if images is not None and worst is None:
+        raise typer.BadParameter("it is for --worst", param_hint="--images")
+    rows: list[str] = []
+    bad: list[Scored] = []
     answers = Predictions(predictions, key)
     scores = Scores(codec, answer, method)
     unknown, missing = set(answers), []
@@ -100,7 +138,11 @@ def evaluate(
             continue
         unknown.remove(target.key)
         if allow_missing or not missing:
-            scores.add(answers[target.key], target)
+            scored = scores.add(answers[target.key], target)
+            if per_sample is not None:
+                rows.append(json.dumps(scored.plain()) + "\n")
+            if worst is not None:
+                bad = sorted([*bad, scored], key=lambda one: one.iou)[:_WORST]
     if not allow_missing:
         _check_ids(predictions, truth, missing, [name for name in answers if name in unknown])
     if not scores.mean.samples:
@@ -121,7 +163,47 @@ def evaluate(
             "codec": codec.get_config(),
         }
         path.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-        say.wrote(path, f"the figures of {scores.mean.samples:,} samples")
+        say.wrote(path, f"the figures of {say.plural(scores.mean.samples, 'sample')}")
+    if per_sample is not None:
+        per_sample.write_text("".join(rows), "utf-8")
+        say.wrote(per_sample, say.plural(len(rows), "line"))
+    if worst is not None:
+        _draw(bad, worst, images)
+
+
+def _draw(bad: list[Scored], folder: Path, images: Path | None) -> None:
+    """A picture of each answer beside its target, the worst first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = []
+    for number, one in enumerate(bad, 1):
+        shape = one.target.shape or _UNKNOWN
+        ground = plain(drawn_shape(shape))
+        if one.target.image:
+            try:
+                photo = as_picture((images or Path()) / one.target.image)
+                if (photo.height, photo.width) == shape:
+                    ground = photo
+                else:
+                    missing.append(f"{one.target.image} has other sides than {sides(shape)}")
+            except (OSError, SourceError) as error:
+                missing.append(f"{one.target.image}: {getattr(error, 'strerror', None) or error}")
+        small = fitted(ground)
+        size = small.height, small.width
+        sample = [[one.target.mask.cells(size)] if one.target.mask else []]
+        sample += [[one.mask.cells(size)] if one.mask else []]
+        both = [compared(small, [masks], [""] * len(masks)).pictures[0] for masks in sample]
+        text = str(one.row.entry.get("text", ""))
+        sheet = panels(
+            [
+                ("Target", say.printable(f"id {one.row.key:.60}"), both[0]),
+                ("Answer", f"IoU {one.iou:.3f}, {one.kind}", both[1]),
+            ],
+            caption=say.printable(text),
+        )
+        sheet.save(folder / f"{number:02}.png", optimize=True)
+    say.wrote(folder, f"the {say.plural(len(bad), 'worst answer')}, 01.png first")
+    if missing:
+        say.note(f"{say.plural(len(missing), 'photo')} cannot be drawn on: {missing[0]}")
 
 
 _KINDS = {

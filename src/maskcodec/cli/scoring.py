@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,8 +17,9 @@ from maskcodec.data._jsonfile import Stored, id_of, lines, shown
 from maskcodec.data._jsontext import parsed
 from maskcodec.errors import DecodeError, MaskError
 from maskcodec.files.images import MOST_CLAIMED
-from maskcodec.masks.runs import united
-from maskcodec.metrics import BoxAccuracy, CIoU, GIoU, MIoU, NAcc, TAcc, measure
+from maskcodec.masks.runs import inverted, united
+from maskcodec.metrics import BoxAccuracy, CIoU, GIoU, MIoU, NAcc, Precision, TAcc, measure
+from maskcodec.metrics.precision import AP_THRESHOLDS, average_precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,10 +28,12 @@ if TYPE_CHECKING:
     from maskcodec.cli.settings import AnyCodec
     from maskcodec.masks.grid import Method
     from maskcodec.masks.runs import RunMask
+    from maskcodec.metrics import Overlap
     from maskcodec.text.regions import Region
 
 _KEYS = "id", "idx"  # what an id is called, where nobody says it
 _MASK = "segmentation"
+_IGNORED = "ignore"
 
 
 class Row(NamedTuple):
@@ -62,12 +67,64 @@ class Target(NamedTuple):
         None where there is no target.
     shape
         The image's (height, width); None where only a sample without a target does not say it.
+    ignored
+        Pixels that do not count, as ReasonSeg has them; None for none.
+    image
+        The path of the image as the line has it, or "".
     """
 
     where: str
     key: str
     mask: RunMask | None
     shape: tuple[int, int] | None
+    ignored: RunMask | None = None
+    image: str = ""
+
+
+class Scored(NamedTuple):
+    """One answer and how good it is.
+
+    Attributes
+    ----------
+    row, target
+        The answer, and what it should show.
+    overlap
+        What they have in common, without what is ignored.
+    kind
+        ``"valid"``, ``"broken"`` or ``"mask"``.
+    mask
+        What the answer shows; None for nothing.
+    score
+        How sure the model is, None where the line has no ``"score"``.
+    claimed
+        Whether it claims something, which cannot be read where no pixel is set.
+    """
+
+    row: Row
+    target: Target
+    overlap: Overlap
+    kind: str
+    mask: RunMask | None
+    score: float | None
+    claimed: bool
+
+    @property
+    def iou(self) -> float:
+        """0 .. 1; where there is no target, 1 for a right nothing and 0 for anything else."""
+        if self.overlap.target:
+            return self.overlap.iou
+        return float(not (self.overlap.prediction or self.claimed))
+
+    def plain(self) -> dict[str, Any]:
+        """A line of JSON."""
+        return {
+            "id": self.row.entry.get("id", self.row.key),
+            "iou": self.iou,
+            "intersection": self.overlap.intersection,
+            "union": self.overlap.union,
+            "answer": self.kind,
+            **({} if self.score is None else {"score": self.score}),
+        }
 
 
 class Predictions:
@@ -159,6 +216,8 @@ class Scores:
         self.cumulative, self.mean = CIoU(), GIoU()
         self.targeted, self.boxes = MIoU(), BoxAccuracy()
         self.nothing, self.something = NAcc(), TAcc()
+        self.hits = [Precision(threshold=number / 10) for number in range(5, 10)]
+        self._ranked = array("d"), array("d")  # scores and IoUs of those that show something
         self.counts, self.readable = Counter[str](), Counter[str]()
 
     def figures(self) -> dict[str, tuple[float, int]]:
@@ -168,12 +227,26 @@ class Scores:
             "cIoU": (self.cumulative.compute(), samples),
             "gIoU": (self.mean.compute(), samples),
             "mIoU": (self.targeted.compute(), self.targeted.samples),
+            **{f"P@{one.threshold}": (one.compute(), one.samples) for one in self.hits},
+            **self._precision(),
             "Acc@0.5": (self.boxes.compute(), samples),
             "N-acc": (self.nothing.compute(), self.nothing.samples),
             "T-acc": (self.something.compute(), self.something.samples),
         }
 
-    def add(self, row: Row, target: Target) -> None:
+    def _precision(self) -> dict[str, tuple[float, int]]:
+        """Average precision, where every answer has a score."""
+        scores, ious = self._ranked
+        if not len(scores) or self.counts["unsure"]:
+            return {}
+        targets = self.targeted.samples
+        found = {
+            name: average_precision(scores, ious, targets, thresholds)
+            for name, thresholds in (("AP", AP_THRESHOLDS), ("AP50", (0.5,)))
+        }
+        return {name: (value, targets) for name, value in found.items()}
+
+    def add(self, row: Row, target: Target) -> Scored:
         """Score one answer.
 
         Raises
@@ -190,9 +263,14 @@ class Scores:
         else:
             regions, broken = self._decoded(row, name)
             mask = self._painted(row, regions, target)
+        if target.ignored is not None and mask is not None:
+            mask = without(mask, target.ignored)
         overlap = measure(mask, target.mask)
         claimed = broken or bool(regions)  # what cannot be read is no right nothing, nor is a box
-        for metric in (self.cumulative, self.mean, self.targeted, self.nothing, self.something):
+        for metric in (
+            *(self.cumulative, self.mean, self.targeted, self.nothing, self.something),
+            *self.hits,
+        ):
             metric.add(overlap, claimed=claimed)
         said = mask if regions is None else regions
         self.boxes.update(said, target.mask, shape=target.shape, claimed=claimed)
@@ -202,6 +280,22 @@ class Scores:
             self.counts["empty_broken"] += broken
         elif broken:
             self.counts["recovered"] += 1
+        scored = Scored(
+            row=row,
+            target=target,
+            overlap=overlap,
+            kind="mask" if regions is None else "broken" if broken else "valid",
+            mask=mask,
+            score=_score(row),
+            claimed=claimed,
+        )
+        if overlap.prediction:
+            if scored.score is None:
+                self.counts["unsure"] += 1
+            else:
+                self._ranked[0].append(scored.score)
+                self._ranked[1].append(overlap.iou if overlap.target else 0.0)
+        return scored
 
     def _decoded(self, row: Row, name: str) -> tuple[list[Region], bool]:
         """The regions of an answer, and whether it had to be recovered."""
@@ -262,7 +356,13 @@ def _line_targets(path: Path, key: str | None) -> Iterator[Target]:
             raise InputError(f'{where} has no "{_MASK}"; where there is no target it is null')
         shape = size_of(where, entry)
         mask = _read(where, entry[_MASK], shape)
-        yield Target(where, row.key, mask, shape if mask is None else mask.shape)
+        shape = shape if mask is None else mask.shape
+        ignored = _read(where, entry.get(_IGNORED), shape, f'its "{_IGNORED}"')
+        if mask is not None and ignored is not None:
+            mask = without(mask, ignored)
+        names = (entry.get(name) for name in ("image", "image_path", "file_name"))
+        image = next((name for name in names if isinstance(name, str)), "")
+        yield Target(where, row.key, mask, shape, ignored, image)
 
 
 def _coco_targets(path: Path) -> Iterator[Target]:
@@ -272,12 +372,29 @@ def _coco_targets(path: Path) -> Iterator[Target]:
         yield Target(instance.where, instance.key, instance.mask(), instance.shape)
 
 
-def _read(where: str, segmentation: Any, shape: tuple[int, int] | None) -> RunMask | None:
+def _score(row: Row) -> float | None:
+    """How sure a model is, 0 where its answer has several scores and none of them is left."""
+    score = row.entry.get("score")
+    if score is None:
+        return None
+    if type(score) not in {int, float} or not math.isfinite(score):
+        raise InputError(f'{row.where} has {shown(score)} for its "score", which is no number')
+    return float(score)
+
+
+def without(mask: RunMask, ignored: RunMask) -> RunMask:
+    """What a mask has outside of some pixels of the same image."""
+    return inverted(united([inverted(mask), ignored]))
+
+
+def _read(
+    where: str, segmentation: Any, shape: tuple[int, int] | None, what: str = "the segmentation"
+) -> RunMask | None:
     """A segmentation as a mask; null and an empty list are nothing."""
     if segmentation is None or segmentation == []:
         return None
     try:
-        return coco.read(segmentation, shape=shape, what="the segmentation")
+        return coco.read(segmentation, shape=shape, what=what)
     except ModuleNotFoundError as error:
         raise InputError(str(error)) from error
     except (MaskError, TypeError) as error:

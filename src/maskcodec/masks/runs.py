@@ -254,6 +254,12 @@ def united(masks: Sequence[RunMask]) -> RunMask:
     return run_mask(masks[0].shape, np.append(changes, height * width))
 
 
+def inverted(mask: RunMask) -> RunMask:
+    """What a mask does not have: its runs with the colours exchanged."""
+    ends = mask._ends
+    return run_mask(mask.shape, ends[1:] if ends[0] == 0 else np.concatenate([[0], ends]))
+
+
 def run_ends(counts: Any, shape: tuple[int, int], what: str) -> Index:
     """Where runs of these lengths end, as a `RunMask` keeps it.
 

@@ -1,4 +1,4 @@
-"""How good answers are: cIoU, gIoU, mIoU, Acc@0.5, N-acc, T-acc, and the IoU of classes.
+"""How good answers are: cIoU, gIoU, mIoU, P@0.5, Acc@0.5, N-acc, T-acc, IoU of classes.
 
 Accumulators, all alike: `update` takes a prediction and its target, `merge` another accumulator of
 the same kind, `compute` says the figure, 0 .. 1. They count in whole numbers, so that parts merged
@@ -9,6 +9,7 @@ from maskcodec.metrics.boxes import BoxAccuracy
 from maskcodec.metrics.classes import ClassIoU
 from maskcodec.metrics.masks import CIoU, GIoU, MaskMetric, MIoU, NAcc, TAcc
 from maskcodec.metrics.overlap import Overlap, measure
+from maskcodec.metrics.precision import Precision
 from maskcodec.metrics.tally import Metric
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Metric",
     "NAcc",
     "Overlap",
+    "Precision",
     "TAcc",
     "measure",
 ]

@@ -91,7 +91,9 @@ class CIoU(MaskMetric):
 @dataclass(slots=True)
 class _MeanIoU(MaskMetric):
     samples: int = field(default=0, init=False)
-    _sum: int = field(default=0, init=False)  # of IoUs, each rounded to a whole number of 2**-64
+    _sum: int = field(
+        default=0, init=False, repr=False
+    )  # of IoUs, each rounded to a whole number of 2**-64
 
     def add(self, overlap: Overlap, /, *, claimed: bool = False) -> None:
         """Count one sample that was measured; 0 for a claim where no pixel is set at all."""

@@ -1,0 +1,112 @@
+"""The figures of thresholds: P@0.5 .. P@0.9, and average precision of answers with scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from maskcodec.errors import ConfigError
+from maskcodec.masks.arrays import brief
+from maskcodec.metrics.masks import MaskMetric
+from maskcodec.metrics.tally import ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maskcodec.metrics.overlap import Overlap
+
+AP_THRESHOLDS = tuple(number / 100 for number in range(50, 100, 5))
+_RECALLS = np.arange(101) / 100
+
+
+@dataclass(slots=True)
+class Precision(MaskMetric):
+    """P@0.5: of the samples with a target, how many have a mask with an IoU of at least 0.5.
+
+    Or another threshold: RefCOCO's papers report 0.5 to 0.9. Samples without a target are left out.
+
+    Parameters
+    ----------
+    threshold
+        The least IoU of a hit, above 0 and at most 1.
+
+    Attributes
+    ----------
+    right, samples
+        How many hits, of how many samples.
+
+    Raises
+    ------
+    ConfigError
+        The threshold is out of range.
+
+    Examples
+    --------
+    >>> from maskcodec.metrics import Precision
+    >>> metric = Precision(threshold=0.6)
+    >>> metric.update([[1, 1, 1]], [[1, 1, 0]])
+    >>> metric.update([[1, 1, 1]], [[1, 0, 0]])
+    >>> metric.compute()
+    0.5
+    """
+
+    threshold: float = 0.5
+    right: int = field(default=0, init=False)
+    samples: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.threshold, Real) or not 0 < self.threshold <= 1:
+            raise ConfigError(
+                f"threshold must be above 0 and at most 1, got {brief(self.threshold)}"
+            )
+
+    def add(self, overlap: Overlap, /, *, claimed: bool = False) -> None:  # noqa: ARG002 (pixels)
+        """Count one sample that was measured, if it has a target."""
+        if overlap.target:
+            self.right += overlap.iou >= self.threshold
+            self.samples += 1
+
+    def compute(self) -> float:
+        """The figure, 0 .. 1; ``nan`` if no sample counted."""
+        return ratio(self.right, self.samples)
+
+
+def average_precision(
+    scores: Sequence[float], ious: Sequence[float], targets: int, thresholds: Sequence[float]
+) -> float:
+    """The area under precision by recall of answers that are ranked by their scores.
+
+    One answer a target. As COCO's evaluation has it: at 101 recalls the best precision from there
+    on, the mean over thresholds, a hit from the threshold on. Equal scores keep their order.
+
+    Parameters
+    ----------
+    scores, ious
+        Of each answer that shows something: how sure the model is, and how good it is, 0 where
+        there is no target.
+    targets
+        How many samples have a target.
+    thresholds
+        The least IoU of a hit.
+
+    Examples
+    --------
+    >>> from maskcodec.metrics.precision import average_precision
+    >>> average_precision([0.9, 0.8], [0.3, 1.0], 1, (0.5,))
+    0.5
+    """
+    if not targets:
+        return float("nan")
+    order = np.argsort(-np.asarray(scores, float), kind="stable")
+    ranked = np.asarray(ious, float)[order]
+    found = []
+    for threshold in thresholds:
+        hits = np.cumsum(ranked >= threshold)
+        precision = hits / np.arange(1, len(hits) + 1)
+        best = np.maximum.accumulate(precision[::-1])[::-1]
+        at = np.searchsorted(hits / targets, _RECALLS, side="left")
+        found.append(np.append(best, 0.0)[at].mean())
+    return float(np.mean(found))
