@@ -195,8 +195,11 @@ def test_a_broken_file_is_named(content, message, tmp_path):
 
 
 def test_a_missing_file_is_the_systems_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"maskcodec\.json"):
+    message = r"there is no .*maskcodec\.json; expected is a folder with a maskcodec\.json, which"
+    with pytest.raises(FileNotFoundError, match=message):
         mc.load(tmp_path)
+    with pytest.raises(FileNotFoundError, match="there is no nowhere; expected is a folder"):
+        mc.load("nowhere")
 
 
 def test_several_may_save_the_same_codec_at_once(tmp_path):

@@ -109,7 +109,10 @@ try:
 except ImportError as error:
     print(json.dumps(str(error)))
 """
-    assert fresh(code) == "maskcodec.hf needs peft, which is missing: pip install 'maskcodec[hf]'"
+    assert (
+        fresh(code)
+        == "maskcodec.hf needs peft, which is missing: pip install 'maskcodec[hf]', in a checkout '.[hf]'"
+    )
     code = """
 import json, maskcodec.hf as hf
 try:

@@ -154,7 +154,7 @@ def test_tables_say_what_was_counted():
         ("empty, valid or broken: nothing is shown", "0"),
         ("of these broken", "0"),
     ]
-    assert "1 answers have no target, and were left out" in result.stderr
+    assert "left out: 1 answer without a target" in result.stderr
 
 
 def test_a_figure_of_no_sample_is_null():
@@ -240,7 +240,7 @@ def test_masks_may_stand_for_texts():
     assert report["figures"]["Acc@0.5"] == 2 / 3
     assert report["answers"] == answers(valid=3, empty=1)
     said = run("p.jsonl", "targets.jsonl").stderr
-    assert '3 answers have no "text", so that their "segmentation" was read' in said
+    assert '3 answers without a "text": the "segmentation" was read instead' in said
 
 
 def test_a_text_goes_before_a_mask():
@@ -349,7 +349,7 @@ def test_ids_that_only_one_file_has_are_named():
     assert (report["missing"], report["unknown"], report["samples"]) == (2, 6, 1)
     assert report["figures"]["gIoU"] == 1.0
     said_so = run("p.jsonl", "targets.jsonl", "--allow-missing").stderr
-    assert "2 targets have no answer, and were left out" in said_so
+    assert "left out: 2 targets without an answer" in said_so
     lines("p.jsonl", {"id": 3, "text": 7})  # is not looked at: it is known what to say
     assert "lacks 2 of the ids of targets.jsonl: 1, b; --allow" in fails("p.jsonl", "targets.jsonl")
     lines("p.jsonl", {"id": 4, "text": ""})

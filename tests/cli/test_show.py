@@ -89,7 +89,10 @@ def test_polygons_need_pycocotools(coco, monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools.mask", None)
     write("coco.json", coco)
     message = fails("show", "coco.json", "--image-id", "7")
-    assert message == "polygons need pycocotools, which is missing: pip install 'maskcodec[coco]'"
+    assert (
+        message == "polygons need pycocotools, which is missing: "
+        "pip install 'maskcodec[coco]', in a checkout '.[coco]'"
+    )
     del coco["annotations"][0]
     assert "[cat]" in show(coco).stdout
 
@@ -339,7 +342,8 @@ def test_where_there_is_nothing_to_count(pets):
     empty = {**pets["annotations"][0], "segmentation": rle([MASK.size])}
     for annotations in [], [empty]:
         write("coco.json", {**pets, "annotations": annotations})
-        said = f"none of the {len(annotations)} instances has a cell on any grid"
+        count = say.plural(len(annotations), "instance")
+        said = f"of {count} none has a cell on any grid"
         assert fails("tokens", "coco.json", "-t", ".") == said
 
 
@@ -375,7 +379,9 @@ def test_signs_of_life_are_for_terminals(file, alive, monkeypatch):
     with say.wait("Waiting"):
         pass
     assert list(say.steps([1, 2], "Counting")) == [1, 2]
+    assert list(say.working([1, 2], "Building", 2)) == [1, 2]
     assert ("Waiting" in file.getvalue()) is ("Counting" in file.getvalue()) is alive
+    assert ("Building" in file.getvalue()) is ("0:00:00" in file.getvalue()) is alive
     assert alive or file.getvalue() == ""
 
 

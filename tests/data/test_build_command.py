@@ -135,7 +135,7 @@ def test_a_command_builds(instances, workers, monkeypatch):
     result = run(instances, "--out", "rows", "--rows", 2, "--val-fraction", 0.3, "--seed", 3, *more)
     said = words(result.stderr)
     assert "instances.json: " in said
-    assert "1 broken records are left out, see" in said
+    assert "1 broken record is left out, see" in said
     assert "10 samples; " in said
     found = [*rows("rows"), *rows("rows", "val")]
     assert found[0]["images"][0].startswith("val2017/")
@@ -153,7 +153,7 @@ def test_a_command_says_what_was_lost_and_how_long_rows_are(instances):
     args = "--codec", "b-sd", "--grid", 2, "--workers", 1, "--tokenizer", "words", "--absent", 0
     result = run(instances, "--out", "rows", *args)
     said = words(result.stderr)
-    assert "1 instances are lost: no cell is left of them" in said
+    assert "1 instance is lost: no cell is left of them" in said
     assert "Tokens a conversation, without image and chat template: mean " in result.stdout
 
 
@@ -167,6 +167,15 @@ def test_a_command_goes_on(instances):
     result = run(instances, "--out", "rows", "--workers", 1, "--shard-size", 4, "--strict", code=1)
     result = run(instances, "--out", "rows", "--workers", 1, "--shard-size", 4)
     assert "after 2 shards of an earlier run" in words(result.stderr)
+
+
+def test_a_command_that_is_stopped_says_that_it_goes_on(instances, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("maskcodec.data.build.build", stop)
+    said = words(run(instances, "--out", "rows", "--workers", 1, code=130).stderr)
+    assert "note: stopped; the same command goes on where this run was" in said
 
 
 def test_a_command_goes_on_in_the_folder_of_a_dataset(tmp_path, monkeypatch):

@@ -34,3 +34,12 @@ def test_an_answer_is_shown_with_its_scores():
     assert shown != mc.draw(photo, REGIONS)
     with pytest.raises(mc.MaskError, match="a label for each region, got 2 and 1"):
         mc.draw(photo, REGIONS, labels=["dog"])
+
+
+def test_generate_wants_a_codec_with_its_tokenizer():
+    pytest.importorskip("torch")
+    from maskcodec.hf import generate
+
+    message = r"tokens must be a maskcodec.TokenCodec, got BSD.*; TokenCodec\(codec, processor"
+    with pytest.raises(TypeError, match=message):
+        generate(None, None, Image.new("RGB", (4, 4)), "Where?", mc.BSD())

@@ -28,7 +28,7 @@ def test_a_hit_has_at_least_the_threshold(threshold, right):
 
 @pytest.mark.parametrize("threshold", [0, 1.1, math.nan, "0.5"])
 def test_thresholds_have_a_range(threshold):
-    with pytest.raises(mc.ConfigError, match="^threshold must be above 0 and at most 1, got "):
+    with pytest.raises(mc.ConfigError, match=r"^threshold must be above 0 and at most 1, got "):
         Precision(threshold=threshold)
 
 
@@ -48,7 +48,7 @@ def test_average_precision_is_that_of_cocos_evaluation():
     truth = COCO()
     rles = [[RunMask.from_mask(one).coco_rle() for one in pair] for pair in masks]
     truth.dataset = {
-        "images": [{"id": n} for n in range(1, 13)],
+        "images": [{"id": n, "height": 9, "width": 9} for n in range(1, 13)],
         "categories": [{"id": 1}],
         "annotations": [
             {"id": n, "image_id": n, "category_id": 1, "iscrowd": 0, "segmentation": rle,

@@ -186,11 +186,15 @@ def build(
             address=address,
             strict=strict,
             origin={"sources": [origin.identity(*written) for origin in origins]},
-            watch=lambda shards: say.steps(shards, "Building", count),
+            watch=lambda shards: say.working(shards, "Building", count),
         )
+    except KeyboardInterrupt:
+        say.note("stopped; the same command goes on where this run was")
+        raise typer.Exit(130) from None
     except ModuleNotFoundError as error:
         raise InputError(
-            f"this needs the package {error.name}, which is missing: pip install 'maskcodec[data]'"
+            f"this needs the package {error.name}, which is missing: "
+            "pip install 'maskcodec[data]', in a checkout '.[data]'"
         ) from error
     _print(report)
 
@@ -250,18 +254,20 @@ def _print(report: "Report") -> None:
     if lengths := report.token_lengths():
         shown = ", ".join(f"{name} {value:,.0f}" for name, value in lengths.items())
         say.out.print(f"Tokens a conversation, without image and chat template: {shown}")
-    for number, what in (
-        (counts.lost, "instances are lost: no cell is left of them; --sampling keep keeps them"),
-        (counts.left_out, "samples are left out: nothing of their answer would have been right"),
-        (counts.cleaned, "placeholders were taken out of labels and questions"),
-        (len(counts.broken), f"broken records are left out, see {report.out / 'broken.jsonl'}"),
+    lost = "no cell is left of them; --sampling keep keeps them"
+    for number, one, what in (
+        (counts.lost, "instance", f"lost: {lost}"),
+        (counts.left_out, "sample", "left out: nothing of the answer would have been right"),
+        (counts.cleaned, "placeholder", "taken out of labels and questions"),
+        (len(counts.broken), "broken record", f"left out, see {report.out / 'broken.jsonl'}"),
     ):
         if number:
-            say.note(f"{number:,} {what}")
+            say.note(f"{say.plural(number, one)} {'is' if number == 1 else 'are'} {what}")
     for broken in counts.broken[:_SHOWN]:
         say.note(f"{broken.where}: {broken.message}")
-    what = f"{counts.samples:,} samples; {report.made:,} rows in {report.seconds:.1f} s"
+    what = f"{say.plural(counts.samples, 'sample')}; {say.plural(report.made, 'row')}"
+    what += f" in {report.seconds:.1f} s"
     what += f", {report.rows_per_second:,.0f} a second"
     if report.resumed:
-        what += f", after {report.resumed:,} shards of an earlier run"
+        what += f", after {say.plural(report.resumed, 'shard')} of an earlier run"
     say.wrote(report.out, what)

@@ -241,7 +241,7 @@ def _print(codec_id: str, scores: Scores, ids: dict[str, int]) -> None:
         table.add_row(name, "-" if math.isnan(value) else f"{value:.4f}", f"{samples:,}")
     say.out.print(table)
     samples = scores.mean.samples
-    table = say.new_table(f"{samples:,} answers", "answers", "count", "share")
+    table = say.new_table(say.plural(samples, "answer"), "answers", "count", "share")
     table.columns[0].justify = "left"
     for kind, words in _KINDS.items():
         count = scores.counts[kind]
@@ -250,8 +250,10 @@ def _print(codec_id: str, scores: Scores, ids: dict[str, int]) -> None:
     for flags, count in scores.readable.most_common():
         say.note(f"{count:,} of the broken answers can be read as a whole with {flags}")
     if masks := scores.counts["masks"]:
-        say.note(f'{masks:,} answers have no "text", so that their "segmentation" was read')
+        say.note(
+            f'{say.plural(masks, "answer")} without a "text": the "segmentation" was read instead'
+        )
     if ids["missing"]:
-        say.note(f"{ids['missing']:,} targets have no answer, and were left out")
+        say.note(f"left out: {say.plural(ids['missing'], 'target')} without an answer")
     if ids["unknown"]:
-        say.note(f"{ids['unknown']:,} answers have no target, and were left out")
+        say.note(f"left out: {say.plural(ids['unknown'], 'answer')} without a target")

@@ -343,7 +343,8 @@ def _stored_rows(path: Path) -> Iterator[Any]:
             from pyarrow.parquet import ParquetFile
         except ModuleNotFoundError:
             raise InputError(
-                "Parquet needs pyarrow, which is missing: pip install 'maskcodec[data]'"
+                "Parquet needs pyarrow, which is missing: "
+                "pip install 'maskcodec[data]', in a checkout '.[data]'"
             ) from None
         try:
             with ParquetFile(path) as file:

@@ -17,7 +17,16 @@ from PIL import Image
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, track
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    track,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -126,6 +135,19 @@ def wait(what: str) -> AbstractContextManager[object]:
 def steps(items: Iterable[T], what: str, count: int | None = None) -> Iterable[T]:
     """The items, with a progress bar on a terminal; `count` where they do not know how many."""
     return track(items, _safe(what), count, console=err, transient=True, disable=not _animated())
+
+
+def working(items: Iterable[T], what: str, count: int) -> Iterator[T]:
+    """The items, each of which takes long: on a terminal a bar, a sign of life and the time."""
+    if not _animated():
+        yield from items
+        return
+    columns = (
+        *(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as bar:
+        yield from bar.track(items, count, description=_safe(what))
 
 
 def reading(found: Iterable[T], path: Path, stop: Callable[[T], int]) -> Iterator[T]:

@@ -60,8 +60,8 @@ def tokens(
     masks = ((one.mask(), label.replace("{}", one.label)) for one in instances)
     counts = token_counts(masks, codecs, counter)
     if not counts.any():
-        raise InputError(f"none of the {found:,} instances has a cell on any grid")
-    title = f"Tokens per mask, {tokenizer}, {found:,} instances"
+        raise InputError(f"of {say.plural(found, 'instance')} none has a cell on any grid")
+    title = f"Tokens per mask, {tokenizer}, {say.plural(found, 'instance')}"
     table = say.new_table(title, "codec", "cells", "mean", "median", "p95", "max", "lost")
     for codec, own in zip(codecs, counts, strict=True):
         name = codec.codec_id

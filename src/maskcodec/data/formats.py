@@ -96,7 +96,8 @@ def file_bytes(rows: Sequence[dict[str, Any]], name: FormatName, storage: Storag
         from pyarrow import parquet
     except ModuleNotFoundError:
         raise ConfigError(
-            "Parquet needs pyarrow, which is missing: pip install 'maskcodec[data]'"
+            "Parquet needs pyarrow, which is missing: "
+            "pip install 'maskcodec[data]', in a checkout '.[data]'"
         ) from None
     file = io.BytesIO()
     parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=_schema(name)), file)

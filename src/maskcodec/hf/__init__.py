@@ -51,7 +51,8 @@ def __getattr__(name: str) -> Any:
         if (error.name or "").startswith("maskcodec"):
             raise
         raise ImportError(
-            f"maskcodec.hf needs {error.name}, which is missing: pip install 'maskcodec[hf]'"
+            f"maskcodec.hf needs {error.name}, which is missing: "
+            "pip install 'maskcodec[hf]', in a checkout '.[hf]'"
         ) from error
     return getattr(module, name)
 

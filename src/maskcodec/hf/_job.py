@@ -11,13 +11,14 @@ from maskcodec.hf._ask import check_tokenizer, model_inputs
 from maskcodec.hf._likelihood import Likelihood, Watch
 from maskcodec.hf.answer import Answer, read_answer
 from maskcodec.hf.constrain import MaskLogitsProcessor
+from maskcodec.masks.arrays import brief
 from maskcodec.tokenizers.guide import Guide
+from maskcodec.tokens import TokenCodec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from maskcodec.tokenizers.guide import Colours
-    from maskcodec.tokens import TokenCodec
 
 # What generation does unless it is told otherwise. Many checkpoints ask for a penalty on repeating,
 # which would bend the rows of a mask; and 20 new ids, the usual default, are no mask.
@@ -55,6 +56,11 @@ class Job:
         chosen: tuple[bool | Guide, Iterable[str] | None, int | None, Colours, bool],
         options: dict[str, Any],
     ) -> None:
+        if not isinstance(tokens, TokenCodec):
+            raise TypeError(
+                f"tokens must be a maskcodec.TokenCodec, got {brief(tokens)}; "
+                "TokenCodec(codec, processor.tokenizer) makes one"
+            )
         check_tokenizer(processor, model, tokens)
         self._model = model
         given = options.get("generation_config")

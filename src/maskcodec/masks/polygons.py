@@ -22,7 +22,10 @@ MOST_DRAWN_ON = (
 ) - 1  # pixels of an image: beyond, pycocotools writes past the end of its memory
 _FAR = 1 << 20  # beyond this the coordinates of pycocotools would overflow
 _BEYOND = 2  # pixels that a polygon may leave its image by
-_HINT = "polygons need pycocotools, which is missing: pip install 'maskcodec[coco]'"
+_HINT = (
+    "polygons need pycocotools, which is missing: "
+    "pip install 'maskcodec[coco]', in a checkout '.[coco]'"
+)
 
 
 def polygon_counts(polygons: Sequence[Any], shape: tuple[int, int], what: str) -> list[bytes]:

@@ -306,6 +306,11 @@ def load(folder: str | os.PathLike[str]) -> Codec:
     try:
         with open_regular(path) as file:
             data = file.read(_LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"there is no {path}; expected is a folder with a {FILE_NAME}, which codec.save writes "
+            "into it"
+        ) from None
     except SourceError as error:
         raise ConfigError(str(error)) from error
     if len(data) > _LARGEST_FILE:

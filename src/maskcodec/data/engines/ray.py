@@ -43,7 +43,8 @@ def run(
         import ray
     except ModuleNotFoundError:
         raise BuildError(
-            "the engine ray needs Ray, which is missing: pip install 'maskcodec[ray]'"
+            "the engine ray needs Ray, which is missing: "
+            "pip install 'maskcodec[ray]', in a checkout '.[ray]'"
         ) from None
     ours = not ray.is_initialized()
     if ours:
