@@ -212,7 +212,7 @@ class TokenCodec:
             count = "one str" if isinstance(labels, str) else str(len(names))
             raise MaskError(f"there must be a label for each mask, got {len(images)} and {count}")
         maps = [not (instances or isinstance(name, str)) for name in names]
-        stack = as_masks(images, shape, maps, threshold)
+        stack = as_masks(images, shape, maps, threshold, self._binding.rows)
         if one_image:
             check_one_size(stack)
         ids, offsets, gone = self._binding.encode_each(stack, names)

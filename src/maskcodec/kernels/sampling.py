@@ -36,20 +36,24 @@ def gather(mask: Mask, ys: Index, xs: Index, out: Mask) -> None:
 
 
 @kernel
-def first_mixed(masks: Mask) -> int:
-    """The first of some masks (N, pixels) that has two values which are not 0, or -1.
+def first_mixed(masks: Mask, ys: Index, some: bool) -> int:
+    """The first of some masks (N, height, width) with two values that are not 0, or -1.
 
-    One pass without a branch, since memory is what it waits for.
+    Only the rows ``ys`` are looked at. With ``some``, which says that there are others, a mask is
+    one as well of which no pixel there is 0: what its background is, is not known yet. One pass
+    without a branch, since memory is what it waits for.
     """
     full = np.uint8(_BYTE)
     for i in range(len(masks)):
-        pixels = masks[i]
-        most, least = np.uint8(0), np.uint8(_BYTE)
-        for j in range(len(pixels)):
-            value = pixels[j]
-            most = max(most, value)
-            least = min(least, value if value != 0 else full)
-        if most > least:
+        most, least, lowest = np.uint8(0), full, full
+        for y in ys:
+            pixels = masks[i, y]
+            for x in range(len(pixels)):
+                value = pixels[x]
+                most = max(most, value)
+                lowest = min(lowest, value)
+                least = min(least, value if value != 0 else full)
+        if most > least or (some and lowest > 0):
             return i
     return -1
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_SIDE = 1 << 20  # pixels of a side that cells are drawn on: memory is taken for each
 _UINT8 = np.dtype(np.uint8)
+_FIRST_ROW: Index = np.zeros(1, np.int64)
 
 
 def as_pixels(value: Any, what: str = "mask") -> IntegerArray:
@@ -95,7 +96,7 @@ def as_two_values(
         return pixels
     if threshold is not None:
         return _cut(pixels, as_threshold(threshold), what)
-    if is_plain(pixels) and k.first_mixed(pixels.view(np.uint8).reshape(1, -1)) < 0:
+    if is_plain(pixels) and first_mixed(pixels[None]) < 0:
         return pixels
     least, most = pixels.min(), pixels.max()
     if np.any((pixels != least) & (pixels != most)):
@@ -103,6 +104,18 @@ def as_two_values(
     if least in (most, 0):
         return pixels
     return np.not_equal(pixels, 0 if most == 0 else least, order="C")
+
+
+def first_mixed(masks: IntegerArray, rows: Index | None = None) -> int:
+    """The first of some plain masks (N, height, width) that is not two values, or -1.
+
+    With `rows`, only these are looked at: a mask with no other pixel than 0 and one more value
+    there is one for whoever looks at nothing else.
+    """
+    pixels = masks.view(np.uint8)
+    if rows is None:
+        return k.first_mixed(pixels.reshape(len(masks), 1, -1), _FIRST_ROW, False)
+    return k.first_mixed(pixels, rows, True)
 
 
 def as_threshold(value: Any) -> int:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maskcodec.errors import MaskError
-from maskcodec.kernels import sampling as k
-from maskcodec.masks.arrays import as_pixels, as_two_values, brief, is_plain, sides
+from maskcodec.masks.arrays import as_pixels, as_two_values, brief, first_mixed, is_plain, sides
 from maskcodec.masks.runs import RunMask, as_image_size
 from maskcodec.masks.segmentations import read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
 
-    from maskcodec.masks.arrays import IntegerArray
+    from maskcodec.masks.arrays import Index, IntegerArray
+
+    Rows: TypeAlias = Callable[[tuple[int, int]], Index]
 
 _LISTS = list, tuple
 
@@ -28,12 +30,14 @@ def as_mask(
     threshold: int | None = None,
     *,
     later: bool = False,
+    rows: Rows | None = None,
 ) -> IntegerArray | RunMask:
     """A mask or a segmentation, checked, and copied only if it must be cut in two.
 
     Lists are polygons with `shape`, without it a mask of 0 and 1. What is not 0 is set; of pixels
     that are not two values, what is at least `threshold`, see `as_two_values`. With `later`, what
     the kernels can read is not looked at: whoever reads it all sees whether it has more values.
+    `rows` says which rows are looked at of an image of a size, if they are not all.
     """
     if isinstance(value, (RunMask, Mapping)) or _has_parts(value):
         return read(value, shape=shape, what=what)
@@ -62,8 +66,10 @@ def as_mask(
             "shape=(height, width), and a mask of other numbers must be an array"
         )
     _of_shape(pixels, shape, what)
-    if later and threshold is None and is_plain(pixels):
-        return pixels
+    if threshold is None and is_plain(pixels):
+        shown = rows is not None and first_mixed(pixels[None], rows(pixels.shape)) < 0
+        if later or shown:
+            return pixels
     return as_two_values(pixels, what, threshold)
 
 
@@ -77,11 +83,16 @@ def as_label_map(
 
 
 def as_masks(
-    value: Any, shape: Any, label_maps: Sequence[bool], threshold: int | None = None
+    value: Any,
+    shape: Any,
+    label_maps: Sequence[bool],
+    threshold: int | None = None,
+    rows: Rows | None = None,
 ) -> Any:
     """Masks as one array (N, height, width), or as a list of what `as_mask` makes of each.
 
-    `shape` is a size for all or one for each; `label_maps` says which are none.
+    `shape` is a size for all or one for each; `label_maps` says which are none. `rows` is that of
+    `as_mask`.
     """
     shapes = _shapes(shape, len(value))
     if isinstance(value, np.ndarray) and value.ndim == 3 and len(value):
@@ -90,13 +101,13 @@ def as_masks(
         if all(label_maps) or value.dtype.kind == "b":
             return value
         plain = threshold is None and not any(label_maps) and is_plain(value)
-        if plain and k.first_mixed(value.view(np.uint8).reshape(len(value), -1)) < 0:
+        if plain and first_mixed(value, None if rows is None else rows(value.shape[1:])) < 0:
             return value
     where = "mask {}" if len(value) > 1 else "mask"
     return [
         as_label_map(mask, size, where.format(i))
         if label_map
-        else as_mask(mask, size, where.format(i), threshold)
+        else as_mask(mask, size, where.format(i), threshold, rows=rows)
         for i, (mask, size, label_map) in enumerate(zip(value, shapes, label_maps, strict=True))
     ]
 

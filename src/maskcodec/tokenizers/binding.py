@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from maskcodec.formats.instances.stream import MaskStream
     from maskcodec.masks.arrays import Index
+    from maskcodec.masks.inputs import Rows
     from maskcodec.text.codec import Codec
     from maskcodec.tokenizers.any import AnyTokenizer
     from maskcodec.tokenizers.grammar import Dialect
@@ -45,6 +46,11 @@ class Binding:
         self.tokenizer = tokenizer
         self.vocabulary = tokenizer.vocabulary()
         self.vocab = read_vocab(codec, tokenizer, self.vocabulary, ignore)
+
+    @property
+    def rows(self) -> Rows | None:
+        """Which rows of pixels of an image of some size are looked at; None for all."""
+        return None
 
     def encode(self, image: Any, labels: Any, **options: Any) -> Index:
         """The ids of a mask or a label map; options are those of the codec's `encode`."""

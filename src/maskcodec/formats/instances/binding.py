@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from maskcodec.formats.instances.codec import InstanceCodec
     from maskcodec.formats.instances.guide import RowGuide
     from maskcodec.masks.arrays import Index
+    from maskcodec.masks.inputs import Rows
     from maskcodec.text.regions import Region
     from maskcodec.tokenizers.any import AnyTokenizer
     from maskcodec.tokenizers.binding import Each
@@ -109,13 +110,19 @@ class BrickBinding(InstanceBinding):
     def _rows(self, options: GuideOptions) -> RowGuide:
         """What rows may be, for a guide."""
 
+    @property
+    def rows(self) -> Rows | None:
+        """Which rows of pixels of an image of some size are looked at; None for all."""
+        return None if self._writer is None else self._writer.rows
+
     def encode(self, image: Any, labels: Any, **options: Any) -> Index:
         """The ids of a mask; options are those of the codec's `encode`."""
         if self._writer is None:
             return super().encode(image, labels, **options)
         shape, threshold = options.pop("shape", None), options.pop("threshold", None)
         image = opened_mask(image)
-        pixels = as_mask(image, shape, threshold=threshold, later=self._writer.looks_at_all)
+        later, rows = self._writer.looks_at_all, self._writer.rows
+        pixels = as_mask(image, shape, threshold=threshold, later=later, rows=rows)
         ids = self._writer.one(pixels, labels)
         if ids is None:
             pixels = as_mask(pixels)

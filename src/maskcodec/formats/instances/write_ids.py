@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from maskcodec.formats.instances.vocab import BrickVocab
     from maskcodec.masks.arrays import Index, IntegerArray, Mask
     from maskcodec.masks.frame import BoxFrame, BoxSampling
+    from maskcodec.masks.inputs import Rows
     from maskcodec.masks.runs import RunMask
     from maskcodec.tokenizers.any import AnyTokenizer
 
@@ -55,6 +56,13 @@ class BrickWriter:
     def looks_at_all(self) -> bool:
         """Whether `one` looks at every pixel, and so sees what is no mask."""
         return self._frame is not None
+
+    @property
+    def rows(self) -> Rows | None:
+        """Which rows of pixels of an image of some size are looked at; None for all."""
+        if self._frame is not None or self._sampling != "nearest":
+            return None
+        return lambda shape: nearest_pixels(self._canvas, shape, None)[0]
 
     def one(self, mask: IntegerArray | RunMask, label: str) -> Index | None:
         """The ids of one mask; none if no cell of it is left.
