@@ -110,8 +110,8 @@ except ImportError as error:
     print(json.dumps(str(error)))
 """
     assert (
-        fresh(code)
-        == "maskcodec.hf needs peft, which is missing: pip install 'maskcodec[hf]', in a checkout '.[hf]'"
+        fresh(code) == "maskcodec.hf needs peft, which is missing: "
+        "pip install 'maskcodec[hf]', in a checkout '.[hf]'"
     )
     code = """
 import json, maskcodec.hf as hf

@@ -559,13 +559,14 @@ def test_label_maps_become_lines():
 
 
 def test_notes_and_errors_of_many_name_the_file(folder):
-    Image.fromarray(boxes((0, 0, 1, 1)) * 0).save("none.png")
+    write("one.json", {"1": "dog"})
+    said = run("encode", "map.png", "map.png", "-n", "one.json").stderr
+    assert said.count("note: map.png: without a name, so left out: 2\n") == 2
     corner = np.zeros(SHAPE, np.uint8)
     corner[0, 0] = 7
     Image.fromarray(corner).save("corner.png")
-    args = "encode", "map.png", "corner.png", "-l", "dog", "-c", "b-sd"
+    args = "encode", "mask.png", "corner.png", "-l", "dog", "-c", "b-sd"
     said = run(*args, "--lost", "drop").stderr
-    assert "note: map.png: all 2 values but 0 count as 'dog'" in said
     assert "note: corner.png: dropped 'dog'" in said
     write("o.jsonl", "mine")
     assert fails(*args, "-o", "o.jsonl").startswith("corner.png: mask ('dog') has 1 of 128 x 192")

@@ -92,7 +92,8 @@ def test_polygons_without_pycocotools_say_what_to_install(monkeypatch):
     with pytest.raises(ModuleNotFoundError) as caught:
         coco.read([SQUARE], shape=(4, 4))
     assert str(caught.value) == (
-        "polygons need pycocotools, which is missing: pip install 'maskcodec[coco]', in a checkout '.[coco]'"
+        "polygons need pycocotools, which is missing: "
+        "pip install 'maskcodec[coco]', in a checkout '.[coco]'"
     )
     assert caught.value.name == "pycocotools"
     assert coco.read(FIVE).area == 4  # run lengths need nothing
