@@ -256,12 +256,12 @@ def test_a_mask_without_a_cell_left_is_refused_with_the_way_out():
     )
     assert mc.BSD(grid=64, sampling="keep").encode(speck(), "tie")
     with pytest.raises(mc.LostMaskError, match=r"mask 1 \('tie'\)"):
-        mc.BSD().encode_many([np.ones((4, 4), int), speck()], ["sky", "tie"])
+        mc.BSD().encode_many([np.ones(speck().shape, int), speck()], ["sky", "tie"])
 
 
 def test_a_dropped_mask_is_reported(caplog):
     codec = mc.BSD()
-    full = np.ones((4, 4), int)
+    full = np.ones(speck().shape, int)
     with caplog.at_level(logging.WARNING, logger="maskcodec"):
         masks = [speck(), full, speck()]
         assert codec.lost(masks) == [0, 2]
