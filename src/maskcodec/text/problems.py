@@ -131,7 +131,7 @@ class TextReading(Reading):
 
 
 def escaped_tag(text: bytes, tags: Iterable[str]) -> str:
-    """The first tag that stands in a text as HTML writes it, or nothing."""
+    """A tag that stands in a text as HTML writes it, or nothing."""
     if b"&lt;" not in text:
         return ""
     escaped = map(html.escape, tags)

@@ -109,7 +109,8 @@ class Boxes:
         message = f"a box is {self._described}, got {content[:80]!r}"
         match = self._shape.fullmatch(content)
         numbers = match.groups() if match else self._any_numbers(content)
-        if len(numbers) != 4:
+        parts = any("." in number for number in numbers)  # of the image's sides
+        if len(numbers) != 4 or (parts and all(_number(number) <= 1 for number in numbers)):
             return None, [("bad-box", message, "left this instance out")]
         if not match or any(self._exact(digits) is None for digits in numbers):
             faults.append(("bad-box", message, "took its four numbers"))

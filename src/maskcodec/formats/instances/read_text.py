@@ -85,6 +85,9 @@ class InstanceReader(ABC):
         if opened is None:
             return ""
         label = self.reading.slice(opened.stop, end.start).strip()
+        if closed is None and end.kind in (BOX_END, SEG):  # a box may stand in it
+            name, place = self.words.boxes.parted(label)
+            label = name if place else label
         if closed is not None or label:
             self._check_label(label, opened.stop)
         return label
