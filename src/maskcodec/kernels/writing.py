@@ -198,12 +198,13 @@ def _write_instance(
     edges, runs = scratch[: rows * (columns + 2)], scratch[rows * (columns + 2) :]
     separator, separator_end = tables[7], tables[8]
     side = tables[_NUMBERS - 1]
-    if len(place) > 0:
+    tight = len(place) == 0  # no literal: Numba would compile `mask_runs` anew for one
+    if not tight:
         x1, y1, x2, y2 = place[0], place[1], place[2], place[3]
         count = scanlines(mask, runs)
     else:
         separated = separator < separator_end
-        y1, x1, y2, x2, count = mask_runs(mask, ys, xs, True, separated, edges, runs)
+        y1, x1, y2, x2, count = mask_runs(mask, ys, xs, tight, separated, edges, runs)
     if count == 0:
         return size
     if tables[9] != 0:
