@@ -71,7 +71,7 @@ class Reading(ABC):
         """What a kernel counted as wrong, by position: run again with room for it."""
         room = np.empty((count, 4), np.int64)
         run(room)
-        most = 1 if self._strict else MOST_PROBLEMS
+        most = 1 if self._strict else max(MOST_PROBLEMS - len(self._found), 0)
         self._unlisted += max(count - most, 0)
         first: list[list[int]] = room[np.argsort(room[:, 1], kind="stable")[:most]].tolist()
         return first
