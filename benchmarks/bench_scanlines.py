@@ -48,6 +48,7 @@ TO_IDS, TO_REGIONS, TO_RLE = "RLE to ids", "ids to regions", "regions to RLE"
 PAINTED = "regions to pixels"
 MOST_FILLS, MOST_SEARCH = 3, 0.4  # times a fill, in the median; milliseconds, in the mean
 MOST_STEP, WORST_STEP = 5, 50  # microseconds of a guide, in the median and at most
+INNER = 20  # calls that are timed together
 END = 151_645  # the id that ends an answer of Qwen's
 
 
@@ -132,7 +133,8 @@ def fills(setup: Setup, items: Sequence[Annotation], turns: int) -> Times:
         for turn in range(turns):
             for column, call in enumerate(calls.values()):
                 start = time.perf_counter()
-                call()
+                for _ in range(INNER):
+                    call()
                 times[turn, column] = time.perf_counter() - start
         ratios[k] = np.median(times[:, 0] / times[:, 1])
     return ratios
@@ -180,8 +182,8 @@ def page(abouts: list[str], turns: int, tables: list[Table]) -> str:
         what counts are the ratios, each the median over the turns; the microseconds come from two
         shared cores and are for orientation. Ids are those of Qwen's vocabulary."""
     asked = """
-        Painting is `Region.mask(shape, out=out)` against a fill of the same memory, for each mask;
-        the median over the masks counts. `best` is timed from compressed RLE to ids. A step of a
+        Painting is `Region.mask(shape, out=out)` against a fill of the same memory, for each mask,
+        each called some times in a row; the median over the masks counts. `best` is timed from compressed RLE to ids. A step of a
         guide is `options` and `step` for one id of an answer, in a guide that has seen none; the
         least of some turns, each with a guide of its own."""
     return f"""\
