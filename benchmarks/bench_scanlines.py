@@ -183,9 +183,9 @@ def page(abouts: list[str], turns: int, tables: list[Table]) -> str:
         shared cores and are for orientation. Ids are those of Qwen's vocabulary."""
     asked = """
         Painting is `Region.mask(shape, out=out)` against a fill of the same memory, for each mask,
-        each called some times in a row; the median over the masks counts. `best` is timed from compressed RLE to ids. A step of a
-        guide is `options` and `step` for one id of an answer, in a guide that has seen none; the
-        least of some turns, each with a guide of its own."""
+        each called some times in a row; the median over the masks counts. `best` is timed from
+        compressed RLE to ids. A step of a guide is `options` and `step` for one id of an answer, in
+        a guide that has seen none; the least of some turns, each with a guide of its own."""
     return f"""\
 ## Scanlines
 
