@@ -235,7 +235,7 @@ def test_strict_stops_at_a_broken_record(tmp_path):
 def test_no_row_is_an_error(tmp_path):
     with pytest.raises(mc.BuildError, match=r"^no row came of 0 samples; broken are 0$"):
         made([], tmp_path / "out")
-    with pytest.raises(mc.BuildError, match=r"1 samples; broken are 1, first here: it is bad$"):
+    with pytest.raises(mc.BuildError, match=r"1 sample; broken are 1, first here: it is bad$"):
         made([Broken("here", "it is bad")], tmp_path / "other")
     assert not (tmp_path / "other").exists()
 

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 import maskcodec as mc
 from maskcodec.kernels.writing import END
 from tests import strategies
-from tests.conftest import PURE
+from tests.conftest import PROFILE, PURE
 from tests.vocabularies import REAL, TRAINED, fresh
 
-ALL = [*TRAINED, *REAL]
+# A guide of a real vocabulary takes a second to make; the third one is for the long runs.
+ALL = [*TRAINED, *(REAL if PROFILE == "thorough" else list(REAL)[:2])]
 SPELLINGS = [{}, {"row_separator": ""}, strategies.BSD_SETTINGS[4]]
 # Usual; few rows, few columns; one of everything; turned and padded; location tokens.
 SCANLINES = [

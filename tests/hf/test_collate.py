@@ -295,8 +295,8 @@ IMAGE = {"role": "user", "content": "<image>Where?"}
         ({"messages": [{"role": "user"}]}, SourceError, "message 0: content must be a list"),
         ({"messages": [USER]}, SourceError, "has no answer of the assistant's to learn"),
         ({"prompt": [USER, SAID], "completion": [USER]}, SourceError, "has no answer"),
-        ({"messages": [IMAGE, SAID]}, SourceError, "has 0 images, but 1 places for them"),
-        ({"messages": [USER, SAID], "image": "a.png"}, SourceError, "1 images, but 0 places"),
+        ({"messages": [IMAGE, SAID]}, SourceError, "has 0 images, but 1 place for them"),
+        ({"messages": [USER, SAID], "image": "a.png"}, SourceError, "1 image, but 0 places for it"),
         (
             {"messages": [USER, {**SAID, "content": "<image>"}], "images": ["a.png"]},
             SourceError,
@@ -453,7 +453,7 @@ def test_a_mark_that_has_the_end_or_no_end_at_all(processor):
 
 def test_marks_that_are_missing(processor):
     other = MARKED.replace("'assistant'", "'nobody'")
-    with pytest.raises(ConfigError, match=r"has 1 answers, but the chat template's \{% generation"):
+    with pytest.raises(ConfigError, match=r"has 1 answer, but the chat template's \{% generation"):
         said_by(processor, COUNTED + HEADER + other + END, [{"messages": [USER, SAID]}])
 
 

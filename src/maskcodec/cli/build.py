@@ -15,6 +15,7 @@ from maskcodec.data.formats import FormatName, Storage
 from maskcodec.data.labels import Placeholders
 from maskcodec.errors import ConfigError
 from maskcodec.text.codec import Lost
+from maskcodec.text.problems import plural
 
 if TYPE_CHECKING:
     from maskcodec.data.build import Report
@@ -262,12 +263,12 @@ def _print(report: "Report") -> None:
         (len(counts.broken), "broken record", f"left out, see {report.out / 'broken.jsonl'}"),
     ):
         if number:
-            say.note(f"{say.plural(number, one)} {'is' if number == 1 else 'are'} {what}")
+            say.note(f"{plural(number, one)} {'is' if number == 1 else 'are'} {what}")
     for broken in counts.broken[:_SHOWN]:
         say.note(f"{broken.where}: {broken.message}")
-    what = f"{say.plural(counts.samples, 'sample')}; {say.plural(report.made, 'row')}"
+    what = f"{plural(counts.samples, 'sample')}; {plural(report.made, 'row')}"
     what += f" in {report.seconds:.1f} s"
     what += f", {report.rows_per_second:,.0f} a second"
     if report.resumed:
-        what += f", after {say.plural(report.resumed, 'shard')} of an earlier run"
+        what += f", after {plural(report.resumed, 'shard')} of an earlier run"
     say.wrote(report.out, what)

@@ -16,6 +16,7 @@ from maskcodec.errors import MaskCodecError
 from maskcodec.files.images import MOST_CLAIMED
 from maskcodec.files.photos import as_picture
 from maskcodec.pictures.figure import drawable
+from maskcodec.text.problems import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +115,7 @@ def decode(
     if names_out is not None:
         names = {str(number): r.label for number, r in enumerate(regions, 1) if r.label}
         names_out.write_text(json.dumps(names, ensure_ascii=False, indent=2) + "\n", "utf-8")
-        say.wrote(names_out, say.plural(len(names), "name"))
+        say.wrote(names_out, plural(len(names), "name"))
     if json_out is not None:
         _write_lines(json_out, [_plain(regions, problems, size, method)])
     if json_out is None or str(json_out) != read.STDIN:
@@ -162,7 +163,7 @@ def _decode_lines(
         rows.append({**kept, **_plain(regions, problems, own, method)})
     _write_lines(out or Path(read.STDIN), rows)
     if broken:
-        say.note(f"{say.plural(broken, 'text')} of {len(rows):,} had problems, as each line says")
+        say.note(f"{plural(broken, 'text')} of {len(rows):,} had problems, as each line says")
 
 
 def _plain(
@@ -189,7 +190,7 @@ def _write_lines(path: Path, rows: "Sequence[dict[str, Any]]") -> None:
         typer.echo(text, nl=False)
     else:
         path.write_text(text, "utf-8")
-        say.wrote(path, say.plural(len(rows), "line"))
+        say.wrote(path, plural(len(rows), "line"))
 
 
 def _is_plain(value: Any) -> bool:

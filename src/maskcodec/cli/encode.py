@@ -16,6 +16,7 @@ from maskcodec.data._names import read_names
 from maskcodec.errors import LabelError, LostMaskError
 from maskcodec.masks.arrays import as_two_values
 from maskcodec.text.codec import Lost
+from maskcodec.text.problems import plural
 
 _ENDINGS = ".png", ".bmp", ".tif", ".tiff", ".npy"  # of masks in folders
 _WAIT = "Encoding (the very first time, this also compiles)"
@@ -68,7 +69,7 @@ def encode(
     named = {} if names is None else read_names(names)
     if many:
         lines = _lines(codec, files, label, named, lost, threshold)
-        _write(lines, path, say.plural(len(files), "line"))
+        _write(lines, path, plural(len(files), "line"))
         return
     if image_id is not None:
         found = CocoFile(Path(files[0])).image(image_id)
@@ -83,7 +84,7 @@ def encode(
             text = _encoded(codec, files[0], own, named, lost, threshold)
     if not text:
         say.note("there is nothing to encode, so the text is empty")
-    _write(text, path, say.plural(len(text), "character"))
+    _write(text, path, plural(len(text), "character"))
 
 
 def _files(masks: list[str]) -> list[str]:

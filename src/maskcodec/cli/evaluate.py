@@ -15,6 +15,7 @@ from maskcodec.files.photos import as_picture
 from maskcodec.masks.arrays import sides
 from maskcodec.pictures.figure import compared, drawn_shape, fitted, panels, plain
 from maskcodec.text.codec import check_same_codec, file_beside, load
+from maskcodec.text.problems import plural
 
 _SHOWN = 5  # ids that a message names
 _WORST = 10  # answers that are drawn
@@ -163,10 +164,10 @@ def evaluate(
             "codec": codec.get_config(),
         }
         path.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-        say.wrote(path, f"the figures of {say.plural(scores.mean.samples, 'sample')}")
+        say.wrote(path, f"the figures of {plural(scores.mean.samples, 'sample')}")
     if per_sample is not None:
         per_sample.write_text("".join(rows), "utf-8")
-        say.wrote(per_sample, say.plural(len(rows), "line"))
+        say.wrote(per_sample, plural(len(rows), "line"))
     if worst is not None:
         _draw(bad, worst, images)
 
@@ -201,9 +202,9 @@ def _draw(bad: list[Scored], folder: Path, images: Path | None) -> None:
             caption=say.printable(text),
         )
         sheet.save(folder / f"{number:02}.png", optimize=True)
-    say.wrote(folder, f"the {say.plural(len(bad), 'worst answer')}, 01.png first")
+    say.wrote(folder, f"the {plural(len(bad), 'worst answer')}, 01.png first")
     if missing:
-        say.note(f"{say.plural(len(missing), 'photo')} cannot be drawn on: {missing[0]}")
+        say.note(f"{plural(len(missing), 'photo')} cannot be drawn on: {missing[0]}")
 
 
 _KINDS = {
@@ -241,7 +242,7 @@ def _print(codec_id: str, scores: Scores, ids: dict[str, int]) -> None:
         table.add_row(name, "-" if math.isnan(value) else f"{value:.4f}", f"{samples:,}")
     say.out.print(table)
     samples = scores.mean.samples
-    table = say.new_table(say.plural(samples, "answer"), "answers", "count", "share")
+    table = say.new_table(plural(samples, "answer"), "answers", "count", "share")
     table.columns[0].justify = "left"
     for kind, words in _KINDS.items():
         count = scores.counts[kind]
@@ -250,10 +251,8 @@ def _print(codec_id: str, scores: Scores, ids: dict[str, int]) -> None:
     for flags, count in scores.readable.most_common():
         say.note(f"{count:,} of the broken answers can be read as a whole with {flags}")
     if masks := scores.counts["masks"]:
-        say.note(
-            f'{say.plural(masks, "answer")} without a "text": the "segmentation" was read instead'
-        )
+        say.note(f'{plural(masks, "answer")} without a "text": the "segmentation" was read instead')
     if ids["missing"]:
-        say.note(f"left out: {say.plural(ids['missing'], 'target')} without an answer")
+        say.note(f"left out: {plural(ids['missing'], 'target')} without an answer")
     if ids["unknown"]:
-        say.note(f"left out: {say.plural(ids['unknown'], 'answer')} without a target")
+        say.note(f"left out: {plural(ids['unknown'], 'answer')} without a target")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec import coco
-from maskcodec.cli import say
 from maskcodec.cli.codecs import decode_any, through
 from maskcodec.cli.read import InputError, read_json
 from maskcodec.data._jsonfile import entries, items, lines, opened, shown
@@ -28,6 +27,7 @@ from maskcodec.masks.runs import united
 from maskcodec.metrics import measure
 from maskcodec.pictures.figure import drawn_shape, fitted, plain
 from maskcodec.text.codec import FILE_NAME, from_config
+from maskcodec.text.problems import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -220,7 +220,7 @@ class Viewer:
                 problems += wrong
                 text = words_around(self.codec, text)
             said.append((message["role"], text))
-        count = say.plural(len(problems), "problem")
+        count = plural(len(problems), "problem")
         remark = f"{count}: {problems[0].message}" if problems else ""
         labels = [region.label for region in regions]
         return Record(where, small, labels, None, [[one] for one in regions], said, remark)

@@ -47,6 +47,7 @@ from maskcodec.pictures.figure import (
     with_legend,
 )
 from maskcodec.pictures.lettering import unlettered
+from maskcodec.text.problems import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -385,11 +386,6 @@ def save(picture: Image.Image, path: Path, texts: Iterable[str]) -> None:
             f"no font here has {some}{more}, so the picture shows "
             f"{ascii(lacking[0])[1:-1]} and the like: fonts such as Noto Sans CJK have more"
         )
-
-
-def plural(count: int, one: str) -> str:
-    """A number and what it counts: ``"1 name"``, ``"2,000 names"``."""
-    return f"{count:,} {one}{'s' * (count != 1)}"
 
 
 def paint(regions: Sequence[Region], shape: Shape, method: Method | None) -> Iterator[Mask]:

@@ -16,6 +16,7 @@ from maskcodec.files.photos import as_picture
 from maskcodec.metrics import measure
 from maskcodec.pictures.figure import fitted, plain
 from maskcodec.pictures.sheet import Tile, sheet
+from maskcodec.text.problems import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +110,7 @@ def show(
     say.wrote(path, f"records {start} to {last} of {what}{more}")
     if found.missing:
         say.note(
-            f"{say.plural(len(found.missing), 'photo')} cannot be read, so that the masks are on a "
+            f"{plural(len(found.missing), 'photo')} cannot be read, so that the masks are on a "
             f"plain ground; --images names their folder: {found.missing[0]}"
         )
 

@@ -11,6 +11,7 @@ from maskcodec import BSD, IRLE, ISD, RRLE, Scanlines
 from maskcodec.cli import coco, say
 from maskcodec.cli.read import InputError
 from maskcodec.lengths import token_counts
+from maskcodec.text.problems import plural
 from maskcodec.tokenizers.pretrained import bare_tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ def tokens(
     masks = ((one.mask(), label.replace("{}", one.label)) for one in instances)
     counts = token_counts(masks, codecs, counter)
     if not counts.any():
-        raise InputError(f"of {say.plural(found, 'instance')} none has a cell on any grid")
-    title = f"Tokens per mask, {tokenizer}, {say.plural(found, 'instance')}"
+        raise InputError(f"of {plural(found, 'instance')} none has a cell on any grid")
+    title = f"Tokens per mask, {tokenizer}, {plural(found, 'instance')}"
     table = say.new_table(title, "codec", "cells", "mean", "median", "p95", "max", "lost")
     for codec, own in zip(codecs, counts, strict=True):
         name = codec.codec_id

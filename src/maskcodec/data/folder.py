@@ -26,6 +26,7 @@ from maskcodec.data.shards import Counts
 from maskcodec.data.split import TRAIN, VAL
 from maskcodec.errors import BuildError
 from maskcodec.text.codec import FILE_NAME
+from maskcodec.text.problems import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -134,8 +135,8 @@ class Folder:
         if not splits:
             reasons = [f", first {broken.where}: {broken.message}" for broken in counts.broken[:1]]
             raise BuildError(
-                f"no row came of {counts.samples:,} samples; broken are {len(counts.broken):,}"
-                f"{''.join(reasons)}"
+                f"no row came of {plural(counts.samples, 'sample')}; broken are "
+                f"{len(counts.broken):,}{''.join(reasons)}"
             )
         self._check_counted(splits)
         write(self._rows / FILE_NAME, _json(codec.get_config()))

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec.errors import ConfigError
+from maskcodec.text.problems import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,8 +175,8 @@ def marked_spans(
     edges = [k for k in range(len(mask) + 1) if [0, *mask, 0][k] != [0, *mask, 0][k + 1]]
     if list(own) != ids or len(edges) != 2 * len(answers):
         raise ConfigError(
-            f"{where} has {len(answers)} answers, but the chat template's {{% generation %}} marks "
-            f"{len(edges) // 2}"
+            f"{where} has {plural(len(answers), 'answer')}, but the chat template's "
+            f"{{% generation %}} marks {len(edges) // 2}"
         )
     special = set(processor.tokenizer.convert_tokens_to_ids(_special(processor.tokenizer)))
     found = []

@@ -12,6 +12,7 @@ from PIL import Image
 from maskcodec.errors import SourceError
 from maskcodec.files.images import PHOTOS, opened_image
 from maskcodec.files.photos import upright
+from maskcodec.text.problems import plural
 
 _MARK = "<image>"
 _ROLES = {
@@ -197,8 +198,9 @@ def _placed(
     missing = sum(not part.get("own") for part in places)
     if missing != len(given):
         raise SourceError(
-            f"{where} has {len(given)} images, but {missing} places for them; a place is {_MARK} "
-            "in a text, or a part of the type image"
+            f"{where} has {plural(len(given), 'image')}, but {plural(missing, 'place')} for "
+            f"{'it' if len(given) == 1 else 'them'}; a place is {_MARK} in a text, or a part of "
+            "the type image"
         )
     for k, (role, parts) in enumerate(said):
         if role == "assistant" and any(part["type"] == "image" for part in parts):

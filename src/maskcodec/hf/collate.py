@@ -13,6 +13,7 @@ from maskcodec.hf._answers import adds_special, encoded, marked_spans, render, t
 from maskcodec.hf._conversation import Pictures, read_row
 from maskcodec.masks.grid import check_choice
 from maskcodec.text.codec import check_rows, file_beside, load
+from maskcodec.text.problems import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -228,7 +229,7 @@ image_processor; got NoneType without apply_chat_template
         most = self.max_length
         if most is None or len(ids) <= most:
             return len(ids)
-        says = f"{where} has {len(ids)} tokens, but max_length is {most}"
+        says = f"{where} has {plural(len(ids), 'token')}, but max_length is {most}"
         advice = "raise max_length, or have the image processor make fewer pixels of an image"
         if self.too_long == "raise":
             raise SourceError(

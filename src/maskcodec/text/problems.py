@@ -169,6 +169,11 @@ def shown(label: str) -> str:
     return repr(label if len(label) <= 80 else label[:80] + "...")
 
 
+def plural(count: int, one: str) -> str:
+    """A number and what it counts: ``"1 name"``, ``"2,000 names"``."""
+    return f"{count:,} {one}{'s' * (count != 1)}"
+
+
 def few(names: Iterable[str]) -> str:
     """Some names in a message, and how many there are besides."""
     listed = list(names)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec.errors import VocabError
 from maskcodec.text.codec import check_codec
+from maskcodec.text.problems import plural
 from maskcodec.tokenizers.any import AnyTokenizer
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ class Extension:
 
     def __str__(self) -> str:
         lines = [
-            f"{len(self.added)} tokens added, {len(self.reused)} reused; the model's embeddings "
-            f"must have at least {self.rows} rows"
+            f"{plural(len(self.added), 'token')} added, {len(self.reused)} reused; the model's "
+            f"embeddings must have at least {plural(self.rows, 'row')}"
         ]
         lines += [f"{c.token!r} (id {c.id}) is {c.reason}: {c.consequence}" for c in self.conflicts]
         return "\n".join(lines)
