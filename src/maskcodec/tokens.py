@@ -17,7 +17,7 @@ from maskcodec.masks.runs import as_image_size
 from maskcodec.text.codec import Lost, check_codec, check_same_codec
 from maskcodec.text.codec import load as load_codec
 from maskcodec.text.problems import warn_dropped
-from maskcodec.tokenizers.any import AnyTokenizer, load_saved
+from maskcodec.tokenizers.any_tokenizer import AnyTokenizer, load_saved
 from maskcodec.tokenizers.binding import Binding
 from maskcodec.tokenizers.extension import extend_tokenizer
 from maskcodec.tokenizers.guide import GuideOptions

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from maskcodec.tokenizers.automaton import label_automaton, text_automaton, unshown
-from maskcodec.tokenizers.spelling import PlainText
+from maskcodec.tokenizers.token_bytes import PlainText
 
 WORDS = [
     ["<fg1>", "<fg12>", "<bg1>", "</s>"],

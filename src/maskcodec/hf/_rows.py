@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from maskcodec.text.codec import Codec
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
 _SPREAD = 0.05  # of what rows differ by anyway: enough for bfloat16 to keep them apart
 _CHUNK = 8192  # rows; a matrix of 150,000 in float32 would be gigabytes

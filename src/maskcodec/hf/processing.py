@@ -10,7 +10,7 @@ import transformers
 from transformers.utils.hub import cached_file
 
 from maskcodec.errors import ConfigError, VocabError
-from maskcodec.tokenizers.any import code_file
+from maskcodec.tokenizers.any_tokenizer import code_file
 
 if TYPE_CHECKING:
     import os

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from maskcodec.masks.arrays import Index
     from maskcodec.masks.inputs import Rows
     from maskcodec.text.codec import Codec
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
     from maskcodec.tokenizers.grammar import Dialect
     from maskcodec.tokenizers.guide import Guide, GuideOptions
 

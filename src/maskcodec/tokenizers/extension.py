@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from maskcodec.errors import VocabError
 from maskcodec.text.codec import check_codec
 from maskcodec.text.problems import plural
-from maskcodec.tokenizers.any import AnyTokenizer
+from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ import numpy as np
 from maskcodec.errors import ConfigError
 from maskcodec.masks.grid import check_choice
 from maskcodec.tokenizers.automaton import Automaton, label_automaton, text_automaton
-from maskcodec.tokenizers.spelling import PlainText
+from maskcodec.tokenizers.token_bytes import PlainText
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,13 +14,13 @@ import numpy as np
 from maskcodec.errors import ConfigError, DecodeError, VocabError
 from maskcodec.masks.grid import check_choice
 from maskcodec.tokenizers.ids import as_ids
-from maskcodec.tokenizers.spelling import NoText, PlainText, frozen, spelled_tokens
+from maskcodec.tokenizers.token_bytes import NoText, PlainText, frozen, spelled_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from maskcodec.masks.arrays import Index
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
     from maskcodec.tokenizers.vocab import Vocab
 
 Colours: TypeAlias = Literal["any", "alternate"]

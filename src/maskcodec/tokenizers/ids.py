@@ -10,7 +10,7 @@ from maskcodec.errors import VocabError
 
 if TYPE_CHECKING:
     from maskcodec.masks.arrays import Index
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
     from maskcodec.tokenizers.vocab import Vocab
 
 IGNORE_INDEX = -100  # a trainer's mark for "no loss"

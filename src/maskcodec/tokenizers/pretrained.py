@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from maskcodec.errors import ConfigError, VocabError
 from maskcodec.masks.arrays import brief
 from maskcodec.text.codec import FILE_NAME
-from maskcodec.tokenizers.any import load_saved
+from maskcodec.tokenizers.any_tokenizer import load_saved
 
 if TYPE_CHECKING:
     import os

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from maskcodec.text.codec import Codec
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
 ANY_LABEL = "roi0"
 

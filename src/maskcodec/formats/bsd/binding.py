@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from maskcodec.formats.bsd.codec import BSD
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
     from maskcodec.tokenizers.grammar import Dialect
     from maskcodec.tokenizers.guide import GuideOptions
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from maskcodec.masks.runs import RunMask
     from maskcodec.text.problems import Reading
     from maskcodec.text.regions import Region
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
 _BRICKS = "<fg{}>", "<bg{}>"
 _PLAIN = "fg{}", "bg{}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from maskcodec.formats.instances.spelling import SEG_END
 from maskcodec.kernels.writing import MAX_RUN
-from maskcodec.tokenizers.spelling import frozen
+from maskcodec.tokenizers.token_bytes import frozen
 
 if TYPE_CHECKING:
     from maskcodec.formats.bsd.codec import BSD

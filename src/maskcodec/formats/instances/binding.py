@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from maskcodec.masks.arrays import Index
     from maskcodec.masks.inputs import Rows
     from maskcodec.text.regions import Region
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
     from maskcodec.tokenizers.binding import Each
     from maskcodec.tokenizers.guide import Guide, GuideOptions
 

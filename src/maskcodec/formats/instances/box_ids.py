@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from maskcodec.errors import VocabError
 
 if TYPE_CHECKING:
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
 BLANKS = "Ġ▁ "  # how byte-level and SentencePiece vocabularies write a space, and a space
 

@@ -14,7 +14,7 @@ from maskcodec.masks.arrays import bounds
 if TYPE_CHECKING:
     from maskcodec.formats.instances.codec import InstanceCodec
     from maskcodec.masks.arrays import Index
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
 _NEWLINE = "Ċ", "\n", "<0x0A>"  # how vocabularies write it
 

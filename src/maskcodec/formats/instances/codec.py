@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from maskcodec.masks.frame import BoxFrame
     from maskcodec.masks.runs import RunMask
     from maskcodec.text.problems import Reading
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
     from maskcodec.tokenizers.binding import Binding
 
 

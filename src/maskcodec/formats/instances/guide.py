@@ -11,7 +11,7 @@ from maskcodec.formats.instances.guide_box import BoxGuide, LocationGuide
 from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, REF_END, SEG
 from maskcodec.tokenizers.automaton import unshown
 from maskcodec.tokenizers.guide import END, FREE, Guide, State
-from maskcodec.tokenizers.spelling import frozen
+from maskcodec.tokenizers.token_bytes import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ import numpy as np
 
 from maskcodec.errors import VocabError
 from maskcodec.tokenizers.automaton import Automaton
-from maskcodec.tokenizers.spelling import frozen
+from maskcodec.tokenizers.token_bytes import frozen
 
 if TYPE_CHECKING:
     from maskcodec.formats.instances.boxes import Box, Boxes

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from maskcodec.masks.arrays import Index, Mask
     from maskcodec.masks.frame import Frame
     from maskcodec.text.regions import Region
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
     _Room: TypeAlias = tuple[Index, bytearray, Mask]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from maskcodec.formats.instances.codec import InstanceCodec
     from maskcodec.formats.instances.spelling import Spelling
     from maskcodec.masks.arrays import Cells, Index
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from maskcodec.masks.frame import BoxFrame, BoxSampling
     from maskcodec.masks.inputs import Rows
     from maskcodec.masks.runs import RunMask
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
 _CACHED = 4096  # labels that are remembered
 _CACHED_LENGTH = 100  # longer ones are no class names: a cache of them would be a leak

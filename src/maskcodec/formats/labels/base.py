@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from maskcodec.masks.arrays import Cells, Index, IntegerArray, Mask
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
     from maskcodec.tokenizers.binding import Binding
 
 Names: TypeAlias = Mapping[int, str] | Sequence[str]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from maskcodec.errors import LostMaskError
     from maskcodec.formats.labels.base import LabelCodec
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
     from maskcodec.tokenizers.guide import Guide, GuideOptions
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from maskcodec.errors import VocabError
 from maskcodec.tokenizers.guide import FREE, Guide, State
-from maskcodec.tokenizers.spelling import frozen
+from maskcodec.tokenizers.token_bytes import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from maskcodec.masks.runs import RunMask
     from maskcodec.text.problems import Reading
     from maskcodec.text.regions import Region
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
 Coordinates: TypeAlias = Literal["digits", "tokens"]
 ScanlineSampling: TypeAlias = Literal["keep", "best", "nearest"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from maskcodec.masks.arrays import Index
-    from maskcodec.tokenizers.any import AnyTokenizer
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
 _BYTE_TOKEN = re.compile("<0x([0-9A-F]{2})>")
 _LIVE_ENDS = 32  # how many unfinished tags have their lists of tokens remembered
