@@ -24,7 +24,7 @@ from maskcodec.files import regular
 from maskcodec.files.images import LABEL_MAPS, MASKS, PHOTOS, opened_image
 from maskcodec.files.photos import as_picture
 from maskcodec.files.regular import open_regular
-from maskcodec.hf._conversation import Pictures
+from maskcodec.hf.conversation import Pictures
 from tests import datasets
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n"

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="needs torch")
 transformers = pytest.importorskip("transformers", reason="needs transformers")
 pytest.importorskip("scipy", reason="needs scipy")
 
-from maskcodec.hf._prompts import Square  # noqa: E402
+from maskcodec.hf.sam_prompts import Square  # noqa: E402
 
 LOGIT = np.log(999)
 

@@ -14,7 +14,7 @@ from maskcodec.errors import ConfigError, SourceError
 from tests.tiny_models import KINDS, tiny_model, tiny_processor, torch
 
 from maskcodec.hf import Collator  # isort: skip
-from maskcodec.hf import _conversation  # isort: skip
+from maskcodec.hf import conversation  # isort: skip
 
 FORMATS = ["ms-swift", "llama-factory", "trl", "llava"]
 CODEC = mc.Scanlines()
@@ -180,9 +180,9 @@ def test_images_come_in_several_ways_and_are_loaded_once(processors, folder, mon
             batch = collate([row])
             assert all((want[key] == batch[key]).all() for key in want)
     opened = []
-    real = _conversation.opened_image
+    real = conversation.opened_image
     monkeypatch.setattr(
-        _conversation, "opened_image", lambda path, *rest: opened.append(path) or real(path, *rest)
+        conversation, "opened_image", lambda path, *rest: opened.append(path) or real(path, *rest)
     )
     collate(trainer_rows(TWO, "trl") + trainer_rows(TWO, "llava"))
     assert opened == [folder / "a.png"]

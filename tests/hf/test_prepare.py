@@ -21,7 +21,7 @@ transformers = pytest.importorskip(
 )
 
 from maskcodec.hf import prepare_model  # noqa: E402
-from maskcodec.hf._rows import _SPREAD  # noqa: E402
+from maskcodec.hf.embeddings import _SPREAD  # noqa: E402
 
 CODEC = mc.BSD(grid=8)
 

@@ -12,7 +12,7 @@ pytest.importorskip("scipy", reason="needs scipy")
 
 import maskcodec as mc  # noqa: E402
 from maskcodec.hf import refine  # noqa: E402
-from maskcodec.hf._prompts import central, scattered  # noqa: E402
+from maskcodec.hf.sam_prompts import central, scattered  # noqa: E402
 from tests.hf.sam import (  # noqa: E402
     LOGIT,
     SHAPES,

@@ -21,7 +21,7 @@ from maskcodec.data.split import TRAIN, VAL
 from maskcodec.errors import MaskCodecError, SourceError
 from maskcodec.files.images import MOST_CLAIMED
 from maskcodec.files.photos import as_picture
-from maskcodec.hf._conversation import read_row
+from maskcodec.hf.conversation import read_row
 from maskcodec.masks.arrays import sides
 from maskcodec.masks.runs import united
 from maskcodec.metrics import measure

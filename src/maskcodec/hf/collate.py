@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import torch
 
 from maskcodec.errors import ConfigError, SourceError
-from maskcodec.hf._answers import adds_special, encoded, marked_spans, render, token_spans
-from maskcodec.hf._conversation import Pictures, read_row
+from maskcodec.hf.answer_spans import adds_special, encoded, marked_spans, render, token_spans
+from maskcodec.hf.conversation import Pictures, read_row
 from maskcodec.masks.grid import check_choice
 from maskcodec.text.codec import check_rows, file_beside, load
 from maskcodec.text.problems import plural
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from maskcodec.hf._answers import Rendered
-    from maskcodec.hf._conversation import Conversation
+    from maskcodec.hf.answer_spans import Rendered
+    from maskcodec.hf.conversation import Conversation
     from maskcodec.text.codec import Codec
     from maskcodec.tokens import TokenCodec
 

@@ -8,9 +8,8 @@ from threading import Event, Thread, current_thread
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.errors import ConfigError
-from maskcodec.hf._ask import as_pairs
-from maskcodec.hf._job import Job
 from maskcodec.hf.answer import Answer
+from maskcodec.hf.job import Job, as_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from maskcodec.errors import ConfigError, VocabError
-from maskcodec.hf._rows import set_rows, untouched, word_shares
+from maskcodec.hf.embeddings import set_rows, untouched, word_shares
 from maskcodec.masks.grid import check_choice
 from maskcodec.text.codec import check_codec, check_rows, check_same_codec, file_beside, load
 from maskcodec.tokenizers.any_tokenizer import AnyTokenizer

@@ -13,8 +13,7 @@ from transformers import AutoConfig, SamModel
 
 from maskcodec.errors import ConfigError, MaskError
 from maskcodec.files.photos import as_picture
-from maskcodec.hf._prompts import Prompt, Square, central, scattered
-from maskcodec.hf._samimage import seen
+from maskcodec.hf.sam_prompts import Prompt, Square, central, scattered, seen
 from maskcodec.masks.arrays import brief, sides
 from maskcodec.masks.grid import check_choice
 from maskcodec.masks.inputs import as_mask
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from maskcodec.hf._prompts import Bools
+    from maskcodec.hf.sam_prompts import Bools
 
 How: TypeAlias = Literal["text4seg", "samrefiner"]
 

@@ -11,7 +11,7 @@ from maskcodec.text.problems import plural
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from maskcodec.hf._conversation import Conversation
+    from maskcodec.hf.conversation import Conversation
 
 _GENERATION = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
 
