@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maskcodec.errors import ConfigError, MaskError
-from maskcodec.formats.bsd.read_text import RowReader
-from maskcodec.formats.bsd.write_text import boxed_text, tight_text
+from maskcodec.formats.bsd.text import RowReader, boxed_text, tight_text
 from maskcodec.formats.instances.boxes import Boxes
 from maskcodec.formats.instances.codec import InstanceCodec
 from maskcodec.formats.instances.spelling import checked_spelling
@@ -21,8 +20,8 @@ from maskcodec.text.codec import GridCodec, register, strings
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from maskcodec.formats.instances.binding import InstanceBinding
     from maskcodec.formats.instances.boxes import Box
+    from maskcodec.formats.instances.ids import InstanceBinding
     from maskcodec.formats.instances.read_text import Symbols
     from maskcodec.formats.instances.spelling import Spelling
     from maskcodec.masks.arrays import IntegerArray, Mask
@@ -127,7 +126,7 @@ class BSD(InstanceCodec, GridCodec):
 
     def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> InstanceBinding:
         """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""
-        from maskcodec.formats.bsd.binding import BSDBinding, PlainBinding
+        from maskcodec.formats.bsd.ids import BSDBinding, PlainBinding
 
         return (BSDBinding if self.bricks else PlainBinding)(self, tokenizer, ignore)
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from maskcodec.errors import VocabError
-from maskcodec.formats.instances.box_ids import (
-    box_numbers,
-    box_pieces,
-    box_text,
-    check_readable,
-    sample_boxes,
-)
-from maskcodec.formats.instances.brick_ids import blanks, write_tables
 from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 from maskcodec.kernels import reading as k
-from maskcodec.kernels.writing import END
+from maskcodec.kernels.writing import END, MAX_RUN
+from maskcodec.masks.arrays import bounds
 from maskcodec.tokenizers.vocab import ANY_LABEL, Vocab, inside, label_ids
 
 if TYPE_CHECKING:
@@ -26,6 +20,130 @@ if TYPE_CHECKING:
     from maskcodec.formats.instances.spelling import Spelling
     from maskcodec.masks.arrays import Cells, Index
     from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
+
+BLANKS = "Ġ▁ "  # how byte-level and SentencePiece vocabularies write a space, and a space
+
+_CROSSING = re.compile(rf"[0-9][{BLANKS}]")
+_PIECE = re.compile(rf"[{BLANKS}0-9\[\]]+")
+_LONGEST_PIECE = 7  # bytes that fit a number with a sign
+_SAMPLES = 64
+_NEWLINE = "Ċ", "\n", "<0x0A>"  # how vocabularies write it
+
+
+def sample_boxes(side: int) -> list[list[int]]:
+    """Every number at each of the four places, place by place, then some boxes of several."""
+    zero = [0, 0, 0, 0]
+    boxes = [[*zero[:place], n, *zero[place + 1 :]] for place in range(4) for n in range(side)]
+    starts = range(0, side, max(side // _SAMPLES, 1))
+    boxes += [[(n + shift) % side for shift in (0, 7, 1, 12)] for n in starts]
+    boxes += [[(n * factor) % side for factor in (5, 1, 3, 2)] for n in starts]
+    return boxes
+
+
+def box_numbers(
+    boxes: list[list[int]], ids: list[list[int]], side: int, vocabulary: dict[str, int]
+) -> list[list[int]] | None:
+    """The ids of every number at each place of a box; None where a box is not their sum.
+
+    It is where no token reaches from a digit into the space behind it: then every tokenizer cuts
+    there, whatever stands on the other side. A sample of boxes is compared all the same.
+    """
+    if _CROSSING.search("\n".join(vocabulary)):
+        return None
+    base = ids[0]
+    others = [ids[place * side + min(7, side - 1)] for place in range(3)]
+    ends = [len(base) - _common_end(base, other) * (side > 1) for other in others]
+    cuts = [0, *ends, len(base)]
+    parts = []
+    for place in range(4):
+        head, tail = base[: cuts[place]], base[cuts[place + 1] :]
+        for row in ids[place * side : (place + 1) * side]:
+            if row[: len(head)] != head or row[len(row) - len(tail) :] != tail:
+                return None
+            parts.append(row[len(head) : len(row) - len(tail)])
+    for box, row in zip(boxes, ids, strict=True):
+        if [i for place, n in enumerate(box) for i in parts[place * side + n]] != row:
+            return None
+    return parts
+
+
+def box_pieces(
+    boxes: list[list[int]], ids: list[list[int]], vocabulary: dict[str, int]
+) -> dict[int, str]:
+    """The ids that a box may have and their text; none where its text is more than theirs."""
+    blanks = str.maketrans(dict.fromkeys(BLANKS, " "))
+    texts = {
+        number: token.translate(blanks)
+        for token, number in vocabulary.items()
+        if len(token) <= _LONGEST_PIECE and _PIECE.fullmatch(token)
+    }
+    for box, row in zip(boxes, ids, strict=True):
+        if "".join(texts.get(number, "?") for number in row).strip() != box_text(box):
+            return {}
+    return {number: text for number, text in texts.items() if text.strip()}
+
+
+def box_text(box: list[int]) -> str:
+    """A box as it stands between its tags."""
+    return f"[[{' '.join(map(str, box))}]]"
+
+
+def check_readable(tokenizer: AnyTokenizer, boxes: list[list[int]], ids: list[list[int]]) -> None:
+    """Refuse a tokenizer whose ids of a box are not read as that box."""
+    for box, row in zip(boxes, ids, strict=True):
+        text = tokenizer.decode(row)
+        if re.findall("[0-9]+", text) != list(map(str, box)):
+            raise VocabError(
+                f"the tokenizer cannot write the box {box}: it reads its own ids as {text!r}; its "
+                "vocabulary lacks digits or brackets"
+            )
+
+
+def _common_end(first: list[int], second: list[int]) -> int:
+    length = 0
+    while length < min(len(first), len(second)) and first[-1 - length] == second[-1 - length]:
+        length += 1
+    return length
+
+
+def write_tables(
+    codec: InstanceCodec, words: dict[str, int], separator: list[int], numbers: list[list[int]]
+) -> Index:
+    """What `writing.write_ids` writes, in the order that it is described there."""
+    rows, columns = codec.most_cells
+    spelling = codec.words()
+    # Every cell another colour, and whatever numbers.
+    longest = rows * (columns + len(separator)) + 4 * max(map(len, numbers)) + 6
+    tags = [words[tag] for tag in spelling.tags]
+    known = set(spelling.runs())
+    runs = range(-MAX_RUN, END + MAX_RUN + 1)
+    bricks = [words[spelling.brick(run)] if run in known else 0 for run in runs]
+    begin = 1 + len(tags) + 3 + len(bricks) + 1 + len(numbers) + 1
+    edges = bounds(numbers) + begin
+    end = int(edges[-1])
+    table = [longest, *tags, end, end + len(separator), spelling.boxes.axes == "yx", *bricks]
+    table += [len(numbers) // 4, *edges.tolist()]
+    return np.array(table + [n for row in numbers for n in row] + separator, np.int64)
+
+
+def blanks(
+    tokenizer: AnyTokenizer, brick: str, vocabulary: dict[str, int]
+) -> list[tuple[int, int]]:
+    """The ids that are spaces between bricks, and those with newlines, as the kernels have them."""
+    around = tokenizer.encode(brick)
+    found = []
+    for token, number in vocabulary.items():
+        if token.strip(BLANKS) in ("", *_NEWLINE):
+            text = tokenizer.decode([*around, number, *around]).strip(" ")
+            if text.startswith(brick) and text.endswith(brick):
+                text = text[len(brick) : -len(brick)].strip(" ")
+                if text in ("", "\n"):
+                    found.append((number, k.SEPARATOR if text else k.SPACE))
+        elif any(newline in token for newline in _NEWLINE):
+            text = tokenizer.decode([number])
+            if newlines := text.count("\n"):
+                found.append((number, k.IGNORED + 2 * newlines + (text.strip(" \n") != "")))
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -249,7 +249,7 @@ class LabelCodec(GridCodec):
 
     def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> Binding:
         """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""
-        from maskcodec.formats.labels.binding import LabelBinding
+        from maskcodec.formats.labels.ids import LabelBinding
 
         return LabelBinding(self, tokenizer, ignore)
 

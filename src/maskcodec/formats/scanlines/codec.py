@@ -9,8 +9,7 @@ from maskcodec.errors import ConfigError, MaskError
 from maskcodec.formats.instances.boxes import Axes, Boxes, Location
 from maskcodec.formats.instances.codec import InstanceCodec
 from maskcodec.formats.instances.spelling import checked_spelling
-from maskcodec.formats.scanlines.read_text import ScanlineReader
-from maskcodec.formats.scanlines.write_text import boxed_text
+from maskcodec.formats.scanlines.text import ScanlineReader, boxed_text
 from maskcodec.masks.arrays import brief
 from maskcodec.masks.frame import MOST_BINS, MOST_CELLS, BoxFrame
 from maskcodec.masks.grid import check_choice
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from maskcodec.formats.instances.read_text import Symbols
     from maskcodec.formats.instances.spelling import Spelling
-    from maskcodec.formats.scanlines.binding import ScanlineBinding
+    from maskcodec.formats.scanlines.ids import ScanlineBinding
     from maskcodec.masks.arrays import IntegerArray
     from maskcodec.masks.runs import RunMask
     from maskcodec.text.problems import Reading
@@ -150,7 +149,7 @@ class Scanlines(InstanceCodec):
 
     def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> ScanlineBinding:
         """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""
-        from maskcodec.formats.scanlines.binding import ScanlineBinding
+        from maskcodec.formats.scanlines.ids import ScanlineBinding
 
         return ScanlineBinding(self, tokenizer, ignore)
 

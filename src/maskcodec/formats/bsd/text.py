@@ -1,4 +1,4 @@
-"""The reader of B-SD's rows: runs that add up to the width of their box."""
+"""B-SD as text: its rows written, and read whatever stands in them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from maskcodec.formats.instances.read_text import InstanceReader
 from maskcodec.kernels import reading as k
+from maskcodec.kernels import writing
+from maskcodec.masks.grid import every_cell
 from maskcodec.text.problems import NO_FAULTS, shown
 from maskcodec.text.regions import Region, drawn_region
 
@@ -15,9 +17,34 @@ if TYPE_CHECKING:
     from maskcodec.formats.instances.boxes import Box
     from maskcodec.formats.instances.read_text import Symbols
     from maskcodec.formats.instances.spelling import Spelling
+    from maskcodec.masks.arrays import Index, Mask
     from maskcodec.text.problems import Reading
 
 _QUOTED = k.STRAY_TEXT, k.BAD_NUMBER, k.BREAK_SPELLED  # their reports quote the text at fault
+
+
+def tight_text(
+    words: Spelling, label: str, separated: bool, pixels: Mask, ys: Index, xs: Index
+) -> str:
+    """An instance of the cells ``pixels[ys, xs]`` of a canvas that are set; "" where none is."""
+    box, rows = _rows(words, pixels, ys, xs, True, separated)
+    return words.instance(label, box, rows) if rows else ""
+
+
+def boxed_text(words: Spelling, label: str, separated: bool, cells: Mask, box: Box) -> str:
+    """An instance of all cells of a box, whether they are set or not."""
+    _, rows = _rows(words, cells, *every_cell(cells.shape), False, separated)
+    return words.instance(label, box, rows)
+
+
+def _rows(
+    words: Spelling, pixels: Mask, ys: Index, xs: Index, tight: bool, separated: bool
+) -> tuple[Box, str]:
+    """The tight box of cells that are set, or all of them, and its rows."""
+    runs = np.empty(len(ys) * (len(xs) + 1), np.int64)
+    edges = np.empty(len(ys) * (len(xs) + 2), np.int64)
+    y1, x1, y2, x2, count = writing.mask_runs(pixels, ys, xs, tight, separated, edges, runs)
+    return (x1, y1, x2, y2), words.spelled(runs, count)
 
 
 class RowReader(InstanceReader):

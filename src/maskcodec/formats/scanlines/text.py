@@ -1,4 +1,4 @@
-"""The reader of scanlines: edges that grow from the left side of the box to the right."""
+"""Scanlines as text: edges that grow from the left side of the box to the right."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from maskcodec.formats.instances.read_text import InstanceReader
 from maskcodec.kernels import reading as k
+from maskcodec.kernels import writing
 from maskcodec.text.problems import NO_FAULTS, shown
 from maskcodec.text.regions import Region, drawn_region
 
@@ -15,9 +16,16 @@ if TYPE_CHECKING:
     from maskcodec.formats.instances.boxes import Box
     from maskcodec.formats.instances.read_text import Symbols
     from maskcodec.formats.instances.spelling import Spelling
+    from maskcodec.masks.arrays import Mask
     from maskcodec.text.problems import Reading
 
 _QUOTED = k.STRAY_TEXT, k.BAD_NUMBER, k.EDGE_BACK  # their reports quote the text at fault
+
+
+def boxed_text(words: Spelling, label: str, box: Box, cells: Mask) -> str:
+    """An instance of a box and its cells."""
+    runs = np.empty(cells.size + len(cells), np.int64)
+    return words.instance(label, box, words.spelled(runs, writing.scanlines(cells, runs)))
 
 
 class ScanlineReader(InstanceReader):
