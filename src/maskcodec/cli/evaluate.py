@@ -146,25 +146,25 @@ def evaluate(
                 bad = sorted([*bad, scored], key=lambda one: one.iou)[:_WORST]
     if not allow_missing:
         _check_ids(predictions, truth, missing, [name for name in answers if name in unknown])
-    if not scores.mean.samples:
+    if not scores.figures.mean.samples:
         raise InputError(f"{predictions} and {truth} have no id in common")
     ids = {"missing": len(missing), "unknown": len(unknown)}
     _print(codec.codec_id, scores, ids)
     if path is not None:
         found: dict[str, Any] = {
             name: None if math.isnan(value) else value
-            for name, (value, _) in scores.figures().items()
+            for name, (value, _) in scores.figures.compute().items()
         }
         report = {
             "figures": found,
-            "samples": scores.mean.samples,
-            "with_target": scores.targeted.samples,
-            "answers": {kind: scores.counts[kind] for kind in _KINDS},
+            "samples": scores.figures.mean.samples,
+            "with_target": scores.figures.targeted.samples,
+            "answers": {kind: scores.figures.counts[kind] for kind in _KINDS},
             **ids,
             "codec": codec.get_config(),
         }
         path.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-        say.wrote(path, f"the figures of {plural(scores.mean.samples, 'sample')}")
+        say.wrote(path, f"the figures of {plural(scores.figures.mean.samples, 'sample')}")
     if per_sample is not None:
         per_sample.write_text("".join(rows), "utf-8")
         say.wrote(per_sample, plural(len(rows), "line"))
@@ -238,19 +238,19 @@ def _print(codec_id: str, scores: Scores, ids: dict[str, int]) -> None:
     """Two tables: the figures, and what answers there were."""
     table = say.new_table(f"Answers as {codec_id}", "figure", "value", "samples")
     table.columns[0].justify = "left"
-    for name, (value, samples) in scores.figures().items():
+    for name, (value, samples) in scores.figures.compute().items():
         table.add_row(name, "-" if math.isnan(value) else f"{value:.4f}", f"{samples:,}")
     say.out.print(table)
-    samples = scores.mean.samples
+    samples = scores.figures.mean.samples
     table = say.new_table(plural(samples, "answer"), "answers", "count", "share")
     table.columns[0].justify = "left"
     for kind, words in _KINDS.items():
-        count = scores.counts[kind]
+        count = scores.figures.counts[kind]
         table.add_row(words, f"{count:,}", f"{count / samples:.1%}")
     say.out.print(table)
     for flags, count in scores.readable.most_common():
         say.note(f"{count:,} of the broken answers can be read as a whole with {flags}")
-    if masks := scores.counts["masks"]:
+    if masks := scores.masks:
         say.note(f'{plural(masks, "answer")} without a "text": the "segmentation" was read instead')
     if ids["missing"]:
         say.note(f"left out: {plural(ids['missing'], 'target')} without an answer")

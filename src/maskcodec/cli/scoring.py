@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec import coco
 from maskcodec.cli import say
 from maskcodec.cli.coco import CocoFile, no_id
-from maskcodec.cli.codecs import decode_any
 from maskcodec.cli.hints import other_options
-from maskcodec.cli.read import InputError, checked_claim, size_of
+from maskcodec.cli.read import InputError, size_of
 from maskcodec.data._jsonfile import Stored, id_of, lines, shown
 from maskcodec.data._jsontext import parsed
-from maskcodec.errors import DecodeError, MaskError
-from maskcodec.files.images import MOST_CLAIMED
-from maskcodec.masks.runs import inverted, united
-from maskcodec.metrics import BoxAccuracy, CIoU, GIoU, MIoU, NAcc, Precision, TAcc, measure
-from maskcodec.metrics.precision import AP_THRESHOLDS, average_precision
+from maskcodec.errors import MaskError
+from maskcodec.metrics.answers import Answer, Figures, Measured, measured, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +23,6 @@ if TYPE_CHECKING:
     from maskcodec.cli.settings import AnyCodec
     from maskcodec.masks.grid import Method
     from maskcodec.masks.runs import RunMask
-    from maskcodec.metrics import Overlap
-    from maskcodec.text.regions import Region
 
 _KEYS = "id", "idx"  # what an id is called, where nobody says it
 _MASK = "segmentation"
@@ -88,40 +81,35 @@ class Scored(NamedTuple):
     ----------
     row, target
         The answer, and what it should show.
-    overlap
-        What they have in common, without what is ignored.
+    found
+        What was measured.
     kind
         ``"valid"``, ``"broken"`` or ``"mask"``.
     mask
         What the answer shows; None for nothing.
     score
         How sure the model is, None where the line has no ``"score"``.
-    claimed
-        Whether it claims something, which cannot be read where no pixel is set.
     """
 
     row: Row
     target: Target
-    overlap: Overlap
+    found: Measured
     kind: str
     mask: RunMask | None
     score: float | None
-    claimed: bool
 
     @property
     def iou(self) -> float:
-        """0 .. 1; where there is no target, 1 for a right nothing and 0 for anything else."""
-        if self.overlap.target:
-            return self.overlap.iou
-        return float(not (self.overlap.prediction or self.claimed))
+        """As `Measured.iou` has it."""
+        return self.found.iou
 
     def plain(self) -> dict[str, Any]:
         """A line of JSON."""
         return {
             "id": self.row.entry.get("id", self.row.key),
             "iou": self.iou,
-            "intersection": self.overlap.intersection,
-            "union": self.overlap.union,
+            "intersection": self.found.overlap.intersection,
+            "union": self.found.overlap.union,
             "answer": self.kind,
             **({} if self.score is None else {"score": self.score}),
         }
@@ -188,7 +176,7 @@ def targets(path: Path, key: str | None) -> Iterator[Target]:
 
 
 class Scores:
-    """The figures of answers, and how many of them could be read.
+    """The answers of files: how each is found in its row, and their figures.
 
     Parameters
     ----------
@@ -202,49 +190,16 @@ class Scores:
     Attributes
     ----------
     figures
-        The accumulators, by the names of their figures.
-    counts
-        Of answers: ``"valid"``, which decode strictly or are words alone, and ``"broken"``, all
-        others; ``"recovered"``, the broken ones that show something; ``"empty"``, which show
-        nothing, and ``"empty_broken"``, the broken ones of these; ``"masks"``, which are no texts.
+        The figures, and counts of answers.
+    masks
+        How many answers are masks, and no texts.
     readable
         How many broken answers other options read as a whole, by those options.
     """
 
     def __init__(self, codec: AnyCodec, answer: str | None, method: Method | None) -> None:
         self._codec, self._answer, self._method = codec, answer, method
-        self.cumulative, self.mean = CIoU(), GIoU()
-        self.targeted, self.boxes = MIoU(), BoxAccuracy()
-        self.nothing, self.something = NAcc(), TAcc()
-        self.hits = [Precision(threshold=number / 10) for number in range(5, 10)]
-        self._ranked = array("d"), array("d")  # scores and IoUs of those that show something
-        self.counts, self.readable = Counter[str](), Counter[str]()
-
-    def figures(self) -> dict[str, tuple[float, int]]:
-        """Each figure by its name, and of how many samples it is; ``nan`` of none."""
-        samples = self.mean.samples
-        return {
-            "cIoU": (self.cumulative.compute(), samples),
-            "gIoU": (self.mean.compute(), samples),
-            "mIoU": (self.targeted.compute(), self.targeted.samples),
-            **{f"P@{one.threshold}": (one.compute(), one.samples) for one in self.hits},
-            **self._precision(),
-            "Acc@0.5": (self.boxes.compute(), samples),
-            "N-acc": (self.nothing.compute(), self.nothing.samples),
-            "T-acc": (self.something.compute(), self.something.samples),
-        }
-
-    def _precision(self) -> dict[str, tuple[float, int]]:
-        """Average precision, where every answer has a score."""
-        scores, ious = self._ranked
-        if not len(scores) or self.counts["unsure"]:
-            return {}
-        targets = self.targeted.samples
-        found = {
-            name: average_precision(scores, ious, targets, thresholds)
-            for name, thresholds in (("AP", AP_THRESHOLDS), ("AP50", (0.5,)))
-        }
-        return {name: (value, targets) for name, value in found.items()}
+        self.figures, self.masks, self.readable = Figures(), 0, Counter[str]()
 
     def add(self, row: Row, target: Target) -> Scored:
         """Score one answer.
@@ -255,50 +210,29 @@ class Scores:
             The row has no answer, or a mask that does not fit; nobody says how large the image is.
         """
         name = "text" if self._answer is None else self._answer
-        regions: list[Region] | None = None
-        broken = False
+        said: Answer | RunMask | None
         if self._answer is None and name not in row.entry and _MASK in row.entry:
-            mask = _read(row.where, row.entry[_MASK], target.shape)
-            self.counts["masks"] += 1
+            said, kind = _read(row.where, row.entry[_MASK], target.shape), "mask"
+            self.masks += 1
         else:
-            regions, broken = self._decoded(row, name)
-            mask = self._painted(row, regions, target)
-        if target.ignored is not None and mask is not None:
-            mask = without(mask, target.ignored)
-        overlap = measure(mask, target.mask)
-        claimed = broken or bool(regions)  # what cannot be read is no right nothing, nor is a box
-        for metric in (
-            *(self.cumulative, self.mean, self.targeted, self.nothing, self.something),
-            *self.hits,
-        ):
-            metric.add(overlap, claimed=claimed)
-        said = mask if regions is None else regions
-        self.boxes.update(said, target.mask, shape=target.shape, claimed=claimed)
-        self.counts["broken" if broken else "valid"] += 1
-        if not overlap.prediction:
-            self.counts["empty"] += 1
-            self.counts["empty_broken"] += broken
-        elif broken:
-            self.counts["recovered"] += 1
-        scored = Scored(
-            row=row,
-            target=target,
-            overlap=overlap,
-            kind="mask" if regions is None else "broken" if broken else "valid",
-            mask=mask,
-            score=_score(row),
-            claimed=claimed,
-        )
-        if overlap.prediction:
-            if scored.score is None:
-                self.counts["unsure"] += 1
-            else:
-                self._ranked[0].append(scored.score)
-                self._ranked[1].append(overlap.iou if overlap.target else 0.0)
+            said = self._decoded(row, name)
+            kind = "broken" if said.broken else "valid"
+            if said.regions and target.shape is None:
+                raise InputError(
+                    f'{target.where} needs "height" and "width": {row.where} shows something '
+                    "there, though there is no target, and its pixels count"
+                )
+        try:
+            found, mask = measured(
+                said, target.mask, shape=target.shape, ignored=target.ignored, method=self._method
+            )
+        except MaskError as error:
+            raise InputError(f"{target.where}: {error}") from error
+        scored = Scored(row, target, found, kind, mask, _score(row))
+        self.figures.add(found, scored.score)
         return scored
 
-    def _decoded(self, row: Row, name: str) -> tuple[list[Region], bool]:
-        """The regions of an answer, and whether it had to be recovered."""
+    def _decoded(self, row: Row, name: str) -> Answer:
         text = row.entry.get(name)
         if not isinstance(text, str):
             if name in row.entry:
@@ -307,28 +241,10 @@ class Scores:
                 )
             also = f' and no "{_MASK}"' if self._answer is None else ""
             raise InputError(f'{row.where} has no "{name}"{also}; --answer says what it is called')
-        try:
-            return decode_any(self._codec, text)[0], False
-        except DecodeError:
-            if self._codec.is_words(text):
-                return [], False
-            if options := other_options(self._codec, text):
-                self.readable[options] += 1
-            return decode_any(self._codec, text, recover=True)[0], True
-
-    def _painted(self, row: Row, regions: list[Region], target: Target) -> RunMask | None:
-        if not regions:
-            return None
-        if target.shape is None:
-            raise InputError(
-                f'{target.where} needs "height" and "width": {row.where} shows something there, '
-                "though there is no target, and its pixels count"
-            )
-        shape = checked_claim(target.shape, target.where, MOST_CLAIMED)
-        try:
-            return united([region.runs(shape, method=self._method) for region in regions])
-        except MaskError as error:
-            raise InputError(f"{target.where}: {error}") from error
+        found = read_answer(self._codec, text)
+        if found.broken and (options := other_options(self._codec, text)):
+            self.readable[options] += 1
+        return found
 
 
 def _rows(path: Path, key: str | None) -> Iterator[tuple[int, int, int, Row]]:
@@ -358,8 +274,6 @@ def _line_targets(path: Path, key: str | None) -> Iterator[Target]:
         mask = _read(where, entry[_MASK], shape)
         shape = shape if mask is None else mask.shape
         ignored = _read(where, entry.get(_IGNORED), shape, f'its "{_IGNORED}"')
-        if mask is not None and ignored is not None:
-            mask = without(mask, ignored)
         names = (entry.get(name) for name in ("image", "image_path", "file_name"))
         image = next((name for name in names if isinstance(name, str)), "")
         yield Target(where, row.key, mask, shape, ignored, image)
@@ -380,11 +294,6 @@ def _score(row: Row) -> float | None:
     if type(score) not in {int, float} or not math.isfinite(score):
         raise InputError(f'{row.where} has {shown(score)} for its "score", which is no number')
     return float(score)
-
-
-def without(mask: RunMask, ignored: RunMask) -> RunMask:
-    """What a mask has outside of some pixels of the same image."""
-    return inverted(united([inverted(mask), ignored]))
 
 
 def _read(

@@ -73,7 +73,24 @@ class BoxAccuracy(Metric):
         shape: tuple[int, int] | None = None,
         claimed: bool = False,
     ) -> None:
-        """Count one sample.
+        """Count one sample, which `hit` measures."""
+        self.add(self.hit(prediction, target, shape=shape, claimed=claimed))
+
+    def add(self, hit: bool, /) -> None:
+        """Count one sample that was measured."""
+        self.right += hit
+        self.samples += 1
+
+    def hit(
+        self,
+        prediction: Any,
+        target: Any,
+        /,
+        *,
+        shape: tuple[int, int] | None = None,
+        claimed: bool = False,
+    ) -> bool:
+        """Whether a sample's boxes agree.
 
         Parameters
         ----------
@@ -99,8 +116,7 @@ class BoxAccuracy(Metric):
         size = None if shape is None else as_image_size(shape, "shape")
         boxes = _read_box(prediction, size, "prediction"), _read_box(target, size, "target")
         unread = claimed and boxes == (None, None)
-        self.right += not unread and box_iou(*boxes) >= self.threshold
-        self.samples += 1
+        return not unread and box_iou(*boxes) >= self.threshold
 
     def compute(self) -> float:
         """The figure, 0 .. 1; ``nan`` if no sample counted."""
