@@ -21,8 +21,8 @@ from maskcodec.tokenizers.any_tokenizer import AnyTokenizer, load_saved
 from maskcodec.tokenizers.binding import Binding
 from maskcodec.tokenizers.extension import extend_tokenizer
 from maskcodec.tokenizers.guide import GuideOptions
-from maskcodec.tokenizers.ids import as_ids
 from maskcodec.tokenizers.pretrained import load_tokenizer, saved_codec_file
+from maskcodec.tokenizers.vocab import as_ids
 
 if TYPE_CHECKING:
     import os

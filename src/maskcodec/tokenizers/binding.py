@@ -8,8 +8,7 @@ import numpy as np
 
 from maskcodec.errors import ConfigError, DecodeError, LabelError, LostMaskError, VocabError
 from maskcodec.masks.arrays import bounds
-from maskcodec.tokenizers.ids import as_ids, padding, text_of
-from maskcodec.tokenizers.vocab import inside, read_vocab
+from maskcodec.tokenizers.vocab import as_ids, inside, padding, read_vocab, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -13,8 +13,8 @@ import numpy as np
 
 from maskcodec.errors import ConfigError, DecodeError, VocabError
 from maskcodec.masks.grid import check_choice
-from maskcodec.tokenizers.ids import as_ids
 from maskcodec.tokenizers.token_bytes import NoText, PlainText, frozen, spelled_tokens
+from maskcodec.tokenizers.vocab import as_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

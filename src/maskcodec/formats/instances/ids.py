@@ -20,8 +20,7 @@ from maskcodec.text.codec import lost_error, lost_message
 from maskcodec.text.regions import RecoveredRegions
 from maskcodec.tokenizers.binding import Binding
 from maskcodec.tokenizers.guide import guide_words
-from maskcodec.tokenizers.ids import as_ids
-from maskcodec.tokenizers.vocab import label_ids
+from maskcodec.tokenizers.vocab import as_ids, label_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,7 +10,7 @@ from maskcodec.formats.instances.read_text import cut
 from maskcodec.kernels import reading as k
 from maskcodec.text.problems import Reading
 from maskcodec.text.regions import drawn_region
-from maskcodec.tokenizers.ids import padding, text_of
+from maskcodec.tokenizers.vocab import padding, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
