@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from maskcodec.errors import LabelError, MaskError
-from maskcodec.masks.arrays import as_painted_size, brief
-from maskcodec.masks.grid import Method, check_choice
+from maskcodec.masks.arrays import as_painted_size
 from maskcodec.masks.runs import RunMask
 from maskcodec.masks.segmentations import read
+from maskcodec.messages import brief, check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from maskcodec.masks.grid import Method
     from maskcodec.text.regions import Region
 
 __all__ = ["Labelled", "RunMask", "from_supervision", "read", "results", "to_supervision"]

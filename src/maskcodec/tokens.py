@@ -11,17 +11,17 @@ import numpy as np
 
 from maskcodec.errors import ConfigError, MaskError, VocabError
 from maskcodec.files.masks import opened_mask
-from maskcodec.masks.grid import check_choice
 from maskcodec.masks.inputs import as_masks, check_one_size
 from maskcodec.masks.runs import as_image_size
-from maskcodec.text.codec import Lost, check_codec, check_same_codec
+from maskcodec.messages import check_choice, check_codec
+from maskcodec.text.codec import FILE_NAME, Lost, check_same_codec
 from maskcodec.text.codec import load as load_codec
 from maskcodec.text.problems import warn_dropped
 from maskcodec.tokenizers.any_tokenizer import AnyTokenizer, load_saved
 from maskcodec.tokenizers.binding import Binding
 from maskcodec.tokenizers.extension import extend_tokenizer
 from maskcodec.tokenizers.guide import GuideOptions
-from maskcodec.tokenizers.pretrained import load_tokenizer, saved_codec_file
+from maskcodec.tokenizers.pretrained import checkpoint_file, load_tokenizer
 from maskcodec.tokenizers.vocab import as_ids
 
 if TYPE_CHECKING:
@@ -486,7 +486,7 @@ class TokenCodec:
             tokens = TokenCodec.from_pretrained("Qwen/Qwen2.5-VL-7B-Instruct", mc.Scanlines())
             tokens = TokenCodec.from_pretrained("merged")  # what training has written
         """
-        file = saved_codec_file(name, download=codec is None)
+        file = checkpoint_file(name, FILE_NAME, download=codec is None)
         own = None if file is None else load_codec(file)
         chosen = own if codec is None else codec
         if chosen is None:

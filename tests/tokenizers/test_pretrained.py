@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import maskcodec as mc
-from maskcodec.tokenizers.pretrained import bare_tokenizer, load_tokenizer, saved_codec_file
+from maskcodec.tokenizers.pretrained import bare_tokenizer, checkpoint_file, load_tokenizer
 from tests.vocabularies import fresh, wrapped
 
 tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")
@@ -169,4 +169,4 @@ def test_the_codec_of_a_name_on_the_hub(hub, tmp_path, monkeypatch):
     there.append(tokens.codec.save(tmp_path / "elsewhere"))
     assert mc.TokenCodec.from_pretrained(HUB).codec == mc.BSD(grid=4)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    assert saved_codec_file(HUB, download=True) is None
+    assert checkpoint_file(HUB, "maskcodec.json", download=True) is None

@@ -14,8 +14,8 @@ from maskcodec.data.engines import EngineName
 from maskcodec.data.formats import FormatName, Storage
 from maskcodec.data.labels import Placeholders
 from maskcodec.errors import ConfigError
+from maskcodec.messages import plural
 from maskcodec.text.codec import Lost
-from maskcodec.text.problems import plural
 
 if TYPE_CHECKING:
     from maskcodec.data.build import Report

@@ -15,8 +15,8 @@ from maskcodec.data._jsontext import parsed
 from maskcodec.errors import MaskCodecError
 from maskcodec.files.images import MOST_CLAIMED
 from maskcodec.files.photos import as_picture
+from maskcodec.messages import plural
 from maskcodec.pictures.figure import drawable
-from maskcodec.text.problems import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

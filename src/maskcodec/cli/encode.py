@@ -15,8 +15,8 @@ from maskcodec.cli.read import InputError
 from maskcodec.data._names import read_names
 from maskcodec.errors import LabelError, LostMaskError
 from maskcodec.masks.arrays import as_two_values
+from maskcodec.messages import plural
 from maskcodec.text.codec import Lost
-from maskcodec.text.problems import plural
 
 _ENDINGS = ".png", ".bmp", ".tif", ".tiff", ".npy"  # of masks in folders
 _WAIT = "Encoding (the very first time, this also compiles)"

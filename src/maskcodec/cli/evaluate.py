@@ -12,10 +12,9 @@ from maskcodec.cli.read import InputError
 from maskcodec.cli.scoring import Predictions, Scored, Scores, targets
 from maskcodec.errors import SourceError
 from maskcodec.files.photos import as_picture
-from maskcodec.masks.arrays import sides
+from maskcodec.messages import plural, sides
 from maskcodec.pictures.figure import compared, drawn_shape, fitted, panels, plain
 from maskcodec.text.codec import check_same_codec, file_beside, load
-from maskcodec.text.problems import plural
 
 _SHOWN = 5  # ids that a message names
 _WORST = 10  # answers that are drawn

@@ -22,12 +22,11 @@ from maskcodec.errors import MaskCodecError, SourceError
 from maskcodec.files.images import MOST_CLAIMED
 from maskcodec.files.photos import as_picture
 from maskcodec.hf.conversation import read_row
-from maskcodec.masks.arrays import sides
 from maskcodec.masks.runs import united
+from maskcodec.messages import plural, sides
 from maskcodec.metrics import measure
 from maskcodec.pictures.figure import drawn_shape, fitted, plain
 from maskcodec.text.codec import FILE_NAME, from_config
-from maskcodec.text.problems import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -32,7 +32,7 @@ from rich.text import Text
 
 from maskcodec.cli.read import InputError
 from maskcodec.errors import MaskCodecError
-from maskcodec.masks.arrays import sides
+from maskcodec.messages import plural, sides
 from maskcodec.pictures.figure import (
     MOST_DRAWN,
     colour_of,
@@ -47,7 +47,6 @@ from maskcodec.pictures.figure import (
     with_legend,
 )
 from maskcodec.pictures.lettering import unlettered
-from maskcodec.text.problems import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -13,10 +13,10 @@ from maskcodec.cli.records import Viewer
 from maskcodec.errors import LostMaskError
 from maskcodec.files.images import MOST_CLAIMED
 from maskcodec.files.photos import as_picture
+from maskcodec.messages import plural
 from maskcodec.metrics import measure
 from maskcodec.pictures.figure import fitted, plain
 from maskcodec.pictures.sheet import Tile, sheet
-from maskcodec.text.problems import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from maskcodec import BSD, IRLE, ISD, RRLE, Scanlines
 from maskcodec.cli import coco, say
 from maskcodec.cli.read import InputError
 from maskcodec.lengths import token_counts
-from maskcodec.text.problems import plural
+from maskcodec.messages import plural
 from maskcodec.tokenizers.pretrained import bare_tokenizer, load_tokenizer
 
 if TYPE_CHECKING:

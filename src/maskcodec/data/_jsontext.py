@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.errors import SourceError
-from maskcodec.masks.arrays import brief
+from maskcodec.messages import brief
 from maskcodec.text.codec import unique
 
 if TYPE_CHECKING:

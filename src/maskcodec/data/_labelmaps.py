@@ -13,8 +13,8 @@ import numpy as np
 from maskcodec.data._pictures import opened_picture
 from maskcodec.errors import SourceError
 from maskcodec.files.images import LABEL_MAPS
-from maskcodec.masks.arrays import sides
 from maskcodec.masks.runs import RunMask, run_mask
+from maskcodec.messages import sides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from maskcodec.data._jsonfile import content, is_written, shown
 from maskcodec.data._jsontext import decoded, parsed
 from maskcodec.errors import SourceError
-from maskcodec.masks.arrays import brief
+from maskcodec.messages import brief
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ import re
 from struct import unpack
 from typing import TYPE_CHECKING, Any
 
-from maskcodec.masks.arrays import brief
+from maskcodec.messages import brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable

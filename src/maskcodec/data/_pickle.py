@@ -11,7 +11,7 @@ from typing import Any
 
 from maskcodec.data._opcodes import COSTS, DEEPEST, STEPS, Machine, PickleError
 from maskcodec.errors import SourceError
-from maskcodec.masks.arrays import brief
+from maskcodec.messages import brief
 
 MOST_MEMORY = 32  # bytes for each one of the file; real ones take 8 to 11
 MOST_TEXT = 8  # characters for each byte, once texts that are used again are written out; real: 2

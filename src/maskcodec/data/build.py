@@ -20,7 +20,7 @@ from maskcodec.data.formats import FormatName, Storage
 from maskcodec.data.origins import stamps
 from maskcodec.data.shards import Counts, ShardMaker, batches, gathered, numbered
 from maskcodec.errors import BuildError, ConfigError
-from maskcodec.masks.grid import check_choice
+from maskcodec.messages import check_choice
 
 if TYPE_CHECKING:
     import os

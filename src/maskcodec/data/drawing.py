@@ -10,7 +10,7 @@ from maskcodec.coco import read
 from maskcodec.data.labels import check_row
 from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError
 from maskcodec.formats.labels.label_grid import LabelGrid, cell_label
-from maskcodec.text.problems import shown
+from maskcodec.messages import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,8 +25,8 @@ from maskcodec.data.formats import FormatName, Storage, dataset_card, dataset_in
 from maskcodec.data.shards import Counts
 from maskcodec.data.split import TRAIN, VAL
 from maskcodec.errors import BuildError
+from maskcodec.messages import plural
 from maskcodec.text.codec import FILE_NAME
-from maskcodec.text.problems import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

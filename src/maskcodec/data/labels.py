@@ -9,8 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from maskcodec.errors import LabelError
-from maskcodec.masks.arrays import brief
-from maskcodec.text.problems import shown
+from maskcodec.messages import brief, shown
 
 if TYPE_CHECKING:
     from maskcodec.text.codec import Codec

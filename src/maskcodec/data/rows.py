@@ -11,7 +11,7 @@ from maskcodec.data.sample import Broken
 from maskcodec.data.templates import Templates
 from maskcodec.data.turns import Message, Turns
 from maskcodec.errors import ConfigError, MaskCodecError
-from maskcodec.masks.grid import check_choice
+from maskcodec.messages import check_choice
 from maskcodec.text.codec import Lost
 
 if TYPE_CHECKING:

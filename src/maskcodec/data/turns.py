@@ -12,7 +12,7 @@ from maskcodec.data.labels import MOST_TEXT, Words, alike, check_length, check_r
 from maskcodec.data.templates import filled
 from maskcodec.errors import LabelError, MaskError
 from maskcodec.formats.instances.spelling import SEG
-from maskcodec.text.problems import few, shown
+from maskcodec.messages import few, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

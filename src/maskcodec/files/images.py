@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from maskcodec.errors import SourceError
 from maskcodec.files.regular import open_regular
-from maskcodec.masks.arrays import sides
+from maskcodec.messages import sides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import numpy as np
 from maskcodec.errors import SourceError
 from maskcodec.files.images import MASKS, opened_image
 from maskcodec.files.regular import open_regular
-from maskcodec.masks.arrays import brief, sides
+from maskcodec.messages import brief, sides
 
 if TYPE_CHECKING:
     import numpy.typing as npt

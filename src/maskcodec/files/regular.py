@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING, BinaryIO
 
 from maskcodec.errors import SourceError
-from maskcodec.masks.arrays import brief
+from maskcodec.messages import brief
 
 if TYPE_CHECKING:
     from pathlib import Path

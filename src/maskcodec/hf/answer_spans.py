@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec.errors import ConfigError
-from maskcodec.text.problems import plural
+from maskcodec.messages import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable

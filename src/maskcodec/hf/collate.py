@@ -11,9 +11,8 @@ import torch
 from maskcodec.errors import ConfigError, SourceError
 from maskcodec.hf.answer_spans import adds_special, encoded, marked_spans, render, token_spans
 from maskcodec.hf.conversation import Pictures, read_row
-from maskcodec.masks.grid import check_choice
+from maskcodec.messages import check_choice, plural
 from maskcodec.text.codec import check_rows, file_beside, load
-from maskcodec.text.problems import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

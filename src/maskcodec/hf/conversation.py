@@ -12,7 +12,7 @@ from PIL import Image
 from maskcodec.errors import SourceError
 from maskcodec.files.images import PHOTOS, opened_image
 from maskcodec.files.photos import upright
-from maskcodec.text.problems import plural
+from maskcodec.messages import plural
 
 _MARK = "<image>"
 _ROLES = {

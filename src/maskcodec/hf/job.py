@@ -12,7 +12,7 @@ from maskcodec.hf._likelihood import Likelihood, Watch
 from maskcodec.hf.answer import Answer, read_answer
 from maskcodec.hf.answer_spans import adds_special
 from maskcodec.hf.constrain import MaskLogitsProcessor
-from maskcodec.masks.arrays import brief
+from maskcodec.messages import brief
 from maskcodec.tokenizers.guide import Guide
 from maskcodec.tokens import TokenCodec
 

@@ -10,7 +10,7 @@ from peft import LoraConfig
 from torch import nn
 
 from maskcodec.errors import ConfigError
-from maskcodec.masks.grid import check_choice
+from maskcodec.messages import check_choice
 from maskcodec.tokens import TokenCodec
 
 NewRows = Literal["trainable_tokens", "modules_to_save"]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from maskcodec.errors import ConfigError, VocabError
 from maskcodec.hf.embeddings import set_rows, untouched, word_shares
-from maskcodec.masks.grid import check_choice
-from maskcodec.text.codec import check_codec, check_rows, check_same_codec, file_beside, load
+from maskcodec.messages import check_choice, check_codec
+from maskcodec.text.codec import check_rows, check_same_codec, file_beside, load
 from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 from maskcodec.tokenizers.extension import extend_tokenizer
 from maskcodec.tokens import TokenCodec

@@ -14,10 +14,9 @@ from transformers import AutoConfig, SamModel
 from maskcodec.errors import ConfigError, MaskError
 from maskcodec.files.photos import as_picture
 from maskcodec.hf.sam_prompts import Prompt, Square, central, scattered, seen
-from maskcodec.masks.arrays import brief, sides
-from maskcodec.masks.grid import check_choice
 from maskcodec.masks.inputs import as_mask
 from maskcodec.masks.runs import RunMask
+from maskcodec.messages import brief, check_choice, sides
 from maskcodec.text.regions import Region
 
 if TYPE_CHECKING:

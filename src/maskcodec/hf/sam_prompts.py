@@ -11,7 +11,7 @@ from scipy.ndimage import distance_transform_edt  # exact, and in compiled code
 from torch.nn import functional as F  # noqa: N812
 
 from maskcodec.errors import ConfigError
-from maskcodec.masks.arrays import sides
+from maskcodec.messages import sides
 
 if TYPE_CHECKING:
     import numpy.typing as npt

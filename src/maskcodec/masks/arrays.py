@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-import reprlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from maskcodec.errors import MaskError
 from maskcodec.kernels import sampling as k
+from maskcodec.messages import brief
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -159,23 +159,6 @@ def as_bytes(mask: IntegerArray) -> Mask:
 def is_plain(array: IntegerArray) -> bool:
     """Whether the kernels can read it where it lies: any other kind would compile anew."""
     return array.itemsize == 1 and array.flags.carray
-
-
-_REPR = reprlib.Repr()  # looks at a few elements only, and not far down
-_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 60
-
-
-def brief(value: Any) -> str:
-    """A value as a message shows it; Python refuses to write numbers of thousands of digits."""
-    try:
-        return f"{_REPR.repr(value):.60}"
-    except ValueError:
-        return f"{type(value).__name__} with thousands of digits"
-
-
-def sides(shape: Iterable[Any]) -> str:
-    """A size as a message shows it: height x width."""
-    return " x ".join(map(str, shape))
 
 
 def as_size(value: Any, what: str) -> tuple[int, int]:

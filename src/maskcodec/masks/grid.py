@@ -7,14 +7,15 @@ size again. `nearest` is what the data of the Text4Seg papers was made with.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from maskcodec.errors import ConfigError, MaskError
+from maskcodec.errors import MaskError
 from maskcodec.kernels import painting
 from maskcodec.kernels import sampling as k
-from maskcodec.masks.arrays import as_bytes, as_out, as_painted_size, brief, is_plain
+from maskcodec.masks.arrays import as_bytes, as_out, as_painted_size, is_plain
+from maskcodec.messages import check_choice
 
 if TYPE_CHECKING:
     from maskcodec.masks.arrays import Index, IntegerArray, Mask
@@ -36,14 +37,6 @@ class SampledMask(Protocol):
 
     def sampled(self, grid: tuple[int, int], sampling: Sampling, within: Part | None) -> Mask:
         """What `sample_mask` would make of the pixels."""
-
-
-def check_choice(value: str, choices: object, what: str) -> None:
-    """Refuse a value that is not one of a `Literal`'s, naming those that are."""
-    allowed = get_args(choices)
-    if value not in allowed:
-        names = ", ".join(repr(choice) for choice in allowed)
-        raise ConfigError(f"{what} must be one of {names}, got {brief(value)}", what)
 
 
 @lru_cache(maxsize=4096)

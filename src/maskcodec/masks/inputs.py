@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maskcodec.errors import MaskError
-from maskcodec.masks.arrays import as_pixels, as_two_values, brief, first_mixed, is_plain, sides
+from maskcodec.masks.arrays import as_pixels, as_two_values, first_mixed, is_plain
 from maskcodec.masks.runs import RunMask, as_image_size
 from maskcodec.masks.segmentations import read
+from maskcodec.messages import brief, sides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from maskcodec.errors import MaskError
-from maskcodec.masks.arrays import brief
+from maskcodec.messages import brief
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,15 +11,9 @@ import numpy as np
 from maskcodec.errors import MaskError
 from maskcodec.kernels import painting, rle
 from maskcodec.kernels import sampling as k
-from maskcodec.masks.arrays import as_out, as_painted_size, as_pixels, as_size, as_two_values, brief
-from maskcodec.masks.grid import (
-    Sampling,
-    cell_edges,
-    check_choice,
-    chosen_cells,
-    contour_room,
-    nearest_pixels,
-)
+from maskcodec.masks.arrays import as_out, as_painted_size, as_pixels, as_size, as_two_values
+from maskcodec.masks.grid import Sampling, cell_edges, chosen_cells, contour_room, nearest_pixels
+from maskcodec.messages import brief, check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,9 +12,9 @@ import numpy as np
 
 from maskcodec.errors import MaskError
 from maskcodec.kernels import rle as k
-from maskcodec.masks.arrays import sides
 from maskcodec.masks.polygons import polygon_counts
 from maskcodec.masks.runs import RunMask, as_image_size, run_ends, run_mask, united
+from maskcodec.messages import sides
 
 
 def read(

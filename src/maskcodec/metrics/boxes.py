@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from maskcodec.errors import ConfigError, MaskError
-from maskcodec.masks.arrays import brief
 from maskcodec.masks.runs import RunMask, as_image_size
+from maskcodec.messages import brief
 from maskcodec.metrics.overlap import read_mask
 from maskcodec.metrics.tally import Metric, ratio
 from maskcodec.text.regions import Region

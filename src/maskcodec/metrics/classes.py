@@ -11,7 +11,8 @@ import numpy as np
 
 from maskcodec.errors import ConfigError, MaskError
 from maskcodec.formats.labels.label_grid import LabelGrid, named_values
-from maskcodec.masks.arrays import as_pixels, brief, sides
+from maskcodec.masks.arrays import as_pixels
+from maskcodec.messages import brief, sides
 from maskcodec.metrics.tally import Metric, ratio
 
 if TYPE_CHECKING:

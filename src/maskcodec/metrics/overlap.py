@@ -10,9 +10,9 @@ import numpy as np
 from maskcodec.errors import MaskError
 from maskcodec.files.masks import opened_mask
 from maskcodec.kernels import rle
-from maskcodec.masks.arrays import brief, sides
 from maskcodec.masks.inputs import as_mask
 from maskcodec.masks.runs import RunMask, as_image_size, united
+from maskcodec.messages import brief, sides
 from maskcodec.text.regions import Region
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskcodec.errors import ConfigError
-from maskcodec.masks.arrays import brief
+from maskcodec.messages import brief
 from maskcodec.metrics.masks import MaskMetric
 from maskcodec.metrics.tally import ratio
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from maskcodec.errors import MaskError
 from maskcodec.files.photos import as_picture
-from maskcodec.masks.arrays import brief
+from maskcodec.messages import brief
 from maskcodec.pictures.figure import compared, drawable, with_legend
 from maskcodec.text.regions import Region
 

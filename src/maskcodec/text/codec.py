@@ -13,9 +13,9 @@ import numpy as np
 
 from maskcodec.errors import ConfigError, LostMaskError, SourceError
 from maskcodec.files.regular import open_regular
-from maskcodec.masks.arrays import brief
-from maskcodec.masks.grid import Sampling, check_choice
+from maskcodec.masks.grid import Sampling
 from maskcodec.masks.runs import RunMask
+from maskcodec.messages import brief, check_choice
 
 if TYPE_CHECKING:
     import os
@@ -400,15 +400,6 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         again = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         raise ValueError(f"an object has the key {brief(again)} twice")
     return found
-
-
-def check_codec(value: object) -> None:
-    """Refuse what is no codec, as the tokenizer is where the two were swapped."""
-    if not isinstance(value, Codec):
-        raise TypeError(
-            f"codec must be one of maskcodec's codecs, got {brief(value)}; the codec comes before "
-            "the tokenizer"
-        )
 
 
 def lost_message(codec: Codec, where: str, label: str, pixels: IntegerArray | RunMask) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from maskcodec.errors import DecodeError, LabelError, Problem, TruncatedError
+from maskcodec.messages import few, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -162,23 +163,6 @@ def check_label(label: object) -> str:
             "text file can store; remove it"
         ) from None
     return stripped
-
-
-def shown(label: str) -> str:
-    """A label in a message: a model may write a very long one."""
-    return repr(label if len(label) <= 80 else label[:80] + "...")
-
-
-def plural(count: int, one: str) -> str:
-    """A number and what it counts: ``"1 name"``, ``"2,000 names"``."""
-    return f"{count:,} {one}{'s' * (count != 1)}"
-
-
-def few(names: Iterable[str]) -> str:
-    """Some names in a message, and how many there are besides."""
-    listed = list(names)
-    more = f" and {len(listed) - 8} more" if len(listed) > 8 else ""
-    return f"{', '.join(listed[:8]) or 'none'}{more}"
 
 
 def warn_dropped(what: str, names: Iterable[object]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.errors import VocabError
-from maskcodec.masks.arrays import brief
+from maskcodec.messages import brief
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec.errors import VocabError
-from maskcodec.text.codec import check_codec
-from maskcodec.text.problems import plural
+from maskcodec.messages import check_codec, plural
 from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
 if TYPE_CHECKING:

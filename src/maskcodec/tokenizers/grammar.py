@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from maskcodec.errors import ConfigError
-from maskcodec.masks.grid import check_choice
+from maskcodec.messages import check_choice
 from maskcodec.tokenizers.automaton import Automaton, label_automaton, text_automaton
 from maskcodec.tokenizers.token_bytes import PlainText
 

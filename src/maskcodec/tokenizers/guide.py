@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from maskcodec.errors import ConfigError, DecodeError, VocabError
-from maskcodec.masks.grid import check_choice
+from maskcodec.messages import check_choice
 from maskcodec.tokenizers.token_bytes import NoText, PlainText, frozen, spelled_tokens
 from maskcodec.tokenizers.vocab import as_ids
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.errors import ConfigError, VocabError
-from maskcodec.masks.arrays import brief
-from maskcodec.text.codec import FILE_NAME
+from maskcodec.messages import brief
 from maskcodec.tokenizers.any_tokenizer import load_saved
 
 if TYPE_CHECKING:
@@ -74,14 +73,14 @@ def bare_tokenizer(tokenizer: Any) -> Tokenizer:
     return backend
 
 
-def saved_codec_file(name: str | os.PathLike[str], *, download: bool) -> Path | None:
-    """The ``maskcodec.json`` of a folder, or of a name on the Hub; None where it has none.
+def checkpoint_file(name: str | os.PathLike[str], file: str, *, download: bool) -> Path | None:
+    """A file of a folder, or of a name on the Hub; None where it has none.
 
     With `download`, the Hub is asked where its cache does not have it.
     """
     path = _local(name)
     if path is not None:
-        return path / FILE_NAME if (path / FILE_NAME).is_file() else None
+        return path / file if (path / file).is_file() else None
     _check_hub_name(name, "checkpoint")
     try:
         from huggingface_hub import hf_hub_download
@@ -89,7 +88,7 @@ def saved_codec_file(name: str | os.PathLike[str], *, download: bool) -> Path | 
         return None
     for local in (True, False) if download else (True,):
         try:
-            return Path(hf_hub_download(str(name), FILE_NAME, local_files_only=local))
+            return Path(hf_hub_download(str(name), file, local_files_only=local))
         except Exception:
             pass
     return None

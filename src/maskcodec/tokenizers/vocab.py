@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maskcodec.errors import LabelError, VocabError
-from maskcodec.text.problems import shown
+from maskcodec.messages import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -14,9 +14,8 @@ from maskcodec.data._classes import Classes
 from maskcodec.data._jsonfile import id_of, is_written, shown, whole
 from maskcodec.data.sample import Broken
 from maskcodec.errors import MaskError, SourceError
-from maskcodec.masks.arrays import brief
-from maskcodec.masks.grid import check_choice
 from maskcodec.masks.runs import as_image_size
+from maskcodec.messages import brief, check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

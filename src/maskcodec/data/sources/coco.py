@@ -24,7 +24,7 @@ from maskcodec.data.sources._records import (
     size_of,
     text_of,
 )
-from maskcodec.masks.grid import check_choice
+from maskcodec.messages import check_choice
 
 if TYPE_CHECKING:
     import os

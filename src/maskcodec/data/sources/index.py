@@ -12,7 +12,7 @@ from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._records import Records, fail, joined
 from maskcodec.errors import SourceError
 from maskcodec.files.regular import is_file
-from maskcodec.text.problems import few
+from maskcodec.messages import few
 
 if TYPE_CHECKING:
     import os

@@ -23,7 +23,7 @@ from maskcodec.data.sources._records import (
     text_of,
 )
 from maskcodec.errors import SourceError
-from maskcodec.masks.grid import check_choice
+from maskcodec.messages import check_choice
 
 if TYPE_CHECKING:
     import os

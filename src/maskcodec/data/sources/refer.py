@@ -13,8 +13,7 @@ from maskcodec.data.sources._instances import Instances
 from maskcodec.data.sources._records import Records, as_object, fail, joined, text_of
 from maskcodec.errors import SourceError
 from maskcodec.files.regular import is_file
-from maskcodec.masks.arrays import brief
-from maskcodec.text.problems import few
+from maskcodec.messages import brief, few
 
 if TYPE_CHECKING:
     import os

@@ -13,8 +13,8 @@ from maskcodec.formats.instances.boxes import Boxes
 from maskcodec.formats.instances.codec import InstanceCodec
 from maskcodec.formats.instances.spelling import checked_spelling
 from maskcodec.kernels.writing import MAX_RUN
-from maskcodec.masks.arrays import brief
 from maskcodec.masks.grid import sampled
+from maskcodec.messages import brief
 from maskcodec.text.codec import GridCodec, register, strings
 
 if TYPE_CHECKING:

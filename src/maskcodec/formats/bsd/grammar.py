@@ -12,7 +12,7 @@ from maskcodec.errors import ConfigError
 from maskcodec.formats.instances.guide_box import BoxGuide, BoxState
 from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 from maskcodec.kernels.writing import MAX_RUN
-from maskcodec.masks.grid import check_choice
+from maskcodec.messages import check_choice
 from maskcodec.tokenizers.grammar import Dialect, Grammar, add_answer
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from maskcodec.formats.instances.read_text import InstanceReader
 from maskcodec.kernels import reading as k
 from maskcodec.kernels import writing
 from maskcodec.masks.grid import every_cell
-from maskcodec.text.problems import NO_FAULTS, shown
+from maskcodec.messages import shown
+from maskcodec.text.problems import NO_FAULTS
 from maskcodec.text.regions import Region, drawn_region
 
 if TYPE_CHECKING:

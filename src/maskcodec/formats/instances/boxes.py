@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from maskcodec.errors import ConfigError, MaskError
-from maskcodec.masks.arrays import brief
+from maskcodec.messages import brief
 
 if TYPE_CHECKING:
     from typing import Any

@@ -10,8 +10,8 @@ from maskcodec.files.masks import opened_mask
 from maskcodec.formats.instances.read_text import read_text
 from maskcodec.formats.instances.spelling import instance_label
 from maskcodec.kernels.writing import END
-from maskcodec.masks.grid import check_choice
 from maskcodec.masks.inputs import as_mask, check_one_size
+from maskcodec.messages import check_choice
 from maskcodec.text.codec import Codec, Lost, lost_error, lost_message, strings
 from maskcodec.text.problems import TextReading, warn_dropped
 from maskcodec.text.regions import RecoveredRegions, Region

@@ -10,7 +10,8 @@ import numpy as np
 from maskcodec.errors import LabelError
 from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 from maskcodec.kernels import reading as k
-from maskcodec.text.problems import TextReading, check_label, escaped_tag, shown, unescaped
+from maskcodec.messages import shown
+from maskcodec.text.problems import TextReading, check_label, escaped_tag, unescaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable

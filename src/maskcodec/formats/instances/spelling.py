@@ -14,8 +14,9 @@ from maskcodec.errors import ConfigError, LabelError
 from maskcodec.kernels import writing
 from maskcodec.kernels.writing import END, MAX_RUN
 from maskcodec.masks.arrays import packed
+from maskcodec.messages import shown
 from maskcodec.text.codec import check_apart, overlap
-from maskcodec.text.problems import check_label, shown
+from maskcodec.text.problems import check_label
 
 if TYPE_CHECKING:
     import numpy.typing as npt

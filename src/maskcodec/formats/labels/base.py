@@ -23,8 +23,9 @@ from maskcodec.formats.labels.label_grid import (
 from maskcodec.formats.labels.read_text import DescriptorReader
 from maskcodec.kernels import labels as k
 from maskcodec.masks.arrays import packed
-from maskcodec.masks.grid import check_choice, index_of, sample_labels, sample_mask
+from maskcodec.masks.grid import index_of, sample_labels, sample_mask
 from maskcodec.masks.inputs import as_label_map, as_mask
+from maskcodec.messages import check_choice, shown
 from maskcodec.text.codec import (
     MAX_GRID,
     GridCodec,
@@ -34,7 +35,7 @@ from maskcodec.text.codec import (
     lost_labels_message,
     strings,
 )
-from maskcodec.text.problems import TextReading, shown, warn_dropped
+from maskcodec.text.problems import TextReading, warn_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from maskcodec.formats.labels.base import LabelCodec
-from maskcodec.masks.grid import check_choice
+from maskcodec.messages import check_choice
 from maskcodec.text.codec import register
 
 Dialect: TypeAlias = Literal["maskcodec", "text4seg"]

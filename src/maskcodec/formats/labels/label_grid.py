@@ -13,7 +13,8 @@ import numpy as np
 from maskcodec.errors import LabelError, MaskError, Problem
 from maskcodec.masks.arrays import as_painted_size, as_pixels
 from maskcodec.masks.grid import Method, nearest_edges, paint_cells
-from maskcodec.text.problems import check_label, shown
+from maskcodec.messages import shown
+from maskcodec.text.problems import check_label
 from maskcodec.text.regions import Region
 
 if TYPE_CHECKING:

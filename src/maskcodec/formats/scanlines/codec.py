@@ -10,9 +10,8 @@ from maskcodec.formats.instances.boxes import Axes, Boxes, Location
 from maskcodec.formats.instances.codec import InstanceCodec
 from maskcodec.formats.instances.spelling import checked_spelling
 from maskcodec.formats.scanlines.text import ScanlineReader, boxed_text
-from maskcodec.masks.arrays import brief
 from maskcodec.masks.frame import MOST_BINS, MOST_CELLS, BoxFrame
-from maskcodec.masks.grid import check_choice
+from maskcodec.messages import brief, check_choice
 from maskcodec.text.codec import register, strings, whole_number
 
 if TYPE_CHECKING:

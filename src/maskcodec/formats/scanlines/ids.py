@@ -12,7 +12,7 @@ from maskcodec.formats.instances.spelling import SEG_END
 from maskcodec.formats.instances.stream import MaskStream
 from maskcodec.kernels import reading as k
 from maskcodec.kernels.writing import END
-from maskcodec.masks.grid import check_choice
+from maskcodec.messages import check_choice
 from maskcodec.text.regions import drawn_region
 from maskcodec.tokenizers.automaton import Automaton
 from maskcodec.tokenizers.grammar import Dialect, Grammar, add_answer

@@ -9,7 +9,8 @@ import numpy as np
 from maskcodec.formats.instances.read_text import InstanceReader
 from maskcodec.kernels import reading as k
 from maskcodec.kernels import writing
-from maskcodec.text.problems import NO_FAULTS, shown
+from maskcodec.messages import shown
+from maskcodec.text.problems import NO_FAULTS
 from maskcodec.text.regions import Region, drawn_region
 
 if TYPE_CHECKING:
