@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 import maskcodec as mc
 from maskcodec.coco import RunMask
 from maskcodec.kernels import sampling as kernels
-from maskcodec.masks.frame import BoxFrame, box_part
-from maskcodec.masks.grid import sample_mask
+from maskcodec.masks.frame import BoxFrame
+from maskcodec.masks.grid import box_part, sample_mask
 from tests import reference, strategies
 from tests.conftest import PURE
 

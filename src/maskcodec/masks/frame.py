@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from maskcodec.masks.arrays import Index, IntegerArray, Mask
     from maskcodec.masks.grid import Part
 
-Frame: TypeAlias = Literal["canvas", "box"]
 BoxSampling: TypeAlias = Literal[Sampling, "best"]
 Box: TypeAlias = tuple[int, int, int, int]
 
@@ -111,21 +110,6 @@ class BoxFrame(NamedTuple):
         lines = np.empty(2 * width, np.uint8), np.empty(width, np.int32)
         room = np.empty(width + 2 + (rows + 2) * columns, np.int64)
         k.sample_boxes(masks, self.table, how, *lines, room, places, cells)
-
-
-def box_part(box: Box, bins: tuple[int, int], shape: tuple[int, int]) -> Box:
-    """The pixels (top, left, height, width) of an image that a box in bins stands for.
-
-    `bins` are those of the image's (height, width). The box is read inwards: a pixel that it does
-    not cover whole is not in it, though it always has one.
-    """
-    x1, y1, x2, y2 = box
-    height, width = shape
-    top = min(-(-y1 * height // bins[0]), height - 1)
-    left = min(-(-x1 * width // bins[1]), width - 1)
-    bottom = max((y2 + 1) * height // bins[0], top + 1)
-    right = max((x2 + 1) * width // bins[1], left + 1)
-    return top, left, bottom - top, right - left
 
 
 @lru_cache(maxsize=64)

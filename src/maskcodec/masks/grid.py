@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Sampling: TypeAlias = Literal["nearest", "area", "keep"]
 Method: TypeAlias = Literal["nearest", "smooth", "contour"]
+Frame: TypeAlias = Literal["canvas", "box"]  # what cells belong to: the image, or their box
 Part: TypeAlias = tuple[int, int, int, int]  # of an image: its top, left, height and width
 
 
@@ -316,3 +317,18 @@ def index_of(array: IntegerArray, values: Index) -> Index:
         return np.full(array.shape, -1, np.int64)
     index = np.minimum(np.searchsorted(values, numbers), len(values) - 1)
     return np.where(values[index] == numbers, index, -1)
+
+
+def box_part(box: tuple[int, int, int, int], bins: tuple[int, int], shape: tuple[int, int]) -> Part:
+    """The pixels (top, left, height, width) of an image that a box in bins stands for.
+
+    `bins` are those of the image's (height, width). The box is read inwards: a pixel that it does
+    not cover whole is not in it, though it always has one.
+    """
+    x1, y1, x2, y2 = box
+    height, width = shape
+    top = min(-(-y1 * height // bins[0]), height - 1)
+    left = min(-(-x1 * width // bins[1]), width - 1)
+    bottom = max((y2 + 1) * height // bins[0], top + 1)
+    right = max((x2 + 1) * width // bins[1], left + 1)
+    return top, left, bottom - top, right - left

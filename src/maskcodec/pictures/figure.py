@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from maskcodec.masks.frame import box_part
-from maskcodec.masks.grid import cell_edges
+from maskcodec.masks.grid import box_part, cell_edges
 from maskcodec.pictures.lettering import (
     INK,
     PAPER,

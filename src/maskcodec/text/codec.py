@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import operator
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -14,8 +13,8 @@ import numpy as np
 from maskcodec.errors import ConfigError, LostMaskError, SourceError
 from maskcodec.files.regular import open_regular
 from maskcodec.masks.grid import Sampling
-from maskcodec.masks.runs import RunMask
 from maskcodec.messages import brief, check_choice
+from maskcodec.text.settings import grid_pair
 
 if TYPE_CHECKING:
     import os
@@ -23,14 +22,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from maskcodec.masks.arrays import IntegerArray
+    from maskcodec.masks.runs import RunMask
 
 Lost: TypeAlias = Literal["raise", "drop"]
 
 FILE_NAME = "maskcodec.json"
 _SPLITS = "train", "val"  # folders of rows
 _noted: set[str] = set()  # rows without a codec that were mentioned
-MAX_GRID = 1024
-MOST_SPELLED = 100  # characters of a tag or a brick: pairs of them are compared end to end
 _LARGEST_FILE = 1 << 16  # bytes of a configuration, which has some 500
 _NAMED = 5  # unknown settings
 _TAGGED = "reference", "box", "segmentation"  # an image-wise codec has the last one only
@@ -404,7 +402,7 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def lost_message(codec: Codec, where: str, label: str, pixels: IntegerArray | RunMask) -> str:
     """What to say of a mask that has pixels but no cell left."""
-    area = pixels.area if isinstance(pixels, RunMask) else np.count_nonzero(pixels)
+    area = np.count_nonzero(pixels) if isinstance(pixels, np.ndarray) else pixels.area
     return (
         f"{where} ({label!r}) has {area} of {pixels.shape[0]} x "
         f"{pixels.shape[1]} pixels set, but no cell of {codec.cells_name()} is left of "
@@ -424,76 +422,3 @@ def lost_error(codec: Codec, message: str) -> LostMaskError:
     """What to raise where something is lost and the caller did not say that it may be."""
     keep = 'sampling="keep" keeps it, ' * (codec.sampling != "keep")  # labels may lack room for it
     return LostMaskError(f'{message}; {keep}lost="drop" drops it')
-
-
-def strings(value: Any, what: str, count: int = 2) -> tuple[str, ...]:
-    """So many non-empty strings, from a tuple or from JSON's list."""
-    several = isinstance(value, (list, tuple)) and len(value) == count
-    if not several or not all(isinstance(part, str) and part for part in value):
-        number = {2: "two", 3: "three"}[count]
-        raise ConfigError(
-            f"{what} must be {number} strings that are not empty, got {brief(value)}", what
-        )
-    if long := next((part for part in value if len(part) > MOST_SPELLED), ""):
-        raise ConfigError(
-            f"{what} must be strings of up to {MOST_SPELLED} characters, got one of {len(long):,}",
-            what,
-        )
-    if any("\ud800" <= character <= "\udfff" for character in "".join(value)):
-        raise ConfigError(f"{what} must not hold lone surrogates, got {brief(value)}", what)
-    return tuple(value)
-
-
-def check_apart(words: Sequence[str]) -> None:
-    """Refuse tags or bricks that could be mistaken for each other or for what they surround.
-
-    Raises
-    ------
-    ConfigError
-        One holds white space, begins with a digit, consists of digits and brackets, contains
-        another one, or ends as another one, or it itself, begins.
-    """
-    for word in words:
-        if any(character.isspace() for character in word):
-            raise ConfigError(f"a tag or brick must not hold white space, got {word!r}")
-        if word[0].isdecimal() or not word.strip("0123456789[]"):
-            raise ConfigError(
-                f"a tag or brick must not begin with a digit or be brackets only, got {word!r}"
-            )
-    for i, a in enumerate(words):
-        for j, b in enumerate(words):
-            if (i != j and a in b) or overlap(a, b):
-                raise ConfigError(
-                    f"{a!r} and {b!r} cannot both be in use: one contains or overlaps the other, "
-                    "so that a text could be read in two ways; choose another spelling"
-                )
-
-
-def overlap(first: str, second: str) -> bool:
-    """Whether the end of one string is the beginning of another, short of all of either."""
-    return any(first.endswith(second[:n]) for n in range(1, min(len(first), len(second))))
-
-
-def whole_number(value: Any, name: str, most: int) -> int:
-    """A setting that is a whole number, 1 .. `most`."""
-    try:
-        number = 0 if isinstance(value, (bool, np.bool_)) else operator.index(value)
-    except TypeError:
-        number = 0
-    if not 1 <= number <= most:
-        raise ConfigError(f"{name} must be a whole number, 1 .. {most}, got {brief(value)}", name)
-    return number
-
-
-def grid_pair(value: Any) -> tuple[int, int]:
-    """(rows, columns) of a grid, from two numbers or one for both, each 1 .. 1024."""
-    pair = value if isinstance(value, (list, tuple)) else (value, value)
-    try:
-        rows, columns = (operator.index(number) for number in pair)
-    except (TypeError, ValueError):
-        raise ConfigError(f"grid must be one or two integers, got {brief(value)}", "grid") from None
-    if any(isinstance(number, (bool, np.bool_)) for number in pair):
-        raise ConfigError(f"grid must be one or two integers, got {brief(value)}", "grid")
-    if not (1 <= rows <= MAX_GRID and 1 <= columns <= MAX_GRID):
-        raise ConfigError(f"grid must be 1 .. {MAX_GRID} cells a side, got {brief(value)}", "grid")
-    return rows, columns

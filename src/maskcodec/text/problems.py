@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from maskcodec.masks.arrays import Index, Mask
+
+Symbols: TypeAlias = "tuple[Index, list[list[int]]]"  # the tokens of a text, and its tags
 
 MOST_PROBLEMS = 1000  # a list of all that is wrong with a megabyte of noise helps nobody
 NO_FAULTS: Index = np.empty((0, 4), np.int64)
@@ -170,3 +172,15 @@ def warn_dropped(what: str, names: Iterable[object]) -> None:
     import logging
 
     logging.getLogger("maskcodec").warning("dropped %s: %s", what, few(map(str, names)))
+
+
+def cut(likely: int, scan: Callable[[Index, Index], tuple[int, int]]) -> Symbols:
+    """What a kernel cuts something into: run again where the room for it did not suffice."""
+    tokens = np.empty((64 + likely, 3), np.int64)
+    tags = np.empty((60, 4), np.int64)
+    while True:
+        count, tag_count = scan(tokens, tags)
+        if count <= len(tokens) and tag_count <= len(tags):
+            return tokens[:count], tags[:tag_count].tolist()
+        tokens = np.empty((count, 3), np.int64)
+        tags = np.empty((tag_count, 4), np.int64)

@@ -10,8 +10,7 @@ import numpy as np
 
 from maskcodec.errors import MaskError, Problem
 from maskcodec.masks.arrays import as_bytes, as_painted_size, as_pixels, as_size
-from maskcodec.masks.frame import Frame, box_part
-from maskcodec.masks.grid import Method, paint_cells
+from maskcodec.masks.grid import Frame, Method, box_part, paint_cells
 from maskcodec.masks.outlines import polygons_of
 from maskcodec.masks.runs import RunMask, as_image_size, drawn_runs, written
 from maskcodec.messages import check_choice

@@ -15,18 +15,18 @@ from maskcodec.formats.instances.spelling import checked_spelling
 from maskcodec.kernels.writing import MAX_RUN
 from maskcodec.masks.grid import sampled
 from maskcodec.messages import brief
-from maskcodec.text.codec import GridCodec, register, strings
+from maskcodec.text.codec import GridCodec, register
+from maskcodec.text.settings import strings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from maskcodec.formats.instances.boxes import Box
     from maskcodec.formats.instances.ids import InstanceBinding
-    from maskcodec.formats.instances.read_text import Symbols
     from maskcodec.formats.instances.spelling import Spelling
     from maskcodec.masks.arrays import IntegerArray, Mask
     from maskcodec.masks.runs import RunMask
-    from maskcodec.text.problems import Reading
+    from maskcodec.text.problems import Reading, Symbols
     from maskcodec.text.regions import Region
     from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 

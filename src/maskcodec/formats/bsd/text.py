@@ -16,10 +16,9 @@ from maskcodec.text.regions import Region, drawn_region
 
 if TYPE_CHECKING:
     from maskcodec.formats.instances.boxes import Box
-    from maskcodec.formats.instances.read_text import Symbols
     from maskcodec.formats.instances.spelling import Spelling
     from maskcodec.masks.arrays import Index, Mask
-    from maskcodec.text.problems import Reading
+    from maskcodec.text.problems import Reading, Symbols
 
 _QUOTED = k.STRAY_TEXT, k.BAD_NUMBER, k.BREAK_SPELLED  # their reports quote the text at fault
 

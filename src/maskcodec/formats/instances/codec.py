@@ -12,19 +12,20 @@ from maskcodec.formats.instances.spelling import instance_label
 from maskcodec.kernels.writing import END
 from maskcodec.masks.inputs import as_mask, check_one_size
 from maskcodec.messages import check_choice
-from maskcodec.text.codec import Codec, Lost, lost_error, lost_message, strings
+from maskcodec.text.codec import Codec, Lost, lost_error, lost_message
 from maskcodec.text.problems import TextReading, warn_dropped
 from maskcodec.text.regions import RecoveredRegions, Region
+from maskcodec.text.settings import strings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from maskcodec.formats.instances.read_text import InstanceReader, Symbols
+    from maskcodec.formats.instances.read_text import InstanceReader
     from maskcodec.formats.instances.spelling import Spelling
     from maskcodec.masks.arrays import IntegerArray
     from maskcodec.masks.frame import BoxFrame
     from maskcodec.masks.runs import RunMask
-    from maskcodec.text.problems import Reading
+    from maskcodec.text.problems import Reading, Symbols
     from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
     from maskcodec.tokenizers.binding import Binding
 

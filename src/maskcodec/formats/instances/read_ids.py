@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
-from maskcodec.formats.instances.read_text import cut
 from maskcodec.kernels import reading as k
-from maskcodec.text.problems import Reading
+from maskcodec.text.problems import Reading, cut
 from maskcodec.text.regions import drawn_region
 from maskcodec.tokenizers.vocab import padding, text_of
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from maskcodec.formats.instances.codec import InstanceCodec
     from maskcodec.formats.instances.vocab import BrickVocab
     from maskcodec.masks.arrays import Index, Mask
-    from maskcodec.masks.frame import Frame
+    from maskcodec.masks.grid import Frame
     from maskcodec.text.regions import Region
     from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from maskcodec.errors import LabelError
 from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 from maskcodec.kernels import reading as k
 from maskcodec.messages import shown
-from maskcodec.text.problems import TextReading, check_label, escaped_tag, unescaped
+from maskcodec.text.problems import Symbols, TextReading, check_label, cut, escaped_tag, unescaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from maskcodec.formats.instances.boxes import Box
     from maskcodec.formats.instances.codec import InstanceCodec
     from maskcodec.formats.instances.spelling import Spelling
-    from maskcodec.masks.arrays import Index
     from maskcodec.text.problems import Reading
     from maskcodec.text.regions import Region
-
-Symbols: TypeAlias = "tuple[Index, list[list[int]]]"
 
 _BEFORE_A_BOX = REF, REF_END, SEG_END  # tags behind which a box may stand without its own
 _ENDED = 6  # the kind of the tag that stands for the end of the text
@@ -223,15 +216,3 @@ def _symbols(reading: TextReading, words: Spelling) -> Symbols:
     """The tokens of a text, and the tags among them."""
     tables = words.pieces, words.bounds, words.starts
     return cut(len(reading.data) // 4, lambda *room: k.scan(reading.data, *tables, *room))
-
-
-def cut(likely: int, scan: Callable[[Index, Index], tuple[int, int]]) -> Symbols:
-    """What a kernel cuts something into: run again where the room for it did not suffice."""
-    tokens = np.empty((64 + likely, 3), np.int64)
-    tags = np.empty((60, 4), np.int64)
-    while True:
-        count, tag_count = scan(tokens, tags)
-        if count <= len(tokens) and tag_count <= len(tags):
-            return tokens[:count], tags[:tag_count].tolist()
-        tokens = np.empty((count, 3), np.int64)
-        tags = np.empty((tag_count, 4), np.int64)

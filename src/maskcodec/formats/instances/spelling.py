@@ -15,8 +15,8 @@ from maskcodec.kernels import writing
 from maskcodec.kernels.writing import END, MAX_RUN
 from maskcodec.masks.arrays import packed
 from maskcodec.messages import shown
-from maskcodec.text.codec import check_apart, overlap
 from maskcodec.text.problems import check_label
+from maskcodec.text.settings import check_apart, overlap
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -26,16 +26,9 @@ from maskcodec.masks.arrays import packed
 from maskcodec.masks.grid import index_of, sample_labels, sample_mask
 from maskcodec.masks.inputs import as_label_map, as_mask
 from maskcodec.messages import check_choice, shown
-from maskcodec.text.codec import (
-    MAX_GRID,
-    GridCodec,
-    Lost,
-    check_apart,
-    lost_error,
-    lost_labels_message,
-    strings,
-)
+from maskcodec.text.codec import GridCodec, Lost, lost_error, lost_labels_message
 from maskcodec.text.problems import TextReading, warn_dropped
+from maskcodec.text.settings import MAX_GRID, check_apart, strings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,17 +12,17 @@ from maskcodec.formats.instances.spelling import checked_spelling
 from maskcodec.formats.scanlines.text import ScanlineReader, boxed_text
 from maskcodec.masks.frame import MOST_BINS, MOST_CELLS, BoxFrame
 from maskcodec.messages import brief, check_choice
-from maskcodec.text.codec import register, strings, whole_number
+from maskcodec.text.codec import register
+from maskcodec.text.settings import strings, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from maskcodec.formats.instances.read_text import Symbols
     from maskcodec.formats.instances.spelling import Spelling
     from maskcodec.formats.scanlines.ids import ScanlineBinding
     from maskcodec.masks.arrays import IntegerArray
     from maskcodec.masks.runs import RunMask
-    from maskcodec.text.problems import Reading
+    from maskcodec.text.problems import Reading, Symbols
     from maskcodec.text.regions import Region
     from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
