@@ -22,7 +22,7 @@ import maskcodec as mc
 from _common import Table, middle, paragraph, spread, versions, write_section
 from _vocabularies import load_tokenizer
 from maskcodec.hf import MaskLogitsProcessor
-from maskcodec.hf._likelihood import Likelihood
+from maskcodec.hf.likelihood import Likelihood
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 import maskcodec as mc
 from tests.tiny_models import KINDS
@@ -16,7 +15,6 @@ torch = pytest.importorskip("torch", reason="torch is not installed: maskcodec[h
 pytest.importorskip("transformers", reason="transformers is not installed: maskcodec[hf]")
 
 from maskcodec.hf import MaskLogitsProcessor, constrain, generate, stream  # noqa: E402
-from maskcodec.hf._rowmatch import RowMatch  # noqa: E402
 from tests.hf.answering import (  # noqa: E402
     CODECS,
     IMAGE,
@@ -105,34 +103,6 @@ def test_rows_may_change_places(name, seed):
         ids = torch.cat([ids, torch.tensor(chosen)[:, None]], 1)
         ids = ids[rng.integers(0, len(ids), rng.integers(1, 6))]
     assert ended.sum() == 0
-
-
-@given(groups=st.integers(1, 3), each=st.integers(1, 3), changed=st.booleans(), seed=seeds)
-@few(1)
-def test_rows_are_found_by_what_they_are(groups, each, changed, seed):
-    """As by comparing all ids, for which a row's number stands; many rows are the same here."""
-    rng, rows = np.random.default_rng(seed), groups * each
-    before = rng.integers(0, 2, (rows, 2))
-    picked = [row // each * each + int(rng.integers(each)) for row in range(rows)]
-    after = np.hstack([before[picked], rng.integers(0, 4, (rows, 1))])
-    if changed:
-        after[rng.integers(rows), rng.integers(3)] ^= 1
-    match = RowMatch(groups)
-    old, new = match.read(before), match.read(after)
-    naive = []
-    for row, ids in enumerate(after.tolist()):
-        group = range(row // each * each, (row // each + 1) * each)
-        naive.append({at for at in group if before[at].tolist() == ids[:-1]})
-    found = match.parents(new, old)
-    assert (found is None) == (set() in naive)
-    assert found is None or all(at in ways for at, ways in zip(found, naive, strict=True))
-    assert new.last == after[:, -1].tolist()
-    assert match.same(new, match.read(after.copy())) == list(range(rows))
-    longer = match.read(np.hstack([after, np.zeros((rows, 1), np.int64)]))
-    assert match.same(longer, new) is None
-    assert match.parents(longer, new) is not None
-    assert match.parents(longer, old) is None
-    assert match.read(before[:, :0]).length == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,7 +10,6 @@ import torch
 import transformers
 
 from maskcodec.errors import ConfigError, DecodeError, VocabError
-from maskcodec.hf._rowmatch import RowMatch, as_rows
 from maskcodec.tokenizers.guide import END, Guide
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from maskcodec.hf._rowmatch import Rows
     from maskcodec.masks.arrays import Index
     from maskcodec.tokenizers.guide import State
 
@@ -104,10 +102,9 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
 
     def reset(self) -> None:
         """Forget what came so far: the next call has the prompt of another generation."""
-        self._prompt: Ids | None = None
-        self._match = RowMatch()
-        self._rows: Rows | None = None
-        self._states: list[State] = []
+        self._prompt: Ids = np.empty((0, 0), np.int64)
+        self._length = 0  # of the rows of the last call
+        self._states: dict[bytes, State] = {}  # of their answers, by the answers' ids
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """The scores of what may come next, and minus infinity for the rest.
@@ -139,33 +136,40 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
                 f"{tuple(input_ids.shape)} and {tuple(scores.shape)}"
             )
         ids = as_rows(input_ids)
-        rows = self._match.read(ids)
-        origins = None if self._rows is None else self._match.parents(rows, self._rows)
-        if origins is None:
-            self._begin(ids)
+        if self._goes_on(ids):
+            answers = ids[:, self._prompt.shape[1] :]
+            states = [self._after(row, ids) for row, ids in enumerate(answers)]
         else:
-            self._states = [
-                self._after(self._states[origin], number, row)
-                for row, (origin, number) in enumerate(zip(origins, rows.last, strict=True))
-            ]
-        self._rows = rows
-        return self._masked(scores, [self.guide.options(state) for state in self._states])
+            self._prompt, answers = ids.copy(), ids[:, :0]
+            states = [self.guide.start()] * len(ids)
+        self._length = ids.shape[1]
+        self._states = {row.tobytes(): state for row, state in zip(answers, states, strict=True)}
+        return self._masked(scores, [self.guide.options(state) for state in states])
 
-    def _begin(self, ids: Ids) -> None:
-        prompt, rows = self._prompt, self._rows
-        if prompt is not None and rows is not None and ids.shape[1] > prompt.shape[1]:
-            before = {row.tobytes() for row in prompt}
-            if all(row.tobytes() in before for row in ids[:, : prompt.shape[1]]):
-                raise ConfigError(
-                    f"the rows have {ids.shape[1]} ids and begin with the prompts of "
-                    f"{prompt.shape[1]} ids that the generation so far began with, but they are "
-                    f"not those of the last call, {rows.length} ids, and one more; call reset() "
-                    "before another generation, and add one id a call to a row"
-                )
-        self._prompt = ids.copy()
-        self._states = [self.guide.start()] * len(ids)
+    def _goes_on(self, ids: Ids) -> bool:
+        """Whether rows are those of the last call, in any order, and one id more."""
+        known, length = self._prompt, self._prompt.shape[1]
+        prompts = ids[:, :length]
+        if not len(known) or ids.shape[1] <= length:
+            return False
+        if not np.array_equal(prompts, known):  # but the rows may have changed places
+            before = {row.tobytes() for row in known}
+            if not all(row.tobytes() in before for row in prompts):
+                return False
+        answers = (row.tobytes() for row in ids[:, length:-1])
+        if ids.shape[1] != self._length + 1 or not all(
+            answer in self._states for answer in answers
+        ):
+            raise ConfigError(
+                f"the rows have {ids.shape[1]} ids and begin with the prompts of {length} ids that "
+                "the generation so far began with, but they are not those of the last call, "
+                f"{self._length} ids, and one more; call reset() before another generation, and "
+                "add one id a call to a row"
+            )
+        return True
 
-    def _after(self, state: State, number: int, row: int) -> State:
+    def _after(self, row: int, answer: Ids) -> State:
+        state, number = self._states[answer[:-1].tobytes()], int(answer[-1])
         if state[0] == END:
             return state  # whatever a framework fills the row up with
         try:
@@ -173,11 +177,8 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
         except DecodeError as error:
             if self._beams or number in self.guide.after:  # something else stopped the row
                 return (END,)
-            assert self._prompt is not None
-            assert self._rows is not None
-            position = self._rows.length - self._prompt.shape[1]
             raise DecodeError(
-                f"row {row}: {error.message}", position, error.reason, error.unit
+                f"row {row}: {error.message}", len(answer) - 1, error.reason, error.unit
             ) from None
 
     def _masked(self, scores: torch.Tensor, options: Sequence[Index]) -> torch.Tensor:
@@ -243,6 +244,11 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
             with torch.inference_mode(False):  # it may be used outside of it, too
                 known = forbidden[key] = ids, _on(np.flatnonzero(mask), like)
         return known[1]
+
+
+def as_rows(ids: torch.Tensor) -> Ids:
+    """Ids on any device as an array, int64 (rows, n), which may be the tensor's own memory."""
+    return np.asarray(ids.detach().cpu().numpy(), np.int64)
 
 
 def _kind(scores: torch.Tensor) -> tuple[Any, ...]:

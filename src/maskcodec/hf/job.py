@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from maskcodec.errors import ConfigError, MaskError, VocabError
 from maskcodec.files.photos import as_picture
-from maskcodec.hf._likelihood import Likelihood, Watch
 from maskcodec.hf.answer import Answer, read_answer
 from maskcodec.hf.answer_spans import adds_special
 from maskcodec.hf.constrain import MaskLogitsProcessor
+from maskcodec.hf.likelihood import Likelihood, Watch
 from maskcodec.messages import brief
 from maskcodec.tokenizers.guide import Guide
 from maskcodec.tokens import TokenCodec

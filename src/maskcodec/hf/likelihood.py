@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 import transformers
 
 from maskcodec.errors import ConfigError
-from maskcodec.hf._rowmatch import RowMatch, as_rows
+from maskcodec.hf.constrain import as_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
 
-    from maskcodec.hf._rowmatch import Rows
+    from maskcodec.hf.constrain import Ids
+
+    Keys: TypeAlias = list[tuple[int, bytes]]
 
 
 class Likelihood(transformers.LogitsProcessor):
@@ -32,42 +34,36 @@ class Likelihood(transformers.LogitsProcessor):
     supports_continuous_batching = False
 
     def __init__(self, groups: int) -> None:
-        self._match = RowMatch(groups)
-        self._rows: Rows | None = None
+        self._groups = groups
+        self._prompt = -1  # how many ids it has
         self._logs = [0.0] * groups  # of each node; the first ones are where the answers begin
         self._next: dict[tuple[int, int], int] = {}
-        self._nodes: list[int] = []  # where the rows are
+        self._nodes: dict[tuple[int, bytes], int] = {(n, b""): n for n in range(groups)}
+        self._rows: dict[tuple[int, bytes], int] = {}  # where the answers stand in the last call
         self._thought = torch.empty(0, 0)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Note what the model thinks of the next ids; the scores stay as they are."""
-        rows = self._match.read(as_rows(input_ids))
-        if self._rows is None:
-            self._nodes = [self._match.group(row, len(input_ids)) for row in range(len(input_ids))]
-        else:
-            origins = self._match.same(rows, self._rows)
-            if origins is None:
-                raise _several()
-            self._nodes = [self._nodes[origin] for origin in origins]
-        self._rows = rows
+        if self._prompt < 0:
+            self._prompt = input_ids.shape[1]
+        answers = self._keys(as_rows(input_ids)[:, self._prompt :], self._nodes)
+        self._rows = {answer: row for row, answer in enumerate(answers)}
         self._thought = scores.log_softmax(-1, dtype=torch.float32)
         return scores
 
     def choose(self, input_ids: torch.Tensor) -> None:
         """Note what was chosen: the rows of the last call and one id more, in any order."""
-        rows = self._match.read(as_rows(input_ids))
-        origins = None if self._rows is None else self._match.parents(rows, self._rows)
-        if origins is None:
-            raise _several()
-        logs = self._thought[origins, rows.last].tolist()
-        after = []
-        for origin, number, log in zip(origins, rows.last, logs, strict=True):
-            key = self._nodes[origin], number
-            if key not in self._next:
-                self._next[key] = len(self._logs)
+        answers = as_rows(input_ids)[:, self._prompt :]
+        before, numbers = self._keys(answers[:, :-1], self._rows), answers[:, -1].tolist()
+        logs = self._thought[[self._rows[answer] for answer in before], numbers].tolist()
+        nodes = []
+        for answer, number, log in zip(before, numbers, logs, strict=True):
+            edge = self._nodes[answer], number
+            if edge not in self._next:
+                self._next[edge] = len(self._logs)
                 self._logs.append(log)
-            after.append(self._next[key])
-        self._rows, self._nodes = rows, after
+            nodes.append(self._next[edge])
+        self._nodes = dict(zip(self._keys(answers), nodes, strict=True))
 
     def logs(self, group: int, ids: Iterable[int]) -> list[float]:
         """The natural logarithms of the probabilities of an answer's ids, to a prompt."""
@@ -76,6 +72,18 @@ class Likelihood(transformers.LogitsProcessor):
             node = self._next[node, number]
             found.append(self._logs[node])
         return found
+
+    def _keys(self, answers: Ids, known: Container[Any] | None = None) -> Keys:
+        """The prompt and the ids of each answer, all of which must be known."""
+        keys = [
+            (row * self._groups // len(answers), ids.tobytes()) for row, ids in enumerate(answers)
+        ]
+        if known is not None and not all(key in known for key in keys):
+            raise ConfigError(
+                "an answer grew by other than one id a step, as with assisted decoding; leave out "
+                "the option that asks for it"
+            )
+        return keys
 
 
 class Watch(transformers.StoppingCriteria):
@@ -104,10 +112,3 @@ class Watch(transformers.StoppingCriteria):
         self._likelihood.choose(input_ids)
         self._push(int(input_ids[0, -1]))
         return torch.full((len(input_ids),), self._stopped(), device=input_ids.device)
-
-
-def _several() -> ConfigError:
-    return ConfigError(
-        "an answer grew by other than one id a step, as with assisted decoding; leave out the "
-        "option that asks for it"
-    )
