@@ -7,7 +7,7 @@ import operator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from maskcodec.cli.coco import CocoFile, Instance
+from maskcodec.cli.annotations import CocoFile, Instance
 from maskcodec.cli.read import InputError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from _annotations import refcoco_sized
 from _distortion import Sample
 from _judge import Judge
-from maskcodec.cli.coco import checked_claim
+from maskcodec.cli.annotations import checked_claim
 from maskcodec.files.images import MOST_CLAIMED
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from _distortion import Contender
-    from maskcodec.cli.coco import Instance
+    from maskcodec.cli.annotations import Instance
 
     Values = npt.NDArray[np.float64]
 

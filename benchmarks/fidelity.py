@@ -22,7 +22,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 import maskcodec as mc
 from _annotations import read
 from _common import Table, paragraph, versions, write_section
-from maskcodec.cli.coco import checked_claim
+from maskcodec.cli.annotations import checked_claim
 from maskcodec.cli.read import InputError
 from maskcodec.files.images import MOST_CLAIMED
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from maskcodec.cli.coco import Instance
+    from maskcodec.cli.annotations import Instance
 
     Mask = npt.NDArray[np.uint8]
 

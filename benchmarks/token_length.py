@@ -32,13 +32,13 @@ from _lengths import (
 )
 from _vocabularies import load_tokenizer
 from maskcodec import MaskCodecError
-from maskcodec.cli.coco import CocoFile
+from maskcodec.cli.annotations import CocoFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from _lengths import Lengths
-    from maskcodec.cli.coco import Instance
+    from maskcodec.cli.annotations import Instance
     from maskcodec.coco import RunMask
 
     Measured = dict[tuple[str, str], tuple[Lengths, float]]  # by tokenizer and label

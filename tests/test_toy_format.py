@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import maskcodec as mc
 from maskcodec.cli import app
-from maskcodec.cli.coco import CocoImage
+from maskcodec.cli.annotations import CocoImage
 from maskcodec.cli.codecs import encode_image
 from maskcodec.coco import RunMask
 from maskcodec.data.rows import RowMaker

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import maskcodec as mc
-from maskcodec.cli import commands, say, settings
+from maskcodec.cli import commands, messages, settings
 from maskcodec.pictures import demo
 from maskcodec.text import codec as registry
 from tests.cli.calling import (
@@ -65,7 +65,7 @@ def test_a_reader_that_goes_away_is_no_error(monkeypatch):
     def echo(*_, **__):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
-    monkeypatch.setattr(say.typer, "echo", echo)
+    monkeypatch.setattr(messages.typer, "echo", echo)
     assert "error" not in run("encode", "mask.png", "-l", "dog", code=1).stderr
 
 
@@ -125,7 +125,7 @@ def test_stdout_is_exactly_the_text():
 
 
 def test_a_terminal_gets_a_line_break(monkeypatch):
-    monkeypatch.setattr(say, "is_terminal", lambda: True)
+    monkeypatch.setattr(messages, "is_terminal", lambda: True)
     assert run("encode", "mask.png", "-l", "black dog").stdout == TEXT + "\n"
 
 

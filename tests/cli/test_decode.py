@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import maskcodec as mc
-from maskcodec.cli import say
+from maskcodec.cli import messages
 from maskcodec.pictures import figure
 from tests.cli.calling import (
     MAP,
@@ -79,7 +79,7 @@ def test_many_regions_make_an_index_of_16_bits():
 def test_an_index_has_at_most_16_bits(folder):
     region = mc.Scanlines().decode(TEXT)[0]
     with pytest.raises(mc.MaskCodecError, match="holds up to 65535 regions, got 65536"):
-        say.write_index(folder / "i.png", [region] * 65536, [], (4, 4), "nearest")
+        messages.write_index(folder / "i.png", [region] * 65536, [], (4, 4), "nearest")
 
 
 def test_with_a_photo_the_regions_are_drawn_on_it(folder):

@@ -13,7 +13,7 @@ from PIL import Image
 
 import maskcodec as mc
 from maskcodec.cli import codecs
-from maskcodec.cli.coco import CocoFile, CocoImage
+from maskcodec.cli.annotations import CocoFile, CocoImage
 from maskcodec.coco import RunMask
 from maskcodec.data import _jsontext
 from maskcodec.masks.grid import Method

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from maskcodec.cli import say
+from maskcodec.cli import messages
 from tests.cli.calling import misused, run
 
 TEXT = "<ref>dog</ref><box>[[100 100 200 200]]</box><seg><end:63></seg>"
@@ -69,7 +69,7 @@ def test_what_may_not_be_changed_is_refused(monkeypatch):
 def test_a_null_is_in_no_name():
     assert "null" in misused(*COMMANDS["eval"][0], "a\0b")  # Typer says it
     with pytest.raises(typer.BadParameter, match=r"'a.x00b' cannot be written: .*embedded null"):
-        say.checked_output(Path("a\0b"), ())
+        messages.checked_output(Path("a\0b"), ())
 
 
 def test_a_link_is_followed():

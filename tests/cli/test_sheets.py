@@ -212,7 +212,7 @@ def test_words_around_masks_keep_their_labels():
 
 
 def test_letters_that_no_font_has_are_mentioned(monkeypatch):
-    monkeypatch.setattr("maskcodec.cli.say.unlettered", lambda _: list("狗猫鼠牛虎兔"))
+    monkeypatch.setattr("maskcodec.cli.messages.unlettered", lambda _: list("狗猫鼠牛虎兔"))
     write("rows.jsonl", line(**trainer_rows(Row("mine:1", "", SAID), "ms-swift")[0]))
     said = run("show", "rows.jsonl").stderr
     assert "no font here has '狗', '猫', '鼠', '牛', '虎' and 1 more, so the picture shows" in said

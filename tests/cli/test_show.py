@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 import maskcodec as mc
-from maskcodec.cli import say
-from maskcodec.cli.coco import CocoFile
+from maskcodec.cli import messages
+from maskcodec.cli.annotations import CocoFile
 from maskcodec.coco import RunMask
 from tests.cli.calling import (
     MAP,
@@ -342,7 +342,7 @@ def test_where_there_is_nothing_to_count(pets):
     empty = {**pets["annotations"][0], "segmentation": rle([MASK.size])}
     for annotations in [], [empty]:
         write("coco.json", {**pets, "annotations": annotations})
-        count = say.plural(len(annotations), "instance")
+        count = messages.plural(len(annotations), "instance")
         said = f"of {count} none has a cell on any grid"
         assert fails("tokens", "coco.json", "-t", ".") == said
 
@@ -375,11 +375,11 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize(("file", "alive"), [(Terminal(), True), (io.StringIO(), False)])
 def test_signs_of_life_are_for_terminals(file, alive, monkeypatch):
-    monkeypatch.setattr(say, "err", Console(file=file, force_terminal=True))
-    with say.wait("Waiting"):
+    monkeypatch.setattr(messages, "err", Console(file=file, force_terminal=True))
+    with messages.wait("Waiting"):
         pass
-    assert list(say.steps([1, 2], "Counting")) == [1, 2]
-    assert list(say.working([1, 2], "Building", 2)) == [1, 2]
+    assert list(messages.steps([1, 2], "Counting")) == [1, 2]
+    assert list(messages.working([1, 2], "Building", 2)) == [1, 2]
     assert ("Waiting" in file.getvalue()) is ("Counting" in file.getvalue()) is alive
     assert ("Building" in file.getvalue()) is ("0:00:00" in file.getvalue()) is alive
     assert alive or file.getvalue() == ""
@@ -387,7 +387,7 @@ def test_signs_of_life_are_for_terminals(file, alive, monkeypatch):
 
 @pytest.mark.parametrize(("file", "alive"), [(Terminal(), True), (io.StringIO(), False)])
 def test_reading_and_counting_show_how_far_they_are(file, alive, pets, monkeypatch):
-    monkeypatch.setattr(say, "err", Console(file=file, force_terminal=True))
+    monkeypatch.setattr(messages, "err", Console(file=file, force_terminal=True))
     write("[red].json", pets)
     run("tokens", "[red].json", "--tokenizer", ".")
     run("encode", "[red].json", "--image-id", "7")

@@ -13,7 +13,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import maskcodec as mc
-from maskcodec.cli import commands, say
+from maskcodec.cli import commands, messages
 
 _mixes = "mix_stderr" in inspect.signature(CliRunner).parameters  # before Click 8.2
 RUNNER = CliRunner(mix_stderr=False) if _mixes else CliRunner()
@@ -29,7 +29,7 @@ RLE = {"size": [8, 8], "counts": [0, 4, 4, 4, 4, 4, 4, 4, 8, 4, 4, 4, 4, 4, 4, 4
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(MASK).save("mask.png")
-    monkeypatch.setattr(say, "out", Console(highlight=False, width=200))
+    monkeypatch.setattr(messages, "out", Console(highlight=False, width=200))
     return tmp_path
 
 
@@ -53,15 +53,15 @@ def is_harmless(said):
 
 
 def test_what_is_no_letter_is_an_escape():
-    assert say.printable(EVIL) == SHOWN
-    assert say.printable("é狗 😀") == "é狗 😀"
-    assert say.printable("a\nb\x1b") == r"a\nb\x1b"
-    assert say.printable("a\nb\x1b", keep="\n") == "a\nb\\x1b"
+    assert messages.printable(EVIL) == SHOWN
+    assert messages.printable("é狗 😀") == "é狗 😀"
+    assert messages.printable("a\nb\x1b") == r"a\nb\x1b"
+    assert messages.printable("a\nb\x1b", keep="\n") == "a\nb\\x1b"
 
 
 def test_encode_shows_a_terminal_escapes(monkeypatch):
     coco()
-    monkeypatch.setattr(say, "is_terminal", lambda: True)
+    monkeypatch.setattr(messages, "is_terminal", lambda: True)
     said = run("encode", "a.json", "--image-id", "7")
     assert is_harmless(said)
     assert f"<ref>{SHOWN}</ref>" in said
@@ -81,7 +81,7 @@ def test_a_terminal_is_what_python_says(monkeypatch):
             return True
 
     monkeypatch.setattr(sys, "stdout", Terminal())
-    assert say.is_terminal()
+    assert messages.is_terminal()
 
 
 def test_tables_and_notes_of_other_commands():
@@ -132,12 +132,12 @@ def test_broken_records_of_a_build():
 
 def test_titles_are_no_markup():
     file = io.StringIO()
-    Console(file=file, width=200).print(say.new_table(f"Image [red]7{EVIL}", "x" * 150))
+    Console(file=file, width=200).print(messages.new_table(f"Image [red]7{EVIL}", "x" * 150))
     assert f"Image [red]7{SHOWN}" in file.getvalue()
 
 
 def test_a_traceback_has_no_escape_sequences():
-    @say.reported
+    @messages.reported
     def command():
         raise ZeroDivisionError(EVIL)
 

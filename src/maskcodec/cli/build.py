@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maskcodec.cli import say, settings
+from maskcodec.cli import messages, settings
 from maskcodec.cli.read import InputError, read_json
 from maskcodec.data._jsonfile import is_written, shown
 from maskcodec.data.engines import EngineName
@@ -34,7 +34,7 @@ def _run(*names: str, text: str, **more: Any) -> Any:
     return typer.Option(*names, help=text, rich_help_panel=_RUN, **more)
 
 
-@say.reported
+@messages.reported
 @settings.with_codec()
 def build(
     codec: settings.AnyCodec,
@@ -165,10 +165,10 @@ def build(
             templates=_templates(templates),
         )
     except ConfigError as error:
-        raise typer.BadParameter(say.spoken(str(error))) from None
+        raise typer.BadParameter(messages.spoken(str(error))) from None
     check_free(out)
     try:
-        with say.wait("Reading"):
+        with messages.wait("Reading"):
             opened = Joined(tuple(origin.open() for origin in origins))
         written = out, partial_of(out)  # may be in a dataset's folder
         count = -(-len(opened) // shard_size)
@@ -187,10 +187,10 @@ def build(
             address=address,
             strict=strict,
             origin={"sources": [origin.identity(*written) for origin in origins]},
-            watch=lambda shards: say.working(shards, "Building", count),
+            watch=lambda shards: messages.working(shards, "Building", count),
         )
     except KeyboardInterrupt:
-        say.note("stopped; the same command goes on where this run was")
+        messages.note("stopped; the same command goes on where this run was")
         raise typer.Exit(130) from None
     except ModuleNotFoundError as error:
         raise InputError(
@@ -211,7 +211,7 @@ def _check_whole(whole: float | None, origins: "list[Origin]") -> None:
     )
     if all(origin.name in part for origin in origins):
         raise typer.BadParameter(f"{what}: leave it out, or use panoptic", param_hint="--whole")
-    say.note(f"--whole is for the other sources: {what}")
+    messages.note(f"--whole is for the other sources: {what}")
 
 
 def _templates(path: Path | None) -> "Templates":
@@ -248,13 +248,13 @@ def _cores() -> int:
 def _print(report: "Report") -> None:
     """What was made, and what was not."""
     counts = report.counts
-    table = say.new_table("Rows", "split", "rows")
+    table = messages.new_table("Rows", "split", "rows")
     for split, number in sorted(counts.rows.items()):
         table.add_row(split, f"{number:,}")
-    say.out.print(table)
+    messages.out.print(table)
     if lengths := report.token_lengths():
         shown = ", ".join(f"{name} {value:,.0f}" for name, value in lengths.items())
-        say.out.print(f"Tokens a conversation, without image and chat template: {shown}")
+        messages.out.print(f"Tokens a conversation, without image and chat template: {shown}")
     lost = "no cell is left of them; --sampling keep keeps them"
     for number, one, what in (
         (counts.lost, "instance", f"lost: {lost}"),
@@ -263,12 +263,12 @@ def _print(report: "Report") -> None:
         (len(counts.broken), "broken record", f"left out, see {report.out / 'broken.jsonl'}"),
     ):
         if number:
-            say.note(f"{plural(number, one)} {'is' if number == 1 else 'are'} {what}")
+            messages.note(f"{plural(number, one)} {'is' if number == 1 else 'are'} {what}")
     for broken in counts.broken[:_SHOWN]:
-        say.note(f"{broken.where}: {broken.message}")
+        messages.note(f"{broken.where}: {broken.message}")
     what = f"{plural(counts.samples, 'sample')}; {plural(report.made, 'row')}"
     what += f" in {report.seconds:.1f} s"
     what += f", {report.rows_per_second:,.0f} a second"
     if report.resumed:
         what += f", after {plural(report.resumed, 'shard')} of an earlier run"
-    say.wrote(report.out, what)
+    messages.wrote(report.out, what)

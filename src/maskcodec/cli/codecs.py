@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from maskcodec.cli.coco import CocoImage
+from maskcodec.cli.annotations import CocoImage
 from maskcodec.data.drawing import check_draws
 from maskcodec.errors import LabelError, LostMaskError
 from maskcodec.formats.labels.label_grid import LabelGrid, cell_label

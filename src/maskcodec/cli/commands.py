@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from maskcodec import __version__
-from maskcodec.cli import options, say
+from maskcodec.cli import messages, options
 from maskcodec.cli.build import build
 from maskcodec.cli.codecs import compared_codecs, round_trip
 from maskcodec.cli.decode import decode
@@ -55,7 +55,7 @@ def main(
 
 
 @app.command()
-@say.reported
+@messages.reported
 def demo(
     path: options.PictureOption = Path("maskcodec-demo.png"),
     name: Annotated[
@@ -70,25 +70,25 @@ def demo(
       maskcodec demo --out scene.png
       maskcodec demo --codec b-sd
     """
-    say.checked_output(path)
+    messages.checked_output(path)
     picture = scene()
     compared = compared_codecs()
     methods: tuple[Method, ...] = "nearest", "contour"
     trips = {
         codec_id: round_trip(compared[codec_id], picture, methods)
-        for codec_id in say.steps(compared, "Encoding and decoding")
+        for codec_id in messages.steps(compared, "Encoding and decoding")
     }
     heads = "codec", "cells", "characters", "runs", "IoU", "IoU, contour"
-    table = say.new_table("One scene, there and back", *heads)
+    table = messages.new_table("One scene, there and back", *heads)
     for codec_id, trip in sorted(trips.items(), key=lambda item: -len(item[1].text)):
         quality = [f"{np.mean(trip.ious[method]):.3f}" for method in methods]
         cells = compared[codec_id].cells_text()
         table.add_row(codec_id, cells, f"{len(trip.text):,}", f"{trip.runs:,}", *quality)
-    say.out.print(table)
+    messages.out.print(table)
     label, codec = picture.labels[-1], get_codec(name)
     text = codec.encode(picture.masks()[-1], label)
-    say.out.print(f"The {label} as {codec.codec_id}, {len(text)} characters:\n")
-    say.out.print(Text(text, style="cyan"), soft_wrap=True)
+    messages.out.print(f"The {label} as {codec.codec_id}, {len(text)} characters:\n")
+    messages.out.print(Text(text, style="cyan"), soft_wrap=True)
     framed = name == "scanlines"
     method, trip, cells = methods[framed], trips[codec.codec_id], codec.cells_text()
     ious = zip(picture.labels, trip.ious[method], strict=True)
@@ -105,7 +105,7 @@ def demo(
     ]
     caption = text.replace("\n", r"\n")
     panels(pictures, legend=picture.labels, caption=caption).save(path, optimize=True)
-    say.wrote(path, "the scene, its masks, its cells, and what the text says")
+    messages.wrote(path, "the scene, its masks, its cells, and what the text says")
 
 
 app.command()(encode)

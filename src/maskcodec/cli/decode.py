@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import typer
 
-from maskcodec.cli import options, read, say, settings
+from maskcodec.cli import messages, options, read, settings
 from maskcodec.cli.hints import decode_or_tell, other_options
 from maskcodec.cli.read import InputError
 from maskcodec.data._jsonfile import lines, shown
@@ -29,7 +29,7 @@ _OUT = Path("decoded.png")
 _WAIT = "Decoding (the very first time, this also compiles)"
 
 
-@say.reported
+@messages.reported
 @settings.with_codec()
 def decode(
     codec: settings.AnyCodec,
@@ -62,11 +62,11 @@ def decode(
     if answer_name is not None and not many:
         raise typer.BadParameter("it is for a .jsonl file", param_hint="--answer")
     if json_out is not None and str(json_out) != read.STDIN:
-        say.checked_output(json_out, (), option="--json")
+        messages.checked_output(json_out, (), option="--json")
     if names_out is not None:
         if kind not in (None, "index"):
             raise typer.BadParameter(f"--as {kind} has no values to name", param_hint="--names-out")
-        say.checked_output(names_out, (), option="--names-out")
+        messages.checked_output(names_out, (), option="--names-out")
         kind = "index"
     size = None if shape is None else settings.parsed_shape(shape)
     if many:
@@ -77,12 +77,12 @@ def decode(
         kind = "overlay"
     path = path or _OUT
     if draws:
-        say.checked_output(path, exact=kind != "overlay")
+        messages.checked_output(path, exact=kind != "overlay")
     photo = None if image is None else as_picture(image)
     if photo is not None:
         if size not in (None, (photo.height, photo.width)):
             raise typer.BadParameter(
-                f"{say.printable(str(image))} has {photo.height} x {photo.width} pixels, got "
+                f"{messages.printable(str(image))} has {photo.height} x {photo.width} pixels, got "
                 f"{shape!r}; leave it out",
                 param_hint="--shape",
             )
@@ -97,36 +97,36 @@ def decode(
             f"there is no file {answer[:60]!r}, and as a text it has no mask: expected is "
             f"{codec.tags()[0]}; - reads a text from standard input"
         )
-    with say.wait(_WAIT):
+    with messages.wait(_WAIT):
         regions, problems = decode_or_tell(codec, answer, recover=recover)
-    areas = [int(np.count_nonzero(mask)) for mask in say.paint(regions, size, method)]
+    areas = [int(np.count_nonzero(mask)) for mask in messages.paint(regions, size, method)]
     if kind is None:
         kind = "mask" if len(regions) < 2 else "index"
     if not draws:
         pass
     elif kind == "overlay":
-        say.write_overlay(path, photo, regions, size, method)
+        messages.write_overlay(path, photo, regions, size, method)
     elif kind == "masks":
-        say.write_masks(path, regions, size, method)
+        messages.write_masks(path, regions, size, method)
     elif kind == "mask":
-        say.write_mask(path, regions, size, method)
+        messages.write_mask(path, regions, size, method)
     else:
-        say.write_index(path, regions, areas, size, method)
+        messages.write_index(path, regions, areas, size, method)
     if names_out is not None:
         names = {str(number): r.label for number, r in enumerate(regions, 1) if r.label}
         names_out.write_text(json.dumps(names, ensure_ascii=False, indent=2) + "\n", "utf-8")
-        say.wrote(names_out, plural(len(names), "name"))
+        messages.wrote(names_out, plural(len(names), "name"))
     if json_out is not None:
         _write_lines(json_out, [_plain(regions, problems, size, method)])
     if json_out is None or str(json_out) != read.STDIN:
         if regions:
-            say.print_regions(regions, areas, size)
+            messages.print_regions(regions, areas, size)
         if recover:
-            say.print_problems(problems)
+            messages.print_problems(problems)
     if not regions:
-        say.note("the text shows nothing")
+        messages.note("the text shows nothing")
     if recover and problems and (flags := other_options(codec, answer)):
-        say.note(f"all of the text can be read with {flags}")
+        messages.note(f"all of the text can be read with {flags}")
 
 
 def _decode_lines(
@@ -141,7 +141,7 @@ def _decode_lines(
     """The texts of a JSON Lines file as JSON Lines, with the other plain fields of each line."""
     rows: list[dict[str, Any]] = []
     broken = 0
-    for *_, number, line in say.steps(lines(path), "Decoding"):
+    for *_, number, line in messages.steps(lines(path), "Decoding"):
         where = f"{path}, line {number}"
         entry = parsed(line, where)
         if not isinstance(entry, dict) or not isinstance(entry.get(name), str):
@@ -163,7 +163,7 @@ def _decode_lines(
         rows.append({**kept, **_plain(regions, problems, own, method)})
     _write_lines(out or Path(read.STDIN), rows)
     if broken:
-        say.note(f"{plural(broken, 'text')} of {len(rows):,} had problems, as each line says")
+        messages.note(f"{plural(broken, 'text')} of {len(rows):,} had problems, as each line says")
 
 
 def _plain(
@@ -190,7 +190,7 @@ def _write_lines(path: Path, rows: "Sequence[dict[str, Any]]") -> None:
         typer.echo(text, nl=False)
     else:
         path.write_text(text, "utf-8")
-        say.wrote(path, plural(len(rows), "line"))
+        messages.wrote(path, plural(len(rows), "line"))
 
 
 def _is_plain(value: Any) -> bool:

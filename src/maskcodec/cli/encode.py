@@ -8,8 +8,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from maskcodec.cli import options, read, say, settings
-from maskcodec.cli.coco import CocoFile
+from maskcodec.cli import messages, options, read, settings
+from maskcodec.cli.annotations import CocoFile
 from maskcodec.cli.codecs import encode_any, encode_image
 from maskcodec.cli.read import InputError
 from maskcodec.data._names import read_names
@@ -22,7 +22,7 @@ _ENDINGS = ".png", ".bmp", ".tif", ".tiff", ".npy"  # of masks in folders
 _WAIT = "Encoding (the very first time, this also compiles)"
 
 
-@say.reported
+@messages.reported
 @settings.with_codec()
 def encode(
     codec: settings.AnyCodec,
@@ -65,7 +65,7 @@ def encode(
     if threshold is not None and label is None:
         raise typer.BadParameter("it is for a mask with a --label", param_hint="--threshold")
     if path is not None:
-        say.checked_output(path, ())
+        messages.checked_output(path, ())
     named = {} if names is None else read_names(names)
     if many:
         lines = _lines(codec, files, label, named, lost, threshold)
@@ -73,17 +73,17 @@ def encode(
         return
     if image_id is not None:
         found = CocoFile(Path(files[0])).image(image_id)
-        with say.wait(_WAIT):
+        with messages.wait(_WAIT):
             text, dropped, covered = encode_image(codec, found, lost)
         for name in covered:
-            say.note(f"smaller instances cover {name!r}: no cell of the grid is left to it")
+            messages.note(f"smaller instances cover {name!r}: no cell of the grid is left to it")
         _mention(codec, dropped)
     else:
-        with say.wait(_WAIT):
+        with messages.wait(_WAIT):
             own = _label(label, files[0])
             text = _encoded(codec, files[0], own, named, lost, threshold)
     if not text:
-        say.note("there is nothing to encode, so the text is empty")
+        messages.note("there is nothing to encode, so the text is empty")
     _write(text, path, plural(len(text), "character"))
 
 
@@ -121,7 +121,7 @@ def _lines(
 ) -> str:
     """A line of JSON for each file."""
     lines = []
-    for file in say.steps(files, "Encoding"):
+    for file in messages.steps(files, "Encoding"):
         own = _label(label, file)
         try:
             text = _encoded(codec, file, own, named, lost, threshold, f"{file}: ")
@@ -153,7 +153,7 @@ def _encoded(
 
 def _mention(codec: settings.AnyCodec, dropped: list[str], where: str = "") -> None:
     for name in dropped:
-        say.note(f"{where}dropped {name!r}: no cell of {codec.cells_name()} is left of it")
+        messages.note(f"{where}dropped {name!r}: no cell of {codec.cells_name()} is left of it")
 
 
 def _label(label: str | None, file: str) -> str | None:
@@ -162,16 +162,18 @@ def _label(label: str | None, file: str) -> str | None:
 
 
 def _write(text: str, path: Path | None, what: str) -> None:
-    if path is None and say.is_terminal():
-        shown = say.printable(text, keep="\n")
+    if path is None and messages.is_terminal():
+        shown = messages.printable(text, keep="\n")
         typer.echo(shown)
         if shown != text:
-            say.note("characters that a terminal obeys are shown as escapes; --out writes them")
+            messages.note(
+                "characters that a terminal obeys are shown as escapes; --out writes them"
+            )
     elif path is None:
         typer.echo(text.encode(), nl=False)
     else:
         path.write_bytes(text.encode())
-        say.wrote(path, what)
+        messages.wrote(path, what)
 
 
 def _check_usage(
@@ -181,12 +183,13 @@ def _check_usage(
     annotations = [file for file in files if file.lower().endswith(".json")]
     if annotations and len(files) > 1:
         raise typer.BadParameter(
-            f"{say.printable(annotations[0])} holds annotations: they go alone, with --image-id"
+            f"{messages.printable(annotations[0])} holds annotations: they go alone, with "
+            "--image-id"
         )
     if annotations:
         if image_id is None:
             raise typer.BadParameter(
-                f"{say.printable(files[0])} holds annotations: name the image",
+                f"{messages.printable(files[0])} holds annotations: name the image",
                 param_hint="--image-id",
             )
         if label is not None or names is not None:
@@ -206,7 +209,7 @@ def _compare(seen: set[int], named: set[int], where: str) -> None:
     """Mention values of a label map that no name is for."""
     nameless = sorted(seen - named)
     if nameless:
-        say.note(
+        messages.note(
             f"{where}without a name, so left out: {', '.join(map(str, nameless[:10]))}"
             f"{' ...' if len(nameless) > 10 else ''}"
         )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from maskcodec.cli import options, say, settings
+from maskcodec.cli import messages, options, settings
 from maskcodec.cli.read import InputError
 from maskcodec.cli.scoring import Predictions, Scored, Scores, targets
 from maskcodec.errors import SourceError
@@ -21,7 +21,7 @@ _WORST = 10  # answers that are drawn
 _UNKNOWN = 480, 640  # pixels of an image whose size nobody says, where nothing is shown
 
 
-@say.reported
+@messages.reported
 @settings.with_codec()
 def evaluate(
     codec: settings.AnyCodec,
@@ -117,12 +117,12 @@ def evaluate(
             param_hint="TARGETS",
         )
     if path is not None:
-        say.checked_output(path, (), option="--json")
+        messages.checked_output(path, (), option="--json")
     file = file_beside(predictions)
     if file is not None:
         check_same_codec(load(file), f"{file} (--config takes it)", codec, "the codec chosen")
     if per_sample is not None:
-        say.checked_output(per_sample, (), option="--per-sample")
+        messages.checked_output(per_sample, (), option="--per-sample")
     if worst is not None and worst.exists() and not worst.is_dir():
         raise typer.BadParameter(f"{str(worst)!r} is no folder", param_hint="--worst")
     if images is not None and worst is None:
@@ -132,7 +132,7 @@ def evaluate(
     answers = Predictions(predictions, key)
     scores = Scores(codec, answer, method)
     unknown, missing = set(answers), []
-    for target in say.steps(targets(truth, key), "Scoring", len(answers)):
+    for target in messages.steps(targets(truth, key), "Scoring", len(answers)):
         if target.key not in answers:
             missing.append(target.key)
             continue
@@ -163,10 +163,10 @@ def evaluate(
             "codec": codec.get_config(),
         }
         path.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-        say.wrote(path, f"the figures of {plural(scores.figures.mean.samples, 'sample')}")
+        messages.wrote(path, f"the figures of {plural(scores.figures.mean.samples, 'sample')}")
     if per_sample is not None:
         per_sample.write_text("".join(rows), "utf-8")
-        say.wrote(per_sample, plural(len(rows), "line"))
+        messages.wrote(per_sample, plural(len(rows), "line"))
     if worst is not None:
         _draw(bad, worst, images)
 
@@ -195,15 +195,15 @@ def _draw(bad: list[Scored], folder: Path, images: Path | None) -> None:
         text = str(one.row.entry.get("text", ""))
         sheet = panels(
             [
-                ("Target", say.printable(f"id {one.row.key:.60}"), both[0]),
+                ("Target", messages.printable(f"id {one.row.key:.60}"), both[0]),
                 ("Answer", f"IoU {one.iou:.3f}, {one.kind}", both[1]),
             ],
-            caption=say.printable(text),
+            caption=messages.printable(text),
         )
         sheet.save(folder / f"{number:02}.png", optimize=True)
-    say.wrote(folder, f"the {plural(len(bad), 'worst answer')}, 01.png first")
+    messages.wrote(folder, f"the {plural(len(bad), 'worst answer')}, 01.png first")
     if missing:
-        say.note(f"{plural(len(missing), 'photo')} cannot be drawn on: {missing[0]}")
+        messages.note(f"{plural(len(missing), 'photo')} cannot be drawn on: {missing[0]}")
 
 
 _KINDS = {
@@ -235,23 +235,23 @@ def _check_ids(predictions: Path, truth: Path, missing: list[str], unknown: list
 
 def _print(codec_id: str, scores: Scores, ids: dict[str, int]) -> None:
     """Two tables: the figures, and what answers there were."""
-    table = say.new_table(f"Answers as {codec_id}", "figure", "value", "samples")
+    table = messages.new_table(f"Answers as {codec_id}", "figure", "value", "samples")
     table.columns[0].justify = "left"
     for name, (value, samples) in scores.figures.compute().items():
         table.add_row(name, "-" if math.isnan(value) else f"{value:.4f}", f"{samples:,}")
-    say.out.print(table)
+    messages.out.print(table)
     samples = scores.figures.mean.samples
-    table = say.new_table(plural(samples, "answer"), "answers", "count", "share")
+    table = messages.new_table(plural(samples, "answer"), "answers", "count", "share")
     table.columns[0].justify = "left"
     for kind, words in _KINDS.items():
         count = scores.figures.counts[kind]
         table.add_row(words, f"{count:,}", f"{count / samples:.1%}")
-    say.out.print(table)
+    messages.out.print(table)
     for flags, count in scores.readable.most_common():
-        say.note(f"{count:,} of the broken answers can be read as a whole with {flags}")
+        messages.note(f"{count:,} of the broken answers can be read as a whole with {flags}")
     if masks := scores.masks:
-        say.note(f'{plural(masks, "answer")} without a "text": the "segmentation" was read instead')
+        messages.note(f'{plural(masks, "answer")} without a "text": the "segmentation" was read instead')
     if ids["missing"]:
-        say.note(f"left out: {plural(ids['missing'], 'target')} without an answer")
+        messages.note(f"left out: {plural(ids['missing'], 'target')} without an answer")
     if ids["unknown"]:
-        say.note(f"left out: {plural(ids['unknown'], 'answer')} without a target")
+        messages.note(f"left out: {plural(ids['unknown'], 'answer')} without a target")

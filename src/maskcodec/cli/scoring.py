@@ -7,8 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec import coco
-from maskcodec.cli import say
-from maskcodec.cli.coco import CocoFile, no_id
+from maskcodec.cli import messages
+from maskcodec.cli.annotations import CocoFile, no_id
 from maskcodec.cli.hints import other_options
 from maskcodec.cli.read import InputError, size_of
 from maskcodec.data._jsonfile import Stored, id_of, lines, shown
@@ -130,7 +130,7 @@ class Predictions:
         self._path = path
         self._stored = Stored(path)
         self._places: dict[str, tuple[int, int]] = {}  # of lines: as stored, and in the file
-        found = say.reading(_rows(path, key), path, lambda found: found[1])
+        found = messages.reading(_rows(path, key), path, lambda found: found[1])
         for start, stop, number, row in found:
             if row.key in self._places:
                 other = self._places[row.key][1]

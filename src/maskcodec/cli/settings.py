@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import typer
 
 from maskcodec.cli import options
+from maskcodec.cli.messages import spoken
 from maskcodec.cli.read import read_json
-from maskcodec.cli.say import spoken
 from maskcodec.errors import ConfigError
 from maskcodec.files.images import MOST_CLAIMED
 from maskcodec.text.codec import FILE_NAME, codec_ids, from_config, get_codec

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from maskcodec.cli import coco, options, read, say, settings
+from maskcodec.cli import messages, options, read, settings
+from maskcodec.cli.annotations import CocoFile
 from maskcodec.cli.codecs import naming
 from maskcodec.cli.records import Viewer
 from maskcodec.errors import LostMaskError
@@ -30,7 +31,7 @@ _MOST = 100  # records of a sheet
 _WHO = {"user": "Q", "assistant": "A"}
 
 
-@say.reported
+@messages.reported
 @settings.with_codec()
 def show(
     codec: settings.AnyCodec,
@@ -85,31 +86,31 @@ def show(
       maskcodec show masks --images photos --names names.json
       maskcodec show instances_val2017.json --image-id 139 --image photo.jpg
     """
-    say.checked_output(path)
+    messages.checked_output(path)
     if image_id is not None:
         _show_image(codec, Path(what), image_id, image, path, method)
         return
     if image is not None:
         raise typer.BadParameter("it is for one image: give --image-id", param_hint="--image")
-    with say.wait("Reading"):
+    with messages.wait("Reading"):
         viewer = Viewer(what, codec, images=images, names=names, method=method)
     if viewer.codec != codec != settings.chosen_codec():
         raise typer.BadParameter(
             f"the rows were written by {viewer.codec!r}, as their maskcodec.json says: leave the "
             "codec's settings out"
         )
-    with say.wait("Drawing (the very first time, this also compiles)"):
+    with messages.wait("Drawing (the very first time, this also compiles)"):
         found = viewer.read(start, count)
         tiles = [_tile(record, method) for record in found.records]
     if not tiles:
         raise read.InputError(f"{what} has no record {start}: it has fewer")
     texts = [text for tile in tiles for text in (tile.name, *tile.labels, *tile.lines, tile.remark)]
-    say.save(sheet(tiles), path, texts)
+    messages.save(sheet(tiles), path, texts)
     last = start + len(tiles) - 1
     more = f"; --start {last + 1} shows what follows" if len(tiles) == count else ""
-    say.wrote(path, f"records {start} to {last} of {what}{more}")
+    messages.wrote(path, f"records {start} to {last} of {what}{more}")
     if found.missing:
-        say.note(
+        messages.note(
             f"{plural(len(found.missing), 'photo')} cannot be read, so that the masks are on a "
             f"plain ground; --images names their folder: {found.missing[0]}"
         )
@@ -123,12 +124,12 @@ def _tile(record: "Record", method: "Method | None") -> Tile:
         sides = [[runs.cells(shape) for runs in record.before], *sides]
     said = [f"{_WHO.get(role, role)}: {text}" for role, text in record.said if text]
     return Tile(
-        say.printable(record.name),
+        messages.printable(record.name),
         record.photo,
         sides,
-        [say.printable(label) for label in record.labels],
-        [say.printable(line, keep="\n") for line in said],
-        say.printable(record.remark),
+        [messages.printable(label) for label in record.labels],
+        [messages.printable(line, keep="\n") for line in said],
+        messages.printable(record.remark),
     )
 
 
@@ -146,7 +147,7 @@ def _show_image(
             f"it draws instances, which {codec.codec_id} does not have; take scanlines or b-sd",
             param_hint="--codec",
         )
-    found = coco.CocoFile(annotations).image(image_id)
+    found = CocoFile(annotations).image(image_id)
     read.checked_claim(found.shape, f"{annotations}: image {image_id}", MOST_CLAIMED)
     photo = plain(found.shape) if image is None else as_picture(image)
     if (photo.height, photo.width) != found.shape:
@@ -155,10 +156,10 @@ def _show_image(
             f"annotated with {found.shape[0]} x {found.shape[1]}"
         )
     photo = fitted(photo)
-    table = say.new_table(f"Image {image_id}", "no.", "label", "pixels", "characters", "IoU")
+    table = messages.new_table(f"Image {image_id}", "no.", "label", "pixels", "characters", "IoU")
     decoded = []
     ious, lost = [], []
-    steps = zip(say.steps(found.masks, "Encoding"), found.labels, found.wheres, strict=True)
+    steps = zip(messages.steps(found.masks, "Encoding"), found.labels, found.wheres, strict=True)
     for runs, label, where in steps:
         text = ""
         with suppress(LostMaskError), naming(where):
@@ -172,11 +173,11 @@ def _show_image(
             quality = f"{ious[-1]:.3f}" if regions else "lost"
         if quality == "lost":
             lost.append(str(number))
-        row = str(number), say.coloured(label, number), f"{area:,}", f"{len(text):,}", quality
+        row = str(number), messages.coloured(label, number), f"{area:,}", f"{len(text):,}", quality
         table.add_row(*row)
-    say.out.print(table)
+    messages.out.print(table)
     if lost:
-        say.note(
+        messages.note(
             f"no cell of {codec.cells_name()} is left for no. {', '.join(lost)}; "
             "--sampling keep keeps them"
         )
@@ -184,7 +185,7 @@ def _show_image(
     remark = f"{mean}{codec.codec_id}, {codec.cells_text()}"
     before = (runs.mask() for runs in found.masks)
     after = (_painted(regions, found.shape, method) for regions in decoded)
-    say.write_comparison(path, photo, found.labels, (before, after), remark)
+    messages.write_comparison(path, photo, found.labels, (before, after), remark)
 
 
 def _painted(

@@ -8,7 +8,8 @@ import numpy as np
 import typer
 
 from maskcodec import BSD, IRLE, ISD, RRLE, Scanlines
-from maskcodec.cli import coco, say
+from maskcodec.cli import messages
+from maskcodec.cli.annotations import CocoFile
 from maskcodec.cli.read import InputError
 from maskcodec.lengths import token_counts
 from maskcodec.messages import plural
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _GRIDS = 16, 32, 48, 64, 80
 
 
-@say.reported
+@messages.reported
 def tokens(
     annotations: Annotated[list[Path], typer.Argument(help="COCO annotation files.")],
     tokenizer: Annotated[
@@ -49,21 +50,21 @@ def tokens(
       maskcodec tokens instances_val2017.json --tokenizer Qwen/Qwen2.5-VL-7B-Instruct
       maskcodec tokens instances_val2017.json -t checkpoint --label "the {} on the left"
     """
-    files = [coco.CocoFile(path) for path in annotations]
+    files = [CocoFile(path) for path in annotations]
     found = sum(map(len, files))
-    with say.wait("Reading the vocabulary"):
+    with messages.wait("Reading the vocabulary"):
         counter = bare_tokenizer(load_tokenizer(tokenizer))
     codecs: list[AnyCodec] = [ISD(grid=_GRIDS[0]), IRLE(grid=_GRIDS[0])]
     for cells in _GRIDS:
         codecs += [RRLE(grid=cells), BSD(grid=cells, bricks=False), BSD(grid=cells)]
     codecs += [Scanlines(), Scanlines(coordinates="tokens")]
-    instances = say.steps(chain.from_iterable(files), "Counting", found)
+    instances = messages.steps(chain.from_iterable(files), "Counting", found)
     masks = ((one.mask(), label.replace("{}", one.label)) for one in instances)
     counts = token_counts(masks, codecs, counter)
     if not counts.any():
         raise InputError(f"of {plural(found, 'instance')} none has a cell on any grid")
     title = f"Tokens per mask, {tokenizer}, {plural(found, 'instance')}"
-    table = say.new_table(title, "codec", "cells", "mean", "median", "p95", "max", "lost")
+    table = messages.new_table(title, "codec", "cells", "mean", "median", "p95", "max", "lost")
     for codec, own in zip(codecs, counts, strict=True):
         name = codec.codec_id
         if not getattr(codec, "bricks", True):
@@ -75,6 +76,6 @@ def tokens(
             figures = [f"{kept.mean():,.1f}"]
             figures += [f"{part:,.0f}" for part in np.quantile(kept, [0.5, 0.95, 1])]
         table.add_row(name, codec.cells_text(), *figures, f"{len(own) - len(kept):,}")
-    say.out.print(table)
+    messages.out.print(table)
     if not counts.all():
-        say.note("lost masks have no cell on the grid; no other column counts them")
+        messages.note("lost masks have no cell on the grid; no other column counts them")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from maskcodec import coco
-from maskcodec.cli import say
+from maskcodec.cli import messages
 from maskcodec.cli.read import InputError, checked_claim
 from maskcodec.data._jsonfile import Stored, entries, id_of, shown, whole
 from maskcodec.data.labels import check_length
@@ -120,7 +120,7 @@ class CocoFile:
         sizes: dict[tuple[int, int], tuple[int, int]] = {}  # most images share a few
         self._stored = Stored(path)
         found = entries(path, ("images", "annotations"), ("categories",))
-        for key, start, stop, entry in say.reading(found, path, lambda entry: entry.stop):
+        for key, start, stop, entry in messages.reading(found, path, lambda entry: entry.stop):
             if not isinstance(entry, dict):
                 if key == "categories":  # no annotation can be of it
                     continue
@@ -183,7 +183,7 @@ class CocoFile:
             raise InputError(f"{self.path} has no image with the id {image_id!r}; {some}")
         found = CocoImage(self._shape(image_id), [], [], [])
         mine = np.flatnonzero(self._images == number).tolist()
-        steps = say.steps(self._stored.each(mine), f"Reading image {image_id}", len(mine))
+        steps = messages.steps(self._stored.each(mine), f"Reading image {image_id}", len(mine))
         for index, entry in zip(mine, steps, strict=True):
             where = self._where(entry, index)
             found.masks.append(Instance(where, entry.get("segmentation"), found.shape).mask())
