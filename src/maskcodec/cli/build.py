@@ -162,7 +162,7 @@ def build(
             boxes=boxes,
             absent=absent,
             **({} if whole is None else {"whole": whole}),
-            templates=_templates(templates),
+            templates=read_templates(templates),
         )
     except ConfigError as error:
         raise typer.BadParameter(messages.spoken(str(error))) from None
@@ -214,7 +214,7 @@ def _check_whole(whole: float | None, origins: "list[Origin]") -> None:
     messages.note(f"--whole is for the other sources: {what}")
 
 
-def _templates(path: Path | None) -> "Templates":
+def read_templates(path: Path | None) -> "Templates":
     """The wordings of a file, and this project's of the kinds that it does not name."""
     from maskcodec.data.templates import Templates
 

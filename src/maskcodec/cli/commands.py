@@ -15,6 +15,7 @@ from maskcodec.cli.decode import decode
 from maskcodec.cli.encode import encode
 from maskcodec.cli.evaluate import evaluate
 from maskcodec.cli.show import show
+from maskcodec.cli.tasks import eval_tasks
 from maskcodec.cli.tokens import tokens
 from maskcodec.pictures.demo import scene
 from maskcodec.pictures.figure import draw_cells, overlay, panels
@@ -116,3 +117,4 @@ app.command()(show)
 app.command()(tokens)
 app.command()(build)
 app.command("eval")(evaluate)
+app.command("eval-tasks")(eval_tasks)

@@ -62,6 +62,9 @@ class Sample:
         Whether the instances are all that the image shows, as those of panoptic segmentation are,
         so that a question may claim so. Those of a ``"semantic"`` sample always are; other samples
         by class are not asked for all classes without it.
+    ignored
+        A mask of pixels that do not count when answers are scored, as ReasonSeg has them; None for
+        none.
     turns
         (role, text) of a conversation, role ``"user"`` or ``"assistant"``.
     """
@@ -76,6 +79,7 @@ class Sample:
     names: tuple[str, ...] = ()
     unasked: tuple[str, ...] = ()
     complete: bool = False
+    ignored: Any = None
     turns: tuple[tuple[str, str], ...] = ()
 
 

@@ -93,7 +93,7 @@ class Turns:
         sample, templates = self.sample, self.maker.templates
         what = self._words.question(sample.query, self.cleaned)
         reasoning = sample.task == "reasoning"
-        what = what if reasoning else _without_stop(what)  # wordings bring their own
+        what = what if reasoning else without_stop(what)  # wordings bring their own
         questions = templates.reasoning if reasoning else templates.expression
         if not sample.instances:
             denials = templates.unanswered if reasoning else templates.nothing
@@ -269,7 +269,7 @@ def chance(seed: int, *what: str) -> float:
     return int.from_bytes(blake2b(words, digest_size=6).digest(), "big") / (1 << 48)
 
 
-def _without_stop(what: str) -> str:
+def without_stop(what: str) -> str:
     """An expression without the full stop at its end."""
     if not what.strip(". "):
         raise LabelError(

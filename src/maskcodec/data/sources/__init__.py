@@ -32,6 +32,7 @@ SOURCES: dict[str, tuple[str, str]] = {
     "panoptic": ("maskcodec.data.sources.panoptic", "Panoptic"),
     "pix2cap": ("maskcodec.data.sources.pix2cap", "Pix2Cap"),
     "reasonseg": ("maskcodec.data.sources.reasonseg", "ReasonSeg"),
+    "refcoco-m": ("maskcodec.data.sources.refcocom", "RefCOCOM"),
     "refer": ("maskcodec.data.sources.refer", "Refer"),
 }
 

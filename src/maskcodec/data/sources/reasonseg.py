@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from maskcodec.coco import read
 from maskcodec.data._jsonfile import content, shown
 from maskcodec.data._jsontext import decoded, parsed
@@ -16,7 +14,7 @@ from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._records import RecordError, Records, as_object, fail, joined
 from maskcodec.errors import ConfigError, MaskError, SourceError
 from maskcodec.files.regular import is_file
-from maskcodec.masks.runs import RunMask, united
+from maskcodec.masks.runs import RunMask, inverted, united
 
 if TYPE_CHECKING:
     from maskcodec.data.sample import Task
@@ -35,7 +33,8 @@ class ReasonSeg(Records):
     A record is a text of a JSON file, about one region, ``roi0``. Its polygons are laid over each
     other from the largest to the smallest, as the authors' own reader does it: one labelled
     ``target`` adds what it covers, one labelled ``ignore`` takes it away, ``flag`` is left out.
-    Areas to be ignored are so no part of the target, except where a smaller target lies in one.
+    Areas to be ignored are so no part of the target, except where a smaller target lies in one;
+    what is ignored in the end is `Sample.ignored`.
     They are drawn by COCO's rules, and not by OpenCV's, which reach half a pixel further.
 
     A text that is no sentence (``is_sentence`` false) is a phrase for the region, and its task
@@ -95,7 +94,7 @@ class ReasonSeg(Records):
         stem, number = self._records[index]
         if self._last[0] != stem:  # its other texts come next
             self._last = stem, self._region(stem)
-        content, picture, mask = self._last[1]
+        content, picture, (mask, ignored) = self._last[1]
         where = f"{self.path / self._files[stem][0]}: text {number}"
         if number >= len(content["text"]):
             fail(where, "it has gone since the folder was opened")
@@ -110,6 +109,7 @@ class ReasonSeg(Records):
             task=task,
             instances=(Instance(label="roi0", segmentation=mask),),
             query=text.strip(),
+            ignored=ignored,
         )
 
     def _content(self, stem: str) -> dict[str, Any]:
@@ -125,8 +125,8 @@ class ReasonSeg(Records):
             fail(where, f'its "is_sentence" must be true or false, got {found}')
         return content | {"text": texts}
 
-    def _region(self, stem: str) -> tuple[dict[str, Any], str, RunMask]:
-        """What a file says, its image, and the target."""
+    def _region(self, stem: str) -> tuple[dict[str, Any], str, tuple[RunMask, RunMask | None]]:
+        """What a file says, its image, and its masks."""
         content = self._content(stem)
         where = str(self.path / self._files[stem][0])
         picture = only(self._pictures.get(stem, []), where, "image of its name")
@@ -168,21 +168,19 @@ def _shape(entry: Any, shape: tuple[int, int], where: str) -> _Shape | None:
     return _Shape(mask, "ignore" in word)
 
 
-def _target(shapes: list[_Shape], shape: tuple[int, int], where: str) -> RunMask:
-    """What is target once all polygons are drawn, the largest first."""
-    mask = RunMask([shape[0] * shape[1]], shape)
+def _target(
+    shapes: list[_Shape], shape: tuple[int, int], where: str
+) -> tuple[RunMask, RunMask | None]:
+    """What is target once all polygons are drawn, the largest first, and what is ignored."""
+    masks = [RunMask([shape[0] * shape[1]], shape)] * 2
     for one in sorted(shapes, key=lambda one: -one.mask.area):
-        if one.is_ignored:  # what is in neither the rest nor in this one
-            mask = _inverted(united([_inverted(mask), one.mask]))
-        else:
-            mask = united([mask, one.mask])
+        above, below = one.is_ignored, not one.is_ignored
+        masks[above] = united([masks[above], one.mask])
+        masks[below] = inverted(united([inverted(masks[below]), one.mask]))
+    mask, ignored = masks
     if not mask.any():
         fail(where, f'nothing of a "target" is left of its {len(shapes)} polygons')
-    return mask
-
-
-def _inverted(mask: RunMask) -> RunMask:
-    return RunMask(np.concatenate([[0], mask.counts]), mask.shape)
+    return mask, ignored if ignored.any() else None
 
 
 def names_by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, list[str]]:

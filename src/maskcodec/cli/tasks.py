@@ -1,0 +1,204 @@
+"""`maskcodec eval-tasks`: datasets as tasks that lmms-eval runs."""
+
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from maskcodec.cli import say, settings
+from maskcodec.cli.build import read_templates
+from maskcodec.cli.read import InputError
+from maskcodec.data.sample import Broken
+from maskcodec.data.templates import filled
+from maskcodec.data.turns import without_stop
+from maskcodec.errors import ConfigError, LabelError, MaskError
+from maskcodec.files.regular import is_file
+from maskcodec.masks.runs import RunMask, united
+from maskcodec.masks.segmentations import read
+from maskcodec.metrics.lmms import FIGURES
+from maskcodec.text.problems import plural
+
+if TYPE_CHECKING:
+    from maskcodec.data.origins import Origin
+    from maskcodec.data.sample import Sample
+    from maskcodec.data.sources import Source
+    from maskcodec.data.templates import Templates
+
+_FUNCTIONS = (f'{name} = partial(lmms.figure, "{figure}")\n' for figure, name in FIGURES.items())
+_METRICS = (
+    f"  - metric: {figure}\n"
+    f"    aggregation: !function utils.{name}\n"
+    f"    higher_is_better: {str(figure != 'recovered').lower()}\n"
+    for figure, name in FIGURES.items()
+)
+_UTILS = f'''"""What the tasks here call. maskcodec.json is the codec of the answers."""
+
+from functools import partial
+from pathlib import Path
+
+import maskcodec
+from maskcodec.metrics import lmms
+
+process_results = partial(lmms.process_results, maskcodec.load(Path(__file__).parent))
+doc_to_visual = lmms.doc_to_visual
+{"".join(_FUNCTIONS)}'''
+
+_TASK = f"""task: NAME
+tag: maskcodec # --tasks maskcodec runs all of the folder
+dataset_path: json
+dataset_kwargs:
+  data_files:
+    test: NAME.jsonl
+test_split: test
+output_type: generate_until
+doc_to_visual: !function utils.doc_to_visual
+doc_to_text: question # or a wording of your own: "Segment {{{{query}}}}."
+doc_to_target: segmentation
+process_results: !function utils.process_results
+generation_kwargs:
+  max_new_tokens: 4096
+  do_sample: false
+  temperature: 0
+  until: []
+metric_list:
+{"".join(_METRICS)}metadata:
+  version: 1
+"""
+
+
+@say.reported
+@settings.with_codec()
+def eval_tasks(
+    codec: settings.AnyCodec,
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Datasets, name:path or name:path,option=value,... The names and their options "
+            "are in docs/datasets.md.",
+            metavar="SOURCE...",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.", metavar="DIR")],
+    templates: Annotated[
+        Path | None,
+        typer.Option(
+            "--templates",
+            help="Wordings as maskcodec build takes them; the first one of a kind is used.",
+            metavar="FILE",
+        ),
+    ] = None,
+    allow_broken: Annotated[
+        bool,
+        typer.Option(
+            "--allow-broken",
+            help="Leave broken records out, instead of refusing a set that would lack some.",
+        ),
+    ] = False,
+) -> None:
+    """Write a folder of tasks for lmms-eval, one for each dataset, which count as eval does.
+
+    For datasets with expressions or questions: RefCOCO, RefCOCO+, RefCOCOg, gRefCOCO, RefCOCO-M,
+    ReasonSeg, GSEval, MUSE, EarthReason. The targets that it writes are those of maskcodec eval,
+    too.
+
+    \b
+    Examples:
+      maskcodec eval-tasks refer:refcoco,split=val,images=train2014 --config merged --out tasks
+      maskcodec eval-tasks reasonseg:ReasonSeg/val --codec b-sd --out tasks
+      lmms-eval --model qwen2_5_vl --model_args pretrained=merged --include_path tasks \\
+        --tasks maskcodec
+    """
+    from maskcodec.data._claim import check_free
+    from maskcodec.data.origins import Origin
+
+    check_free(out)
+    opened: dict[str, Source] = {}
+    try:
+        for origin in map(Origin.parsed, sources):
+            name, source = _opened(origin)
+            if opened.setdefault(name, source) is not source:
+                raise typer.BadParameter(f"two of the datasets would be {name}: name= changes one")
+    except ConfigError as error:
+        raise typer.BadParameter(say.spoken(str(error))) from None
+    wordings = read_templates(templates)
+    codec.save(out)
+    (out / "utils.py").write_text(_UTILS, "utf-8")
+    for name, source in opened.items():
+        count, left_out = _written(source, out / f"{name}.jsonl", wordings, allow_broken)
+        (out / f"{name}.yaml").write_text(_TASK.replace("NAME", name), "utf-8")
+        say.wrote(out / f"{name}.yaml", plural(count, "sample"))
+        if left_out:
+            say.note(
+                f"{name} lacks {plural(left_out, 'broken record')}: compare its figures with none "
+                "of the whole set"
+            )
+
+
+def _opened(origin: "Origin") -> tuple[str, "Source"]:
+    """A dataset, and what its task is called: after the dataset, and after its split or folder."""
+    split = dict(origin.options).get("split", "")
+    if not split and "split" in inspect.signature(origin.reader()).parameters:
+        raise ConfigError(f"{origin.name}:{origin.path} needs a split: add ,split=val")
+    source = origin.open()
+    folder = Path(origin.path).name if origin.name == "reasonseg" else ""  # its split
+    words = "maskcodec", source.name, split or folder
+    return re.sub(r"[^\w+-]+", "_", "_".join(filter(None, words))), source
+
+
+def _written(
+    source: "Source", path: Path, wordings: "Templates", allow_broken: bool
+) -> tuple[int, int]:
+    """Write the rows of a dataset: how many there are, and how many records are broken."""
+    count = left_out = 0
+    with path.open("w", encoding="utf-8") as file:
+        for record in say.steps(source, "Reading"):
+            row = _row(record, wordings)
+            if not isinstance(row, Broken):
+                file.write(json.dumps(row) + "\n")
+                count += 1
+            elif allow_broken:
+                left_out += 1
+            else:
+                raise InputError(f"{row.where}: {row.message}; --allow-broken leaves it out")
+    if not count:
+        raise InputError(f"{path.stem}: there is no record that can be used")
+    return count, left_out
+
+
+def _row(record: "Sample | Broken", wordings: "Templates") -> dict[str, Any] | Broken:
+    """A line of a task's file, which `maskcodec eval` reads as well."""
+    if isinstance(record, Broken):
+        return record
+    if record.task not in {"expression", "reasoning"} or record.shape is None:
+        raise InputError(
+            f"{record.key}: it has no expression and no question; a task needs a dataset such as "
+            "refer, grefer, reasonseg or refcoco-m"
+        )
+    shape, empty = record.shape, RunMask([record.shape[0] * record.shape[1]], record.shape)
+    try:
+        masks = [read(one.segmentation, shape=shape, what="its mask") for one in record.instances]
+        reasoning = record.task == "reasoning"
+        kind = wordings.reasoning if reasoning else wordings.expression
+        what = record.query if reasoning else without_stop(record.query)
+    except (MaskError, LabelError, TypeError) as error:
+        return Broken(record.key, str(error))
+    except ModuleNotFoundError as error:
+        raise InputError(str(error)) from error
+    if not is_file(Path(record.image)):
+        return Broken(record.key, f"there is no image {record.image}; images= is their folder")
+    mask = united([empty, *masks])
+    if masks and not mask.any():
+        return Broken(record.key, "its mask has no pixel, though it has a target")
+    # A column has one type in all rows: nothing is a mask without a pixel.
+    ignored = empty if record.ignored is None else record.ignored
+    return {
+        "id": record.key,
+        "image": str(Path(record.image).absolute()),
+        "query": record.query,
+        "question": filled(kind[0], what=what),
+        "segmentation": mask.coco_rle(text=True),
+        "ignore": ignored.coco_rle(text=True),
+    }

@@ -1,0 +1,94 @@
+"""What a task folder for lmms-eval calls; `maskcodec eval-tasks` writes such folders.
+
+lmms-eval hands over rows of a task's file as dicts and answers as texts. It is not imported.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from maskcodec.files.photos import as_picture
+from maskcodec.masks.segmentations import read
+from maskcodec.metrics.answers import Figures, Measured, measured, read_answer
+from maskcodec.metrics.overlap import Overlap
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from PIL import Image
+
+# The figures of a task, and the names by which its YAML finds their aggregations.
+FIGURES = {
+    "cIoU": "ciou",
+    "gIoU": "giou",
+    "P@0.5": "precision",
+    "Acc@0.5": "box_accuracy",
+    "N-acc": "n_acc",
+    "T-acc": "t_acc",
+    "valid": "valid",
+    "recovered": "recovered",
+}
+
+
+def doc_to_visual(doc: Mapping[str, Any]) -> list[Image.Image]:
+    """The image of a row, as viewers show it."""
+    return [as_picture(doc["image"])]
+
+
+def process_results(
+    codec: Any, doc: Mapping[str, Any], results: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """How good an answer is, as plain numbers: the same ones for each figure.
+
+    Parameters
+    ----------
+    codec
+        What the answer is decoded by.
+    doc
+        A row: ``segmentation`` is a COCO RLE with a size, without a pixel for no target; pixels of
+        ``ignore``, if it is there, do not count.
+    results
+        The answer, alone in a list.
+
+    Raises
+    ------
+    MaskError
+        A mask is none, or is too large.
+
+    Examples
+    --------
+    >>> import maskcodec as mc
+    >>> from maskcodec.metrics.lmms import figure, process_results
+    >>> row = {"segmentation": {"size": [4, 4], "counts": "52203"}}
+    >>> said = "<ref>dog</ref><box>[[1 1 2 2]]</box><seg><fg2>\\n<fg2></seg>"
+    >>> found = process_results(mc.BSD(grid=4), row, [said])
+    >>> figure("cIoU", [found["cIoU"]])
+    1.0
+    """
+    target = read(doc["segmentation"], what="the segmentation")
+    ignore = doc.get("ignore")
+    ignored = None if ignore is None else read(ignore, shape=target.shape, what="the ignored part")
+    answer = read_answer(codec, results[0])
+    one, _ = measured(answer, target, shape=target.shape, ignored=ignored)
+    found = {**one.overlap._asdict(), "iou": one.iou, **one._asdict()}
+    del found["overlap"]
+    return dict.fromkeys(FIGURES, found)
+
+
+def figure(name: str, items: Sequence[Mapping[str, Any]]) -> float:
+    """A figure of what `process_results` made of all answers, 0 .. 1.
+
+    Parameters
+    ----------
+    name
+        One of `FIGURES`. ``"valid"`` and ``"recovered"`` are shares of all answers.
+    items
+        At least one.
+    """
+    figures = Figures()
+    for item in items:
+        overlap = Overlap(*(item[side] for side in Overlap._fields))
+        figures.add(Measured(overlap, *(item[part] for part in Measured._fields[1:])))
+    if name in {"valid", "recovered"}:
+        return figures.counts[name] / len(items)
+    return figures.compute()[name][0]
