@@ -91,6 +91,10 @@ def build(
         Lost,
         _row("--lost", text="An object too small for any cell breaks its record, or is left out."),
     ] = "drop",
+    targets: Annotated[
+        bool,
+        _row("--targets", text="A column with what each answer shows, JSON of COCO RLE: rewards."),
+    ] = False,
     templates: Annotated[
         Path | None,
         _row(
@@ -161,6 +165,7 @@ def build(
             lost=lost,
             boxes=boxes,
             absent=absent,
+            targets=targets,
             **({} if whole is None else {"whole": whole}),
             templates=read_templates(templates),
         )

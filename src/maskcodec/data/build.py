@@ -168,7 +168,7 @@ def build(
     )
     make.check()
     settings = _settings(make, turns, shard_size, origin or {})
-    folder = Folder(Path(out), format, storage)
+    folder = Folder(Path(out), format, storage, targets=rows.targets)
     keep = _Keeper(folder=folder, strict=strict)
     began, made, numbers = time.perf_counter(), 0, list[int]()
     with folder.begun(settings) as done:
@@ -267,6 +267,7 @@ def _settings(
         "boxes": rows.boxes,
         "absent": rows.absent,
         "whole": rows.whole,
+        "targets": rows.targets,
         "format": make.format,
         "storage": make.storage,
         "val_fraction": make.val_fraction,

@@ -61,11 +61,14 @@ class Folder:
         The folder's name in the end.
     format, storage
         Whose rows they are, and what kind of file holds them.
+    targets
+        Whether rows have a column ``targets``.
     """
 
     out: Path
     format: FormatName
     storage: Storage
+    targets: bool = False
     partial: Path = field(init=False)
     _rows: Path = field(init=False)
     _counts: Path = field(init=False)
@@ -151,7 +154,8 @@ class Folder:
             for split, numbers in splits.items():
                 self._list(split, numbers)
         else:
-            write(self._rows / _CARD, dataset_card(self.format).encode())
+            card = dataset_card(self.format, targets=self.targets)
+            write(self._rows / _CARD, card.encode())
         for path, kind in list(self._found()):
             if kind == "cut":  # a run left it that was killed while it wrote
                 path.unlink()

@@ -19,7 +19,7 @@ Storage: TypeAlias = Literal["jsonl", "parquet"]
 _MARK = "<image>"
 
 
-def trainer_rows(row: Row, name: FormatName) -> list[dict[str, Any]]:
+def trainer_rows(row: Row, name: FormatName, *, targets: bool = False) -> list[dict[str, Any]]:
     """A row as a trainer reads it: one, or for TRL one for each answer.
 
     Parameters
@@ -28,6 +28,9 @@ def trainer_rows(row: Row, name: FormatName) -> list[dict[str, Any]]:
         A conversation.
     name
         The trainer.
+    targets
+        Whether there is a column ``targets``, JSON as `maskcodec.rewards` takes it: of the last
+        answer, and for TRL of each one. None for an answer that shows no masks.
 
     Returns
     -------
@@ -41,9 +44,15 @@ def trainer_rows(row: Row, name: FormatName) -> list[dict[str, Any]]:
     >>> trainer_rows(Row("mine:1", "1.jpg", said), "llava")[0]["conversations"][0]
     {'from': 'human', 'value': '<image>\\nWhere is the dog?'}
     """
-    if name == "llava":
-        return [_llava(row)]
-    return _trl(row) if name == "trl" else [_messages(row)]
+    if name == "trl":
+        rows = _trl(row)
+    else:
+        rows = [_llava(row) if name == "llava" else _messages(row)]
+    if targets:
+        answers = [message for message in row.messages if message.role == "assistant"]
+        for one, answer in zip(rows, answers[-len(rows) :], strict=True):
+            one["targets"] = answer.targets
+    return rows
 
 
 def dataset_info(name: str, splits: Sequence[str]) -> dict[str, Any]:
@@ -61,7 +70,7 @@ def dataset_info(name: str, splits: Sequence[str]) -> dict[str, Any]:
     return {f"{name}_{split}": {"file_name": split, **entry} for split in splits}
 
 
-def dataset_card(name: FormatName) -> str:
+def dataset_card(name: FormatName, *, targets: bool = False) -> str:
     """A ``README.md`` by which ``datasets.load_dataset(FOLDER)`` knows the columns' types.
 
     Otherwise it takes them from the first rows: ``"images": []`` has none, so that a file whose
@@ -75,6 +84,7 @@ def dataset_card(name: FormatName) -> str:
     columns: dict[str, Any] = {**said, "images": {"sequence": "string"}}
     if name == "llava":
         columns = {"id": text, "image": text, "conversations": _two("from", text, "value", text)}
+    columns |= {"targets": text} if targets else {}
     features = [{"name": column, **kind} for column, kind in columns.items()]
     # JSON is YAML, too.
     info = json.dumps({"dataset_info": {"features": features}}, indent=1)
@@ -100,7 +110,10 @@ def file_bytes(rows: Sequence[dict[str, Any]], name: FormatName, storage: Storag
             "pip install 'maskcodec[data]', in a checkout '.[data]'"
         ) from None
     file = io.BytesIO()
-    parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=_schema(name)), file)
+    schema = _schema(name)
+    if rows and "targets" in rows[0]:
+        schema = schema.append(pyarrow.field("targets", pyarrow.string()))
+    parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), file)
     return file.getvalue()
 
 

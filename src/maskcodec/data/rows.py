@@ -100,6 +100,8 @@ class RowMaker:
         The share of samples by class that are asked for all classes: of those that are
         `Sample.complete`, whose instances cover the image, and never others. Semantic maps always
         are.
+    targets
+        Whether answers carry what they show, for rewards: `Message.targets`.
 
     Raises
     ------
@@ -129,6 +131,7 @@ class RowMaker:
     boxes: float = 0.0
     absent: float = 0.1
     whole: float = 0.5
+    targets: bool = False
 
     def __post_init__(self) -> None:
         check_choice(self.placeholders, Placeholders, "placeholders")

@@ -173,7 +173,7 @@ class ShardMaker:
             counts.broken += made.broken
             for row in made.rows:
                 split = split_of(row.image, row.key, self.val_fraction)
-                rows[split] += trainer_rows(row, self.format)
+                rows[split] += trainer_rows(row, self.format, targets=self.rows.targets)
                 if self.tokenizer is not None:
                     counts.tokens[_length(row, self.rows.codec, self.tokenizer)] += 1
         written = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
+from maskcodec.coco import read
 from maskcodec.data.drawing import Drawing, draw
 from maskcodec.data.labels import MOST_TEXT, Words, alike, check_length, check_row, usable
 from maskcodec.data.templates import filled
@@ -27,10 +29,22 @@ _IMAGE = re.compile(r"\s*<image>\s*")
 
 
 class Message(NamedTuple):
-    """What one side says: the role is ``"user"`` or ``"assistant"``, the text has no image."""
+    """What one side says.
+
+    Attributes
+    ----------
+    role
+        ``"user"`` or ``"assistant"``.
+    text
+        Without the image.
+    targets
+        JSON of what an answer shows, as `maskcodec.rewards` takes it; None for what shows no masks,
+        and where `RowMaker.targets` is off.
+    """
 
     role: str
     text: str
+    targets: str | None = None
 
 
 @dataclass(slots=True)
@@ -53,6 +67,7 @@ class Turns:
     sample: Sample
     lost: int = 0
     cleaned: list[str] = field(default_factory=list)
+    _shown: list[tuple[Instance, str]] | None = field(default=None, init=False)  # by the answer
 
     def messages(self) -> list[Message]:
         """Questions and answers; none where the answer would miss what was lost.
@@ -96,6 +111,7 @@ class Turns:
         what = what if reasoning else without_stop(what)  # wordings bring their own
         questions = templates.reasoning if reasoning else templates.expression
         if not sample.instances:
+            self._shown = []
             denials = templates.unanswered if reasoning else templates.nothing
             return self._turn(questions, denials, self._told(None), what=what)
         labels = self._labels()
@@ -217,6 +233,8 @@ class Turns:
             raise MaskError("the image has no size, which whatever it shows is measured in")
         drawing = draw(self.maker.codec, instances, labels, self.sample.shape, self.maker.lost)
         self.lost += len(drawing.lost)
+        pairs = zip(instances, labels, strict=True)
+        self._shown = [pair for k, pair in enumerate(pairs) if k not in drawing.lost]
         return drawing
 
     def _wants_boxes(self, instances: Iterable[Instance]) -> bool:
@@ -225,7 +243,8 @@ class Turns:
         return drawn and not any(instance.crowd for instance in instances)
 
     def _boxes(self, drawing: Drawing) -> str:
-        """What was drawn without the rows."""
+        """What was drawn without the rows: no mask is asked for."""
+        self._shown = None
         seg = self.maker.codec.tags()[SEG]
         return "".join(part.partition(seg)[0] for part in drawing.parts)
 
@@ -235,7 +254,21 @@ class Turns:
         """A question and an answer: the one told, or one of the wordings."""
         question = filled(self._drawn(questions, "question"), **values)
         answer = told or filled(self._drawn(answers, "answer"), **values)
-        return [Message("user", question), Message("assistant", answer)]
+        return [Message("user", question), Message("assistant", answer, self._targets())]
+
+    def _targets(self) -> str | None:
+        """JSON of what the answer shows; None where that is no masks, or nobody wants it."""
+        if self._shown is None or not self.maker.targets:
+            return None
+        shape = self.sample.shape
+        found = [
+            {
+                "label": label,
+                "segmentation": read(instance.segmentation, shape=shape).coco_rle(text=True),
+            }
+            for instance, label in self._shown
+        ]
+        return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
 
     @property
     def _boxed(self) -> bool:

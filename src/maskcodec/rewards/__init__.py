@@ -1,0 +1,10 @@
+"""Rewards for reinforcement learning: how good an answer is, malformed ones included.
+
+`MaskReward` scores. The files `trl`, `swift`, `verl`, `easyr1` and `openrlhf` are what those trainers
+are told the name of. ``docs/rewards.md`` says how.
+"""
+
+from maskcodec.rewards.folder import load
+from maskcodec.rewards.reward import PARTS, MaskReward
+
+__all__ = ["PARTS", "MaskReward", "load"]
