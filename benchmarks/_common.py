@@ -1,4 +1,4 @@
-"""What the benchmark scripts share: timing in turns, a table, a section of docs/benchmarks.md."""
+"""What the benchmark scripts share: timing in turns, a table, a page of docs/benchmarks."""
 
 from __future__ import annotations
 
@@ -25,13 +25,7 @@ if TYPE_CHECKING:
     Times = npt.NDArray[np.float64]
 
 INNER_SECONDS = 0.02  # how long one measurement loops: shorter, and cold caches show
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-INTRO = """\
-# Benchmarks
-
-The scripts in `benchmarks/` print these tables; with `--write` they also put them here. Install
-what they compare with by `pip install -e '.[bench]'`.
-"""
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 def measure(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, Times]:
@@ -140,12 +134,6 @@ def paragraph(text: str) -> str:
     return textwrap.fill(" ".join(text.split()), 99, break_on_hyphens=False)
 
 
-def write_section(name: str, body: str) -> None:
-    """Write or refresh one script's section of docs/benchmarks.md."""
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else INTRO
-    if begin not in page:
-        page += f"\n{begin}\n{end}\n"
-    before, rest = page.split(begin, 1)
-    after = rest.split(end, 1)[1]
-    PAGE.write_text(f"{before}{begin}\n{body.strip()}\n{end}{after}", encoding="utf-8")
+def write_page(name: str, text: str) -> None:
+    """Write one script's page, which docs/benchmarks.md sums up by hand."""
+    (DOCS / "benchmarks" / f"{name}.md").write_text(f"{text.strip()}\n", encoding="utf-8")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 import maskcodec as mc
-from _common import Table, middle, paragraph, spread, versions, write_section
+from _common import Table, middle, paragraph, spread, versions, write_page
 from generate_coco import CROWDED, parts
 from maskcodec.coco import read
 from maskcodec.data.build import build
@@ -165,7 +165,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--annotations", type=int, default=100_000, help="(default: %(default)s)")
-    parser.add_argument("--write", action="store_true", help="put it into docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks as well")
     options = parser.parse_args()
     if options.annotations < TURNS * CROWDED:
         parser.error(f"--annotations must be at least {TURNS * CROWDED}")
@@ -189,14 +189,14 @@ def main() -> int:
     if options.write:
         body = "\n\n".join(
             [
-                "## Training rows",
+                "# Training rows",
                 f"```sh\n{COMMAND}\n```",
                 about,
                 versions(PACKAGES),
                 *(table.markdown() for table in tables),
             ]
         )
-        write_section("bench_build", body)
+        write_page("bench_build", body)
     return int(len({one.digest for one in runs}) > 1)
 
 

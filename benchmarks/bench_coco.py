@@ -38,7 +38,7 @@ from _cocotasks import (
     size_name,
     some,
 )
-from _common import Table, measure, middle, number, paragraph, versions, write_section
+from _common import Table, measure, middle, number, paragraph, versions, write_page
 from _idtasks import make_setup
 from _tasks import GRID, LABEL, SHAPE, check
 from bench_codec import Claim, claims_table, speed_table
@@ -184,7 +184,7 @@ def claims(
 
 
 def page(abouts: list[str], turns: int, tables: list[Table], faster: list[str]) -> str:
-    """The section of docs/benchmarks.md."""
+    """The page in docs/benchmarks."""
     verdicts, speeds, sizes = (table.markdown() for table in tables)
     losses = "\n".join(f"- {line}" for line in faster) or "Nothing that was measured here."
     what = f"""
@@ -192,7 +192,7 @@ def page(abouts: list[str], turns: int, tables: list[Table], faster: list[str]) 
         what counts are the ratios, each the median over the turns; the microseconds come from two
         shared cores and are for orientation."""
     return f"""\
-## COCO's annotations
+# COCO's annotations
 
 ```sh
 {COMMAND}
@@ -214,23 +214,23 @@ remembered by ours; "never seen before" has a new one each time.
 
 {paragraph(versions(PACKAGES))}
 
-### What was asked for
+## What was asked for
 
 {verdicts}
 
-### Everything that was timed
+## Everything that was timed
 
 Microseconds are for one annotation; of many, the mean.
 
 {speeds}
 
-### Where others are faster
+## Where others are faster
 
 {losses}
 
 What a decoder alone returns is a mask: it still has to become cells and ids.
 
-### Runs and pixels
+## Runs and pixels
 
 Compressed RLE to ids again, of masks that grow from 480 x 640 pixels. Scaled masks have more runs
 because they have more columns. With "no more runs" only those columns are set that there were
@@ -246,7 +246,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.replace("\n\n", "\n", 1))
     parser.add_argument("files", nargs="*", type=Path, metavar="ANNOTATIONS.json")
     parser.add_argument("--repeats", type=int, default=30, help="turns (default: %(default)s)")
-    parser.add_argument("--write", action="store_true", help="refresh docs/benchmarks.md as well")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks as well")
     options = parser.parse_args()
     if options.repeats < 1:
         parser.error("--repeats must be at least 1")
@@ -288,7 +288,7 @@ def main() -> int:
     for table in tables[1:] + tables[:1]:
         table.show()
     if options.write:
-        write_section("bench_coco", page(abouts, options.repeats, tables, faster))
+        write_page("bench_coco", page(abouts, options.repeats, tables, faster))
     return 0 if all(claim.holds for claim in asked) else 1
 
 

@@ -20,7 +20,7 @@ from rich.progress import Progress
 
 import _startup
 import maskcodec as mc
-from _common import Table, measure, middle, number, paragraph, spread, versions, write_section
+from _common import Table, measure, middle, number, paragraph, spread, versions, write_page
 from _tasks import (
     BSD,
     FILL,
@@ -59,6 +59,7 @@ class Claim:
     limit: float
     unit: str
     at_least: bool = False
+    means: str = ""  # for a user, where it does not hold
 
     @property
     def holds(self) -> bool:
@@ -140,8 +141,14 @@ def claims_table(claims: list[Claim]) -> Table:
     return table
 
 
+def misses(claims: list[Claim]) -> str:
+    """What the claims that do not hold mean for a user: a paragraph each, to go below the table."""
+    said = dict.fromkeys(claim.means for claim in claims if not claim.holds)
+    return "\n\n".join(paragraph(f"**FAIL** means: {means}") for means in said)
+
+
 def page(about: str, turns: int, tables: list[Table], faster: list[str]) -> str:
-    """The section of docs/benchmarks.md."""
+    """The page in docs/benchmarks."""
     what = f"""
         {about} Every call ran in {turns} turns. In each turn all of them come once, so what
         counts are the ratios, each the median over the turns; the microseconds come from two
@@ -149,7 +156,7 @@ def page(about: str, turns: int, tables: list[Table], faster: list[str]) -> str:
     losses = "\n".join(f"- {line}" for line in faster) or "Nothing that was measured here."
     verdicts, speeds, starts = (table.markdown() for table in tables)
     return f"""\
-## Speed
+# Speed
 
 ```sh
 {COMMAND}
@@ -165,7 +172,7 @@ their fastest. The naive twin goes the way of the released Text4Seg scripts
 
 {paragraph(versions(PACKAGES))}
 
-### What must hold
+## What must hold
 
 A mask has 480 x 640 pixels and becomes 64 x 64 cells. The numbers are this mask's: in a smaller
 box the B-SD twin has fewer cells to go through and comes nearer, and painting takes longer the more
@@ -173,11 +180,11 @@ cells are set.
 
 {verdicts}
 
-### Everything that was timed
+## Everything that was timed
 
 {speeds}
 
-### Where others are faster
+## Where others are faster
 
 {losses}
 
@@ -185,7 +192,7 @@ COCO run lengths are made for storage: one mask, no label. Where masks are to be
 these libraries. Ours is text for a language model to read and write, one brick a token, with label
 and box, and reading it checks every byte.
 
-### A fresh process
+## A fresh process
 
 {starts}
 
@@ -201,7 +208,7 @@ def main() -> int:
     parser.add_argument(
         "--cold", type=int, default=5, help="cold Numba caches, 10 s each (default: %(default)s)"
     )
-    parser.add_argument("--write", action="store_true", help="refresh docs/benchmarks.md as well")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks as well")
     options = parser.parse_args()
     if min(options.repeats, options.cold) < 1:
         parser.error("--repeats and --cold must be at least 1")
@@ -226,7 +233,7 @@ def main() -> int:
         table.show()
     if options.write:
         tables = [verdicts, speeds, starts]
-        write_section("bench_codec", page(about, options.repeats, tables, faster))
+        write_page("bench_codec", page(about, options.repeats, tables, faster))
     return 0 if all(claim.holds for claim in claims) else 1
 
 

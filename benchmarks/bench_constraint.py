@@ -19,7 +19,7 @@ import torch
 import transformers
 
 import maskcodec as mc
-from _common import Table, middle, paragraph, spread, versions, write_section
+from _common import Table, middle, paragraph, spread, versions, write_page
 from _vocabularies import load_tokenizer
 from maskcodec.hf import MaskLogitsProcessor
 from maskcodec.hf.likelihood import Likelihood
@@ -147,7 +147,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=20, help="(default: %(default)s)")
-    parser.add_argument("--write", action="store_true", help="put it into docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks as well")
     options = parser.parse_args()
     torch.set_num_threads(1)
     codec, tokenizer = mc.BSD(), load_tokenizer("qwen")
@@ -217,14 +217,14 @@ def main() -> int:
         )
         body = "\n\n".join(
             [
-                "## Constrained generation",
+                "# Constrained generation",
                 f"```sh\n{COMMAND}\n```",
                 about,
                 versions(PACKAGES),
                 table.markdown(),
             ]
         )
-        write_section("bench_constraint", body)
+        write_page("bench_constraint", body)
     return 0
 
 

@@ -21,7 +21,7 @@ from pycocotools import mask as pycoco
 
 import maskcodec as mc
 from _cocotasks import Batch, Group, generated_batches, one_by_one, read
-from _common import Table, measure, number, paragraph, versions, write_section
+from _common import Table, measure, number, paragraph, versions, write_page
 from _tasks import SHAPE, Call, check
 from _vocabularies import load_tokenizer
 from bench_coco import real_masks
@@ -175,7 +175,7 @@ def step_times(setup: Setup, items: Sequence[Annotation], turns: int) -> Times:
 
 
 def page(abouts: list[str], turns: int, tables: list[Table]) -> str:
-    """The section of docs/benchmarks.md."""
+    """The page in docs/benchmarks."""
     verdicts, speeds = (table.markdown() for table in tables)
     what = f"""
         {" ".join(abouts)} Every call ran in {turns} turns. In each turn all of them come once, so
@@ -187,7 +187,7 @@ def page(abouts: list[str], turns: int, tables: list[Table]) -> str:
         compressed RLE to ids. A step of a guide is `options` and `step` for one id of an answer, in
         a guide that has seen none; the least of some turns, each with a guide of its own."""
     return f"""\
-## Scanlines
+# Scanlines
 
 ```sh
 {COMMAND}
@@ -197,13 +197,13 @@ def page(abouts: list[str], turns: int, tables: list[Table]) -> str:
 
 {paragraph(versions(PACKAGES))}
 
-### What was asked for
+## What was asked for
 
 {paragraph(asked)}
 
 {verdicts}
 
-### Everything that was timed
+## Everything that was timed
 
 B-SD on its canvas is the first of each task. It looks at 64 rows of pixels; scanlines look at all
 of them, since they must find the mask's box.
@@ -217,7 +217,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.replace("\n\n", "\n", 1))
     parser.add_argument("files", nargs="*", type=Path, metavar="ANNOTATIONS.json")
     parser.add_argument("--repeats", type=int, default=20, help="turns (default: %(default)s)")
-    parser.add_argument("--write", action="store_true", help="refresh docs/benchmarks.md as well")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks as well")
     options = parser.parse_args()
     if options.repeats < 1:
         parser.error("--repeats must be at least 1")
@@ -265,7 +265,7 @@ def main() -> int:
         table.show()
     print(f"best: median {number(np.median(searches))}, 99 % {number(np.quantile(searches, 0.99))}")
     if options.write:
-        write_section("bench_scanlines", page(abouts, options.repeats, tables))
+        write_page("bench_scanlines", page(abouts, options.repeats, tables))
     return 0 if all(claim.holds for claim in asked) else 1
 
 

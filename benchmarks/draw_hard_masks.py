@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import maskcodec as mc
-from _common import PAGE
+from _common import DOCS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Mask = npt.NDArray[np.uint8]
 
-PICTURE = PAGE.parent / "images" / "scanlines.png"
+PICTURE = DOCS / "images" / "scanlines.png"
 SHAPE = 240, 320
 CODECS = {
     "B-SD, 64 x 64 cells": mc.BSD(sampling="keep"),

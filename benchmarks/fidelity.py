@@ -21,7 +21,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import maskcodec as mc
 from _annotations import read
-from _common import Table, paragraph, versions, write_section
+from _common import Table, paragraph, versions, write_page
 from maskcodec.cli.annotations import checked_claim
 from maskcodec.cli.read import InputError
 from maskcodec.files.images import MOST_CLAIMED
@@ -133,12 +133,12 @@ def table(trips: Sequence[Trips], count: int) -> Table:
 
 
 def page(about: str, result: Table) -> str:
-    """The section of docs/benchmarks.md."""
+    """The page in docs/benchmarks."""
     what = f"""
         What is left of real masks after the round trip from pixels to B-SD text and back. Text
         and cells say the same, so all of the loss is the grid's. {about}"""
     return f"""\
-## Fidelity
+# Fidelity
 
 ```sh
 {COMMAND}
@@ -180,7 +180,7 @@ def main() -> int:
         "--grids", type=grid_list, default=GRIDS, help="cells a side (default: %(default)s)"
     )
     parser.add_argument("--limit", type=int, help="stop after that many instances of each file")
-    parser.add_argument("--write", action="store_true", help="refresh docs/benchmarks.md as well")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks as well")
     options = parser.parse_args()
     if options.limit is not None and options.limit < 1:
         parser.error("--limit must be at least 1")
@@ -202,7 +202,7 @@ def main() -> int:
     result = table(trips, count)
     result.show()
     if options.write:
-        write_section("fidelity", page(f"{about}.", result))
+        write_page("fidelity", page(f"{about}.", result))
     return 0
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from _annotations import read
-from _common import PAGE, Table, number, paragraph, versions, write_section
+from _common import DOCS, Table, number, paragraph, versions, write_page
 from _curve import plot
 from _distortion import BEST, DEFAULT, KEEP, PAPER, SCANLINES, TOKENS, Counter, of_codecs
 from _rivals import LOCATED, of_rivals
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 COMMAND = "python benchmarks/rate_distortion.py ANNOTATIONS.json..."
 PACKAGES = "maskcodec", "numpy", "opencv-python-headless", "contourpy", "pycocotools", "tokenizers"
-PICTURE = PAGE.parent / "images" / "rate_distortion.png"
+PICTURE = DOCS / "images" / "rate_distortion.png"
 PICTURES = ".png", ".svg", ".pdf"
 MARK, OTHER_MARK = "x", "o"
 MARKS = (
@@ -180,7 +180,7 @@ def _doubt(result: Result) -> str:
 
 
 def page(about: str, result: Result, vocabulary: str, asked: Sequence[Limit]) -> str:
-    """The section of docs/benchmarks.md."""
+    """The page in docs/benchmarks."""
     tokens = f"""
         What a text costs against what it keeps. Tokens are those of the {vocabulary} vocabulary
         with what a contender needs added, and of the whole answer: with the tags, with the box
@@ -219,7 +219,7 @@ def page(about: str, result: Result, vocabulary: str, asked: Sequence[Limit]) ->
         for which, who in fronts(result).items()
     )
     return f"""\
-## Tokens against fidelity
+# Tokens against fidelity
 
 ```sh
 {COMMAND}
@@ -229,19 +229,19 @@ def page(about: str, result: Result, vocabulary: str, asked: Sequence[Limit]) ->
 
 {paragraph(about)}
 
-![Mean IoU against tokens per mask](images/{PICTURE.name})
+![Mean IoU against tokens per mask](../images/{PICTURE.name})
 
-### What must hold
+## What must hold
 
 {paragraph(default)}
 
 {limits_table(asked).markdown()}
 
-### The front
+## The front
 
 {listed}
 
-### Every setting
+## Every setting
 
 {paragraph(contenders)}
 
@@ -275,7 +275,7 @@ def main() -> int:
         "--plot", type=Path, metavar="FILE", help="draw the curve: .png, .svg, .pdf"
     )
     parser.add_argument("--limit", type=int, help="stop after that many instances of each file")
-    parser.add_argument("--write", action="store_true", help="refresh docs/benchmarks.md as well")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks as well")
     options = parser.parse_args()
     if options.limit is not None and options.limit < 1:
         parser.error("--limit must be at least 1")
@@ -315,7 +315,7 @@ def main() -> int:
         plot(result, path, vocabulary=options.tokenizer)
     if options.write:
         body = page(about, result, options.tokenizer, asked)
-        write_section("rate_distortion", body)
+        write_page("rate_distortion", body)
     return 0 if all(limit.holds for limit in asked) else 1
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from _annotations import labelled_masks
-from _common import PAGE, Table, paragraph, versions, write_section
+from _common import DOCS, Table, paragraph, versions, write_page
 from _lengths import (
     COLUMNS,
     EXPRESSION,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 SIZED = "no crowd, at least 5 % of the image, another of its class in the image"
 COMMAND = "python benchmarks/token_length.py ANNOTATIONS.json..."
 PACKAGES = "maskcodec", "tokenizers", "transformers", "mistral-common", "dashscope"
-PICTURE = PAGE.parent / "images" / "token_lengths.png"
+PICTURE = DOCS / "images" / "token_lengths.png"
 LABELS = "{}", EXPRESSION, "{} on the left"
 
 
@@ -93,7 +93,7 @@ def in_short(measured: Measured) -> Table:
 
 
 def page(about: str, measured: Measured, label: str) -> str:
-    """The section of docs/benchmarks.md."""
+    """The page in docs/benchmarks."""
     tokenizer = next(iter(measured))[0]
     lengths = measured[tokenizer, label][0]
     measured_means = means(lengths)
@@ -121,7 +121,7 @@ def page(about: str, measured: Measured, label: str) -> str:
         tokens there."""
     note = f"\n{paragraph(spaces)}\n" if any(name == "mistral" for name, _ in measured) else ""
     return f"""\
-## Token lengths
+# Token lengths
 
 ```sh
 {COMMAND}
@@ -135,7 +135,7 @@ def page(about: str, measured: Measured, label: str) -> str:
 
 {paragraph(versions(PACKAGES))}
 
-![Tokens per mask against the cells a side, with the paper's points](images/{PICTURE.name})
+![Tokens per mask against the cells a side, with the paper's points](../images/{PICTURE.name})
 
 {in_full(lengths).markdown()}
 
@@ -178,7 +178,7 @@ def main() -> int:
         "--all", action="store_true", help="every instance, not RefCOCO's kind only"
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the first table as well")
-    parser.add_argument("--write", action="store_true", help="refresh docs/benchmarks.md as well")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks as well")
     options = parser.parse_args()
     tokenizers = options.tokenizer or ["qwen", "mistral", "tekken"]
 
@@ -211,7 +211,7 @@ def main() -> int:
     for path in pictures:
         plot_lengths(lengths, path, title=title)
     if options.write:
-        write_section("token_length", page(about, measured, options.label))
+        write_page("token_length", page(about, measured, options.label))
     return 0
 
 

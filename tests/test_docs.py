@@ -117,3 +117,21 @@ def test_the_readme_shows_the_two_commands():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "pip install . && maskcodec demo" in readme
     assert "pip install -e '.[dev]' && pytest" in readme
+
+
+def test_the_page_of_results_says_what_its_tables_say():
+    page = ROOT / "docs" / "benchmarks.md"
+    lines = re.findall(
+        r"^\| (.*) \| \[[^]]+\]\(([^)]+)\) \|$", page.read_text("utf-8"), re.MULTILINE
+    )
+    assert len(lines) > 10
+    for line, target in lines:
+        tables = (page.parent / target).read_text("utf-8")
+        for figure in re.findall(r"(?<=\| )[\d.]+(?= )", line):
+            assert f"| {figure} " in tables, (line, target)
+
+
+def test_a_table_that_misses_a_limit_says_what_that_means():
+    for page in (ROOT / "docs" / "benchmarks").glob("*.md"):
+        text = page.read_text("utf-8")
+        assert ("| FAIL |" in text) == ("**FAIL** means: " in text), page.name
