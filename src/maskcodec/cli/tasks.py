@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maskcodec.cli import say, settings
+from maskcodec.cli import messages, settings
 from maskcodec.cli.build import read_templates
 from maskcodec.cli.read import InputError
 from maskcodec.data.sample import Broken
@@ -69,7 +69,7 @@ metric_list:
 """
 
 
-@say.reported
+@messages.reported
 @settings.with_codec()
 def eval_tasks(
     codec: settings.AnyCodec,
@@ -122,16 +122,16 @@ def eval_tasks(
             if opened.setdefault(name, source) is not source:
                 raise typer.BadParameter(f"two of the datasets would be {name}: name= changes one")
     except ConfigError as error:
-        raise typer.BadParameter(say.spoken(str(error))) from None
+        raise typer.BadParameter(messages.spoken(str(error))) from None
     wordings = read_templates(templates)
     codec.save(out)
     (out / "utils.py").write_text(_UTILS, "utf-8")
     for name, source in opened.items():
         count, left_out = _written(source, out / f"{name}.jsonl", wordings, allow_broken)
         (out / f"{name}.yaml").write_text(_TASK.replace("NAME", name), "utf-8")
-        say.wrote(out / f"{name}.yaml", plural(count, "sample"))
+        messages.wrote(out / f"{name}.yaml", plural(count, "sample"))
         if left_out:
-            say.note(
+            messages.note(
                 f"{name} lacks {plural(left_out, 'broken record')}: compare its figures with none "
                 "of the whole set"
             )
@@ -154,7 +154,7 @@ def _written(
     """Write the rows of a dataset: how many there are, and how many records are broken."""
     count = left_out = 0
     with path.open("w", encoding="utf-8") as file:
-        for record in say.steps(source, "Reading"):
+        for record in messages.steps(source, "Reading"):
             row = _row(record, wordings)
             if not isinstance(row, Broken):
                 file.write(json.dumps(row) + "\n")
