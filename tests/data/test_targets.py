@@ -66,7 +66,9 @@ def test_rows_have_the_column_only_where_it_is_asked_for(name):
     assert found == (answers if name == "trl" else answers[-1:])
     plain = trainer_rows(row, name)
     assert [{k: v for k, v in one.items() if k != "targets"} for one in plain] == plain
-    assert ('"targets"' in dataset_card(name, targets=True)) is ('"targets"' not in dataset_card(name))
+    assert ('"targets"' in dataset_card(name, targets=True)) is (
+        '"targets"' not in dataset_card(name)
+    )
 
 
 @pytest.mark.parametrize("storage", ["jsonl", "parquet"])

@@ -250,7 +250,9 @@ def _print(codec_id: str, scores: Scores, ids: dict[str, int]) -> None:
     for flags, count in scores.readable.most_common():
         messages.note(f"{count:,} of the broken answers can be read as a whole with {flags}")
     if masks := scores.masks:
-        messages.note(f'{plural(masks, "answer")} without a "text": the "segmentation" was read instead')
+        messages.note(
+            f'{plural(masks, "answer")} without a "text": the "segmentation" was read instead'
+        )
     if ids["missing"]:
         messages.note(f"left out: {plural(ids['missing'], 'target')} without an answer")
     if ids["unknown"]:

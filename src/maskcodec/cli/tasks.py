@@ -18,8 +18,8 @@ from maskcodec.errors import ConfigError, LabelError, MaskError
 from maskcodec.files.regular import is_file
 from maskcodec.masks.runs import RunMask, united
 from maskcodec.masks.segmentations import read
+from maskcodec.messages import plural
 from maskcodec.metrics.lmms import FIGURES
-from maskcodec.text.problems import plural
 
 if TYPE_CHECKING:
     from maskcodec.data.origins import Origin

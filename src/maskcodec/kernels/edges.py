@@ -79,9 +79,7 @@ def trace_edge(
 
 
 @kernel
-def shared_bits(
-    first: Index, place: tuple[int, int], second: Index, other: tuple[int, int]
-) -> int:
+def shared_bits(first: Index, place: tuple[int, int], second: Index, other: tuple[int, int]) -> int:
     """Count the pixels that are set in both of two maps, which lie at two places."""
     down, across = place[0] - other[0], place[1] - other[1]
     count = _NIL

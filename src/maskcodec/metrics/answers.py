@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec.errors import MaskError
 from maskcodec.files.images import MOST_CLAIMED
-from maskcodec.masks.arrays import sides
 from maskcodec.masks.runs import inverted, united
+from maskcodec.messages import sides
 from maskcodec.metrics.boxes import BoxAccuracy
 from maskcodec.metrics.masks import CIoU, GIoU, MIoU, NAcc, TAcc
 from maskcodec.metrics.overlap import Overlap, measure

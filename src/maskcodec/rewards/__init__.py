@@ -1,7 +1,7 @@
 """Rewards for reinforcement learning: how good an answer is, malformed ones included.
 
-`MaskReward` scores. The files `trl`, `swift`, `verl`, `easyr1` and `openrlhf` are what those trainers
-are told the name of. ``docs/rewards.md`` says how.
+`MaskReward` scores. The files `trl`, `swift`, `verl`, `easyr1` and `openrlhf` are what those
+trainers are told the name of. ``docs/rewards.md`` says how.
 """
 
 from maskcodec.rewards.folder import load

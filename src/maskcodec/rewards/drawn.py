@@ -59,8 +59,8 @@ class Edge(NamedTuple):
 
 def measured(runs: RunMask) -> Measured:
     """What one look at the runs says."""
-    area, *corners = k.measure_runs(runs._ends, runs.shape[0])
-    return Measured(runs.shape, runs._ends, area, tuple(corners))
+    area, x1, y1, x2, y2 = k.measure_runs(runs._ends, runs.shape[0])
+    return Measured(runs.shape, runs._ends, area, (x1, y1, x2, y2))
 
 
 def edge_of(mask: Measured) -> Edge:

@@ -12,12 +12,11 @@ import numpy as np
 
 from maskcodec.errors import ConfigError
 from maskcodec.formats.labels.label_grid import LabelGrid
-from maskcodec.masks.arrays import brief
+from maskcodec.messages import brief, check_codec
 from maskcodec.metrics.boxes import box_iou
 from maskcodec.rewards.drawn import edge_of, edge_score, measured, overlap
 from maskcodec.rewards.targets import Targets, as_compared, key_of, read_targets
-from maskcodec.text.codec import check_codec
-from maskcodec.tokenizers.ids import as_ids
+from maskcodec.tokenizers.vocab import as_ids
 from maskcodec.tokens import TokenCodec
 
 if TYPE_CHECKING:
@@ -184,14 +183,14 @@ class MaskReward:
             )
         else:
             ids = as_ids(answer)
-            text, found = "", self.tokens.recover(ids)
+            text, found = self.tokens.text(ids), self.tokens.recover(ids)
             room, size = 2 * wanted.ids + self.words, len(ids)
         regions, problems = found
         if isinstance(regions, LabelGrid):
             regions = _shown(regions, _MORE + 4 * len(wanted.objects))
         nothing = not regions and not problems
         if not (regions or nothing or self.codec.has_instances):
-            nothing = self.codec.is_words(text if isinstance(answer, str) else self.tokens.text(ids))
+            nothing = self.codec.is_words(text)
         return regions, problems, nothing, min(1.0, room / size) if size else 1.0
 
     def _compare(
@@ -247,7 +246,9 @@ def _checked(weights: Any) -> dict[str, float]:
     return {name: float(weights.get(name, 0)) for name in PARTS}
 
 
-def _matched(table: list[list[tuple[float, ...]]], by: tuple[float, ...]) -> list[tuple[int, int]]:
+def _matched(
+    table: list[list[tuple[float, float, float]]], by: tuple[float, ...]
+) -> list[tuple[int, int]]:
     """Which row belongs to which column, so that the most is gained by the weights of the parts."""
     if len(table) == len(table[0]) == 1:
         return [(0, 0)]

@@ -11,12 +11,12 @@ import numpy as np
 from maskcodec import coco
 from maskcodec.errors import MaskError
 from maskcodec.formats.labels.label_grid import LabelGrid
-from maskcodec.masks.arrays import brief, sides
 from maskcodec.masks.runs import united
+from maskcodec.messages import brief, sides
 from maskcodec.rewards.drawn import Edge, Measured, edge_of, measured
 from maskcodec.text.codec import unique
 from maskcodec.text.problems import check_label
-from maskcodec.tokenizers.any import AnyTokenizer
+from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
