@@ -44,10 +44,7 @@ def trainer_rows(row: Row, name: FormatName, *, targets: bool = False) -> list[d
     >>> trainer_rows(Row("mine:1", "1.jpg", said), "llava")[0]["conversations"][0]
     {'from': 'human', 'value': '<image>\\nWhere is the dog?'}
     """
-    if name == "trl":
-        rows = _trl(row)
-    else:
-        rows = [_llava(row) if name == "llava" else _messages(row)]
+    rows = _trl(row) if name == "trl" else [_llava(row) if name == "llava" else _messages(row)]
     if targets:
         answers = [message for message in row.messages if message.role == "assistant"]
         for one, answer in zip(rows, answers[-len(rows) :], strict=True):

@@ -1,7 +1,7 @@
 """Where the edges of two masks are near each other, by the bits of whole numbers.
 
-A map is an array (words, columns): bit k of ``map[w, x]`` is the pixel of column ``left + x`` in row
-``(top + w) * BITS + k``, where (top, left) is the map's place. 62 bits leave the sign alone.
+A map is an array (words, columns): bit k of ``map[w, x]`` is the pixel of column ``left + x`` in
+row ``(top + w) * BITS + k``, where (top, left) is the map's place. 62 bits leave the sign alone.
 """
 
 from __future__ import annotations
