@@ -74,7 +74,7 @@ def test_a_name_of_its_own_and_a_folder_of_images(everything, name):
 def test_sources_are_listed_by_name():
     assert list(SOURCES) == sorted(SOURCES)
     assert set(MINE) <= set(SOURCES)
-    others = {"refer", "grefer", "reasonseg", "muse", "earthreason"}
+    others = {"refer", "grefer", "reasonseg", "muse", "earthreason", "refcoco-m"}
     assert set(SOURCES) - set(MINE) == others
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 import maskcodec as mc
 from maskcodec import coco
 from maskcodec.coco import RunMask
+from maskcodec.rewards import MaskReward
 from tests.conftest import ROOT
 
 FILES = [
@@ -125,11 +126,22 @@ def use_segmentations():
         coco.read({"size": [4, 4], "counts": "5220P"})
 
 
+def use_rewards():
+    codec = mc.BSD(grid=16)
+    large = np.zeros((300, 400), np.uint8)
+    large[20:280, 90:350] = 1
+    for mask in (np.eye(20, dtype=np.uint8), large):
+        rle = RunMask.from_mask(mask).coco_rle()
+        for form in (rle, {**rle, "counts": rle["counts"].decode()}):
+            MaskReward(codec)(codec.encode(mask, "dog"), [{"label": "dog", "segmentation": form}])
+
+
 @pytest.mark.usefixtures("compiled")
 def test_each_kernel_is_compiled_once():
     use_everything()
     use_boxes()
     use_segmentations()
+    use_rewards()
     signatures = {
         (file.__name__, name): len(kernel.signatures)
         for file in FILES
