@@ -64,7 +64,7 @@ class RefCOCOM(Records):
                 key = id_of(sample, "id") if isinstance(sample, dict) else None
                 if key in seen:
                     self._again.add((line, k))
-                seen.add(str(key))
+                seen.add(key or "")
             if not samples:
                 self._records.append((line, 0, 0))
         if not self._records:
