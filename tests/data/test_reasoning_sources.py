@@ -76,6 +76,15 @@ def test_a_sample_for_each_text(tmp_path):
     assert list(pickle.loads(pickle.dumps(source))) == list(source)
 
 
+def test_the_first_text_of_each_image(tmp_path):
+    reasonseg(tmp_path, shapes(TARGET, text=["what barks?", "who guards the house?"]))
+    reasonseg(tmp_path, shapes(TARGET, text=["the dog"], is_sentence=False), name="0_d")
+    source = open_source("reasonseg", tmp_path, texts="first")
+    assert [one.key for one in source] == ["reasonseg:0_d:0", "reasonseg:1_d:0"]
+    with pytest.raises(ConfigError, match="texts must be one of 'all', 'first', got 'last'"):
+        open_source("reasonseg", tmp_path, texts="last")
+
+
 def test_polygons_are_united_and_flags_are_left_out(tmp_path):
     source = reasonseg(
         tmp_path,

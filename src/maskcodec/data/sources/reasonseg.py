@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from maskcodec.coco import read
 from maskcodec.data._jsonfile import content, shown
@@ -15,9 +15,12 @@ from maskcodec.data.sources._records import RecordError, Records, as_object, fai
 from maskcodec.errors import ConfigError, MaskError, SourceError
 from maskcodec.files.regular import is_file
 from maskcodec.masks.runs import RunMask, inverted, united
+from maskcodec.messages import check_choice
 
 if TYPE_CHECKING:
     from maskcodec.data.sample import Task
+
+Texts: TypeAlias = Literal["all", "first"]
 
 PICTURES = ".jpg", ".jpeg", ".png"
 
@@ -52,9 +55,13 @@ class ReasonSeg(Records):
     encoding
         What files are in that are not in UTF-8, as some of ReasonSeg are: ``"cp1252"``. Without
         it they are broken.
+    texts
+        ``"all"`` of an image, or ``"first"``: the one that LISA evaluates.
 
     Raises
     ------
+    ConfigError
+        There is no such encoding or choice.
     SourceError
         The folder cannot be read, or has no JSON file.
     """
@@ -66,8 +73,10 @@ class ReasonSeg(Records):
         images: str | os.PathLike[str] = "",
         name: str = "reasonseg",
         encoding: str = "",
+        texts: Texts = "all",
     ) -> None:
         self.path = Path(path)
+        check_choice(texts, Texts, "texts")
         self.encoding = check_encoding(encoding)
         self.name = name
         self.images = images or self.path
@@ -82,7 +91,7 @@ class ReasonSeg(Records):
                 count = len(self._content(stem)["text"])
             except RecordError:
                 count = 1
-            self._records += [(stem, k) for k in range(count)]
+            self._records += [(stem, k) for k in range(count if texts == "all" else 1)]
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_last": ("", None)}
