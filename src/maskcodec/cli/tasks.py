@@ -3,7 +3,9 @@
 import inspect
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,21 +13,22 @@ import typer
 from maskcodec.cli import messages, settings
 from maskcodec.cli.build import read_templates
 from maskcodec.cli.read import InputError
+from maskcodec.data._pictures import picture_shape
+from maskcodec.data.rows import RowMaker
 from maskcodec.data.sample import Broken
 from maskcodec.data.templates import filled
-from maskcodec.data.turns import without_stop
-from maskcodec.errors import ConfigError, LabelError, MaskError
+from maskcodec.data.turns import Turns
+from maskcodec.errors import ConfigError, MaskCodecError, SourceError
 from maskcodec.files.regular import is_file
 from maskcodec.masks.runs import RunMask, united
 from maskcodec.masks.segmentations import read
-from maskcodec.messages import plural
+from maskcodec.messages import plural, sides
 from maskcodec.metrics.lmms import FIGURES
 
 if TYPE_CHECKING:
     from maskcodec.data.origins import Origin
     from maskcodec.data.sample import Sample
     from maskcodec.data.sources import Source
-    from maskcodec.data.templates import Templates
 
 _FUNCTIONS = (f'{name} = partial(lmms.figure, "{figure}")\n' for figure, name in FIGURES.items())
 _METRICS = (
@@ -123,39 +126,44 @@ def eval_tasks(
                 raise typer.BadParameter(f"two of the datasets would be {name}: name= changes one")
     except ConfigError as error:
         raise typer.BadParameter(messages.spoken(str(error))) from None
-    wordings = read_templates(templates)
+    maker = RowMaker(codec=codec, templates=read_templates(templates))
     codec.save(out)
-    (out / "utils.py").write_text(_UTILS, "utf-8")
-    for name, source in opened.items():
-        count, left_out = _written(source, out / f"{name}.jsonl", wordings, allow_broken)
-        (out / f"{name}.yaml").write_text(_TASK.replace("NAME", name), "utf-8")
-        messages.wrote(out / f"{name}.yaml", plural(count, "sample"))
-        if left_out:
-            messages.note(
-                f"{name} lacks {plural(left_out, 'broken record')}: compare its figures with none "
-                "of the whole set"
-            )
+    try:
+        (out / "utils.py").write_text(_UTILS, "utf-8")
+        for name, source in opened.items():
+            count, left_out = _written(source, out / f"{name}.jsonl", maker, allow_broken)
+            (out / f"{name}.yaml").write_text(_TASK.replace("NAME", name), "utf-8")
+            messages.wrote(out / f"{name}.yaml", plural(count, "sample"))
+            if left_out:
+                messages.note(
+                    f"{name} lacks {plural(left_out, 'broken record')}: its figures do not compare "
+                    "with those of the whole set"
+                )
+    except BaseException:
+        rmtree(out)  # there was nothing in it before
+        raise
 
 
 def _opened(origin: "Origin") -> tuple[str, "Source"]:
     """A dataset, and what its task is called: after the dataset, and after its split or folder."""
-    split = dict(origin.options).get("split", "")
+    typed = dict(origin.options)
+    split = typed.get("split", "")
     if not split and "split" in inspect.signature(origin.reader()).parameters:
         raise ConfigError(f"{origin.name}:{origin.path} needs a split: add ,split=val")
+    if origin.name == "reasonseg":
+        split = Path(origin.path).name
+        origin = replace(origin, options=tuple(({"texts": "first"} | typed).items()))
     source = origin.open()
-    folder = Path(origin.path).name if origin.name == "reasonseg" else ""  # its split
-    words = "maskcodec", source.name, split or folder
+    words = "maskcodec", source.name, split
     return re.sub(r"[^\w+-]+", "_", "_".join(filter(None, words))), source
 
 
-def _written(
-    source: "Source", path: Path, wordings: "Templates", allow_broken: bool
-) -> tuple[int, int]:
+def _written(source: "Source", path: Path, maker: RowMaker, allow_broken: bool) -> tuple[int, int]:
     """Write the rows of a dataset: how many there are, and how many records are broken."""
     count = left_out = 0
     with path.open("w", encoding="utf-8") as file:
         for record in messages.steps(source, "Reading"):
-            row = _row(record, wordings)
+            row = _row(record, maker)
             if not isinstance(row, Broken):
                 file.write(json.dumps(row) + "\n")
                 count += 1
@@ -168,7 +176,7 @@ def _written(
     return count, left_out
 
 
-def _row(record: "Sample | Broken", wordings: "Templates") -> dict[str, Any] | Broken:
+def _row(record: "Sample | Broken", maker: RowMaker) -> dict[str, Any] | Broken:
     """A line of a task's file, which `maskcodec eval` reads as well."""
     if isinstance(record, Broken):
         return record
@@ -178,17 +186,20 @@ def _row(record: "Sample | Broken", wordings: "Templates") -> dict[str, Any] | B
             "refer, grefer, reasonseg or refcoco-m"
         )
     shape, empty = record.shape, RunMask([record.shape[0] * record.shape[1]], record.shape)
+    path, turns = Path(record.image), Turns(maker, record)
     try:
+        turns.check_names()
+        what, wordings = turns.question()
         masks = [read(one.segmentation, shape=shape, what="its mask") for one in record.instances]
-        reasoning = record.task == "reasoning"
-        kind = wordings.reasoning if reasoning else wordings.expression
-        what = record.query if reasoning else without_stop(record.query)
-    except (MaskError, LabelError, TypeError) as error:
+        if not is_file(path):
+            raise SourceError(f"there is no image {path}; images= says where they are")
+        pictured = picture_shape(path)
+    except (MaskCodecError, TypeError) as error:
         return Broken(record.key, str(error))
     except ModuleNotFoundError as error:
         raise InputError(str(error)) from error
-    if not is_file(Path(record.image)):
-        return Broken(record.key, f"there is no image {record.image}; images= is their folder")
+    if pictured != shape:
+        return Broken(record.key, f"{path} has {sides(pictured)} pixels, its mask {sides(shape)}")
     mask = united([empty, *masks])
     if masks and not mask.any():
         return Broken(record.key, "its mask has no pixel, though it has a target")
@@ -196,9 +207,9 @@ def _row(record: "Sample | Broken", wordings: "Templates") -> dict[str, Any] | B
     ignored = empty if record.ignored is None else record.ignored
     return {
         "id": record.key,
-        "image": str(Path(record.image).absolute()),
+        "image": str(path.absolute()),
         "query": record.query,
-        "question": filled(kind[0], what=what),
+        "question": filled(wordings[0], what=what),
         "segmentation": mask.coco_rle(text=True),
         "ignore": ignored.coco_rle(text=True),
     }

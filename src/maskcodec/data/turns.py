@@ -77,10 +77,7 @@ class Turns:
         MaskCodecError, TypeError
             The sample cannot be used.
         """
-        check_length(self.sample.key, "key")
-        check_length(self.sample.image, "image")
-        for text in (self.sample.key, self.sample.image):
-            _check_encodable(text)
+        self.check_names()
         if self.sample.task == "chat":
             messages = self._passed_through()
         elif self.sample.task in {"classes", "semantic"}:
@@ -89,6 +86,31 @@ class Turns:
             messages = self._asked()
         check_row(sum(len(message.text) for message in messages))
         return messages
+
+    def check_names(self) -> None:
+        """Refuse a key or an image's name that no row can hold.
+
+        Raises
+        ------
+        LabelError
+            It is too long, or no UTF-8.
+        """
+        for text, what in ((self.sample.key, "key"), (self.sample.image, "image")):
+            check_length(text, what)
+            _check_encodable(text)
+
+    def question(self) -> tuple[str, tuple[str, ...]]:
+        """The words of an expression or a question, and the wordings that they belong into.
+
+        Raises
+        ------
+        LabelError
+            There are none, or they cannot be used.
+        """
+        what = self._words.question(self.sample.query, self.cleaned)
+        if self.sample.task == "reasoning":
+            return what, self.maker.templates.reasoning
+        return without_stop(what), self.maker.templates.expression  # wordings bring their own
 
     def _passed_through(self) -> list[Message]:
         """A conversation, without the place of the image, which each trainer's format knows."""
@@ -106,10 +128,8 @@ class Turns:
     def _asked(self) -> list[Message]:
         """An expression or a question, and what it is about."""
         sample, templates = self.sample, self.maker.templates
-        what = self._words.question(sample.query, self.cleaned)
+        what, questions = self.question()
         reasoning = sample.task == "reasoning"
-        what = what if reasoning else without_stop(what)  # wordings bring their own
-        questions = templates.reasoning if reasoning else templates.expression
         if not sample.instances:
             self._shown = []
             denials = templates.unanswered if reasoning else templates.nothing
