@@ -1,22 +1,28 @@
 """Pickles of plain data, such as REFER's ``refs(*.p)``: read without anything that could run.
 
-Python's own reader makes whatever a pickle asks for. This one knows what JSON knows, lists, dicts,
-text and numbers, and refuses the rest by its name. It takes no more memory than what a file has in
-it.
+Python's own reader does it, with its steps for lists, dicts, text and numbers and no others. It is
+the one in Python: the one in C allocates what a file merely claims, and hashes keys of any kind.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import io
+import pickle
+import struct
+import warnings
+from pickletools import opcodes
+from typing import TYPE_CHECKING, Any
 
-from maskcodec.data._opcodes import COSTS, DEEPEST, STEPS, Machine, PickleError
 from maskcodec.errors import SourceError
 from maskcodec.messages import brief
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEEPEST = 20  # nested lists and dicts; REFER's are four deep
 MOST_MEMORY = 32  # bytes for each one of the file; real ones take 8 to 11
 MOST_TEXT = 8  # characters for each byte, once texts that are used again are written out; real: 2
 _SPARE = 1 << 20  # bytes of memory that small files may take beyond that
-_STOP = ord(".")
 _BOXES = frozenset({list, dict})
 _PLAIN = "only plain data is read: lists, dicts, text and numbers"
 _WHY = {
@@ -24,6 +30,14 @@ _WHY = {
     "runs code": {"REDUCE", "BUILD", "OBJ", "NEWOBJ", "NEWOBJ_EX"},
     "points outside of the file": {"PERSID", "BINPERSID", "NEXT_BUFFER"},
 }
+
+# Bytes of memory that one opcode may take without many bytes of its own: a list with a few places,
+# a dict with its first table, an entry of the memo.
+_BY_COST = {88: b"])lt\x85\x86\x87", 104: b"pqr\x94", 232: b"}d"}
+_COSTS = [sum(cost for cost, codes in _BY_COST.items() if code in codes) for code in range(256)]
+_ALIKE = frozenset(b")t\x85\x86\x87BC\x8e")  # tuples and bytes, which become lists and text
+_SETS = frozenset(b"sud")
+_NAMES = {ord(known.code): known.name for known in opcodes}
 
 
 def read_pickle(data: bytes, what: str) -> Any:
@@ -60,67 +74,114 @@ def read_pickle(data: bytes, what: str) -> Any:
 plain data is read: lists, dicts, text and numbers
     """
     try:
-        value = _run(Machine(data))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of an escape that is none
+            value = _Reader(data).load()
         _check_nesting(value, len(data))
-    except PickleError as error:
+    except pickle.UnpicklingError as error:
         raise SourceError(f"{what}: {error}") from None
     return value
 
 
-def _run(machine: Machine) -> Any:
-    """The value that is left at the end."""
-    data, end, steps, costs = machine.data, len(machine.data), STEPS, COSTS
-    start = code = 0
-    room = MOST_MEMORY * end + _SPARE
-    try:
-        while machine.at < end:
-            start = machine.at
-            code = data[start]
-            machine.at = start + 1
-            room -= costs[code]
+class _Reader(pickle._Unpickler):
+    """Python's reader, with a limit for each thing that a file could claim."""
+
+    stack: list[Any]
+    metastack: list[list[Any]]
+    append: Callable[[Any], None]
+
+    def __init__(self, data: bytes) -> None:
+        file = io.BytesIO(data)
+        super().__init__(file)
+        self.read, self.readline, self._at = file.read, file.readline, file.tell
+        self._size = len(data)
+
+    def load(self) -> Any:
+        """The value that is left at the end."""
+        self.stack, self.metastack = [], []
+        self.append = self.stack.append
+        room = MOST_MEMORY * self._size + _SPARE
+        while code := self.read(1):
+            room -= _COSTS[code[0]]
             if room < 0:
-                raise PickleError(
-                    f"takes more than {MOST_MEMORY} times its {end:,} bytes of memory: it is made "
-                    "of tiny lists, dicts or marks for reuse"
+                raise pickle.UnpicklingError(
+                    f"takes more than {MOST_MEMORY} times its {self._size:,} bytes of memory: it "
+                    "is made of tiny lists, dicts or marks for reuse"
                 )
-            if code not in steps:
-                return _ended(machine, code, start)
-            steps[code](machine)
-    except IndexError:
-        raise PickleError(
-            f"{_name(code)} at byte {start} takes a value, and none is left"
-        ) from None
-    except ValueError as error:
-        raise PickleError(f"{_name(code)} at byte {start} cannot be read: {error!s:.200}") from None
-    raise machine.cut()
+            if code == b".":
+                return self._last()
+            start = self._at() - 1
+            step = _STEPS.get(code[0])
+            if step is None:
+                raise self._refused(code, start)
+            try:
+                if code[0] in _SETS:
+                    _check_keys(self.stack[-2:-1] if code == b"s" else self.stack[::2])
+                step(self)
+                if code[0] in _ALIKE:
+                    top = self.stack[-1]
+                    self.stack[-1] = list(top) if type(top) is tuple else _text(top)
+            except Exception as error:  # Python's reader raises many kinds
+                if isinstance(error, EOFError) or self._at() == self._size:
+                    break
+                raise pickle.UnpicklingError(
+                    f"{_NAMES[code[0]]} at byte {start} cannot be read: {error!s:.200}"
+                ) from None
+            if len(self.metastack) > DEEPEST:
+                raise pickle.UnpicklingError(f"is nested deeper than {DEEPEST}")
+        raise pickle.UnpicklingError(f"stops in the middle: it has {self._size:,} bytes and no end")
+
+    def _last(self) -> Any:
+        if len(self.stack) != 1 or self.metastack:
+            raise pickle.UnpicklingError(
+                f"STOP at byte {self._at() - 1} leaves {len(self.stack)} values, expected is one"
+            )
+        return self.stack[0]
+
+    def _refused(self, code: bytes, start: int) -> pickle.UnpicklingError:
+        if code[0] not in _NAMES:
+            return pickle.UnpicklingError(
+                f"{code[0]:#04x} at byte {start} is no opcode: this is no pickle"
+            )
+        name = _NAMES[code[0]]
+        why = next((why for why, names in _WHY.items() if name in names), "makes something else")
+        if name in {"GLOBAL", "INST"}:
+            name += f" {brief(b' '.join((self.readline().rstrip(), self.readline().rstrip())))}"
+        return pickle.UnpicklingError(f"{name} at byte {start} {why}; {_PLAIN}")
+
+    def _decode_string(self, data: bytes) -> str:
+        return _text(data)
+
+    def _load_whole(self) -> None:
+        """Decimals, of which Python takes some thousand digits, and hexadecimals without end."""
+        line = self.readline()[:-1].removesuffix(b"L")
+        self.append(line == b"01" if line in {b"00", b"01"} else int(line))
+
+    def _load_frame(self) -> None:
+        """Frames are there for speed: this looks only at whether the file has so many bytes."""
+        (size,) = struct.unpack("<Q", self.read(8))
+        if size > self._size - self._at():
+            raise EOFError
 
 
-def _ended(machine: Machine, code: int, start: int) -> Any:
-    """The one value that is left at a STOP, which is no step."""
-    if code != _STOP:
-        raise _refused(machine, code, start)
-    if len(machine.stack) != 1 or machine.below:
-        raise PickleError(
-            f"STOP at byte {start} leaves {len(machine.stack)} values, expected is one"
-        )
-    return machine.stack[0]
+def _text(data: bytes) -> str:
+    """A byte string of Python 2."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
-def _refused(machine: Machine, code: int, start: int) -> PickleError:
-    name = _name(code)
-    if not name:
-        return PickleError(f"{code:#04x} at byte {start} is no opcode: this is no pickle")
-    why = next((why for why, names in _WHY.items() if name in names), "makes something else")
-    if name in {"GLOBAL", "INST"}:
-        name += f" {brief(b' '.join((machine.line(), machine.line())))}"
-    return PickleError(f"{name} at byte {start} {why}; {_PLAIN}")
+def _check_keys(keys: list[Any]) -> None:
+    for key in keys:
+        if type(key) is not str:
+            raise ValueError(f"a key must be text, got {brief(key)}")
 
 
-def _name(code: int) -> str:
-    """The name of an opcode; "" if there is none."""
-    from pickletools import opcodes
-
-    return next((known.name for known in opcodes if known.code == chr(code)), "")
+_STEPS: dict[int, Callable[[Any], None]] = {
+    code: pickle._Unpickler.dispatch[code]
+    for code in b"\x80(aesupqr\x94ghjN\x88\x89JKM\x8aFGSTUVX\x8c\x8dBC\x8e]}lt)d\x85\x86\x87"
+} | {ord("I"): _Reader._load_whole, ord("L"): _Reader._load_whole, 0x95: _Reader._load_frame}
 
 
 def _check_nesting(value: Any, size: int) -> None:
@@ -133,11 +194,11 @@ def _check_nesting(value: Any, size: int) -> None:
         characters -= sum(len(text) for text in level if type(text) is str)
         characters -= sum(len(key) for box in boxes if type(box) is dict for key in box)
         if room < 0:
-            raise PickleError(
+            raise pickle.UnpicklingError(
                 "unfolds to more values than it has bytes: its lists are used many times"
             )
         if characters < 0:
-            raise PickleError(
+            raise pickle.UnpicklingError(
                 f"unfolds to more than {MOST_TEXT} times as many characters as it has bytes: "
                 "its texts are used many times"
             )
@@ -145,4 +206,4 @@ def _check_nesting(value: Any, size: int) -> None:
         if not level:
             return
     if any(type(box) in _BOXES for box in level):
-        raise PickleError(f"is nested deeper than {DEEPEST}")
+        raise pickle.UnpicklingError(f"is nested deeper than {DEEPEST}")
