@@ -2,11 +2,57 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+E = TypeVar("E", bound=Exception)
+
+
+class Way(NamedTuple):
+    """A way out of an error.
+
+    Attributes
+    ----------
+    setting
+        The argument that helps, or the method.
+    value
+        What to give it; "" for a method.
+    does
+        What becomes of it then.
+    """
+
+    setting: str
+    value: str
+    does: str
+
+    def __str__(self) -> str:
+        return (
+            f'{self.setting}="{self.value}" {self.does}'
+            if self.value
+            else (f"{self.setting}() {self.does}")
+        )
 
 
 class MaskCodecError(Exception):
-    """The root: catching it catches whatever this library finds wrong with its input."""
+    """The root: catching it catches whatever this library finds wrong with its input.
+
+    Attributes
+    ----------
+    ways
+        Settings that help, which the message names at its end.
+    """
+
+    ways: tuple[Way, ...] = ()
+
+    def __str__(self) -> str:
+        return self.said(str)
+
+    def said(self, worded: Callable[[Way], str]) -> str:
+        """The message, with each way out in the words of a function."""
+        ways = ", ".join(map(worded, self.ways))
+        return f"{'' if not self.args else self.args[0]}{'; ' * bool(ways)}{ways}"
 
 
 class ConfigError(MaskCodecError, ValueError):
@@ -19,7 +65,7 @@ class ConfigError(MaskCodecError, ValueError):
     """
 
     def __init__(self, message: str, setting: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message, setting)
         self.setting = setting
 
 
@@ -33,6 +79,10 @@ class LostMaskError(MaskError):
     Raised rather than writing nothing, because a training row without its object teaches a
     model to miss it. ``sampling="keep"`` never loses a mask; ``lost="drop"`` leaves it out.
     """
+
+    def __init__(self, message: str, ways: tuple[Way, ...] = ()) -> None:
+        super().__init__(message, ways)
+        self.ways = ways
 
 
 class LabelError(MaskCodecError, ValueError):
@@ -65,17 +115,28 @@ class DecodeError(MaskCodecError, ValueError):
         A short name that stays the same between releases, listed in ``docs/errors.md``.
     unit
         What `position` counts: ``"character"`` or ``"id"``.
+    ways
+        What helps.
     """
 
-    def __init__(self, message: str, position: int, reason: str, unit: str = "character") -> None:
-        super().__init__(message, position, reason, unit)  # all of them, so that it pickles
+    def __init__(
+        self,
+        message: str,
+        position: int,
+        reason: str,
+        unit: str = "character",
+        ways: tuple[Way, ...] = (),
+    ) -> None:
+        super().__init__(message, position, reason, unit, ways)  # all of them, so that it pickles
         self.message = message
         self.position = position
         self.reason = reason
         self.unit = unit
+        self.ways = ways
 
-    def __str__(self) -> str:
-        return f"{self.message} (at {self.unit} {self.position})"
+    def said(self, worded: Callable[[Way], str]) -> str:
+        """As of any error, and where."""
+        return f"{super().said(worded)} (at {self.unit} {self.position})"
 
 
 class TruncatedError(DecodeError):
@@ -101,3 +162,8 @@ class Problem(NamedTuple):
     reason: str
     message: str
     action: str
+
+
+def within(where: str, error: E) -> E:
+    """The same error said of a place, with all that it carries."""
+    return type(error)(f"{where}: {error.args[0]}", *error.args[1:])

@@ -139,7 +139,9 @@ def test_records_of_the_full_dataset_that_are_broken(full):
     path = full / f"{WHERE}_seg.png"
     assert source[0] == Broken(str(path), "it has 35 pixels of class 2978, which has no name")
     Image.fromarray(block(0, 0, 2, 2)).save(path)
-    assert source[0].message.startswith("has the mode L; expected is an image with red, green and")
+    assert source[0].message.startswith(
+        "it has the mode L; expected is an image with red, green and"
+    )
     save(path, *(0 * part for part in classes()))
     assert source[0].instances == ()
     write(full / f"{WHERE}.json", {"annotation": {"object": [{"name": "void", "name_ndx": 1}]}})

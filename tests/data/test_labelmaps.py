@@ -82,17 +82,17 @@ def test_a_picture_must_be_a_label_map(tmp_path, monkeypatch):
     path = tmp_path / "maps" / "b.png"
     source = open_source("index", path, names=tmp_path / "names.csv")
     path.write_bytes(path.read_bytes()[:50])
-    assert source[0].message.startswith("is not an image that can be read: ")
+    assert source[0].message.startswith("it is not an image that can be read: ")
     Image.new("RGB", (4, 4)).save(path)
     message = (
-        "has the mode RGB; expected is an image with one number a pixel, as an index image has"
+        "it has the mode RGB; expected is an image with one number a pixel, as an index image has"
     )
     assert source[0] == Broken(str(path), message)
     Image.new("L", (9, 9)).save(path)
     monkeypatch.setattr(image_files, "MOST_CLAIMED", 80)
-    assert source[0].message == "claims 9 x 9 pixels; up to 80 are read"
+    assert source[0].message == "it claims 9 x 9 pixels; up to 80 are read"
     path.unlink()
-    assert source[0].message == "is missing"
+    assert source[0].message == "it is missing"
 
 
 def test_a_large_picture_is_taken_without_a_warning(tmp_path, monkeypatch):

@@ -217,7 +217,7 @@ def test_an_expression_without_its_mask_is_left_out():
     message = broken(maker(COARSE, lost="raise")(sample("expression", ("b", DOT), query="?")))
     assert message == (
         "instance 0 ('b'): no cell of the 2 x 2 grid is left of it; "
-        'sampling="keep" keeps it, lost="drop" leaves it out'
+        'sampling="keep" keeps it, lost="drop" drops it'
     )
 
 

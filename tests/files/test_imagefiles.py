@@ -218,7 +218,7 @@ def test_a_link_that_leads_nowhere_is_missing(tmp_path):
     (tmp_path / "a.png").symlink_to(tmp_path / "gone.png")
     (tmp_path / "b.json").symlink_to("b.json")
     (found,) = open_source("index", tmp_path, names=tmp_path / "names.txt")
-    assert found == Broken(f"{tmp_path}/a.png", "is missing")
+    assert found == Broken(f"{tmp_path}/a.png", "it is missing")
     (found,) = open_source("reasonseg", tmp_path)
     assert found.message.startswith(f"{tmp_path}/b.json cannot be read: ")
 
@@ -273,7 +273,12 @@ def peak(call):
 
 @pytest.mark.parametrize(
     ("read", "mode"),
-    [(read_index, "L"), (read_segments, "RGB"), (picture_mask, "L"), (picture_mask, "P")],
+    [
+        (lambda path, _: read_index(path), "L"),
+        (read_segments, "RGB"),
+        (picture_mask, "L"),
+        (picture_mask, "P"),
+    ],
 )
 def test_the_runs_of_a_map_are_bounded(tmp_path, monkeypatch, read, mode):
     monkeypatch.setattr(_labelmaps, "MOST_RUNS", 1 << 16)

@@ -170,7 +170,7 @@ def build(
             templates=read_templates(templates),
         )
     except ConfigError as error:
-        raise typer.BadParameter(messages.spoken(str(error))) from None
+        raise typer.BadParameter(str(error)) from None
     check_free(out)
     try:
         with messages.wait("Reading"):

@@ -10,7 +10,7 @@ import numpy as np
 
 from maskcodec.cli.annotations import CocoImage
 from maskcodec.data.drawing import check_draws
-from maskcodec.errors import LabelError, LostMaskError
+from maskcodec.errors import LabelError, LostMaskError, within
 from maskcodec.formats.labels.label_grid import LabelGrid, cell_label
 from maskcodec.metrics import measure
 from maskcodec.text.codec import codec_ids, get_codec, lost_error, lost_message
@@ -135,7 +135,7 @@ def naming(where: str) -> Iterator[None]:
     try:
         yield
     except (LabelError, LostMaskError) as error:
-        raise type(error)(f"{where}: {error}") from error
+        raise within(where, error) from error
 
 
 def _encode_grid(codec: LabelCodec, image: CocoImage, lost: Lost) -> Encoded:

@@ -12,7 +12,7 @@ from maskcodec.cli.hints import decode_or_tell, other_options
 from maskcodec.cli.read import InputError
 from maskcodec.data._jsonfile import lines, shown
 from maskcodec.data._jsontext import parsed
-from maskcodec.errors import MaskCodecError
+from maskcodec.errors import MaskCodecError, within
 from maskcodec.files.images import MOST_CLAIMED
 from maskcodec.files.photos import as_picture
 from maskcodec.messages import plural
@@ -157,7 +157,7 @@ def _decode_lines(
         try:
             regions, problems = decode_or_tell(codec, entry[name], recover=recover)
         except MaskCodecError as error:
-            raise InputError(f"{where}: {error}; --recover keeps what can be drawn") from error
+            raise within(where, error) from error
         broken += bool(problems)
         kept = {key: value for key, value in entry.items() if _is_plain(value) and key != name}
         rows.append({**kept, **_plain(regions, problems, own, method)})

@@ -13,7 +13,7 @@ from maskcodec.cli.annotations import CocoFile
 from maskcodec.cli.codecs import encode_any, encode_image
 from maskcodec.cli.read import InputError
 from maskcodec.data._names import read_names
-from maskcodec.errors import LabelError, LostMaskError
+from maskcodec.errors import LabelError, LostMaskError, within
 from maskcodec.masks.arrays import as_two_values
 from maskcodec.messages import plural
 from maskcodec.text.codec import Lost
@@ -126,7 +126,7 @@ def _lines(
         try:
             text = _encoded(codec, file, own, named, lost, threshold, f"{file}: ")
         except (LabelError, LostMaskError) as error:
-            raise type(error)(f"{file}: {error}") from error
+            raise within(file, error) from error
         said = {"label": own} if own is not None else {"labels": list(named.values())}
         lines.append(json.dumps({"file": file, **said, "text": text}, ensure_ascii=False))
     return "".join(f"{line}\n" for line in lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maskcodec.cli.codecs import decode_any
+from maskcodec.cli.messages import option
 from maskcodec.cli.read import InputError
 from maskcodec.errors import DecodeError
 from maskcodec.formats.bsd.codec import BSD
@@ -40,7 +41,7 @@ def decode_or_tell(
         return decode_any(codec, text, recover=recover)
     except DecodeError as error:
         if flags := other_options(codec, text):
-            raise InputError(f"{error}; all of it can be read with {flags}") from error
+            raise InputError(f"{error.said(option)}; all of it can be read with {flags}") from error
         raise
 
 

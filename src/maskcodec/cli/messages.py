@@ -31,7 +31,7 @@ from rich.table import Table
 from rich.text import Text
 
 from maskcodec.cli.read import InputError
-from maskcodec.errors import MaskCodecError
+from maskcodec.errors import MaskCodecError, Way
 from maskcodec.messages import plural, sides
 from maskcodec.pictures.figure import (
     MOST_DRAWN,
@@ -68,13 +68,6 @@ err = Console(stderr=True, highlight=False)
 _STEP = 1 << 18  # bytes between two looks at a progress bar
 _NAMED = 5  # letters that a message names
 _WORDS = {"label", "codec", "reason", "what was wrong", "what was drawn"}
-_SPOKEN = {
-    'sampling="keep"': "--sampling keep",
-    'sampling="best"': "--sampling best",
-    r'row_separator="\n"': "--row-separator newline",
-    'lost="drop"': "--lost drop",
-    "recover() keeps": "--recover keeps",
-}
 
 
 def reported(command: Callable[P, None]) -> Callable[P, None]:
@@ -89,10 +82,10 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
         except (BrokenPipeError, typer.BadParameter, typer.Abort, typer.Exit):
             raise  # Typer says them; nobody reads on behind a broken pipe
         except (MaskCodecError, OSError, UnicodeError) as error:
-            message = str(error)
+            message = error.said(option) if isinstance(error, MaskCodecError) else str(error)
             if isinstance(error, OSError) and error.filename is not None:
                 message = f"{error.filename}: {error.strerror}"
-            typer.secho(f"error: {printable(spoken(message))}", err=True, fg=typer.colors.RED)
+            typer.secho(f"error: {printable(message)}", err=True, fg=typer.colors.RED)
             raise typer.Exit(1) from None
         except Exception:  # a bug, and its message may be what a file says
             typer.echo(printable(traceback.format_exc(), keep="\n"), err=True)
@@ -110,11 +103,9 @@ class _Notes(logging.Handler):
         note(record.getMessage())
 
 
-def spoken(message: str) -> str:
-    """A message of the library with the command line's options for its settings."""
-    for setting, option in _SPOKEN.items():
-        message = message.replace(setting, option)
-    return message
+def option(way: Way) -> str:
+    """A way out of an error as the command line has it."""
+    return " ".join(filter(None, (f"--{way.setting.replace('_', '-')}", way.value, way.does)))
 
 
 def note(message: str) -> None:

@@ -10,9 +10,8 @@ from typing import Any, TypeAlias
 import typer
 
 from maskcodec.cli import options
-from maskcodec.cli.messages import spoken
 from maskcodec.cli.read import read_json
-from maskcodec.errors import ConfigError
+from maskcodec.errors import ConfigError, within
 from maskcodec.files.images import MOST_CLAIMED
 from maskcodec.text.codec import FILE_NAME, codec_ids, from_config, get_codec
 
@@ -81,7 +80,7 @@ def chosen_codec(
         try:
             return from_config(read_json(path))
         except ConfigError as error:
-            raise ConfigError(f"{path}: {error}") from error
+            raise within(str(path), error) from error
     name = name or DEFAULT
     try:
         default: AnyCodec = get_codec(name)
@@ -100,7 +99,7 @@ def chosen_codec(
         return get_codec(name, **settings)
     except ConfigError as error:
         flag = _FLAGS.get(error.setting or "")
-        raise typer.BadParameter(spoken(str(error)), param_hint=flag) from None
+        raise typer.BadParameter(str(error), param_hint=flag) from None
 
 
 def with_codec(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

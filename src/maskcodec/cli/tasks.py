@@ -125,7 +125,7 @@ def eval_tasks(
             if opened.setdefault(name, source) is not source:
                 raise typer.BadParameter(f"two of the datasets would be {name}: name= changes one")
     except ConfigError as error:
-        raise typer.BadParameter(messages.spoken(str(error))) from None
+        raise typer.BadParameter(str(error)) from None
     maker = RowMaker(codec=codec, templates=read_templates(templates))
     codec.save(out)
     try:

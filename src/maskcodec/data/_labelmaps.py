@@ -30,15 +30,15 @@ _PIECE = 1 << 20  # pixels that are looked at together
 _NUMBERS = "1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N"
 
 
-def read_index(path: Path, shape: tuple[int, int] | None = None) -> dict[int, RunMask]:
+def read_index(path: Path, name: str = "") -> dict[int, RunMask]:
     """The mask of each value of a PNG with one whole number a pixel.
 
     Parameters
     ----------
     path
         The image; of one with a palette, the numbers and not the colours.
-    shape
-        The (height, width) that it must have.
+    name
+        What to call it in messages; by default as its path has it.
 
     Returns
     -------
@@ -47,30 +47,31 @@ def read_index(path: Path, shape: tuple[int, int] | None = None) -> dict[int, Ru
     Raises
     ------
     SourceError
-        It is missing, no PNG, one with colours, of another size, too large, or with more runs or
-        values than a label map has.
+        It is missing, no PNG, one with colours, too large, or with more runs or values than a
+        label map has.
     """
     what = "one number a pixel, as an index image has"
-    return _masks(path, shape, np.asarray, (_NUMBERS, what))
+    return _masks(path, None, np.asarray, (_NUMBERS, what), name)
 
 
 def read_segments(path: Path, shape: tuple[int, int] | None = None) -> dict[int, RunMask]:
     """The mask of each id of a panoptic PNG: red + 256 green + 65536 blue.
 
-    As https://cocodataset.org/#format-data has it. The rest is as of `read_index`.
+    As https://cocodataset.org/#format-data has it. The rest is as of `read_index`, except that its
+    (height, width) may have to be a `shape`.
     """
     what = "red, green and blue, as a panoptic PNG has"
     return _masks(path, shape, _ids, (("RGB",), what))
 
 
-def read_objects(path: Path) -> dict[tuple[int, int], RunMask]:
+def read_objects(path: Path, name: str = "") -> dict[tuple[int, int], RunMask]:
     """The mask of each object of a PNG of the full ADE20K, by its class and its number.
 
     The class is red // 10 * 256 + green, the number blue, as the dataset's own reader has it
     (https://github.com/CSAILVision/ADE20K). The rest is as of `read_index`.
     """
     what = "red, green and blue, as a PNG of the full ADE20K has"
-    found = _masks(path, None, _objects, (("RGB",), what))
+    found = _masks(path, None, _objects, (("RGB",), what), name)
     return {(number >> 8, number & 255): mask for number, mask in found.items()}
 
 
@@ -149,23 +150,25 @@ def _masks(
     shape: tuple[int, int] | None,
     numbers: Callable[[Image.Image], IntegerArray],
     expected: tuple[tuple[str, ...], str] | None = None,
+    name: str = "",
 ) -> dict[int, RunMask]:
     """The mask of each number that a function makes of a PNG's pixels.
 
     `expected` is the modes that it may have, and what that means.
     """
-    with opened_picture(path, LABEL_MAPS) as image:
+    name = name or str(path)
+    with opened_picture(path, LABEL_MAPS, name) as image:
         own = image.height, image.width
         if expected and image.mode not in expected[0]:
             raise SourceError(
-                f"{path} has the mode {image.mode}; expected is an image with {expected[1]}"
+                f"{name} has the mode {image.mode}; expected is an image with {expected[1]}"
             )
         if shape is not None and own != shape:
             raise SourceError(
-                f"{path} has {sides(own)} pixels, height x width, but its image has {sides(shape)}"
+                f"{name} has {sides(own)} pixels, height x width, but its image has {sides(shape)}"
             )
         pieces = (numbers(part).T.ravel() for part in _parts(image))
-        return value_masks(pieces, own, str(path))
+        return value_masks(pieces, own, name)
 
 
 def _parts(image: Image.Image) -> Iterator[Image.Image]:

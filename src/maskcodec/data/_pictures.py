@@ -26,7 +26,7 @@ def picture_shape(path: Path) -> tuple[int, int]:
     SourceError
         It is missing, or no image of the formats that photos have.
     """
-    with opened_picture(path, PHOTOS, header=True) as picture:
+    with opened_picture(path, PHOTOS, str(path), header=True) as picture:
         width, height = picture.size
         # Other formats may keep Exif behind the pixels, and hardly a camera writes them.
         is_photo = picture.format in {"JPEG", "MPO"}
@@ -37,13 +37,13 @@ def picture_shape(path: Path) -> tuple[int, int]:
 
 @contextmanager
 def opened_picture(
-    path: Path, formats: tuple[str, ...], *, header: bool = False
+    path: Path, formats: tuple[str, ...], name: str, *, header: bool = False
 ) -> Iterator[Image.Image]:
     """An image of a dataset, as `opened_image` has it, with one error for all that may be wrong."""
     try:
-        with opened_image(path, formats, str(path), header=header) as image:
+        with opened_image(path, formats, name, header=header) as image:
             yield image
     except FileNotFoundError:
-        raise SourceError(f"{path} is missing") from None
+        raise SourceError(f"{name} is missing") from None
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+        raise SourceError(f"{name} cannot be read: {error.strerror}") from error

@@ -8,9 +8,10 @@ import numpy as np
 
 from maskcodec.coco import read
 from maskcodec.data.labels import check_row
-from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError
+from maskcodec.errors import ConfigError, LabelError, LostMaskError, MaskError, within
 from maskcodec.formats.labels.label_grid import LabelGrid, cell_label
 from maskcodec.messages import shown
+from maskcodec.text.codec import lost_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from maskcodec.formats.labels.base import LabelCodec
     from maskcodec.masks.runs import RunMask
     from maskcodec.text.codec import Codec, Lost
-
-_HINT = 'sampling="keep" keeps it, lost="drop" leaves it out'
 
 
 class Drawing(NamedTuple):
@@ -75,10 +74,9 @@ def draw(
     drawing = make(codec, instances, labels, shape)  # type: ignore[arg-type]
     if drawing.lost and lost == "raise":
         index = drawing.lost[0]
-        raise LostMaskError(
-            f"instance {index} ({shown(labels[index])}): no cell of {codec.cells_name()} is left "
-            f"of it; {_HINT}"
-        )
+        label = shown(labels[index])
+        message = f"instance {index} ({label}): no cell of {codec.cells_name()} is left of it"
+        raise lost_error(codec, message)
     return drawing
 
 
@@ -122,7 +120,7 @@ def _one_by_one(
         except LostMaskError:
             parts.append("")
         except (MaskError, LabelError, TypeError) as error:
-            raise type(error)(f"instance {index} ({shown(label)}): {error}") from error
+            raise within(f"instance {index} ({shown(label)})", error) from error
         size += len(parts[-1])
         check_row(size)
     return Drawing("".join(parts), parts, [k for k, part in enumerate(parts) if not part])
@@ -142,7 +140,7 @@ def _map(
             masks.append(read(instance.segmentation, shape=shape))
             _check_pixels(masks[-1])
         except (MaskError, LabelError, TypeError) as error:
-            raise type(error)(f"instance {index} ({shown(label)}): {error}") from error
+            raise within(f"instance {index} ({shown(label)})", error) from error
         names.append(name)
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     cells = np.zeros(codec.canvas, np.int32)

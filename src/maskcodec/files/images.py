@@ -72,7 +72,7 @@ def opened_image(
     """
     from PIL import Image, UnidentifiedImageError
 
-    with _stream(source) as file, warnings.catch_warnings():
+    with _stream(source, name) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what cannot be read at all is an error
         try:
             with Image.open(file, formats=formats) as image:
@@ -90,8 +90,8 @@ def opened_image(
             raise SourceError(f"{name} is not an image that can be read: {error}") from error
 
 
-def _stream(source: Path | bytes) -> BinaryIO:
-    return io.BytesIO(source) if isinstance(source, bytes) else open_regular(source)
+def _stream(source: Path | bytes, name: str) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else open_regular(source, name)
 
 
 def _unknown(file: BinaryIO, formats: tuple[str, ...]) -> str:

@@ -81,11 +81,8 @@ def read_mask(source: Path | bytes, name: str) -> npt.NDArray[Any]:
 def _starts(source: Path | bytes, name: str) -> bytes:
     if isinstance(source, bytes):
         return source[: len(_MAGIC)]
-    try:
-        with open_regular(source) as file:
-            return file.read(len(_MAGIC))
-    except SourceError as error:
-        raise SourceError(str(error).replace(str(source), name, 1)) from error
+    with open_regular(source, name) as file:
+        return file.read(len(_MAGIC))
 
 
 def _coloured(name: str, mode: str) -> str:
@@ -128,7 +125,7 @@ def _read_array(source: Path | bytes, name: str) -> npt.NDArray[Any]:
     if isinstance(source, bytes):
         data = source
     else:
-        with open_regular(source) as file:
+        with open_regular(source, name) as file:
             data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise SourceError(f"{name} has more than {MOST_BYTES:,} bytes")

@@ -21,8 +21,8 @@ _KINDS = {
 }
 
 
-def open_regular(path: Path) -> BinaryIO:
-    """A file to read bytes from. A link is followed.
+def open_regular(path: Path, name: str = "") -> BinaryIO:
+    """A file to read bytes from, called `name` in messages. A link is followed.
 
     Raises
     ------
@@ -32,14 +32,15 @@ def open_regular(path: Path) -> BinaryIO:
     OSError
         It cannot be opened.
     """
+    name = name or str(path)
     try:
         mode = path.stat().st_mode
     except ValueError as error:
-        raise SourceError(f"{brief(str(path))} is no name of a file: {error}") from None
-    _check(path, mode)  # opening a device may do something to it
+        raise SourceError(f"{brief(name)} is no name of a file: {error}") from None
+    _check(name, mode)  # opening a device may do something to it
     file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115, the caller closes it
     try:
-        _check(path, os.fstat(file.fileno()).st_mode)  # it may be another file by now
+        _check(name, os.fstat(file.fileno()).st_mode)  # it may be another file by now
     except SourceError:
         file.close()
         raise
@@ -59,11 +60,11 @@ def is_file(entry: os.DirEntry[str] | Path) -> bool:
         return True
 
 
-def _check(path: Path, mode: int) -> None:
+def _check(name: str, mode: int) -> None:
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "of another kind")
         hint = ": save what it gives in a file" if stat.S_ISFIFO(mode) else ""
-        raise SourceError(f"{path} is {kind}, and only a regular file is read{hint}")
+        raise SourceError(f"{name} is {kind}, and only a regular file is read{hint}")
 
 
 def _open_at_once(path: str, flags: int) -> int:

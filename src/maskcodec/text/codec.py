@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar, ca
 
 import numpy as np
 
-from maskcodec.errors import ConfigError, LostMaskError, SourceError
+from maskcodec.errors import ConfigError, LostMaskError, SourceError, Way, within
 from maskcodec.files.regular import open_regular
 from maskcodec.masks.grid import Sampling
 from maskcodec.messages import brief, check_choice
@@ -316,7 +316,7 @@ def load(folder: str | os.PathLike[str]) -> Codec:
     try:
         return from_config(json.loads(data.decode(), object_pairs_hook=unique))
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}", error.setting) from error
+        raise within(str(path), error) from error
     except (ValueError, RecursionError) as error:  # also numbers and nesting without end
         raise ConfigError(f"{path} is not JSON that can be read: {error}") from error
 
@@ -420,5 +420,6 @@ def lost_labels_message(codec: Codec, labels: Sequence[str]) -> str:
 
 def lost_error(codec: Codec, message: str) -> LostMaskError:
     """What to raise where something is lost and the caller did not say that it may be."""
-    keep = 'sampling="keep" keeps it, ' * (codec.sampling != "keep")  # labels may lack room for it
-    return LostMaskError(f'{message}; {keep}lost="drop" drops it')
+    keeps = codec.sampling != "keep"  # labels may lack room for it
+    ways = Way("sampling", "keep", "keeps it"), Way("lost", "drop", "drops it")
+    return LostMaskError(message, ways[not keeps :])

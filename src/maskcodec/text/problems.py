@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 
-from maskcodec.errors import DecodeError, LabelError, Problem, TruncatedError
+from maskcodec.errors import DecodeError, LabelError, Problem, TruncatedError, Way
 from maskcodec.messages import few, shown
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ Symbols: TypeAlias = "tuple[Index, list[list[int]]]"  # the tokens of a text, an
 
 MOST_PROBLEMS = 1000  # a list of all that is wrong with a megabyte of noise helps nobody
 NO_FAULTS: Index = np.empty((0, 4), np.int64)
+_RECOVER = (Way("recover", "", "keeps what can be drawn"),)
 _ESCAPE = re.compile("&(?:[A-Za-z]{2,8}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 
 
@@ -63,8 +64,7 @@ class Reading(ABC):
         """Say what is wrong at a position: raised when strict, kept otherwise."""
         if self._strict:
             kind = TruncatedError if reason == "truncated" else DecodeError
-            hint = "; recover() keeps what can be drawn"
-            raise kind(message + hint, self.places([at])[0], reason, self.unit)
+            raise kind(message, self.places([at])[0], reason, self.unit, _RECOVER)
         if len(self._found) < MOST_PROBLEMS:
             self._found.append(Problem(at, reason, message, action))
         else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
-from maskcodec.errors import ConfigError, DecodeError, LabelError, LostMaskError, VocabError
+from maskcodec.errors import ConfigError, DecodeError, LabelError, LostMaskError, VocabError, within
 from maskcodec.masks.arrays import bounds
 from maskcodec.tokenizers.vocab import as_ids, inside, padding, read_vocab, text_of
 
@@ -120,7 +120,7 @@ class Binding:
             return self.codec.encode(mask, label), None
         except LostMaskError as error:
             text = self.codec.encode(mask, label, lost="drop")
-            return text, LostMaskError(f"{where}: {error}")
+            return text, within(where, error)
 
     def _from_text(self, text: str, labels: Any) -> Index:
         ids = self.tokenizer.encode(text)

@@ -129,9 +129,9 @@ class _Objects(Records):
         path = self._folder / f"{stem}{_MAP}"
         where = str(path)
         try:
-            masks = read_objects(path)
+            masks = read_objects(path, "it")
         except SourceError as error:
-            fail(where, str(error).removeprefix(f"{where} "))
+            fail(where, str(error))
         labels = self._named(self._described(stem)) if self._labels is None else self._labels
         shape = next(iter(masks.values())).shape
         instances = []

@@ -86,9 +86,9 @@ class IndexMaps(Records):
         file = self._files[index]
         where, stem = str(self._folder / file), file.removesuffix(Path(file).suffix)
         try:
-            masks = read_index(self._folder / file)
+            masks = read_index(self._folder / file, "it")
         except SourceError as error:
-            fail(where, str(error).removeprefix(f"{where} "))
+            fail(where, str(error))
         if masks.keys().isdisjoint(self._labels):
             fail(
                 where,
