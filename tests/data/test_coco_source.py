@@ -161,13 +161,13 @@ TABLES = [
     (without("images"), "has no list 'images'; expected are images, annotations, categories"),
     (without("categories"), "has no list 'categories'"),
     (lambda content: content.update(annotations={}), "its 'annotations' must be a list, but it is"),
-    (entry("categories", 0, 7), "a category needs an id: 7"),
-    (changed("categories", 0, id=[1]), "a category needs an id: a list"),
+    (entry("categories", 0, 7), "a category: it must be an object, but it is 7"),
+    (changed("categories", 0, id=[1]), 'a category: its "id" is a list, which is no id'),
     (
         changed("categories", 0, name=" "),
-        'category 1 needs a name, a string that is not empty: " "',
+        'category 1: it needs a "name", a string that is not empty: " "',
     ),
-    (changed("categories", 0, id=18), 'category 18 is listed twice: as "person" and as "dog"'),
+    (changed("categories", 0, id=18), 'category 18: it is listed twice: as "person" and as "dog"'),
 ]
 
 
@@ -264,7 +264,7 @@ def test_half_a_character_is_no_text(opened, coco):
         ("image number 2 of the list", 'its "id" is "\\udc00", which is no id'),
     ]
     coco["categories"][0]["name"] = "\ud800"
-    with pytest.raises(SourceError, match="category 1 needs a name, a string that is not empty"):
+    with pytest.raises(SourceError, match='category 1: its "name" cannot be written as UTF-8'):
         opened(coco)
 
 

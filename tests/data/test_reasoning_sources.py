@@ -184,8 +184,8 @@ LABELS = 'its "label" must be "target", "ignore" or "flag", got '
     [
         (b"what barks?", "", NOT_JSON),
         ([], "", "it must be an object, but it is a list"),
-        (shapes(text=[]), "", 'its "text" must be a list of strings, got a list'),
-        ({"text": None}, "", 'its "text" must be a list of strings, got null'),
+        (shapes(text=[]), "", 'its "text" must be a list that is not empty, got a list'),
+        ({"text": None}, "", 'its "text" must be a list that is not empty, got null'),
         (
             shapes(TARGET, is_sentence="yes"),
             "",
@@ -533,10 +533,10 @@ STRINGS = "question and answer must be strings, got "
     ("qa", "place", "message"),
     [
         ([], "", "it must be an object, but it is a list"),
-        ({}, "", 'its "questions" must be a list of strings, got null'),
-        ({"questions": []}, "", 'its "questions" are an empty list'),
-        ({"questions": ["a"]}, "", 'its "answers" must be a list of strings, got null'),
-        ({"questions": ["a"], "answer": 3}, "", 'its "answer" must be a list of strings, got 3'),
+        ({}, "", 'its "questions" must be a list that is not empty, got null'),
+        ({"questions": []}, "", 'its "questions" must be a list that is not empty, got a list'),
+        ({"questions": ["a"]}, "", 'its "answers" must be a list, got null'),
+        ({"questions": ["a"], "answer": 3}, "", 'its "answer" must be a list, got 3'),
         ({"questions": [7], "answer": []}, "question 0", f"{STRINGS}7"),
         ({"questions": [" "], "answer": "b"}, "question 0", f'{STRINGS}" "'),
         ({"questions": ["a"], "answer": [None]}, "question 0", f"{STRINGS}null"),

@@ -68,15 +68,15 @@ LINE, SAMPLE = "refcoco-m.jsonl: record 0", "refcoco-m.jsonl: record 0, sample 0
     [
         ("{", LINE, "the line is not JSON that can be read"),
         ("[1]", LINE, "must be an object"),
-        ("{}", LINE, 'it needs "samples", a list of objects, got null'),
-        (row(samples=7), LINE, 'it needs "samples", a list of objects, got 7'),
+        ("{}", LINE, 'its "samples" must be a list that is not empty, got null'),
+        (row(samples=7), LINE, 'its "samples" must be a list that is not empty, got 7'),
         (row(7), SAMPLE, "must be an object"),
         (row(sample(None)), SAMPLE, 'its "id" is null, which is no id'),
         (row(sample(True)), SAMPLE, 'its "id" is true, which is no id'),
         (
             row(sample(sentences="dog")),
             SAMPLE,
-            'it needs "sentences", a list of strings, got "dog"',
+            'its "sentences" must be a list that is not empty, got "dog"',
         ),
         (row(sample(sentences=[7])), SAMPLE, "sentence"),
         (row(sample(sentences=[""])), SAMPLE, "sentence"),

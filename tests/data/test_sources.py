@@ -178,11 +178,17 @@ GSEVAL_FAULTS = [
     ({"caption": ""}, 'it needs a "caption", a string that is not empty: ""'),
     ({"image_path": 1}, 'it needs a "image_path", a string that is not empty: 1'),
     ({"segmentation": None}, f"it has no segmentation: null{EMPTY}"),
-    ({"segmentation": [[0, 0, 1, 1, 2, 2]]}, 'its segmentation must be run lengths with a "size"'),
-    ({"segmentation": {"counts": "0"}}, 'its segmentation must be run lengths with a "size"'),
+    (
+        {"segmentation": [[0, 0, 1, 1, 2, 2]]},
+        'its "segmentation" must be run lengths with a "size", got a list',
+    ),
+    (
+        {"segmentation": {"counts": "0"}},
+        'its "segmentation" must be run lengths with a "size", got an object',
+    ),
     (
         {"segmentation": {"size": [6], "counts": "0"}},
-        'its segmentation must be run lengths with a "size"',
+        'its "segmentation" must be run lengths with a "size", got an object',
     ),
     (
         {"segmentation": {"size": [6, 0], "counts": "0"}},

@@ -236,9 +236,9 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def id_of(entry: dict[str, Any], key: str) -> str | None:
-    """An id, None where there is none: 7, 7.0 and "7" are the same."""
-    value = whole(entry.get(key))
+def id_of(entry: Any, key: str) -> str | None:
+    """The id of an object, None where there is none: 7, 7.0 and "7" are the same."""
+    value = whole(entry.get(key)) if isinstance(entry, dict) else None
     if type(value) not in {int, float, str}:  # True is none
         return None
     if isinstance(value, float) and not isfinite(value):

@@ -56,7 +56,7 @@ class Instances:
             kind = list_name.removesuffix("s")
             number = counts[kind]
             counts[kind] += 1
-            key = id_of(entry, "id") if isinstance(entry, dict) else None
+            key = id_of(entry, "id")
             if key is None:
                 found = shown(entry.get("id") if isinstance(entry, dict) else entry)
                 self.broken.append((f"{path}: {kind} {number} of the list", f"its id is {found}"))
@@ -80,7 +80,7 @@ class Instances:
         try:
             return text_of(entry, "file_name", mine), size_of(entry, mine)
         except RecordError as error:
-            fail(where, ": ".join(error.args))
+            fail(where, str(error))
 
     def annotation(self, key: str, image: str, where: str) -> tuple[Any, bool]:
         """The segmentation of an annotation of an image, and whether it is a crowd's.
@@ -97,7 +97,7 @@ class Instances:
                 fail(mine, f"it belongs to image {shown(own)}, but the ref is of image {image}")
             return segmentation_of(entry, mine), crowd_of(entry, mine)
         except RecordError as error:
-            fail(where, ": ".join(error.args))
+            fail(where, str(error))
 
     def _one(self, kind: str, key: str, where: str) -> tuple[dict[str, Any], str]:
         if (kind, key) not in self._found:

@@ -6,19 +6,23 @@ import operator
 import os
 import re
 from abc import ABC, abstractmethod
+from array import array
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeAlias
 
+import numpy as np
+
 from maskcodec.data._classes import Classes
-from maskcodec.data._jsonfile import id_of, is_written, shown, whole
+from maskcodec.data._jsonfile import Stored, id_of, is_written, lines, shown, whole
+from maskcodec.data._jsontext import parsed
 from maskcodec.data.sample import Broken
 from maskcodec.errors import MaskError, SourceError
 from maskcodec.masks.runs import as_image_size
 from maskcodec.messages import brief, check_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from maskcodec.data.sample import Sample
 
@@ -31,11 +35,12 @@ _OUTSIDE = re.compile(r"[A-Za-z]:|[. ]+\Z")  # of a part: a drive, or dots and s
 _ENDINGS = "-merged", "-other", "-stuff"  # COCO's stuff: "sky-other-merged"
 
 
-class RecordError(Exception):
-    """A record is broken: where it stands, and what is wrong.
+class RecordError(SourceError):
+    """A record is broken: where it stands, and what is wrong. Sources give a `Broken` for it."""
 
-    It stays inside of a reader, which gives a `Broken` for it.
-    """
+    def __init__(self, where: str, message: str) -> None:
+        super().__init__(f"{where}: {message}")
+        self.where, self.message = where, message
 
 
 class Records(ABC):
@@ -45,6 +50,10 @@ class Records(ABC):
 
     Attributes
     ----------
+    path
+        The file or the folder.
+    images
+        What to put before the images' names: a folder, or an address.
     name
         What its samples' keys begin with.
     complete
@@ -52,11 +61,21 @@ class Records(ABC):
     """
 
     complete: ClassVar[bool] = False
-    name: str
+    _last: tuple[object, Any] = None, None
 
+    def __init__(
+        self, path: str | os.PathLike[str], images: str | os.PathLike[str], name: str
+    ) -> None:
+        self.path = Path(path)
+        self.images = images
+        self.name = name
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_last"}
+
+    @abstractmethod
     def __len__(self) -> int:
         """How many records there are, broken ones as well."""
-        return self._count()
 
     def __getitem__(self, index: int) -> Sample | Broken:
         """One record by its number, 0 .. ``len - 1``.
@@ -74,19 +93,52 @@ class Records(ABC):
         try:
             return self._record(number)
         except RecordError as error:
-            return Broken(*error.args)
+            return Broken(error.where, error.message)
 
     def __iter__(self) -> Iterator[Sample | Broken]:
         """All records, one at a time."""
         return map(self.__getitem__, range(len(self)))
 
     @abstractmethod
-    def _count(self) -> int:
-        """How many records there are."""
-
-    @abstractmethod
     def _record(self, index: int) -> Sample | Broken:
         """A record that exists; a `RecordError` if it is broken."""
+
+    def _latest(self, key: object, read: Callable[[], Any]) -> Any:
+        """What is read for a key, held until another one comes: many records share an image."""
+        if self._last[0] != key:
+            self._last = key, read()
+        return self._last[1]
+
+
+class LineRecords(Records):
+    """A file of JSON Lines, an object a line."""
+
+    def _lines(self) -> Iterator[tuple[int, Any]]:
+        """Read the file once: the number and the value of each line that is JSON.
+
+        Raises
+        ------
+        SourceError
+            It cannot be opened, or holds no line.
+        """
+        self._stored = Stored(self.path)
+        self._faults: dict[int, str] = {}  # what is wrong with lines
+        for start, stop, _, line in lines(self.path):
+            number = self._stored.add(start, stop)
+            try:
+                entry = parsed(line, "the line", start)
+            except SourceError as error:
+                self._faults[number], entry = str(error), None
+            yield number, entry
+        if not len(self._stored):
+            raise SourceError(f"{self.path} is empty; expected is a JSON object a line")
+
+    def _line(self, number: int) -> tuple[str, dict[str, Any]]:
+        """What messages call a line, and its object."""
+        where = f"{self.path}: record {number}"
+        if number in self._faults:
+            fail(where, self._faults[number])
+        return where, as_object(self._stored.read([number])[0], where)
 
 
 def plain_name(name: str) -> str:
@@ -133,16 +185,12 @@ class Categories:
         SourceError
             It has no id or no name, or another one has its id.
         """
-        key = id_of(entry, "id") if isinstance(entry, dict) else None
-        if key is None:
-            found = entry.get("id") if isinstance(entry, dict) else entry
-            raise SourceError(f"{self._path}: a category needs an id: {shown(found)}")
-        where, name = f"{self._path}: category {key:.60}", entry.get("name")
-        if not isinstance(name, str) or not name.strip() or not is_written(name):
-            raise SourceError(f"{where} needs a name, a string that is not empty: {shown(name)}")
-        known = self._names.setdefault(key, name.strip())
-        if known != name.strip():
-            raise SourceError(f"{where} is listed twice: as {shown(known)} and as {shown(name)}")
+        key = needed_id(entry, "id", f"{self._path}: a category")
+        where = f"{self._path}: category {key:.60}"
+        name = text_of(entry, "name", where)
+        known = self._names.setdefault(key, name)
+        if known != name:
+            fail(where, f"it is listed twice: as {shown(known)} and as {shown(entry['name'])}")
         if isinstance(kind := entry.get("supercategory"), str):
             self._kinds.setdefault(key, kind)
         if isinstance(terms := entry.get("synonyms"), list):
@@ -150,8 +198,7 @@ class Categories:
 
     def use(self, annotation: Any) -> None:
         """Take in which category an annotation or a segment has, if it has one."""
-        if isinstance(annotation, dict):
-            self._used.add(id_of(annotation, "category_id"))
+        self._used.add(id_of(annotation, "category_id"))
 
     def done(self) -> tuple[dict[str, str], Classes]:
         """What categories are called, in the file's order.
@@ -199,6 +246,34 @@ class Categories:
         }
 
 
+class Ids:
+    """Ids of entries as they come, to find those that come again, in a few bytes for each."""
+
+    def __init__(self) -> None:
+        self._numbers, self._places = array("q"), array("q")
+        self._words: set[str] = set()
+        self._again: list[int] = []
+        self._count = 0
+
+    def add(self, own: str | None) -> None:
+        """Take in the id of the next entry, if it has one."""
+        if own is not None and own.isascii() and own.isdecimal() and len(own) < 19:
+            self._numbers.append(int(own))
+            self._places.append(self._count)
+        elif own is not None:
+            if own in self._words:
+                self._again.append(self._count)
+            self._words.add(own)
+        self._count += 1
+
+    def repeated(self) -> frozenset[int]:
+        """The numbers of the entries whose ids were there before."""
+        places = np.array(self._places, np.int64)
+        _, first = np.unique(np.array(self._numbers, np.int64), return_index=True)
+        again = np.delete(places, first)
+        return frozenset([*self._again, *again.tolist()])
+
+
 def fail(where: str, message: str) -> NoReturn:
     """A record is broken.
 
@@ -208,6 +283,13 @@ def fail(where: str, message: str) -> NoReturn:
         Always.
     """
     raise RecordError(where, message)
+
+
+def entry_name(path: Path, kind: str, number: int, entry: Any) -> str:
+    """What messages call an entry of a list: by its id, or by its place, which is from 0."""
+    own = id_of(entry, "id")
+    which = f"number {number + 1} of the list" if own is None else f"{own:.60}"
+    return f"{path}: {kind} {which}"
 
 
 def as_object(entry: Any, where: str) -> dict[str, Any]:
@@ -225,6 +307,40 @@ def text_of(entry: dict[str, Any], key: str, where: str) -> str:
     if not is_written(value):
         fail(where, f'its "{key}" cannot be written as UTF-8: {shown(value)}')
     return value.strip()
+
+
+def list_of(entry: dict[str, Any], key: str, where: str, *, filled: bool = False) -> list[Any]:
+    """A list that an entry must have, which may have to be `filled`."""
+    found = entry.get(key)
+    if not isinstance(found, list) or (filled and not found):
+        wanted = "a list that is not empty" if filled else "a list"
+        fail(where, f'its "{key}" must be {wanted}, got {shown(found)}')
+    return found
+
+
+def needed_id(entry: Any, key: str, where: str) -> str:
+    """An id that an entry must have, as `id_of` has it."""
+    found = id_of(as_object(entry, where), key)
+    if found is None:
+        fail(where, f'its "{key}" is {shown(entry.get(key))}, which is no id')
+    return found
+
+
+def label_of(entry: dict[str, Any], labels: Mapping[str, str], where: str) -> str:
+    """What the category of an annotation or a segment is called."""
+    category = id_of(entry, "category_id")
+    if category not in labels:
+        fail(where, f"its category {shown(entry.get('category_id'))} is none of the file's")
+    return labels[str(category)]
+
+
+def runs_of(entry: dict[str, Any], key: str, where: str) -> tuple[Any, tuple[int, int]]:
+    """Run lengths that an entry must have, and the image's (height, width), which they say."""
+    found = entry.get(key)
+    size = found.get("size") if isinstance(found, dict) else None
+    if not isinstance(size, list) or len(size) != 2:
+        fail(where, f'its "{key}" must be run lengths with a "size", got {shown(found)}')
+    return found, size_of({"height": size[0], "width": size[1]}, where)
 
 
 def size_of(entry: dict[str, Any], where: str) -> tuple[int, int]:

@@ -67,16 +67,14 @@ class Ade20k(Records):
         name: str = "ade20k",
         encoding: str = "",
     ) -> None:
-        self.path = Path(path)
-        self.name = name
-        self.images = images
+        super().__init__(path, images, name)
         check_encoding(encoding)
         folder = self.path if self.path.is_dir() else self.path.parent
         found = self.path.rglob(f"*{_MAP}") if self.path.is_dir() else [self.path]
         files = [file for file in found if file.name.endswith(_MAP) and is_file(file)]
         self._maps: Records
         if files:
-            self._maps = _Objects(folder, sorted(files), names, images, name, encoding)
+            self._maps = _Objects(folder, sorted(files), names, self, encoding)
         elif names is None:
             raise ConfigError(
                 f"source 'ade20k' needs the option 'names', such as names=objectInfo150.csv: "
@@ -87,7 +85,7 @@ class Ade20k(Records):
                 path, names=names, first=1, unlabelled=[0], images=images, name=name
             )
 
-    def _count(self) -> int:
+    def __len__(self) -> int:
         return len(self._maps)
 
     def _record(self, index: int) -> Sample | Broken:
@@ -104,14 +102,11 @@ class _Objects(Records):
         folder: Path,
         files: list[Path],
         names: str | os.PathLike[str] | None,
-        images: str | os.PathLike[str],
-        name: str,
+        whole: Records,
         encoding: str,
     ) -> None:
-        self.name = name
-        self.images = images
+        super().__init__(folder, whole.images, whole.name)
         self.encoding = encoding
-        self._folder = folder
         self._stems = [file.relative_to(folder).as_posix().removesuffix(_MAP) for file in files]
         self._labels = None if names is None else first_names(read_names(Path(names), 1))
         if names is None and not any(is_file(self._described(stem)) for stem in self._stems):
@@ -121,12 +116,12 @@ class _Objects(Records):
                 "objectnames of index_ade20k.mat"
             )
 
-    def _count(self) -> int:
+    def __len__(self) -> int:
         return len(self._stems)
 
     def _record(self, index: int) -> Sample:
         stem = self._stems[index]
-        path = self._folder / f"{stem}{_MAP}"
+        path = self.path / f"{stem}{_MAP}"
         where = str(path)
         try:
             masks = read_objects(path, "it")
@@ -152,7 +147,7 @@ class _Objects(Records):
         )
 
     def _described(self, stem: str) -> Path:
-        return self._folder / f"{stem}.json"
+        return self.path / f"{stem}.json"
 
     def _named(self, path: Path) -> dict[int, str]:
         """The names of the classes of an image, of which synonyms are left out."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -14,12 +13,17 @@ from maskcodec.data._jsonfile import Stored, entries, id_of, shown
 from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._records import (
     Categories,
+    Ids,
     Labels,
     Records,
     as_object,
     crowd_of,
+    entry_name,
     fail,
     joined,
+    label_of,
+    list_of,
+    needed_id,
     segmentation_of,
     size_of,
     text_of,
@@ -70,21 +74,19 @@ class Coco(Records):
         name: str = "coco",
         labels: Labels = "plain",
     ) -> None:
-        self.path = Path(path)
-        self.name = name
-        self.images = images
+        super().__init__(path, images, name)
         categories = Categories(self.path, labels)
         self._stored = Stored(self.path)
         numbers: dict[str, int] = {}  # of images' ids, as they come
         self._pictures, owners = array("q"), array("q")  # entries of images, numbers of their ids
         self._annotations, targets = array("q"), array("q")
-        own = _Ids()
+        own = Ids()
         for key, start, stop, entry in entries(self.path, _LISTS):
             if key == "categories":
                 categories.add(entry)
                 continue
             field = "id" if key == "images" else "image_id"
-            image = id_of(entry, field) if isinstance(entry, dict) else None
+            image = id_of(entry, field)
             number = -1 if image is None else numbers.setdefault(image, len(numbers))
             if key == "images":
                 self._pictures.append(self._stored.add(start, stop))
@@ -93,7 +95,7 @@ class Coco(Records):
                 categories.use(entry)
                 self._annotations.append(self._stored.add(start, stop))
                 targets.append(number)
-                own.add(entry)
+                own.add(id_of(entry, "id"))
         self._labels, self._table = categories.done()
         self._group(np.array(owners, np.int64), np.array(targets, np.int64), len(numbers))
         self._repeated = own.repeated()
@@ -111,7 +113,7 @@ class Coco(Records):
         edges = np.searchsorted(homes[self._order], np.arange(len(owners) + 1))
         self._edges: Index = edges.astype(np.int64)
 
-    def _count(self) -> int:
+    def __len__(self) -> int:
         return len(self._pictures) + int(self._edges[0])
 
     def _record(self, index: int) -> Sample:
@@ -120,12 +122,8 @@ class Coco(Records):
         mine = self._order[self._edges[index] : self._edges[index + 1]].tolist()
         wanted = [self._pictures[index], *(self._annotations[number] for number in mine)]
         image, *found = self._stored.read(wanted)
-        key = id_of(image, "id") if isinstance(image, dict) else None
-        number = f"number {index + 1} of the list" if key is None else f"{key:.60}"
-        where = f"{self.path}: image {number}"
-        image = as_object(image, where)
-        if key is None:
-            fail(where, f'its "id" is {shown(image.get("id"))}, which is no id')
+        where = entry_name(self.path, "image", index, image)
+        key = needed_id(image, "id", where)
         if index in self._twice:
             fail(where, "it is listed before: an id belongs to one image")
         shape, file = size_of(image, where), self._file(image, where)
@@ -140,27 +138,18 @@ class Coco(Records):
         return self._sample(sample, image, where)
 
     def _instance(self, number: int, entry: dict[str, Any]) -> Instance:
-        where = self._where(number, entry)
-        category = id_of(entry, "category_id")
-        if category not in self._labels:
-            fail(where, f"its category {shown(entry.get('category_id'))} is none of the file's")
+        where = entry_name(self.path, "annotation", number, entry)
+        label = label_of(entry, self._labels, where)
         if number in self._repeated:
             fail(where, "its id is that of an annotation before it")
         return Instance(
-            label=self._labels[str(category)],
-            segmentation=segmentation_of(entry, where),
-            crowd=crowd_of(entry, where),
+            label=label, segmentation=segmentation_of(entry, where), crowd=crowd_of(entry, where)
         )
-
-    def _where(self, number: int, entry: Any) -> str:
-        own = id_of(entry, "id") if isinstance(entry, dict) else None
-        which = f"number {number + 1} of the list" if own is None else f"{own:.60}"
-        return f"{self.path}: annotation {which}"
 
     def _say_lost(self, number: int) -> None:
         """Say what is wrong with an annotation that belongs to no image."""
         (entry,) = self._stored.read([self._annotations[number]])
-        where = self._where(number, entry)
+        where = entry_name(self.path, "annotation", number, entry)
         value = as_object(entry, where).get("image_id")
         fail(where, f"its image {shown(value)} is none that the file lists")
 
@@ -224,42 +213,10 @@ class Lvis(Coco):
 
     def _classes(self, image: dict[str, Any], key: str, where: str) -> list[str]:
         """The labels of some categories that an image lists by their ids."""
-        ids = image.get(key, [])
-        if not isinstance(ids, list):
-            fail(where, f'its "{key}" must be a list, got {shown(ids)}')
         found = []
-        for value in ids:
+        for value in list_of({key: [], **image}, key, where):
             category = id_of({"id": value}, "id")
             if category not in self._labels:
                 fail(where, f'its "{key}" has {shown(value)}, which is none of the categories')
             found.append(self._labels[str(category)])
         return found
-
-
-class _Ids:
-    """The ids of annotations, as they come, to find those that come again."""
-
-    def __init__(self) -> None:
-        self._numbers, self._places = array("q"), array("q")
-        self._words: set[str] = set()
-        self._again: list[int] = []
-        self._count = 0
-
-    def add(self, entry: Any) -> None:
-        """Take in the id of the next annotation, if it has one."""
-        own = id_of(entry, "id") if isinstance(entry, dict) else None
-        if own is not None and own.isascii() and own.isdecimal() and len(own) < 19:
-            self._numbers.append(int(own))
-            self._places.append(self._count)
-        elif own is not None:
-            if own in self._words:
-                self._again.append(self._count)
-            self._words.add(own)
-        self._count += 1
-
-    def repeated(self) -> frozenset[int]:
-        """The numbers of the annotations whose ids were there before."""
-        places = np.array(self._places, np.int64)
-        _, first = np.unique(np.array(self._numbers, np.int64), return_index=True)
-        again = np.delete(places, first)
-        return frozenset([*self._again, *again.tolist()])

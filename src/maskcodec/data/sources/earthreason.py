@@ -9,7 +9,7 @@ from maskcodec.data._jsonfile import shown
 from maskcodec.data._labelmaps import picture_mask
 from maskcodec.data._pictures import picture_shape
 from maskcodec.data.sample import Instance, Sample
-from maskcodec.data.sources._records import RecordError, Records, as_object, fail, joined
+from maskcodec.data.sources._records import RecordError, Records, as_object, fail, joined, list_of
 from maskcodec.data.sources.reasonseg import (
     PICTURES,
     check_encoding,
@@ -65,17 +65,14 @@ class EarthReason(Records):
         name: str = "earthreason",
         encoding: str = "",
     ) -> None:
-        self.path = Path(path)
+        super().__init__(path, images or Path(path) / "images", name)
         self.encoding = check_encoding(encoding)
-        self.name = name
-        self.images = images or self.path / "images"
         self._pictures = names_by_stem(Path(self.images), PICTURES)
         self._labels = names_by_stem(self.path / "labels", (".png",))
         self._files = names_by_stem(self.path / "QAs", _QUESTIONS)
         if not self._files:
             raise SourceError(f"{self.path / 'QAs'} has no file of questions, {{name}}.json")
         self._records: list[tuple[str, int]] = []  # a name, and which of its questions
-        self._last: tuple[str, Any] = "", None
         for stem in sorted({*self._pictures, *self._labels, *self._files}):
             try:
                 count = len(self._texts(stem)[0])
@@ -83,17 +80,14 @@ class EarthReason(Records):
                 count = 1
             self._records += [(stem, k) for k in range(count)]
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_last": ("", None)}
-
-    def _count(self) -> int:
+    def __len__(self) -> int:
         return len(self._records)
 
     def _record(self, index: int) -> Sample:
         stem, number = self._records[index]
-        if self._last[0] != stem:  # its other questions come next
-            self._last = stem, (*self._texts(stem), *self._region(stem))
-        questions, answers, picture, mask = self._last[1]
+        questions, answers, picture, mask = self._latest(
+            stem, lambda: (*self._texts(stem), *self._region(stem))
+        )
         where = f"{self.path / 'QAs' / self._files[stem][0]}: question {number}"
         if number >= len(questions):
             fail(where, "it has gone since the folder was opened")
@@ -116,10 +110,11 @@ class EarthReason(Records):
         name = only(self._files.get(stem, []), f"{self.path}: {stem}", "file of questions in QAs")
         where = str(self.path / "QAs" / name)
         content = as_object(read_record(Path(where), self.encoding), where)
-        questions = _listed(content, "questions", where)
-        if not questions:
-            fail(where, 'its "questions" are an empty list')
-        return questions, _listed(content, "answer" if "answer" in content else "answers", where)
+        # A list of texts, or one of them.
+        content = {key: [one] if isinstance(one, str) else one for key, one in content.items()}
+        answers = "answer" if "answer" in content else "answers"
+        questions = list_of(content, "questions", where, filled=True)
+        return questions, list_of(content, answers, where)
 
     def _region(self, stem: str) -> tuple[str, RunMask]:
         """The image of a name, and the mask."""
@@ -131,13 +126,3 @@ class EarthReason(Records):
             return picture, picture_mask(self.path / "labels" / label, shape)
         except SourceError as error:
             fail(where, str(error))
-
-
-def _listed(content: dict[str, Any], key: str, where: str) -> list[Any]:
-    """A list of texts, or one of them."""
-    found = content.get(key)
-    if isinstance(found, str):
-        return [found]
-    if not isinstance(found, list):
-        fail(where, f'its "{key}" must be a list of strings, got {shown(found)}')
-    return found

@@ -64,9 +64,7 @@ class IndexMaps(Records):
         suffix: str = ".jpg",
         name: str = "index",
     ) -> None:
-        self.path = Path(path)
-        self.name = name
-        self.images = images
+        super().__init__(path, images, name)
         self.suffix = suffix
         self._unlabelled = frozenset(unlabelled)
         named = read_classes(Path(names), first)
@@ -79,7 +77,7 @@ class IndexMaps(Records):
         if not self._files:
             raise SourceError(f"{self.path} is no PNG, and no folder that holds any")
 
-    def _count(self) -> int:
+    def __len__(self) -> int:
         return len(self._files)
 
     def _record(self, index: int) -> Sample:

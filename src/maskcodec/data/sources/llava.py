@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.data._jsonfile import Stored, items, shown
 from maskcodec.data.sample import Sample
-from maskcodec.data.sources._records import Records, as_object, fail, joined, text_of
+from maskcodec.data.sources._records import Records, as_object, fail, joined, list_of, text_of
 
 if TYPE_CHECKING:
     import os
@@ -45,14 +44,12 @@ class Llava(Records):
         images: str | os.PathLike[str] = "",
         name: str = "llava",
     ) -> None:
-        self.path = Path(path)
-        self.name = name
-        self.images = images
+        super().__init__(path, images, name)
         self._stored = Stored(self.path)
         for entry in items(self.path):
             self._stored.add(entry.start, entry.stop)
 
-    def _count(self) -> int:
+    def __len__(self) -> int:
         return len(self._stored)
 
     def _record(self, index: int) -> Sample:
@@ -73,11 +70,8 @@ class Llava(Records):
 
 def _turns(entry: dict[str, Any], where: str) -> tuple[tuple[str, str], ...]:
     """A conversation: questions and answers, one after another."""
-    listed = entry.get("conversations")
-    if not isinstance(listed, list):
-        fail(where, f'its "conversations" must be a list, got {shown(listed)}')
     turns: list[tuple[str, str]] = []
-    for number, turn in enumerate(listed):
+    for number, turn in enumerate(list_of(entry, "conversations", where)):
         mine = f"{where}, turn {number}"
         side = as_object(turn, mine).get("from")
         role = _ROLES.get(side) if isinstance(side, str) else None

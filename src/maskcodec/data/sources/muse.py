@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.data._jsonfile import Stored, id_of, items, shown
@@ -14,6 +13,7 @@ from maskcodec.data.sources._records import (
     crowd_of,
     fail,
     joined,
+    list_of,
     segmentation_of,
     size_of,
     text_of,
@@ -62,12 +62,9 @@ class Muse(Records):
         images: str | os.PathLike[str] = "",
         name: str = "muse",
     ) -> None:
-        self.path = Path(path)
-        self.name = name
-        self.images = images
+        super().__init__(path, images, name)
         self._stored = Stored(self.path)
         self._owners, self._questions = array("q"), array("q")
-        self._last: tuple[int, Any] = -1, None
         for _, start, stop, entry in items(self.path):
             number = self._stored.add(start, stop)
             questions = entry.get("questions") if isinstance(entry, dict) else None
@@ -75,18 +72,14 @@ class Muse(Records):
                 self._owners.append(number)
                 self._questions.append(question)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_last": (-1, None)}
-
-    def _count(self) -> int:
+    def __len__(self) -> int:
         return len(self._owners)
 
     def _record(self, index: int) -> Sample:
         number, question = self._owners[index], self._questions[index]
-        if self._last[0] != number:  # its other questions come next
-            self._last = number, self._stored.read([number])[0]
+        (found,) = self._latest(number, lambda: self._stored.read([number]))
         where = f"{self.path}: image {number} of the list"
-        entry = as_object(self._last[1], where)
+        entry = as_object(found, where)
         shape, file = size_of(entry, where), _file(entry, where)
         questions, answers, words = _conversations(entry, where)
         where = f"{where}, question {question}"
@@ -122,17 +115,14 @@ def _file(entry: dict[str, Any], where: str) -> str:
 
 def _conversations(entry: dict[str, Any], where: str) -> tuple[list[Any], list[Any], list[Any]]:
     """The questions, the targets of each, and the words of each answer."""
-    questions, answers = entry.get("questions"), entry.get("answers")
-    if not isinstance(questions, list) or not questions:
-        fail(where, f'its "questions" must be a list that is not empty, got {shown(questions)}')
-    words = entry.get("text_answers")
-    words = [None] * len(questions) if words is None else words
+    questions = list_of(entry, "questions", where, filled=True)
+    if entry.get("text_answers") is None:
+        entry = entry | {"text_answers": [None] * len(questions)}
+    answers, words = (list_of(entry, key, where) for key in ("answers", "text_answers"))
     for key, found in (("answers", answers), ("text_answers", words)):
-        if not isinstance(found, list):
-            fail(where, f'its "{key}" must be a list, got {shown(found)}')
         if len(found) != len(questions):
             fail(where, f'it has {len(questions)} "questions", but {len(found)} "{key}"')
-    return questions, answers or [], words
+    return questions, answers, words
 
 
 def _instance(number: int, target: Any, entry: dict[str, Any], where: str) -> Instance:
@@ -145,9 +135,7 @@ def _instance(number: int, target: Any, entry: dict[str, Any], where: str) -> In
             fail(where, "it needs a segmentation, or the id of an annotation of ann_list")
         listed = entry.get("ann_list")
         known = [
-            one
-            for one in (listed if isinstance(listed, list) else [])
-            if isinstance(one, dict) and id_of(one, "id") == key
+            one for one in (listed if isinstance(listed, list) else []) if id_of(one, "id") == key
         ]
         if len(known) != 1:
             fail(where, f'"ann_list" has annotation {key:.60} {len(known)} times; expected is one')

@@ -12,6 +12,7 @@ from maskcodec.data._labelmaps import read_segments
 from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._records import (
     Categories,
+    Ids,
     Labels,
     Records,
     as_object,
@@ -19,6 +20,8 @@ from maskcodec.data.sources._records import (
     fail,
     inside,
     joined,
+    label_of,
+    list_of,
     size_of,
     text_of,
 )
@@ -76,40 +79,35 @@ class Panoptic(Records):
         labels: Labels = "plain",
     ) -> None:
         check_choice(task, View, "task")
-        self.path = Path(path)
+        super().__init__(path, images, name)
         self.masks = self.path.with_suffix("") if masks is None else Path(masks)
-        self.name = name
-        self.images = images
         self.task: View = task
         categories = Categories(self.path, labels)
         self._stored = Stored(self.path)
         self._annotations = array("q")
         self._pictures: dict[str, int] = {}  # the entry of each image, by its id
         self._twice: set[str] = set()
-        self._repeated: set[int] = set()
-        seen: set[str] = set()
+        own = Ids()
         for key, start, stop, entry in entries(self.path, _LISTS):
             if key == "categories":
                 categories.add(entry)
                 continue
             number = self._stored.add(start, stop)
             field = "id" if key == "images" else "image_id"
-            image = id_of(entry, field) if isinstance(entry, dict) else None
+            image = id_of(entry, field)
             if key == "annotations":
                 for segment in _segments(entry):
                     categories.use(segment)
                 self._annotations.append(number)
-                if image in seen:
-                    self._repeated.add(len(self._annotations) - 1)
-                elif image is not None:
-                    seen.add(image)
+                own.add(image)
             elif image is not None and self._pictures.setdefault(image, number) != number:
                 self._twice.add(image)
+        self._repeated = own.repeated()
         self._labels, self._table = categories.done()
         if not self.masks.is_dir():
             raise SourceError(f"{self.masks} is no folder; masks= names that of the PNGs")
 
-    def _count(self) -> int:
+    def __len__(self) -> int:
         return len(self._annotations)
 
     def _record(self, index: int) -> Sample:
@@ -149,13 +147,10 @@ class Panoptic(Records):
         found = []
         for key, segment in segments.items():
             mine = f"{where}, segment {key}"
-            category = id_of(segment, "category_id")
-            if category not in self._labels:
-                value = shown(segment.get("category_id"))
-                fail(mine, f"its category {value} is none of the file's")
+            label = label_of(segment, self._labels, mine)
             if key not in masks:
                 fail(mine, "its PNG has no pixel of it")
-            label, crowd = self._labels[str(category)], crowd_of(segment, mine)
+            crowd = crowd_of(segment, mine)
             if is_class(label):
                 found.append(Instance(label=label, segmentation=masks[key], crowd=crowd))
         for key in masks:
@@ -172,11 +167,8 @@ def _segments(entry: Any) -> list[Any]:
 
 def segments_of(entry: dict[str, Any], where: str) -> dict[int, dict[str, Any]]:
     """The segments of an annotation by their ids, in its order."""
-    listed = entry.get("segments_info")
-    if not isinstance(listed, list):
-        fail(where, f'its "segments_info" must be a list, got {shown(listed)}')
     found: dict[int, dict[str, Any]] = {}
-    for segment in listed:
+    for segment in list_of(entry, "segments_info", where):
         key = whole(as_object(segment, f"{where}, a segment").get("id"))
         if type(key) is not int or not 1 <= key < 1 << 24:
             fail(where, f"a segment has the id {shown(key)}; a PNG holds 1 .. 16777215")

@@ -6,9 +6,18 @@ from array import array
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from maskcodec.data._jsonfile import Stored, entries, id_of, shown
+from maskcodec.data._jsonfile import Stored, entries, id_of
 from maskcodec.data.sample import Instance, Sample
-from maskcodec.data.sources._records import RecordError, Records, as_object, fail, joined, text_of
+from maskcodec.data.sources._records import (
+    Ids,
+    RecordError,
+    Records,
+    as_object,
+    fail,
+    joined,
+    needed_id,
+    text_of,
+)
 from maskcodec.data.sources.panoptic import segment_masks, segments_of
 from maskcodec.errors import SourceError
 
@@ -52,48 +61,34 @@ class Pix2Cap(Records):
         images: str | os.PathLike[str] = "",
         name: str = "pix2cap",
     ) -> None:
-        self.path = Path(path)
+        super().__init__(path, images, name)
         self.masks = Path(masks)
-        self.name = name
-        self.images = images
         self._stored = Stored(self.path)
         self._owners, self._segments = array("q"), array("q")
-        self._last: tuple[int, Any] | None = None
-        seen: set[str] = set()
-        self._repeated: set[int] = set()
+        own = Ids()
         for _, start, stop, entry in entries(self.path, ("annotations",)):
             number = self._stored.add(start, stop)
             for segment in _captioned(entry):
                 self._owners.append(number)
                 self._segments.append(segment)
-            image = id_of(entry, "image_id") if isinstance(entry, dict) else None
-            if image in seen:
-                self._repeated.add(number)
-            elif image is not None:
-                seen.add(image)
+            own.add(id_of(entry, "image_id"))
+        self._repeated = own.repeated()
         if not self.masks.is_dir():
             raise SourceError(f"{self.masks} is no folder; masks= names that of the PNGs")
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_last": None}
-
-    def _count(self) -> int:
+    def __len__(self) -> int:
         return len(self._owners)
 
     def _record(self, index: int) -> Sample | Broken:
         number, key = self._owners[index], self._segments[index]
         (entry,) = self._stored.read([number])
         where = f"{self.path}: annotation number {number + 1} of the list"
-        image = id_of(as_object(entry, where), "image_id")
-        if image is None:
-            fail(where, f'its "image_id" is {shown(entry.get("image_id"))}, which is no id')
+        image = needed_id(entry, "image_id", where)
         where = f"{self.path}: image {image:.60}"
         if number in self._repeated:
             fail(where, "it has an annotation before this one")
         segments = segments_of(entry, where)
-        if self._last is None or self._last[0] != number:  # its other captions come next
-            self._last = number, segment_masks(self.masks, entry, where)
-        masks = self._last[1]
+        masks = self._latest(number, lambda: segment_masks(self.masks, entry, where))
         if key not in masks:
             fail(f"{where}, segment {key}", "its PNG has no pixel of it")
         caption = text_of(segments[key], "description", where)

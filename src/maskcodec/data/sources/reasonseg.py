@@ -11,7 +11,7 @@ from maskcodec.data._jsonfile import content, shown
 from maskcodec.data._jsontext import decoded, parsed
 from maskcodec.data._pictures import picture_shape
 from maskcodec.data.sample import Instance, Sample
-from maskcodec.data.sources._records import RecordError, Records, as_object, fail, joined
+from maskcodec.data.sources._records import RecordError, Records, as_object, fail, joined, list_of
 from maskcodec.errors import ConfigError, MaskError, SourceError
 from maskcodec.files.regular import is_file
 from maskcodec.masks.runs import RunMask, inverted, united
@@ -75,17 +75,14 @@ class ReasonSeg(Records):
         encoding: str = "",
         texts: Texts = "all",
     ) -> None:
-        self.path = Path(path)
+        super().__init__(path, images or path, name)
         check_choice(texts, Texts, "texts")
         self.encoding = check_encoding(encoding)
-        self.name = name
-        self.images = images or self.path
         self._files = names_by_stem(self.path, (".json",))
         self._pictures = names_by_stem(Path(self.images), PICTURES)
         if not self._files:
             raise SourceError(f"{self.path} has no JSON file; expected is one beside each image")
         self._records: list[tuple[str, int]] = []  # a file, and which of its texts
-        self._last: tuple[str, Any] = "", None
         for stem in self._files:
             try:
                 count = len(self._content(stem)["text"])
@@ -93,17 +90,12 @@ class ReasonSeg(Records):
                 count = 1
             self._records += [(stem, k) for k in range(count if texts == "all" else 1)]
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_last": ("", None)}
-
-    def _count(self) -> int:
+    def __len__(self) -> int:
         return len(self._records)
 
     def _record(self, index: int) -> Sample:
         stem, number = self._records[index]
-        if self._last[0] != stem:  # its other texts come next
-            self._last = stem, self._region(stem)
-        content, picture, (mask, ignored) = self._last[1]
+        content, picture, (mask, ignored) = self._latest(stem, lambda: self._region(stem))
         where = f"{self.path / self._files[stem][0]}: text {number}"
         if number >= len(content["text"]):
             fail(where, "it has gone since the folder was opened")
@@ -126,13 +118,12 @@ class ReasonSeg(Records):
         where = str(self.path / self._files[stem][0])
         content = as_object(read_record(Path(where), self.encoding), where)
         text = content.get("text")
-        texts = [text] if isinstance(text, str) else text
-        if not isinstance(texts, list) or not texts:
-            fail(where, f'its "text" must be a list of strings, got {shown(text)}')
+        content["text"] = [text] if isinstance(text, str) else text
+        list_of(content, "text", where, filled=True)
         if not isinstance(content.get("is_sentence"), bool):
             found = shown(content.get("is_sentence"))
             fail(where, f'its "is_sentence" must be true or false, got {found}')
-        return content | {"text": texts}
+        return content
 
     def _region(self, stem: str) -> tuple[dict[str, Any], str, tuple[RunMask, RunMask | None]]:
         """What a file says, its image, and its masks."""
@@ -143,9 +134,7 @@ class ReasonSeg(Records):
             shape = picture_shape(Path(self.images) / picture)
         except SourceError as error:
             fail(where, str(error))
-        shapes = content.get("shapes")
-        if not isinstance(shapes, list):
-            fail(where, f'its "shapes" must be a list, got {shown(shapes)}')
+        shapes = list_of(content, "shapes", where)
         found = [_shape(one, shape, f"{where}: shape {k}") for k, one in enumerate(shapes)]
         return content, picture, _target([one for one in found if one], shape, where)
 
@@ -257,7 +246,9 @@ def read_record(path: Path, encoding: str = "") -> Any:
             text = decoded(data, "it")
         except SourceError as error:
             if not encoding:
-                fail(str(path), f"{error}, or say what it is in, such as encoding=cp1252")
+                raise SourceError(
+                    f"{error}, or say what it is in, such as encoding=cp1252"
+                ) from None
             text = data.decode(encoding)
         return parsed(text, "it")
     except UnicodeDecodeError as error:

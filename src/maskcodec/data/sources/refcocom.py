@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maskcodec.data._jsonfile import Stored, id_of, lines, shown
-from maskcodec.data._jsontext import parsed
+from maskcodec.data._jsonfile import id_of, shown
 from maskcodec.data.sample import Instance, Sample
-from maskcodec.data.sources._records import Records, as_object, fail, joined, size_of, text_of
-from maskcodec.errors import SourceError
+from maskcodec.data.sources._records import (
+    LineRecords,
+    fail,
+    joined,
+    list_of,
+    needed_id,
+    runs_of,
+    text_of,
+)
 
 if TYPE_CHECKING:
     import os
 
 
-class RefCOCOM(Records):
+class RefCOCOM(LineRecords):
     """The expressions of RefCOCO-M as JSON Lines: its rows without the column of images.
 
     A record is a sentence of a row's ``samples``, and its mask.
@@ -43,64 +48,41 @@ class RefCOCOM(Records):
         images: str | os.PathLike[str] = "",
         name: str = "refcoco-m",
     ) -> None:
-        self.path = Path(path)
-        self.name = name
-        self.images = images
-        self._stored = Stored(self.path)
+        super().__init__(path, images, name)
         self._records: list[tuple[int, int, int]] = []  # a line, one of its samples, a sentence
-        self._faults: dict[int, str] = {}  # of lines
         self._again: set[tuple[int, int]] = set()  # samples whose id is that of one before
         seen: set[str] = set()
-        for start, stop, _, text in lines(self.path):
-            line = self._stored.add(start, stop)
-            try:
-                samples = _listed(parsed(text, "the line", start), "samples")
-            except SourceError as error:
-                samples, self._faults[line] = [], str(error)
+        for line, row in self._lines():
+            samples = _listed(row, "samples")
             for k, sample in enumerate(samples):
                 self._records += [
                     (line, k, j) for j in range(len(_listed(sample, "sentences")) or 1)
                 ]
-                key = id_of(sample, "id") if isinstance(sample, dict) else None
+                key = id_of(sample, "id")
                 if key in seen:
                     self._again.add((line, k))
                 seen.add(key or "")
             if not samples:
                 self._records.append((line, 0, 0))
-        if not self._records:
-            raise SourceError(f"{self.path} is empty; expected is a JSON object a line")
 
-    def _count(self) -> int:
+    def __len__(self) -> int:
         return len(self._records)
 
     def _record(self, index: int) -> Sample:
         line, k, j = self._records[index]
-        where = f"{self.path}: record {line}"
-        if line in self._faults:
-            fail(where, self._faults[line])
-        row = as_object(self._stored.read([line])[0], where)
-        samples = _listed(row, "samples")
-        if not samples:
-            fail(where, f'it needs "samples", a list of objects, got {shown(row.get("samples"))}')
+        where, row = self._line(line)
+        sample = list_of(row, "samples", where, filled=True)[k]
         where += f", sample {k}"
-        sample = as_object(samples[k], where)
-        key = id_of(sample, "id")
-        if key is None or (line, k) in self._again:
-            wrong = "which is no id" if key is None else "as a sample before it has"
-            fail(where, f'its "id" is {shown(sample.get("id"))}, {wrong}')
-        spoken = _listed(sample, "sentences")
-        if not spoken:
-            found = shown(sample.get("sentences"))
-            fail(where, f'it needs "sentences", a list of strings, got {found}')
-        mask = sample.get("mask")
-        size = mask.get("size") if isinstance(mask, dict) else None
-        if not isinstance(size, list) or len(size) != 2:
-            fail(where, f'its "mask" must be run lengths with a "size", got {shown(mask)}')
+        key = needed_id(sample, "id", where)
+        if (line, k) in self._again:
+            fail(where, f'its "id" is {shown(sample["id"])}, as a sample before it has')
+        spoken = list_of(sample, "sentences", where, filled=True)
+        mask, shape = runs_of(sample, "mask", where)
         expression = text_of({"sentence": spoken[j]}, "sentence", where)
         return Sample(
             key=f"{self.name}:{key}:{j}",
             image=joined(self.images, text_of(row, "file_name", where), where),
-            shape=size_of({"height": size[0], "width": size[1]}, where),
+            shape=shape,
             task="expression",
             instances=(Instance(label=expression, segmentation=mask),),
             query=expression,

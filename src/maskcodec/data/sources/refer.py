@@ -10,7 +10,15 @@ from maskcodec.data._jsonfile import content, id_of, shown
 from maskcodec.data._pickle import read_pickle
 from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._instances import Instances
-from maskcodec.data.sources._records import Records, as_object, fail, joined, text_of
+from maskcodec.data.sources._records import (
+    Records,
+    as_object,
+    fail,
+    joined,
+    list_of,
+    needed_id,
+    text_of,
+)
 from maskcodec.errors import SourceError
 from maskcodec.files.regular import is_file
 from maskcodec.messages import brief, few
@@ -66,14 +74,11 @@ class Refer(Records):
         name: str = "",
     ) -> None:
         folder = Path(path)
-        self.path = self._find(folder, split_by)
-        self.name = name or folder.resolve().name
-        self.images = images
+        super().__init__(self._find(folder, split_by), images, name or folder.resolve().name)
         self._chosen = _of_split(self._read(self.path), split, self.path)
         self._records: list[tuple[int, int]] = []  # a ref, and a sentence or -1 for no list of them
         self._repeated: dict[int, int] = {}  # refs whose id is that of a ref before
         self._again: set[tuple[int, int]] = set()  # sentences whose id is that of one before
-        self._last: tuple[int, list[tuple[Any, bool]]] = -1, []  # a ref and its masks
         seen: dict[str, int] = {}
         wanted: set[str] = set()
         for number, ref in self._chosen.items():
@@ -85,9 +90,6 @@ class Refer(Records):
                     self._repeated[number] = seen[key]
         self._instances = Instances(folder / "instances.json", wanted)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_last": (-1, [])}
-
     def _list(self, number: int, sentences: Any) -> None:
         """Make a record of each sentence of a ref, or one to say that there is none."""
         if not isinstance(sentences, list) or not sentences:
@@ -96,7 +98,7 @@ class Refer(Records):
         seen: set[str] = set()
         for k, sentence in enumerate(sentences):
             self._records.append((number, k))
-            key = id_of(sentence, "sent_id") if isinstance(sentence, dict) else None
+            key = id_of(sentence, "sent_id")
             if key in seen:
                 self._again.add((number, k))
             seen.add(str(key))
@@ -129,12 +131,9 @@ class Refer(Records):
 
     def _targets(self, ref: dict[str, Any], where: str) -> list[str]:
         """The ids of the annotations that a ref names."""
-        key = id_of(ref, "ann_id")
-        if key is None:
-            fail(where, f'its "ann_id" is {shown(ref.get("ann_id"))}, which is no id')
-        return [key]
+        return [needed_id(ref, "ann_id", where)]
 
-    def _count(self) -> int:
+    def __len__(self) -> int:
         return len(self._records) + len(self._instances.broken)
 
     def _record(self, index: int) -> Sample:
@@ -145,22 +144,20 @@ class Refer(Records):
         ref = as_object(self._chosen[number], where)
         if not isinstance(ref.get("split"), str):
             fail(where, f'its "split" is {shown(ref.get("split"))}, which is no name')
-        key, image = self._id(ref, "ref_id", where), self._id(ref, "image_id", where)
+        key, image = needed_id(ref, "ref_id", where), needed_id(ref, "image_id", where)
         if number in self._repeated:
             fail(where, f'its "ref_id" {key:.60} is that of ref {self._repeated[number]}')
-        if sentence < 0:
-            found = shown(ref.get("sentences"))
-            fail(where, f'its "sentences" must be a list that is not empty, got {found}')
+        sentences = list_of(ref, "sentences", where, filled=True)
         targets = self._targets(ref, where)
         where = f"{where}, sentence {sentence}"
-        spoken = as_object(ref["sentences"][sentence], where)
-        own, expression = self._id(spoken, "sent_id", where), text_of(spoken, "sent", where)
+        spoken = as_object(sentences[sentence], where)
+        own, expression = needed_id(spoken, "sent_id", where), text_of(spoken, "sent", where)
         if (number, sentence) in self._again:
             fail(where, f'its "sent_id" {own:.60} is that of a sentence before it')
         file, shape = self._instances.image(image, where)
-        if self._last[0] != number:  # its other sentences come next
-            masks = [self._instances.annotation(target, image, where) for target in targets]
-            self._last = number, masks
+        masks = self._latest(
+            number, lambda: [self._instances.annotation(one, image, where) for one in targets]
+        )
         return Sample(
             key=f"{self.name}:{key}:{own}",
             image=joined(self.images, file, where),
@@ -168,17 +165,10 @@ class Refer(Records):
             task="expression",
             instances=tuple(
                 Instance(label=expression, segmentation=segmentation, crowd=crowd)
-                for segmentation, crowd in self._last[1]
+                for segmentation, crowd in masks
             ),
             query=expression,
         )
-
-    @staticmethod
-    def _id(entry: dict[str, Any], key: str, where: str) -> str:
-        found = id_of(entry, key)
-        if found is None:
-            fail(where, f'its "{key}" is {shown(entry.get(key))}, which is no id')
-        return found
 
 
 def ids_of(value: Any) -> list[str] | None:
