@@ -1,7 +1,7 @@
 """Rewards for reinforcement learning: how good an answer is, malformed ones included.
 
-`MaskReward` scores. The files `trl`, `swift`, `verl`, `easyr1` and `openrlhf` are what those
-trainers are told the name of. ``docs/rewards.md`` says how.
+`MaskReward` scores. ``trl``, ``swift``, ``verl``, ``easyr1`` and ``openrlhf`` are the files whose
+names those trainers are told.
 """
 
 from maskcodec.rewards.folder import load

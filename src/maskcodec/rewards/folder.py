@@ -20,9 +20,9 @@ def load(folder: str | os.PathLike[str] | None = None) -> MaskReward:
     Parameters
     ----------
     folder
-        Where `maskcodec build`, `Codec.save` or `maskcodec.hf.prepare_model` has written the codec.
-        If its tokenizer is there as well, ids can be scored. By default the environment variable
-        ``MASKCODEC`` says which.
+        Where ``maskcodec build``, `Codec.save` or `maskcodec.hf.prepare_model` has written the
+        codec. If its tokenizer is there as well, ids can be scored. By default the environment
+        variable ``MASKCODEC`` says which.
 
     Raises
     ------

@@ -128,8 +128,8 @@ class Codec(ABC):
     def bind(self, tokenizer: Any, ignore: Iterable[int | str] = ()) -> Any:  # noqa: ARG002
         """What `maskcodec.TokenCodec` asks where ids are more than the text that they spell.
 
-        A format that writes ids without text, streams, guides or has a grammar returns a `Binding`
-        of its own; None means that everything goes through the text.
+        A format that writes ids without text, streams, guides or has a grammar returns a binding of
+        its own; None means that everything goes through the text.
         """
         return None
 

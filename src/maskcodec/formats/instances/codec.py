@@ -59,7 +59,7 @@ class InstanceCodec(Codec):
             (height, width), bool or integer, any memory order, of two values: 0, or without a 0
             the smaller one, is the background; a single one that is not 0 is set everywhere. Also
             a Pillow image, nested lists of 0 and 1, a CPU tensor, or the path of a file that
-            `maskcodec.files.masks.read_mask` reads. Or an annotation's
+            ``maskcodec encode`` reads. Or an annotation's
             ``segmentation``, see `maskcodec.coco.read`: run lengths, or polygons and `shape`.
         label
             Any text without tags and bricks; white space around it is dropped.

@@ -88,7 +88,7 @@ class LabelCodec(GridCodec):
         image
             (height, width), any memory order: with `names` an integer label map, with one label a
             mask of any integer type and two values, as `BSD.encode` takes it. Also Pillow images,
-            and paths of files that `maskcodec.files.masks.read_mask` reads. Or, with one label, an
+            and paths of files that ``maskcodec encode`` reads. Or, with one label, an
             annotation's ``segmentation``, see `maskcodec.coco.read`.
         labels
             ``{value: name}`` or a sequence of names by value; values without a name become the
