@@ -99,3 +99,9 @@ def test_every_line_of_the_api_says_something():
     assert len(lines) > 100
     for line in lines:
         assert re.fullmatch(r"\| `.+` \| .+\. \|", line), line
+
+
+def test_every_module_has_a_page_of_reference():
+    for room in ROOMS:
+        page = ROOT / "docs" / "reference" / f"{room.removeprefix('maskcodec.')}.md"
+        assert f".. automodule:: {room}\n" in page.read_text("utf-8")

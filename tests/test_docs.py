@@ -14,6 +14,7 @@ from tests.vocabularies import fresh, wrapped
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TOCTREE = re.compile(r"^```\{toctree\}\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = [
     pytest.param(language, code, id=f"{page.relative_to(ROOT)}-{number}")
     for page in PAGES
@@ -135,3 +136,15 @@ def test_a_table_that_misses_a_limit_says_what_that_means():
     for page in (ROOT / "docs" / "benchmarks").glob("*.md"):
         text = page.read_text("utf-8")
         assert ("| FAIL |" in text) == ("**FAIL** means: " in text), page.name
+
+
+def test_every_page_has_its_line_in_the_navigation():
+    docs = ROOT / "docs"
+    pages = [*docs.rglob("*.md"), *docs.rglob("*.ipynb")]
+    listed = [docs / "index"]
+    for page in pages:
+        for block in TOCTREE.findall(page.read_text(encoding="utf-8")):
+            for name in re.findall(r"^[\w/.*-]+$", block, re.MULTILINE):
+                listed += page.parent.glob(name) if "*" in name else [page.parent / name]
+    names = [str(page.resolve().relative_to(docs)).removesuffix(".md") for page in listed]
+    assert sorted(names) == sorted(str(page.relative_to(docs).with_suffix("")) for page in pages)
