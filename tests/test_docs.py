@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import maskcodec as mc
+from tests import refer_fixtures
 from tests.conftest import ROOT
 from tests.vocabularies import fresh, wrapped
 
@@ -65,6 +67,17 @@ def test_python_block_runs(language, code):
     exec(compile(code, "<documentation>", "exec"), {"__name__": "documentation"})
 
 
+def datasets_of_expressions():
+    """RefCOCO and ReasonSeg, of one image each."""
+    for picture in "train2014/COCO_train2014_000000000001.jpg", "ReasonSeg/val/1.jpg":
+        Path(picture).parent.mkdir(parents=True)
+        Image.new("RGB", (8, 6)).save(picture)
+    refer_fixtures.write(Path("refcoco"), [refer_fixtures.ref(7, "dog", split="val")])
+    shape = {"label": "target", "points": [[1, 1], [4, 1], [4, 4]]}
+    content = {"text": ["what barks?"], "is_sentence": True, "shapes": [shape]}
+    Path("ReasonSeg/val/1.json").write_text(json.dumps(content), encoding="utf-8")
+
+
 @pytest.fixture
 def users_folder(empty_folder):  # noqa: ARG001
     """A folder with the files of its own that the documentation speaks of."""
@@ -85,6 +98,8 @@ def users_folder(empty_folder):  # noqa: ARG001
     Path("predictions.jsonl").write_text(json.dumps(answer), encoding="utf-8")
     target = {"id": 1, "segmentation": [corners], "height": 480, "width": 640}
     Path("targets.jsonl").write_text(json.dumps(target), encoding="utf-8")
+    datasets_of_expressions()
+    mc.Scanlines().save("merged")
 
 
 @pytest.mark.parametrize("code", CONSOLE)

@@ -148,11 +148,23 @@ def counted(name, said):
 
 
 def evaluated(name, said):
-    """The same figures by `maskcodec eval`."""
-    lines = [{"id": row["id"], "text": text} for row, text in zip(rows(name), said, strict=True)]
-    Path("said.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    run("eval", "said.jsonl", f"tasks/{name}.jsonl", "--config", "tasks", "--json", "said.json")
-    report = json.loads(Path("said.json").read_text())
+    """The same figures by `maskcodec eval`, from answers as lmms-eval logs them."""
+    log = "".join(
+        json.dumps({"doc_id": k, "filtered_resps": text}) + "\n" for k, text in enumerate(said)
+    )
+    Path("log.jsonl").write_text(log, encoding="utf-8")
+    names = ["--key", "doc_id", "--answer", "filtered_resps"]
+    run(
+        "eval",
+        "log.jsonl",
+        f"tasks/{name}.jsonl",
+        *names,
+        "--config",
+        "tasks",
+        "--json",
+        "log.json",
+    )
+    report = json.loads(Path("log.json").read_text(encoding="utf-8"))
     shares = {kind: report["answers"][kind] / report["samples"] for kind in ("valid", "recovered")}
     return report["figures"] | shares
 
@@ -209,6 +221,7 @@ def test_rows_of_each_dataset():
     )
     found = rows("maskcodec_refcoco_val")
     assert found[0] == {
+        "doc_id": 0,
         "id": "refcoco:7:70",
         "image": str(Path(NAME).absolute()),
         "query": "Left dog.",

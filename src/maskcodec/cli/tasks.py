@@ -165,7 +165,7 @@ def _written(source: "Source", path: Path, maker: RowMaker, allow_broken: bool) 
         for record in messages.steps(source, "Reading"):
             row = _row(record, maker)
             if not isinstance(row, Broken):
-                file.write(json.dumps(row) + "\n")
+                file.write(json.dumps({"doc_id": count} | row) + "\n")  # as lmms-eval logs it
                 count += 1
             elif allow_broken:
                 left_out += 1
