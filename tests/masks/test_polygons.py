@@ -12,6 +12,7 @@ import maskcodec as mc
 from maskcodec import coco
 from tests import strategies
 from tests.masks.segmentations import FIVE, SQUARE, coco_mask, pycoco
+from tests.vocabularies import tokens as tokens_of
 
 
 @given(st.data(), strategies.shapes)
@@ -49,6 +50,40 @@ def test_polygons_are_drawn_and_merged_as_pycocotools_does(data, shape):
 def test_polygons_in_and_around_an_image(polygons, area, bbox):
     mask = coco.read(polygons, shape=(8, 10))
     assert (mask.area, mask.bbox) == (area, bbox)
+
+
+POINTS = np.array([[2, 1], [9, 1], [9, 6], [2, 6]])
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64, np.uint8])
+def test_an_array_with_a_point_a_row_is_a_polygon(kind):
+    points, shape = POINTS.astype(kind), (8, 10)
+    tokens = [tokens_of("byte-level", codec) for codec in (mc.BSD(), mc.Scanlines(), mc.RRLE())]
+    for codec in (*tokens, *(each.codec for each in tokens)):
+        expected = codec.encode([POINTS.tolist()], "dog", shape=shape)
+        for polygon in points, [points], points.ravel().tolist():
+            assert np.array_equal(codec.encode(polygon, "dog", shape=shape), expected)
+    codec = mc.Scanlines()
+    both = codec.encode_many([points, [points]], ["a", "b"], shape=shape)
+    assert [region.area(shape) for region in codec.decode(both)] == [35, 35]
+
+
+def test_an_array_of_two_columns_is_a_mask_where_the_image_is_as_large():
+    narrow = np.array([[0, 1], [0, 1], [0, 1], [0, 0]])
+    codec = mc.BSD(grid=4)
+    assert codec.encode(narrow, "x", shape=(4, 2)) == codec.encode(narrow, "x")
+    sizes = "mask has 4 x 2 pixels, shape says"
+    with pytest.raises(mc.MaskError, match=f"{sizes} 2 x 4"):  # on its side
+        codec.encode(narrow, "x", shape=(2, 4))
+    for of_two in narrow, narrow.astype(bool):
+        with pytest.raises(mc.MaskError, match=f"{sizes} 8 x 10"):
+            codec.encode(of_two, "x", shape=(8, 10))
+    with pytest.raises(TypeError, match=r"polygons need shape=\(height, width\)$"):
+        codec.encode(POINTS / 2, "x")
+    with pytest.raises(mc.MaskError, match="polygon 0 has 4 coordinates; expected x and y of at"):
+        codec.encode(POINTS[:2], "x", shape=(8, 10))
+    with pytest.raises(mc.MaskError, match="has nan at index 0, far outside"):
+        codec.encode(POINTS * np.nan, "x", shape=(8, 10))
 
 
 def test_parts_of_a_large_image_are_united_in_little_memory():

@@ -35,9 +35,11 @@ def as_mask(
 ) -> IntegerArray | RunMask:
     """A mask or a segmentation, checked, and copied only if it must be cut in two.
 
-    Lists are polygons with `shape`, without it a mask of 0 and 1. What is not 0 is set; of pixels
-    that are not two values, what is at least `threshold`, see `as_two_values`. With `later`, what
-    the kernels can read is not looked at: whoever reads it all sees whether it has more values.
+    Lists are polygons with `shape`, without it a mask of 0 and 1. An array of two columns, a point
+    a row, is a polygon with a `shape` that is not its own, unless it holds 0 and 1 only. What is
+    not 0 is set; of pixels that are not two values, what is at least `threshold`, see
+    `as_two_values`. With `later`, what the kernels can read is not looked at: whoever reads it all
+    sees whether it has more values.
     `rows` says which rows are looked at of an image of a size, if they are not all.
     """
     if isinstance(value, (RunMask, Mapping)) or _has_parts(value):
@@ -47,6 +49,9 @@ def as_mask(
             f"{what} must be a mask or a segmentation, got {brief(value)}; open an image file "
             'first; compressed run lengths are {"size": [height, width], "counts": ...}'
         )
+    points = _like_points(value)
+    if points and shape is not None and value.shape not in _sizes(shape):
+        return read(value, shape=shape, what=what)
     listed = isinstance(value, _LISTS)
     if listed and (shape is not None or len(value) == 0):
         if shape is not None and _like_mask(value, shape):
@@ -58,7 +63,7 @@ def as_mask(
     try:
         pixels = as_pixels(value, what)
     except (MaskError, TypeError) as error:
-        if not listed:
+        if not (listed or points):
             raise
         raise type(error)(f"{error}; polygons need shape=(height, width)") from error
     if listed and (pixels.min() < 0 or pixels.max() > 1):
@@ -129,9 +134,21 @@ def _has_parts(value: Any) -> bool:
 
 def _like_mask(value: Sequence[Any], shape: tuple[int, int]) -> bool:
     """Whether a list has rows and columns as an image has, or one that lies on its side."""
-    size = as_image_size(shape, "shape")
     rows = {len(row) if isinstance(row, (*_LISTS, np.ndarray)) else 0 for row in value}
-    return len(rows) == 1 and (len(value), *rows) in {size, size[::-1]}
+    return len(rows) == 1 and (len(value), *rows) in _sizes(shape)
+
+
+def _like_points(value: Any) -> bool:
+    """Whether an array may have a point a row, which a mask of numbers 2 pixels wide has, too."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf":
+        return False
+    return value.shape[1:] == (2,) and len(value) > 0 and not value.max() <= 1
+
+
+def _sizes(shape: tuple[int, int]) -> set[tuple[int, int]]:
+    """The size of an image's masks, and of one that lies on its side."""
+    size = as_image_size(shape, "shape")
+    return {size, size[::-1]}
 
 
 def _shapes(shape: Any, count: int) -> list[Any]:

@@ -84,8 +84,9 @@ def _ring(ring: Any, shape: tuple[int, int], what: str) -> Coordinates:
     low, high = max(-side, -_FAR), min(2 * side, _FAR)
     if not (points.min() >= low and points.max() <= high):  # also where one is not a number
         at = int(np.argmin((points >= low) & (points <= high)))
+        number = ring[at] if isinstance(ring, (list, tuple)) else numbers[at].item()
         raise MaskError(
-            f"{what} has {brief(ring[at])} at index {at}, far outside an image of {shape[0]} x "
+            f"{what} has {brief(number)} at index {at}, far outside an image of {shape[0]} x "
             f"{shape[1]} pixels"
         )
     return points
