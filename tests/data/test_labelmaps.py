@@ -183,7 +183,7 @@ NO_NAMES = [
         "needs the columns Idx and Name, as objectInfo150.csv has them, ",
     ),
     ("a.csv", b"Name\na", "got 'Name'"),
-    ("a.csv", b"Idx,Name\n1\n", "line 2 has 1 columns, not 2"),
+    ("a.csv", b"Idx,Name\n1\n", "line 2 has 1 column, not 2"),
     ("a.csv", b"Idx,Name\n1.5,a\n", "a value must be a whole number, got '1.5'"),
 ]
 

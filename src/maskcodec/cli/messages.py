@@ -313,7 +313,7 @@ def write_index(
         order, paint([regions[n] for n in order], shape, method), strict=True
     ):
         index[painted != 0] = number + 1
-    hidden = sum(areas) - np.count_nonzero(index)
+    hidden = int(sum(areas) - np.count_nonzero(index))
     picture = Image.fromarray(index)
     if len(regions) < 256:
         picture = Image.fromarray(index.astype(np.uint8))
@@ -321,7 +321,10 @@ def write_index(
     picture.save(path)
     wrote(path, f"an index of {shape[0]} x {shape[1]} pixels, values as in the table, else 0")
     if hidden:
-        note(f"regions overlap: {hidden} pixels of larger ones are hidden; --as masks keeps them")
+        note(
+            f"regions overlap, which hides {plural(hidden, 'pixel')} of larger ones; --as masks "
+            "keeps them"
+        )
 
 
 def write_overlay(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from maskcodec.data._jsonfile import content, is_written, shown
 from maskcodec.data._jsontext import decoded, parsed
 from maskcodec.errors import SourceError
-from maskcodec.messages import brief
+from maskcodec.messages import brief, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,7 +103,9 @@ def _from_table(lines: list[str], path: Path) -> list[tuple[int, str, str]]:
     for number, row in enumerate(rows, 2):
         if len(row) <= max(key, name):
             if row:
-                raise SourceError(f"{path}: line {number} has {len(row)} columns, not {len(head)}")
+                raise SourceError(
+                    f"{path}: line {number} has {plural(len(row), 'column')}, not {len(head)}"
+                )
             continue
         found.append((_value(row[key], path), row[name]))
     names = first_names(dict(found))

@@ -14,7 +14,7 @@ from pickletools import opcodes
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.errors import SourceError
-from maskcodec.messages import brief
+from maskcodec.messages import brief, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,12 +129,14 @@ class _Reader(pickle._Unpickler):
                 ) from None
             if len(self.metastack) > DEEPEST:
                 raise pickle.UnpicklingError(f"is nested deeper than {DEEPEST}")
-        raise pickle.UnpicklingError(f"stops in the middle: it has {self._size:,} bytes and no end")
+        size = plural(self._size, "byte")
+        raise pickle.UnpicklingError(f"stops in the middle: it has {size} and no end")
 
     def _last(self) -> Any:
         if len(self.stack) != 1 or self.metastack:
             raise pickle.UnpicklingError(
-                f"STOP at byte {self._at() - 1} leaves {len(self.stack)} values, expected is one"
+                f"STOP at byte {self._at() - 1} leaves {plural(len(self.stack), 'value')}, expected is "
+                "one"
             )
         return self.stack[0]
 

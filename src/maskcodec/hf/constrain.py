@@ -10,6 +10,7 @@ import torch
 import transformers
 
 from maskcodec.errors import ConfigError, DecodeError, VocabError
+from maskcodec.messages import plural
 from maskcodec.tokenizers.guide import END, Guide
 
 if TYPE_CHECKING:
@@ -161,10 +162,10 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
             answer in self._states for answer in answers
         ):
             raise ConfigError(
-                f"the rows have {ids.shape[1]} ids and begin with the prompts of {length} ids that "
-                "the generation so far began with, but they are not those of the last call, "
-                f"{self._length} ids, and one more; call reset() before another generation, and "
-                "add one id a call to a row"
+                f"the rows have {plural(ids.shape[1], 'id')} and begin with the prompts of "
+                f"{plural(length, 'id')} that the generation so far began with, but they are not "
+                f"those of the last call, {plural(self._length, 'id')}, and one more; call reset() "
+                "before another generation, and add one id a call to a row"
             )
         return True
 

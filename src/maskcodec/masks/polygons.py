@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from maskcodec.errors import MaskError
-from maskcodec.messages import brief
+from maskcodec.messages import brief, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ def _ring(ring: Any, shape: tuple[int, int], what: str) -> Coordinates:
     if numbers.ndim != 1 or numbers.dtype.kind not in "iuf":
         raise TypeError(f"{what} must be numbers [x1, y1, x2, y2, x3, y3, ...], got {brief(ring)}")
     if len(numbers) < 6 or len(numbers) % 2:
-        count = f"{len(numbers)} coordinate{'s' * (len(numbers) != 1)}"
+        count = plural(len(numbers), "coordinate")
         raise MaskError(f"{what} has {count}; expected x and y of at least 3 points")
     points = numbers.astype(np.float64, copy=False)
     side = max(shape)

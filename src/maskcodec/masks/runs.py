@@ -13,7 +13,7 @@ from maskcodec.kernels import painting, rle
 from maskcodec.kernels import sampling as k
 from maskcodec.masks.arrays import as_out, as_painted_size, as_pixels, as_size, as_two_values
 from maskcodec.masks.grid import Sampling, cell_edges, chosen_cells, contour_room, nearest_pixels
-from maskcodec.messages import brief, check_choice
+from maskcodec.messages import brief, check_choice, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -179,7 +179,8 @@ class RunMask:
 
     def __repr__(self) -> str:
         height, width = self.shape
-        return f"<RunMask of {height} x {width} pixels, {len(self._ends)} runs, {self.area} set>"
+        runs = plural(len(self._ends), "run")
+        return f"<RunMask of {height} x {width} pixels, {runs}, {self.area} set>"
 
 
 def run_mask(shape: tuple[int, int], ends: Index) -> RunMask:
@@ -277,13 +278,13 @@ def run_ends(counts: Any, shape: tuple[int, int], what: str) -> Index:
     else:
         raise TypeError(f"{what} must be a list of whole numbers, got {brief(counts)}")
     for n in np.flatnonzero((lengths < 0) | (lengths > pixels))[:1].tolist():
-        wrong = "is below 0" if lengths[n] < 0 else f"passes the image's {pixels:,} pixels"
+        wrong = "is below 0" if lengths[n] < 0 else f"passes the image's {plural(pixels, 'pixel')}"
         raise MaskError(f"{what}: number {n} is {brief(int(lengths[n]))}, which {wrong}")
     ends: Index = np.cumsum(lengths, dtype=np.int64)
     reached = int(ends[-1]) if len(ends) else 0
     if reached != pixels:
         raise MaskError(
-            f"{what} add up to {reached:,} pixels, an image of {shape[0]} x {shape[1]} has "
+            f"{what} add up to {plural(reached, 'pixel')}, an image of {shape[0]} x {shape[1]} has "
             f"{pixels:,}"
         )
     return ends

@@ -14,7 +14,7 @@ from maskcodec.errors import MaskError
 from maskcodec.kernels import rle as k
 from maskcodec.masks.polygons import polygon_counts
 from maskcodec.masks.runs import RunMask, as_image_size, run_ends, run_mask, united
-from maskcodec.messages import sides
+from maskcodec.messages import plural, sides
 
 
 def read(
@@ -147,7 +147,7 @@ def _read_compressed(counts: bytes | bytearray | str, shape: tuple[int, int], wh
         k.RLE_ENDLESS: "have a number of more than 32 bits",
         k.RLE_CUT: "stop inside a number",
         k.RLE_NEGATIVE: f"have run {count} below 0",
-        k.RLE_LONG: f"have run {count} pass the last of {sides(shape)} = {pixels:,} pixels",
-        k.RLE_SHORT: f"stop after {reached:,} of {sides(shape)} = {pixels:,} pixels",
+        k.RLE_LONG: f"have run {count} pass the last of {sides(shape)} = {plural(pixels, 'pixel')}",
+        k.RLE_SHORT: f"stop after {reached:,} of {sides(shape)} = {plural(pixels, 'pixel')}",
     }[fault]
     raise MaskError(f"the counts of {what} {wrong} (at character {at})")

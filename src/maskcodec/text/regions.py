@@ -13,7 +13,7 @@ from maskcodec.masks.arrays import as_bytes, as_painted_size, as_pixels, as_size
 from maskcodec.masks.grid import Frame, Method, box_part, paint_cells
 from maskcodec.masks.outlines import polygons_of
 from maskcodec.masks.runs import RunMask, as_image_size, drawn_runs, written
-from maskcodec.messages import check_choice
+from maskcodec.messages import check_choice, plural
 
 if TYPE_CHECKING:
     from maskcodec.masks.arrays import Mask
@@ -77,8 +77,9 @@ class Region:
             raise TypeError(f"box must be four integers x1, y1, x2, y2, got {box!r}") from None
         if not (0 <= x1 <= x2 < columns and 0 <= y1 <= y2 < rows):
             raise MaskError(
-                f"box {(x1, y1, x2, y2)} does not lie on a canvas of {rows} rows and {columns} "
-                "columns: 0 <= x1 <= x2 < columns and 0 <= y1 <= y2 < rows, corners inside"
+                f"box {(x1, y1, x2, y2)} does not lie on a canvas of {plural(rows, 'row')} and "
+                f"{plural(columns, 'column')}: 0 <= x1 <= x2 < columns and "
+                "0 <= y1 <= y2 < rows, corners inside"
             )
         pixels = as_pixels(cells, "cells")
         if frame == "canvas" and pixels.shape != (y2 - y1 + 1, x2 - x1 + 1):

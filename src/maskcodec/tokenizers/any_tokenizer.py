@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.errors import VocabError
-from maskcodec.messages import brief
+from maskcodec.messages import brief, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,8 +98,8 @@ class AnyTokenizer:
                 token = next(token for token, its in tokens.items() if its == number)
                 raise VocabError(
                     f"the tokenizer gives {brief(token)} the id {number}; a vocabulary of "
-                    f"{len(tokens):,} tokens may have ids from 0 to {most - 1:,}: number its "
-                    "tokens without such gaps"
+                    f"{plural(len(tokens), 'token')} may have ids from 0 to {most - 1:,}: number "
+                    "its tokens without such gaps"
                 )
         return tokens
 

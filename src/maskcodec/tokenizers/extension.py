@@ -149,7 +149,7 @@ def _check_gaps(tokenizer: AnyTokenizer, vocabulary: dict[str, int], count: int)
         number = min(taken)
         raise VocabError(
             f"new tokens would get the ids {new}, of which {number} is {taken[number]!r} already: "
-            f"the vocabulary has {len(vocabulary)} tokens, but ids up to "
+            f"the vocabulary has {plural(len(vocabulary), 'token')}, but ids up to "
             f"{max(vocabulary.values())}; fill its gaps first"
         )
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import maskcodec as mc
 from maskcodec.coco import RunMask
 from maskcodec.masks.frame import BoxFrame
+from maskcodec.messages import plural
 from tests import reference, strategies
 
 METHODS = ["nearest", "smooth", "contour"]
@@ -521,8 +522,8 @@ def test_regions_that_a_codec_cannot_write_are_refused(codec, region):
     with pytest.raises(mc.MaskError) as caught:
         codec.encode_regions([region])
     assert str(caught.value) == (
-        f"{region!r} is none of this codec's, whose boxes have up to {codec.rows} rows, "
-        f"{codec.columns} columns, and {codec.bins} bins; use a codec with rows, columns and bins "
-        "to match"
+        f"{region!r} is none of this codec's, whose boxes have up to {plural(codec.rows, 'row')}, "
+        f"{plural(codec.columns, 'column')}, and {plural(codec.bins, 'bin')}; use a codec with "
+        "rows, columns and bins to match"
     )
     assert mc.Scanlines(columns=2, bins=8).encode_regions([REGION])

@@ -19,7 +19,7 @@ from maskcodec.data._jsontext import parsed
 from maskcodec.data.sample import Broken
 from maskcodec.errors import MaskError, SourceError
 from maskcodec.masks.runs import as_image_size
-from maskcodec.messages import brief, check_choice
+from maskcodec.messages import brief, check_choice, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -89,7 +89,8 @@ class Records(ABC):
         """
         number = operator.index(index)
         if not 0 <= number < len(self):
-            raise IndexError(f"{self.name} has {len(self)} records, there is no number {number}")
+            records = plural(len(self), "record")
+            raise IndexError(f"{self.name} has {records}, there is no number {number}")
         try:
             return self._record(number)
         except RecordError as error:

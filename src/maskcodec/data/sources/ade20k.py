@@ -15,6 +15,7 @@ from maskcodec.data.sources.index import IndexMaps
 from maskcodec.data.sources.reasonseg import check_encoding, read_record
 from maskcodec.errors import ConfigError, SourceError
 from maskcodec.files.regular import is_file
+from maskcodec.messages import plural
 
 if TYPE_CHECKING:
     import os
@@ -134,7 +135,8 @@ class _Objects(Records):
             if value == 0:
                 continue
             if value not in labels:
-                fail(where, f"it has {mask.area} pixels of class {value}, which has no name")
+                pixels = plural(mask.area, "pixel")
+                fail(where, f"it has {pixels} of class {value}, which has no name")
             if is_class(labels[value]):
                 instances.append(Instance(label=labels[value], segmentation=mask))
         return Sample(

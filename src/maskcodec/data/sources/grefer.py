@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from maskcodec.data._jsonfile import items, shown
 from maskcodec.data.sources._records import fail
 from maskcodec.data.sources.refer import Refer, ids_of
+from maskcodec.messages import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +35,9 @@ class GRefer(Refer):
             fail(where, f'its "ann_id" must be a list of ids, got {shown(ref.get("ann_id"))}')
         found = [] if ids == _NONE else ids
         if "-1" in found:
-            fail(where, f'its "ann_id" has -1, which is no object, among {len(ids)} ids')
+            fail(where, f'its "ann_id" has -1, which is no object, among {plural(len(ids), "id")}')
         if ref.get("no_target") and found:
-            count = f"{len(found)} object{'s' * (len(found) != 1)}"
+            count = plural(len(found), "object")
             none = shown(ref["no_target"])
             fail(where, f'its "no_target" is {none}, but its "ann_id" names {count}')
         return list(dict.fromkeys(found))

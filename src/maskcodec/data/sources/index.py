@@ -12,7 +12,7 @@ from maskcodec.data.sample import Instance, Sample
 from maskcodec.data.sources._records import Records, fail, joined
 from maskcodec.errors import SourceError
 from maskcodec.files.regular import is_file
-from maskcodec.messages import few
+from maskcodec.messages import few, plural
 
 if TYPE_CHECKING:
     import os
@@ -100,7 +100,8 @@ class IndexMaps(Records):
                 if is_class(self._labels[value]):
                     instances.append(Instance(label=self._labels[value], segmentation=mask))
             elif value not in self._unlabelled:
-                fail(where, f"it has {mask.area} pixels of value {value}, which has no name")
+                pixels = plural(mask.area, "pixel")
+                fail(where, f"it has {pixels} of value {value}, which has no name")
         return Sample(
             key=f"{self.name}:{stem}",
             image=joined(self.images, stem + self.suffix, where),

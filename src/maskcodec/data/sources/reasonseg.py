@@ -15,7 +15,7 @@ from maskcodec.data.sources._records import RecordError, Records, as_object, fai
 from maskcodec.errors import ConfigError, MaskError, SourceError
 from maskcodec.files.regular import is_file
 from maskcodec.masks.runs import RunMask, inverted, united
-from maskcodec.messages import check_choice
+from maskcodec.messages import check_choice, plural
 
 if TYPE_CHECKING:
     from maskcodec.data.sample import Task
@@ -177,7 +177,7 @@ def _target(
         masks[below] = inverted(united([inverted(masks[below]), one.mask]))
     mask, ignored = masks
     if not mask.any():
-        fail(where, f'nothing of a "target" is left of its {len(shapes)} polygons')
+        fail(where, f'nothing of a "target" is left of its {plural(len(shapes), "polygon")}')
     return mask, ignored if ignored.any() else None
 
 

@@ -10,7 +10,7 @@ from maskcodec.formats.instances.read_text import InstanceReader
 from maskcodec.kernels import reading as k
 from maskcodec.kernels import writing
 from maskcodec.masks.grid import every_cell
-from maskcodec.messages import shown
+from maskcodec.messages import plural, shown
 from maskcodec.text.problems import NO_FAULTS
 from maskcodec.text.regions import Region, drawn_region
 
@@ -90,15 +90,16 @@ def _report(
     rows, width = box[3] - box[1] + 1, box[2] - box[0] + 1
     where = f"row {row + 1} of {rows} of {name}"
     if kind in (k.ROW_LONG, k.ROW_SHORT):
-        message = f"{where} adds up to {found} cells, expected {width}"
+        message = f"{where} adds up to {plural(found, 'cell')}, expected {width}"
         if kind == k.ROW_LONG:
             return "row-long", message, "cut it"
         return "row-short", message, "filled it with background"
     if kind == k.ROW_MISSING:
-        message = f"{name} has {found} of the {rows} rows of its box"
+        message = f"{name} has {found} of the {plural(rows, 'row')} of its box"
         return "rows-missing", message, "left the rest background"
     if kind == k.ROW_EXTRA:
-        return "rows-extra", f"{name} has more than the {rows} rows of its box", "left them out"
+        message = f"{name} has more than the {plural(rows, 'row')} of its box"
+        return "rows-extra", message, "left them out"
     if kind == k.STRAY_TEXT:
         return "extra-text", f"{text!r} in {where} is no brick", "passed over it"
     if kind == k.ROW_BLANK:

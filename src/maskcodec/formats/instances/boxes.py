@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from maskcodec.errors import ConfigError, MaskError
-from maskcodec.messages import brief
+from maskcodec.messages import brief, plural
 
 if TYPE_CHECKING:
     from typing import Any
@@ -162,9 +162,9 @@ class Boxes:
         if 0 <= x1 <= x2 < self.columns and 0 <= y1 <= y2 < self.rows:
             return x1, y1, x2, y2
         raise MaskError(
-            f"box {(x1, y1, x2, y2)} does not lie on a canvas of {self.rows} rows and "
-            f"{self.columns} columns: 0 <= x1 <= x2 < columns and 0 <= y1 <= y2 < rows, corners "
-            "inside"
+            f"box {(x1, y1, x2, y2)} does not lie on a canvas of {plural(self.rows, 'row')} and "
+            f"{plural(self.columns, 'column')}: 0 <= x1 <= x2 < columns and 0 <= y1 <= y2 < rows, "
+            "corners inside"
         )
 
     @cached_property

@@ -12,6 +12,7 @@ import numpy as np
 from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
 from maskcodec.kernels import reading as k
 from maskcodec.masks.grid import paint_cells
+from maskcodec.messages import plural
 
 if TYPE_CHECKING:
     from maskcodec.errors import Problem
@@ -91,7 +92,8 @@ class MaskStream(ABC):
         return self
 
     def __repr__(self) -> str:
-        return f"<MaskStream: {len(self._ids)} ids, {len(self._finished)} whole regions>"
+        whole = plural(len(self._finished), "whole region")
+        return f"<MaskStream: {plural(len(self._ids), 'id')}, {whole}>"
 
     @property
     def regions(self) -> list[Region]:

@@ -25,7 +25,7 @@ from maskcodec.kernels import labels as k
 from maskcodec.masks.arrays import packed
 from maskcodec.masks.grid import index_of, sample_labels, sample_mask
 from maskcodec.masks.inputs import as_label_map, as_mask
-from maskcodec.messages import check_choice, shown
+from maskcodec.messages import check_choice, plural, shown
 from maskcodec.text.codec import GridCodec, Lost, lost_error, lost_labels_message
 from maskcodec.text.problems import TextReading, warn_dropped
 from maskcodec.text.settings import MAX_GRID, check_apart, strings
@@ -129,7 +129,7 @@ class LabelCodec(GridCodec):
         if gone and lost == "raise":
             raise lost_error(self, lost_labels_message(self, gone))
         if gone:
-            warn_dropped(f"{len(gone)} label{'s' * (len(gone) > 1)}", map(shown, gone))
+            warn_dropped(plural(len(gone), "label"), map(shown, gone))
         return self.encode_grid(grid)
 
     def lost(

@@ -11,6 +11,7 @@ import numpy as np
 from maskcodec.errors import LabelError
 from maskcodec.formats.labels.label_grid import LabelGrid, cell_label, drawn_grid
 from maskcodec.kernels import labels as k
+from maskcodec.messages import plural
 from maskcodec.text.problems import NO_FAULTS, escaped_tag, unescaped
 
 if TYPE_CHECKING:
@@ -151,13 +152,15 @@ class DescriptorReader:
             expected, where = rows * columns, "the text"
             long, short, missing = "cells-extra", "cells-missing", "cells-missing"
         if kind == k.ROW_LONG:
-            message = f"{where} adds up to {found} cells, expected {expected}"
+            message = f"{where} adds up to {plural(found, 'cell')}, expected {expected}"
             report = long, message, "cut it"
         elif kind == k.ROW_SHORT:
-            message = f"{where} adds up to {found} cells, expected {expected}"
+            message = f"{where} adds up to {plural(found, 'cell')}, expected {expected}"
             report = short, message, "filled it with background"
         elif kind == k.ROW_MISSING:
-            message = f"{found} rows, expected {rows}" if self.by_row else "there are no cells"
+            message = "there are no cells"
+            if self.by_row:
+                message = f"{plural(found, 'row')}, expected {rows}"
             report = missing, message, "left the rest background"
         elif kind == k.ROW_EXTRA:
             report = "rows-extra", f"more rows than {rows}", "left them out"

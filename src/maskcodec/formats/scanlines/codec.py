@@ -11,7 +11,7 @@ from maskcodec.formats.instances.codec import InstanceCodec
 from maskcodec.formats.instances.spelling import checked_spelling
 from maskcodec.formats.scanlines.text import ScanlineReader, boxed_text
 from maskcodec.masks.frame import MOST_BINS, MOST_CELLS, BoxFrame
-from maskcodec.messages import brief, check_choice
+from maskcodec.messages import brief, check_choice, plural
 from maskcodec.text.codec import register
 from maskcodec.text.settings import strings, whole_number
 
@@ -165,8 +165,8 @@ class Scanlines(InstanceCodec):
         own = region.frame == "box" and region.canvas == self.canvas
         if not own or rows > self.rows or columns != self.columns:
             raise MaskError(
-                f"{region!r} is none of this codec's, whose boxes have up to {self.rows} rows, "
-                f"{self.columns} columns, and {self.bins} bins; use a codec with rows, columns and "
-                "bins to match"
+                f"{region!r} is none of this codec's, whose boxes have up to "
+                f"{plural(self.rows, 'row')}, {plural(self.columns, 'column')}, and "
+                f"{plural(self.bins, 'bin')}; use a codec with rows, columns and bins to match"
             )
         return boxed_text(words, label, region.box, region.cells.copy())

@@ -9,7 +9,7 @@ import numpy as np
 from maskcodec.formats.instances.read_text import InstanceReader
 from maskcodec.kernels import reading as k
 from maskcodec.kernels import writing
-from maskcodec.messages import shown
+from maskcodec.messages import plural, shown
 from maskcodec.text.problems import NO_FAULTS
 from maskcodec.text.regions import Region, drawn_region
 
@@ -77,7 +77,7 @@ class ScanlineReader(InstanceReader):
         if kind == k.STRAY_TEXT:
             return "extra-text", f"{text!r} in {where} is no brick", "passed over it"
         if kind == k.ROW_EXTRA:
-            return "rows-extra", f"{name} has more than {self.most} rows", "left them out"
+            return "rows-extra", f"{name} has more than {plural(self.most, 'row')}", "left them out"
         if kind == k.ROW_OPEN:
             return "row-open", f"{where} has no end", "drew it as far as it goes"
         if kind == k.EDGE_BEYOND:
