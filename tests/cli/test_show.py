@@ -55,6 +55,22 @@ def test_show_compares_every_kind_of_annotation(coco):
     assert "lost" not in show(coco, "--codec", "b-sd", "--sampling", "keep").output
 
 
+@pytest.mark.parametrize("codec", ["i-sd", "i-rle", "r-rle"])
+def test_on_a_grid_show_compares_classes(coco, codec):
+    pytest.importorskip("pycocotools")
+    said = words(show(coco, "--codec", codec, "--grid", "64").stdout)
+    assert "1 dog 1,561 0.999 2 [cat] 3,300 1.000 3 category 9 0 empty" in said
+    assert image("show.png").shape[1] > 2 * 480
+    coco["annotations"][-2]["category_id"] = 4
+    coco["categories"].append({"id": 4, "name": "dot"})
+    result = show(coco, "--codec", codec, "--grid", "64")
+    assert "4 dot 1 lost" in words(result.stdout)
+    assert (
+        "no cell of the 64 x 64 grid is left for no. 4; smaller ones may lie there, or "
+        "--sampling keep keeps them" in result.stderr
+    )
+
+
 def test_show_draws_on_the_photo(coco):
     pytest.importorskip("pycocotools")
     show(coco, "--image", "photo.png", "--out", "s.jpg", "--columns", "24", "--method", "smooth")
@@ -254,14 +270,9 @@ def test_categories_may_be_missing(coco, categories):
     assert "category 2" in show(coco).stdout
 
 
-def test_bad_usage_of_show(coco, folder):
+def test_bad_usage_of_show(coco):
     write("coco.json", coco)
     assert "the name must end in" in misused("show", "coco.json", "--image-id", "7", "-o", "x.gif")
-    mc.RRLE().save(folder)
-    said = misused("show", "coco.json", "--image-id", "7", "--config", "maskcodec.json")
-    assert (
-        "--codec: it draws instances, which r-rle/1 does not have; take scanlines or b-sd" in said
-    )
 
 
 # tokens

@@ -12,6 +12,7 @@ from maskcodec.cli.annotations import CocoImage
 from maskcodec.data.drawing import check_draws
 from maskcodec.errors import LabelError, LostMaskError, within
 from maskcodec.formats.labels.label_grid import LabelGrid, cell_label
+from maskcodec.masks.runs import united
 from maskcodec.metrics import measure
 from maskcodec.text.codec import codec_ids, get_codec, lost_error, lost_message
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from maskcodec.errors import Problem
     from maskcodec.formats.labels.base import LabelCodec
     from maskcodec.masks.grid import Method
-    from maskcodec.masks.runs import RunMask
     from maskcodec.pictures.demo import Scene
     from maskcodec.text.codec import Lost
     from maskcodec.text.regions import Region
@@ -166,34 +166,41 @@ def _encode_grid(codec: LabelCodec, image: CocoImage, lost: Lost) -> Encoded:
     return Encoded(text, [labels[k] for k in sorted(dropped)], [n for n in names if n in drawn])
 
 
-def through(
-    codec: AnyCodec,
-    shape: tuple[int, int],
-    labels: list[str],
-    masks: list[RunMask],
-    wheres: list[str],
-) -> list[list[Region]]:
-    """For each mask of an image what a codec's text shows of it: one region, or none.
+def as_drawn(codec: AnyCodec, image: CocoImage) -> CocoImage:
+    """The masks of an image as a codec knows them: for a grid, one of each label."""
+    if codec.has_instances:
+        return image
+    parts: dict[str, list[int]] = {}
+    for number, label in enumerate(image.labels):
+        parts.setdefault(label, []).append(number)
+    masks = [united([image.masks[number] for number in own]) for own in parts.values()]
+    wheres = [image.wheres[own[0]] for own in parts.values()]
+    return CocoImage(image.shape, list(parts), masks, wheres)
 
-    On a grid, labels are different ones, and small masks lie upon large ones.
+
+def through(codec: AnyCodec, image: CocoImage) -> Iterator[tuple[str, list[Region]]]:
+    """For each mask of `as_drawn` its text, and what that shows of it: one region, or none.
+
+    A grid has one text for all masks, in which small ones lie upon large ones.
 
     Raises
     ------
     LabelError
         A label would break the text, or is the background's; the message names its instance.
     """
+    check_draws(codec)
     if codec.has_instances:
-        found = []
-        for mask, label, where in zip(masks, labels, wheres, strict=True):
+        for mask, label, where in zip(image.masks, image.labels, image.wheres, strict=True):
             text = ""
             with suppress(LostMaskError), naming(where):
                 text = codec.encode(mask, label)
-            found.append(codec.decode(text))
-        return found
-    text = _encode_grid(codec, CocoImage(shape, labels, masks, wheres), "drop").text
+            yield text, codec.decode(text)
+        return
+    text = _encode_grid(codec, image, "drop").text
     shown = {region.label: region for region in codec.decode(text).regions()}
-    names = [cell_label(label, codec.seg_tags) for label in labels]
-    return [[shown[name]] if name in shown else [] for name in names]
+    for label in image.labels:
+        name = cell_label(label, codec.seg_tags)
+        yield text, [shown[name]] if name in shown else []
 
 
 def decode_any(

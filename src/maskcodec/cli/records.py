@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec import coco
-from maskcodec.cli.codecs import decode_any, through
+from maskcodec.cli.annotations import CocoImage
+from maskcodec.cli.codecs import as_drawn, decode_any, through
 from maskcodec.cli.read import InputError, read_json
 from maskcodec.data._jsonfile import entries, items, lines, opened, shown
 from maskcodec.data._jsontext import parsed
@@ -22,7 +23,6 @@ from maskcodec.errors import MaskCodecError, SourceError
 from maskcodec.files.images import MOST_CLAIMED
 from maskcodec.files.photos import as_picture
 from maskcodec.hf.conversation import read_row
-from maskcodec.masks.runs import united
 from maskcodec.messages import plural, sides
 from maskcodec.metrics import measure
 from maskcodec.pictures.figure import drawn_shape, fitted, plain
@@ -263,23 +263,19 @@ class Viewer:
         said: list[tuple[str, str]],
     ) -> Record:
         """A record whose masks go through the codec."""
-        if not self.codec.has_instances:  # a grid knows classes, not instances
-            of = {
-                label: [m for m, own in zip(masks, labels, strict=True) if own == label]
-                for label in labels
-            }
-            labels, masks = list(of), [united(parts) for parts in of.values()]
         photo = self._photo(image) if image else None
         size = shape or _UNKNOWN
         if size[0] * size[1] > MOST_CLAIMED:
             return _wrong(name, f"it claims {sides(size)} pixels; up to {MOST_CLAIMED:,} are drawn")
-        remark = ""
+        wheres = [name] * len(masks)
+        whole = as_drawn(self.codec, CocoImage(size, labels, masks, wheres))
+        labels, masks, remark = whole.labels, whole.masks, ""
         if photo and (photo.height, photo.width) != size:
             own = sides((photo.height, photo.width))
             remark = f"the photo has {own} pixels, annotated are {sides(size)}"
             photo = None
         try:
-            after = through(self.codec, size, labels, masks, [name] * len(masks))
+            after = [regions for _, regions in through(self.codec, whole)]
         except MaskCodecError as error:
             after, remark = [[] for _ in masks], str(error)
         if masks and not remark:

@@ -1,6 +1,5 @@
 """`maskcodec show`: rows, datasets and annotations as pictures."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,9 +8,8 @@ import typer
 
 from maskcodec.cli import messages, options, read, settings
 from maskcodec.cli.annotations import CocoFile
-from maskcodec.cli.codecs import naming
+from maskcodec.cli.codecs import as_drawn, through
 from maskcodec.cli.records import Viewer
-from maskcodec.errors import LostMaskError
 from maskcodec.files.images import MOST_CLAIMED
 from maskcodec.files.photos import as_picture
 from maskcodec.messages import plural
@@ -141,13 +139,8 @@ def _show_image(
     path: Path,
     method: "Method | None",
 ) -> None:
-    """One image of COCO annotations, before and after, with a table."""
-    if not codec.has_instances:
-        raise typer.BadParameter(
-            f"it draws instances, which {codec.codec_id} does not have; take scanlines or b-sd",
-            param_hint="--codec",
-        )
-    found = CocoFile(annotations).image(image_id)
+    """One image of COCO annotations, before and after, with a table; on a grid of classes."""
+    found = as_drawn(codec, CocoFile(annotations).image(image_id))
     read.checked_claim(found.shape, f"{annotations}: image {image_id}", MOST_CLAIMED)
     photo = plain(found.shape) if image is None else as_picture(image)
     if (photo.height, photo.width) != found.shape:
@@ -158,14 +151,12 @@ def _show_image(
     photo = fitted(photo)
     table = messages.new_table(f"Image {image_id}", "no.", "label", "pixels", "characters", "IoU")
     decoded = []
-    ious, lost = [], []
-    steps = zip(messages.steps(found.masks, "Encoding"), found.labels, found.wheres, strict=True)
-    for runs, label, where in steps:
-        text = ""
-        with suppress(LostMaskError), naming(where):
-            text = codec.encode(runs, label)
-        regions = codec.decode(text)
+    ious, lost, length = [], [], 0
+    steps = messages.steps(through(codec, found), "Encoding", len(found.masks))
+    for runs, label, (text, regions) in zip(found.masks, found.labels, steps, strict=True):
         decoded.append(regions)
+        length = len(text)
+        own = f"{length:,}" if codec.has_instances else ""  # a grid has one text for all
         number, area = len(decoded), runs.area
         quality = "empty"
         if area:
@@ -173,16 +164,19 @@ def _show_image(
             quality = f"{ious[-1]:.3f}" if regions else "lost"
         if quality == "lost":
             lost.append(str(number))
-        row = str(number), messages.coloured(label, number), f"{area:,}", f"{len(text):,}", quality
+        row = str(number), messages.coloured(label, number), f"{area:,}", own, quality
         table.add_row(*row)
     messages.out.print(table)
     if lost:
+        covered = "" if codec.has_instances else "smaller ones may lie there, or "
         messages.note(
-            f"no cell of {codec.cells_name()} is left for no. {', '.join(lost)}; "
+            f"no cell of {codec.cells_name()} is left for no. {', '.join(lost)}; {covered}"
             "--sampling keep keeps them"
         )
     mean = f"mean IoU {np.mean(ious):.3f}, " if ious else ""
     remark = f"{mean}{codec.codec_id}, {codec.cells_text()}"
+    if not codec.has_instances:
+        remark += f", {plural(length, 'character')}"
     before = (runs.mask() for runs in found.masks)
     after = (_painted(regions, found.shape, method) for regions in decoded)
     messages.write_comparison(path, photo, found.labels, (before, after), remark)
