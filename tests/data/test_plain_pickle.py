@@ -163,7 +163,7 @@ def test_whatever_is_no_plain_data_is_refused(value, protocol, tmp_path, monkeyp
         (b"S'\\x4'\n.", "STRING at byte 0 cannot be read: "),
         (b".", "STOP at byte 0 leaves 0 values, expected is one"),
         (b"NN.", "STOP at byte 2 leaves 2 values, expected is one"),
-        (b"(N.", "STOP at byte 2 leaves 1 values, expected is one"),
+        (b"(N.", "STOP at byte 2 leaves 1 value, expected is one"),
         (b"a.", "APPEND at byte 0 cannot be read: "),
         (b"]N(s.", "SETITEM at byte 3 cannot be read: "),
         (b"q\x00.", "BINPUT at byte 0 cannot be read: "),

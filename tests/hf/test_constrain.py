@@ -298,7 +298,7 @@ def test_another_generation_is_recognised():
             try:
                 masked = processor(torch.tensor([[*prompt, *answer]]), scores)
             except mc.ConfigError as error:
-                message = "the rows have 5 ids and begin with the prompts of 1 ids .* last call, 3 "
+                message = "the rows have 5 ids and begin with the prompts of 1 id .* last call, 3 "
                 assert re.match(message, str(error))
                 assert (prompt, answer) == ([1, 2, 3, 4, 5], [])
                 processor.reset()
