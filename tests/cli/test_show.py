@@ -390,7 +390,8 @@ def test_signs_of_life_are_for_terminals(file, alive, monkeypatch):
     with messages.wait("Waiting"):
         pass
     assert list(messages.steps([1, 2], "Counting")) == [1, 2]
-    assert list(messages.working([1, 2], "Building", 2)) == [1, 2]
+    with messages.progress("Building", 2) as done:
+        done(2)
     assert ("Waiting" in file.getvalue()) is ("Counting" in file.getvalue()) is alive
     assert ("Building" in file.getvalue()) is ("0:00:00" in file.getvalue()) is alive
     assert alive or file.getvalue() == ""

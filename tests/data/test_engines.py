@@ -16,13 +16,13 @@ from types import SimpleNamespace
 import pytest
 
 import maskcodec as mc
-from maskcodec.data.engines import processes
+from maskcodec.data.engines import PROGRESS, processes
 from maskcodec.data.engines import ray as ray_engine
 from maskcodec.data.origins import Joined
 from maskcodec.data.sample import Broken
 from maskcodec.data.shards import Batch, ShardMaker
 from tests.conftest import PURE, ROOT
-from tests.data.builds import MAKER, content, empty, made, numbers, sample, samples
+from tests.data.builds import MAKER, Stopping, content, empty, made, numbers, sample, samples
 
 
 @pytest.mark.parametrize("kind", [list, iter])
@@ -42,6 +42,42 @@ def test_records_may_come_one_after_another(whole, tmp_path):
     made(iter(samples()), tmp_path / "out", val_fraction=0.3, watch=watched)
     assert content(tmp_path / "out") == content(whole)
     assert seen == list(range(7))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_progress_is_told_by_samples(workers, whole, tmp_path):
+    told = []
+    made(samples(), tmp_path / "out", val_fraction=0.3, workers=workers, progress=told.append)
+    assert content(tmp_path / "out") == content(whole)
+    assert (told[0], sum(told)) == (0, 25)
+    assert workers > 1 or told[1:] == [1] * 25  # not by shards, of 4
+    assert PROGRESS.get()(1) is None
+
+
+def slow(batch):
+    PROGRESS.get()(3)
+    time.sleep(3 * processes._LOOK)
+    return empty(batch)
+
+
+def test_workers_tell_while_they_make_a_shard():
+    told = []
+    token = PROGRESS.set(told.append)
+    found = processes.run(slow, numbers(1), workers=2)
+    assert next(found).number == 0
+    PROGRESS.reset(token)
+    found.close()
+    assert sum(told) == 3
+    assert len(told) > 1  # the shard came later
+
+
+def test_progress_begins_where_an_earlier_run_was(whole, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        made(Stopping(10), tmp_path / "out", val_fraction=0.3)
+    told = []
+    made(iter(samples()), tmp_path / "out", val_fraction=0.3, progress=told.append)
+    assert content(tmp_path / "out") == content(whole)
+    assert (told[0], sum(told)) == (8, 25)
 
 
 def test_several_sources_are_one():

@@ -176,24 +176,24 @@ def build(
         with messages.wait("Reading"):
             opened = Joined(tuple(origin.open() for origin in origins))
         written = out, partial_of(out)  # may be in a dataset's folder
-        count = -(-len(opened) // shard_size)
-        report = run(
-            opened,
-            out,
-            rows=maker,
-            format=format_,
-            storage=storage,
-            val_fraction=val_fraction,
-            turns=turns,
-            shard_size=shard_size,
-            tokenizer=tokenizer,
-            engine=engine,
-            workers=workers or _cores(),
-            address=address,
-            strict=strict,
-            origin={"sources": [origin.identity(*written) for origin in origins]},
-            watch=lambda shards: messages.working(shards, "Building", count),
-        )
+        with messages.progress("Building", len(opened)) as progress:
+            report = run(
+                opened,
+                out,
+                rows=maker,
+                format=format_,
+                storage=storage,
+                val_fraction=val_fraction,
+                turns=turns,
+                shard_size=shard_size,
+                tokenizer=tokenizer,
+                engine=engine,
+                workers=workers or _cores(),
+                address=address,
+                strict=strict,
+                origin={"sources": [origin.identity(*written) for origin in origins]},
+                progress=progress,
+            )
     except KeyboardInterrupt:
         messages.note("stopped; the same command goes on where this run was")
         raise typer.Exit(130) from None

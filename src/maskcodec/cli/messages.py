@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import traceback
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from stat import S_ISDIR
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeAlias, TypeVar
 
@@ -128,17 +128,19 @@ def steps(items: Iterable[T], what: str, count: int | None = None) -> Iterable[T
     return track(items, _safe(what), count, console=err, transient=True, disable=not _animated())
 
 
-def working(items: Iterable[T], what: str, count: int) -> Iterator[T]:
-    """The items, each of which takes long: on a terminal a bar, a sign of life and the time."""
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
+    """What is called with how many more are done: on a terminal, a bar and the time."""
     if not _animated():
-        yield from items
+        yield lambda _: None
         return
     columns = (
         *(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=err, transient=True) as bar:
-        yield from bar.track(items, count, description=_safe(what))
+        task = bar.add_task(_safe(what), total=total)
+        yield lambda number: bar.advance(task, number)
 
 
 def reading(found: Iterable[T], path: Path, stop: Callable[[T], int]) -> Iterator[T]:

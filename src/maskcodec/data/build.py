@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maskcodec import __version__
-from maskcodec.data.engines import EngineName
+from maskcodec.data.engines import PROGRESS, EngineName
 from maskcodec.data.folder import Folder
 from maskcodec.data.formats import FormatName, Storage
 from maskcodec.data.origins import stamps
@@ -95,6 +95,7 @@ def build(
     strict: bool = False,
     origin: Mapping[str, Any] | None = None,
     watch: Callable[[Iterator[Shard]], Iterable[Shard]] = iter,
+    progress: Callable[[int], object] | None = None,
 ) -> Report:
     """Make rows of samples and write them into a folder.
 
@@ -129,7 +130,10 @@ def build(
     origin
         Plain data that says which samples these are. A run goes on only where it is equal.
     watch
-        Gets the shards as they come and gives them on, as a progress bar does.
+        Gets the shards as they come and gives them on.
+    progress
+        Called with the number of samples whenever some are done, also while a shard is made; first
+        with those of an earlier run. Ray tells of whole shards only.
 
     Returns
     -------
@@ -196,7 +200,8 @@ def build(
             from maskcodec.data.engines import processes
 
             kept = shards = processes.run(_MakeAndKeep(make=make, keep=keep), todo, workers=workers)
-        with closing(shards):  # nobody writes any more when the folder is let go
+        # nobody writes any more when the folder is let go
+        with closing(shards), _telling(progress, sum(each.samples for each in done.values())):
             for shard in watch(kept):
                 made += shard.counts.rows.total()
                 done[shard.number] = shard.counts
@@ -236,6 +241,20 @@ class _MakeAndKeep:
 
     def __call__(self, batch: Batch) -> Shard:
         return self.keep(self.make(batch))
+
+
+@contextmanager
+def _telling(progress: Callable[[int], object] | None, before: int) -> Iterator[None]:
+    """What is done in here is told."""
+    if progress is None:
+        yield
+        return
+    progress(before)
+    token = PROGRESS.set(progress)
+    try:
+        yield
+    finally:
+        PROGRESS.reset(token)
 
 
 def _check_strict(counts: Counts, strict: bool) -> None:

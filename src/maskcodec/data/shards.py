@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from maskcodec.data.engines import PROGRESS
 from maskcodec.data.formats import FormatName, Storage, file_bytes, trainer_rows
 from maskcodec.data.sample import Broken
 from maskcodec.data.split import TRAIN, VAL, split_of
@@ -158,15 +159,17 @@ class ShardMaker:
 
     def __call__(self, batch: Batch) -> Shard:
         """The files and the counts of a shard."""
-        counts = Counts()
+        counts, done = Counts(), PROGRESS.get()
         rows: dict[str, list[dict[str, Any]]] = {TRAIN: [], VAL: []}
         for item in self._items(batch.items):
             if isinstance(item, Broken):
                 counts.samples += 1
                 counts.broken.append(item)
+                done(1)
                 continue
             made = self.rows(*item)
             counts.samples += len(item)
+            done(len(item))
             counts.lost += made.lost
             counts.left_out += made.left_out
             counts.cleaned += len(made.cleaned)

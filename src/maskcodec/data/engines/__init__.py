@@ -8,6 +8,7 @@ shards are equal.
 from __future__ import annotations
 
 import pickle
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from maskcodec.errors import BuildError
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from maskcodec.data.shards import Batch, Shard
 
 EngineName: TypeAlias = Literal["processes", "ray"]
+
+# Gets the number of samples whenever some more are done, here or in a worker.
+PROGRESS: ContextVar[Callable[[int], object]] = ContextVar("PROGRESS", default=lambda _: None)
 
 
 def made(work: Callable[[Batch], Shard], batch: Batch) -> Shard:

@@ -17,14 +17,14 @@ import signal
 import sys
 import threading
 from collections import deque
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maskcodec.data.engines import made, pickled
+from maskcodec.data.engines import PROGRESS, made, pickled
 from maskcodec.errors import BuildError
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from maskcodec.data.shards import Batch, Shard
 
+_LOOK = 0.1  # seconds between two looks at how far workers are
 AHEAD = 2  # batches for each worker that are handed over at once
 
 _LOADED = ["maskcodec.data.build", "numba", __name__]
@@ -73,21 +74,34 @@ def run(
     context.set_forkserver_preload(_LOADED)
     theirs, ours = context.Pipe(duplex=False)
     try:
-        pool = ProcessPoolExecutor(min(workers, _MOST), context, _begin, (theirs, sent))
+        counter = context.Value("q", 0)  # samples that are done, by all workers
+        begin = theirs, sent, counter
+        pool = ProcessPoolExecutor(min(workers, _MOST), context, _begin, begin)
     except (OSError, ImportError, NotImplementedError) as error:  # a machine without semaphores
         raise BuildError(f"there can be no workers here: {error}; take one worker") from error
     waiting: deque[Future[Shard]] = deque()
+    told = 0
+
+    def first() -> Shard:
+        """The shard that is waited for; how far all are is told meanwhile."""
+        nonlocal told
+        pending = True
+        while pending:
+            pending = bool(wait([waiting[0]], _LOOK).not_done)
+            done = counter.get_obj().value  # a worker that died may hold the lock
+            PROGRESS.get()(done - told)
+            told = done
+        return waiting.popleft().result()
+
     try:
         _check(pool)
         for batch in batches:
             data = pickled(batch, f"shard {batch.number}")
             waiting.append(_submitted(pool, _make, batch.number, data))
             if len(waiting) == AHEAD * workers:
-                yield waiting[0].result()
-                waiting.popleft()
+                yield first()
         while waiting:
-            yield waiting[0].result()
-            waiting.popleft()
+            yield first()
     except BrokenProcessPool:
         raise BuildError(
             "a worker process died, as it does when memory runs out; run the same again to go on "
@@ -152,17 +166,24 @@ def _beginning() -> Iterator[None]:
                 os.environ[_THREADS] = before
 
 
-def _begin(owner: Connection, work: bytes) -> None:  # pragma: no cover, in another process
+def _begin(  # pragma: no cover, in another process
+    owner: Connection, work: bytes, counter: Any
+) -> None:
     """Make this process a worker: it ends with its owner. Ctrl-C is for the owner alone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     _SENT[:] = [work]
 
-    def wait() -> None:
+    def count(number: int) -> None:
+        with counter.get_lock():
+            counter.value += number
+
+    def end_with_owner() -> None:
         owner.poll(None)  # nothing comes: it is the end
         os._exit(1)
 
-    threading.Thread(target=wait, daemon=True).start()
+    PROGRESS.set(count)
+    threading.Thread(target=end_with_owner, daemon=True).start()
 
 
 def _make(number: int, batch: bytes) -> Shard:  # pragma: no cover, in another process

@@ -7,7 +7,7 @@ import pickle
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from maskcodec.data.engines import made, pickled
+from maskcodec.data.engines import PROGRESS, made, pickled
 from maskcodec.errors import BuildError, MaskCodecError
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ def run(
         waiting = iter(batches)
         count = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         while some := list(islice(waiting, count)):
-            yield from _round(work, some)
+            for shard in _round(work, some):
+                PROGRESS.get()(shard.counts.samples)
+                yield shard
     finally:
         if context is not None:
             context.enable_progress_bars = shows
