@@ -214,7 +214,7 @@ def _qwen(kind: str, common: dict[str, Any], tokenizer: Any) -> Any:
         ]
     }
     config = getattr(transformers, f"{name}Config")(
-        text_config={**common, "rope_parameters": rope},
+        text_config={"rope_parameters": rope, **common},
         vision_config=vision,
         tie_word_embeddings=common["tie_word_embeddings"],
         **named,

@@ -22,9 +22,9 @@ transformers = pytest.importorskip(
     "transformers", reason="transformers is not installed: maskcodec[hf]"
 )
 
+from maskcodec.answers import Answer, read_answer  # noqa: E402
 from maskcodec.files.photos import as_picture  # noqa: E402
 from maskcodec.hf import generate, stream  # noqa: E402
-from maskcodec.hf.answer import Answer, read_answer  # noqa: E402
 from maskcodec.hf.likelihood import Likelihood  # noqa: E402
 from tests.hf.answering import (  # noqa: E402
     IMAGE,

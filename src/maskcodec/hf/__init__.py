@@ -4,10 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from maskcodec.hf.answer import Answer
+    from maskcodec.answers import Answer, Progress
     from maskcodec.hf.collate import Collator
     from maskcodec.hf.constrain import MaskLogitsProcessor
-    from maskcodec.hf.generation import Progress, generate, stream
+    from maskcodec.hf.generation import generate, stream
     from maskcodec.hf.lora import lora_config
     from maskcodec.hf.prepare import prepare_model
     from maskcodec.hf.processing import ImageOnlyProcessor
@@ -28,11 +28,11 @@ __all__ = [
 ]
 
 _HOMES = {  # each is imported when it is asked for: whoever refines masks needs no peft
-    "Answer": "answer",
+    "Answer": ".answers",
     "Collator": "collate",
     "ImageOnlyProcessor": "processing",
     "MaskLogitsProcessor": "constrain",
-    "Progress": "generation",
+    "Progress": ".answers",
     "Refined": "refining",
     "generate": "generation",
     "lora_config": "lora",
@@ -46,7 +46,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        module = import_module(f"{__name__}.{_HOMES[name]}")
+        module = import_module(f".{_HOMES[name]}", __name__)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("maskcodec"):
             raise

@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 import queue
-from dataclasses import dataclass
 from threading import Event, Thread, current_thread
 from typing import TYPE_CHECKING, Any
 
+from maskcodec.answers import Answer, Progress, progress
 from maskcodec.errors import ConfigError
-from maskcodec.hf.answer import Answer
 from maskcodec.hf.job import Job, as_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from maskcodec.formats.instances.stream import MaskStream
-    from maskcodec.masks.arrays import Cells
-    from maskcodec.text.regions import Region
     from maskcodec.tokenizers.guide import Colours, Guide
     from maskcodec.tokens import TokenCodec
-
-__all__ = ["Answer", "Progress", "generate", "stream"]
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """An answer while it is being written.
-
-    Attributes
-    ----------
-    index_map
-        int32 (rows, columns), read-only: 1 + the index of the region on top, or 0, as
-        `MaskStream.index_map` has it. For scanlines it has the bins of the image's sides.
-    regions
-        The regions so far, the last of which may still grow.
-    answer
-        The whole answer, in the last one only.
-    """
-
-    index_map: Cells
-    regions: list[Region]
-    answer: Answer | None = None
 
 
 def generate(
@@ -181,19 +156,13 @@ def _shown(job: Job, words: MaskStream) -> Iterator[Progress]:
                 if isinstance(event, BaseException):
                     raise event
                 if isinstance(event, list):
-                    yield Progress(_frozen(words), event[0].regions, event[0])
+                    yield progress(words, event[0])
                     return
                 if words.push(event).row_ended:
-                    yield Progress(_frozen(words), words.regions)
+                    yield progress(words)
         finally:
             stop.set()
             if thread is not current_thread():  # which may be the one to collect this as garbage
                 thread.join()
 
     return follow()
-
-
-def _frozen(words: MaskStream) -> Cells:
-    index_map = words.index_map.copy()
-    index_map.flags.writeable = False
-    return index_map

@@ -6,9 +6,9 @@ import copy
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from maskcodec.answers import Answer, read_answer
 from maskcodec.errors import ConfigError, MaskError, VocabError
 from maskcodec.files.photos import as_picture
-from maskcodec.hf.answer import Answer, read_answer
 from maskcodec.hf.answer_spans import adds_special
 from maskcodec.hf.constrain import MaskLogitsProcessor
 from maskcodec.hf.likelihood import Likelihood, Watch

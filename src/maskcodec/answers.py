@@ -1,4 +1,4 @@
-"""What a model answered: its regions, how sure it was of each, and what was wrong."""
+"""What a model answered, here or on a server: its regions, how sure it was, what was wrong."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from maskcodec.errors import Problem
+    from maskcodec.formats.instances.stream import MaskStream
     from maskcodec.formats.labels.label_grid import LabelGrid
-    from maskcodec.masks.arrays import Mask
+    from maskcodec.masks.arrays import Cells, Mask
     from maskcodec.masks.grid import Method
     from maskcodec.text.regions import Region
     from maskcodec.tokens import TokenCodec
@@ -32,7 +33,7 @@ class Answer:
     text
         All of it, words around masks included, without what ends it.
     ids
-        Its ids, without those that end it or fill it up.
+        Its ids, without those that end it or fill it up; none where a server sent text alone.
     regions
         The masks, in the order of the text. Of an image-wise codec those of `grid`, one for each
         label but the background, in the order in which they come.
@@ -41,7 +42,7 @@ class Answer:
         tag to the last, or to where it stops. They are the model's own, before the constraint: with
         it, an id that is the only one to be allowed would count as certain, and a mask that the
         model never meant as a good one. All regions of a `grid` have that of the whole text
-        between the tags.
+        between the tags. nan where a server sent no probabilities.
     problems
         What `TokenCodec.recover` repaired; none where `TokenCodec.decode` returns the same regions.
         With the constraint, that the text was cut off is the only one there can be.
@@ -99,16 +100,39 @@ class Answer:
         from maskcodec.pictures.regions import draw
 
         pairs = zip(self.regions, self.scores, strict=True)
-        labels = [f"{region.label} {score:.2f}".strip() for region, score in pairs]
+        labels = [
+            region.label if math.isnan(score) else f"{region.label} {score:.2f}".strip()
+            for region, score in pairs
+        ]
         return draw(image, self.regions, labels=labels, method=method)
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """An answer while it is being written.
+
+    Attributes
+    ----------
+    index_map
+        int32 (rows, columns), read-only: 1 + the index of the region on top, or 0, as
+        `MaskStream.index_map` has it. For scanlines it has the bins of the image's sides.
+    regions
+        The regions so far, the last of which may still grow.
+    answer
+        The whole answer, in the last one only.
+    """
+
+    index_map: Cells
+    regions: list[Region]
+    answer: Answer | None = None
+
+
 def read_answer(
-    tokens: TokenCodec, ids: Sequence[int], logs: Sequence[float], finished: bool
+    tokens: TokenCodec, ids: Sequence[int], logs: Sequence[float] | None, finished: bool
 ) -> Answer:
-    """An answer's ids, and the logarithms of their probabilities, as an `Answer`."""
+    """An answer's ids, and the logarithms of their probabilities if known, as an `Answer`."""
     found = tokens.recover(ids)
-    scores = [math.exp(sum(logs[a:b]) / (b - a)) for a, b in tokens.spans(ids)]
+    scores = [math.nan if logs is None else sureness(logs[a:b]) for a, b in tokens.spans(ids)]
     return Answer(
         text=tokens.text(ids),
         ids=tuple(ids),
@@ -118,3 +142,15 @@ def read_answer(
         finished=finished,
         grid=getattr(found, "grid", None),
     )
+
+
+def sureness(logs: Sequence[float]) -> float:
+    """How sure a model was of some ids: the geometric mean of their probabilities."""
+    return math.exp(sum(logs) / len(logs))
+
+
+def progress(stream: MaskStream, answer: Answer | None = None) -> Progress:
+    """What a stream shows now."""
+    index_map = stream.index_map.copy()
+    index_map.flags.writeable = False
+    return Progress(index_map, stream.regions if answer is None else answer.regions, answer)

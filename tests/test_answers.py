@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import maskcodec as mc
-from maskcodec.hf.answer import Answer
+from maskcodec.answers import Answer
 
 SHAPE = (40, 60)
 REGIONS = [
