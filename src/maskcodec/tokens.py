@@ -228,6 +228,44 @@ class TokenCodec:
         """The tags and bricks, and their ids."""
         return dict(self._binding.vocab.words)
 
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The id that ends an answer, or none where the tokenizer does not know it."""
+        end = self._any.end()
+        return () if end is None else (end,)
+
+    @property
+    def special(self) -> list[str]:
+        """The tags and bricks that are special tokens, which decoders leave out of a text."""
+        added, words = self._any.added(), self._binding.vocab.words
+        return [word for word, i in words.items() if i in added and added[i].special]
+
+    def longest(
+        self, *, instances: int | None = None, labels: Iterable[str] | None = None
+    ) -> int | None:
+        """The most ids that the masks of an answer take under a guide, without words around them.
+
+        None where there is no most: the number of instances is not given, or the codec needs
+        labels and has none. A label that is not given counts 32 ids.
+
+        Parameters
+        ----------
+        instances, labels
+            As `guide` has them.
+
+        Raises
+        ------
+        ConfigError, LabelError
+            As `guide`.
+
+        Examples
+        --------
+        ::
+
+            most = tokens.longest(instances=2, labels=["dog"])  # of max_new_tokens, max_tokens
+        """
+        return self._binding.longest(_options(instances=instances, labels=labels))
+
     def decode(self, ids: Any) -> Any:
         """What ids describe, strictly; padding and the end of the text are passed over.
 
@@ -270,6 +308,10 @@ class TokenCodec:
     def text(self, ids: Any) -> str:
         """The text of ids as the tokenizer has it, without padding and the end of the text."""
         return self._binding.text(ids)
+
+    def ids(self, text: str) -> list[int]:
+        """The ids that the tokenizer makes of a text, without those that it puts around texts."""
+        return self._any.encode(text)
 
     def spans(self, ids: Any) -> list[tuple[int, int]]:
         """Where in ids each region that `recover` finds stands: (start, stop), stop excluded.

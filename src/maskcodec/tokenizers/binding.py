@@ -89,6 +89,10 @@ class Binding:
         stop = next((at for at in range(start, len(ids)) if ids[at] == closing), len(ids) - 1)
         return [(start, stop + 1)] * len(self.recover(ids).regions)
 
+    def longest(self, options: GuideOptions) -> int | None:  # noqa: ARG002
+        """The most ids that an answer's masks take under a guide; None where there is no most."""
+        return None
+
     def stream(self) -> MaskStream:
         """A decoder for ids that come one by one."""
         raise ConfigError(

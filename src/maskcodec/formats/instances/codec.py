@@ -290,6 +290,11 @@ class InstanceCodec(Codec):
         """The most rows and columns of cells that an instance may have."""
         return self.canvas if self.frame is None else self.frame[:2]
 
+    def longest_row(self) -> str:
+        """A row in which every cell is a brick of its own."""
+        words, columns = self.words(), self.most_cells[1]
+        return "".join(words.brick((1, -1)[column % 2]) for column in range(columns))
+
     @abstractmethod
     def words(self) -> Spelling:
         """The tags and bricks in force, as tables; shared by all codecs that spell alike."""

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from maskcodec.tokenizers.binding import Each
     from maskcodec.tokenizers.guide import Guide, GuideOptions
 
+_ANY_LABEL = 32  # ids: no label of the datasets is longer
+
 
 class InstanceBinding(Binding):
     """The ids of the text of instances, which is all that there is of it without bricks.
@@ -76,6 +78,30 @@ class InstanceBinding(Binding):
             first = next((at for at in range(start, stop) if ids[at] in tags), start)
             spans += [(first, stop)] * len(self.recover(ids[start : stop + 1]).regions)
         return spans
+
+    def longest(self, options: GuideOptions) -> int | None:
+        """The most ids that an answer's masks take under a guide; None where there is no most.
+
+        A box is spelled by a token for each of its characters at most.
+        """
+        if options.instances is None:
+            return None
+        words, labels = self.codec.words(), self._labels(options)
+        label = _ANY_LABEL if labels is None else max(map(len, labels), default=0)
+        most = max(self.codec.canvas) - 1
+        box = 4 if words.boxes.location else len(words.boxes.text((most,) * 4)) + 1
+        row = len(self.tokenizer.encode(self.codec.longest_row() + self.codec.row_separator))
+        rows = self.codec.most_cells[0] * row
+        return options.instances * (len(words.tags) + label + box + rows)
+
+    def _labels(self, options: GuideOptions) -> list[list[int]] | None:
+        """The ids of each label to choose from; None for any."""
+        return None if options.labels is None else [*map(self._label_ids, options.labels)]
+
+    def _label_ids(self, label: str) -> list[int]:
+        words = self.codec.words()
+        name, tags = instance_label(label, words), words.tags
+        return label_ids(self.tokenizer, self.vocab, name, tags[REF], tags[REF_END])
 
     def _write(self, mask: Any, label: Any, where: str) -> tuple[str, LostMaskError | None]:
         try:
@@ -161,12 +187,3 @@ class BrickBinding(InstanceBinding):
         words = guide_words(options, self.tokenizer, self.vocab)
         rows, labels = self._rows(options), self._labels(options)
         return BrickGuide(self.codec, self.bricks, rows, words, options, labels=labels)
-
-    def _labels(self, options: GuideOptions) -> list[list[int]] | None:
-        """The ids of each label to choose from; None for any."""
-        return None if options.labels is None else [*map(self._label_ids, options.labels)]
-
-    def _label_ids(self, label: str) -> list[int]:
-        words = self.codec.words()
-        name, tags = instance_label(label, words), words.tags
-        return label_ids(self.tokenizer, self.vocab, name, tags[REF], tags[REF_END])

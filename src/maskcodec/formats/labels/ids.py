@@ -62,6 +62,19 @@ class LabelBinding(Binding):
         ]
         return GridGuide(codec, self.vocab, words, options, labels=list(dict.fromkeys(labels)))
 
+    def longest(self, options: GuideOptions) -> int | None:
+        """The most ids of a text: every cell is a run of its own, with the longest label."""
+        if options.labels is None:
+            return None
+        codec, (before, between, behind, end) = self.codec, self.codec.marks()
+        (rows, columns), run = codec.canvas, (before + "1") * codec.counted
+        most = 0
+        for label in (codec.background, *options.labels):
+            row = between.join([cell_label(label, codec.seg_tags) + run] * columns)
+            ids = self.tokenizer.encode(row + (behind if codec.by_row else between))
+            most = max(most, rows * len(ids))
+        return most + len(self.tokenizer.encode(end)) + len(codec.seg_tags)
+
     def _write(self, mask: Any, label: Any, where: str) -> tuple[str, LostMaskError | None]:
         grid, gone = self.codec._sample(mask, label, None, None)
         message = f"{where}: {lost_labels_message(self.codec, gone)}"

@@ -10,6 +10,7 @@ from maskcodec.formats.instances.boxes import Axes, Boxes, Location
 from maskcodec.formats.instances.codec import InstanceCodec
 from maskcodec.formats.instances.spelling import checked_spelling
 from maskcodec.formats.scanlines.text import ScanlineReader, boxed_text
+from maskcodec.kernels.writing import END
 from maskcodec.masks.frame import MOST_BINS, MOST_CELLS, BoxFrame
 from maskcodec.messages import brief, check_choice, plural
 from maskcodec.text.codec import register
@@ -145,6 +146,12 @@ class Scanlines(InstanceCodec):
         location = Location(self.location) if self.coordinates == "tokens" else None
         boxes = Boxes(*self.canvas, ordered=False, axes=self.axes, location=location)
         return checked_spelling(self.tags(), self.spelling, self.columns, boxes)
+
+    def longest_row(self) -> str:
+        """A row with an edge at every column, and its end."""
+        words = self.words()
+        edges = [*range(1, self.columns + 1), END + self.columns]
+        return "".join(map(words.brick, edges))
 
     def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> ScanlineBinding:
         """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""
