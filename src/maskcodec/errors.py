@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,6 +99,21 @@ class SourceError(MaskCodecError, ValueError):
 
 class BuildError(MaskCodecError, ValueError):
     """Rows cannot be built: of what stands in the folder, of a broken record, without a worker."""
+
+
+class ServerError(MaskCodecError):
+    """A model's server refused a request, cannot be reached, stopped, or answered what is none.
+
+    Attributes
+    ----------
+    answer
+        What had come before the connection broke, a `maskcodec.serve.Answer`; None where nothing
+        can have come.
+    """
+
+    def __init__(self, message: str, answer: Any = None) -> None:
+        super().__init__(message)
+        self.answer = answer
 
 
 class DecodeError(MaskCodecError, ValueError):

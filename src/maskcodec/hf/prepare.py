@@ -15,6 +15,7 @@ from maskcodec.messages import check_choice, check_codec
 from maskcodec.text.codec import check_rows, check_same_codec, file_beside, load
 from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 from maskcodec.tokenizers.extension import extend_tokenizer
+from maskcodec.tokenizers.pretrained import PREPARED
 from maskcodec.tokens import TokenCodec
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from maskcodec.text.codec import Codec
 
 Init = Literal["semantic", "mean"]
-
-_MARK = "maskcodec_rows"  # in the model's config: which words have rows, so that none is set twice
 
 
 def prepare_model(
@@ -127,7 +126,7 @@ def prepare_model(
             "kept; if they never were, start from the model's own tokenizer",
             len(bricks),
         )
-    setattr(model.config, _MARK, {**prepared, **tokens.words})
+    setattr(model.config, PREPARED, {**prepared, **tokens.words})
     if folder is not None:
         _write(folder, model, tokens, processor)
     return tokens
@@ -170,7 +169,7 @@ def _matrices(model: Any) -> list[Any]:
 
 def _prepared(model: Any, words: Mapping[str, int]) -> dict[str, int]:
     """The words that have got their rows already, by the model's config."""
-    prepared: dict[str, int] = dict(getattr(model.config, _MARK, None) or {})
+    prepared: dict[str, int] = dict(getattr(model.config, PREPARED, None) or {})
     by_id = {i: word for word, i in prepared.items()}
     for word, i in words.items():
         if prepared.get(word, i) != i or by_id.get(i, word) != word:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tokenizers import Tokenizer
 
+PREPARED = "maskcodec_rows"  # in a model's config: the words that have rows, and their ids
 _HUB_NAME = re.compile(r"(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _EXAMPLE = "Qwen/Qwen2.5-VL-7B-Instruct"
 
