@@ -134,9 +134,9 @@ class _Reader(pickle._Unpickler):
 
     def _last(self) -> Any:
         if len(self.stack) != 1 or self.metastack:
+            left = plural(len(self.stack), "value")
             raise pickle.UnpicklingError(
-                f"STOP at byte {self._at() - 1} leaves {plural(len(self.stack), 'value')}, expected is "
-                "one"
+                f"STOP at byte {self._at() - 1} leaves {left}, expected is one"
             )
         return self.stack[0]
 
