@@ -36,7 +36,7 @@ class Way(NamedTuple):
 
 
 class MaskCodecError(Exception):
-    """The root: catching it catches whatever this library finds wrong with its input.
+    """The base class of this library's errors: catch it to catch them all.
 
     Attributes
     ----------

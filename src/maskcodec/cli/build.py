@@ -60,7 +60,9 @@ def build(
             "--turns", text="The most expressions of one image that become one conversation.", min=1
         ),
     ] = 1,
-    seed: Annotated[int, _row("--seed", text="Draws wordings and kinds of questions anew.")] = 0,
+    seed: Annotated[
+        int, _row("--seed", text="Another seed draws other wordings and kinds of questions.")
+    ] = 0,
     boxes: Annotated[
         float, _row("--boxes", text="The share of questions for boxes only, 0 to 1.")
     ] = 0.0,
@@ -68,8 +70,8 @@ def build(
         float,
         _row(
             "--absent",
-            text="The share of questions by class that ask for an absent one; "
-            "never for a wall where a wall-brick is.",
+            text="The share of questions by class that ask for an absent class, 0 to 1. A class "
+            "is not asked for where one with its words is there (wall, wall-brick).",
         ),
     ] = 0.1,
     whole: Annotated[
@@ -84,23 +86,29 @@ def build(
         Placeholders,
         _row(
             "--placeholders",
-            text="Words that hold <image>, a tag or a brick are broken, or cleaned of it.",
+            text="Records whose words hold <image>, a tag or a brick: refuse them, or strip it.",
         ),
     ] = "refuse",
     lost: Annotated[
         Lost,
-        _row("--lost", text="An object too small for any cell breaks its record, or is left out."),
+        _row(
+            "--lost",
+            text="Objects too small for any cell: leave them out, or count the record as broken.",
+        ),
     ] = "drop",
     targets: Annotated[
         bool,
-        _row("--targets", text="A column with what each answer shows, JSON of COCO RLE: rewards."),
+        _row(
+            "--targets",
+            text="Add a column with the target of each answer, JSON of COCO RLE, for rewards.",
+        ),
     ] = False,
     templates: Annotated[
         Path | None,
         _row(
             "--templates",
-            text='Other wordings: JSON, {"expression": ["Segment {what}.", ...], ...}; '
-            "kinds that it does not name keep theirs.",
+            text='A JSON file of wordings, {"expression": ["Segment {what}.", ...], ...}. '
+            "Kinds that it does not name keep the default ones.",
             metavar="FILE",
         ),
     ] = None,
@@ -114,13 +122,18 @@ def build(
         ),
     ] = None,
     strict: Annotated[
-        bool, _run("--strict", text="Stop at a broken record. Default: list it, and go on.")
+        bool, _run("--strict", text="Stop at a broken record. Default: list it and go on.")
     ] = False,
     workers: Annotated[
         int | None, _run("--workers", "-w", text="Processes. Default: as many as cores.", min=1)
     ] = None,
     shard_size: Annotated[
-        int, _run("--shard-size", text="Conversations a file, and lost when killed.", min=1)
+        int,
+        _run(
+            "--shard-size",
+            text="Conversations in a file. A killed run loses at most one unfinished file.",
+            min=1,
+        ),
     ] = 1000,
     engine: Annotated[
         EngineName, _run("--engine", text="Processes of this machine, or Ray Data on many.")

@@ -97,11 +97,11 @@ def evaluate(
 ) -> None:
     """Score a model's answers: cIoU, gIoU, mIoU, P@0.5 to 0.9, AP, Acc@0.5, N-acc and T-acc.
 
-    AP is there where answers have a "score". Pixels of a target's "ignore" do not count.
+    AP needs a "score" in each answer. Pixels of a target's "ignore" do not count.
 
-    Answers are decoded strictly; of those that break, what can be recovered counts. All regions of
-    an answer are united. Figures are 0 .. 1; a right nothing counts 1, a wrong one 0, and so does
-    an answer that cannot be read where there is no target.
+    Answers are decoded strictly. Answers that break are recovered and counted. All regions of
+    an answer are united. Figures are 0 .. 1. Where the target is empty, an empty answer counts 1
+    and any other answer 0, one that cannot be read included.
 
     If a maskcodec.json is beside the predictions, the codec must be that one.
 

@@ -118,7 +118,7 @@ def build(
     turns
         The most expressions or questions of one image that become one conversation, at least 1.
     shard_size
-        Conversations a file. Another one makes the same rows.
+        Conversations in a file. It does not change the rows.
     tokenizer
         What counts the rows' tokens, as `TokenCodec.from_pretrained` takes it.
     engine, workers

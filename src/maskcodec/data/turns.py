@@ -198,7 +198,7 @@ class Turns:
     def _absent(self, there: set[str]) -> list[str]:
         """One class that the image does not show, if the dataset has one that can be asked for.
 
-        None that is `alike` one that is there: where a wall-brick is, so is a wall.
+        It is not `alike` a class that is there: an image with a wall-brick has a wall.
         """
         given = tuple(name for name in self.sample.names if isinstance(name, str))
         names = [

@@ -49,8 +49,9 @@ def generate(
     tokens
         The codec that the model has learned, and its tokenizer.
     constrain
-        Whether only ids may come that decode. A guide, for other options than those below; made
-        once with ``ends=`` where the model's answers end with other ids than the tokenizer's.
+        Whether the model may only choose ids that decode. A guide, for other options than those
+        below; made once with ``ends=`` where the model's answers end with other ids than the
+        tokenizer's.
     labels, instances, colours, free_text
         As `TokenCodec.guide` has them, which R-RLE and I-RLE need labels for. The guides of the
         last four sets of options are kept.
@@ -71,7 +72,7 @@ def generate(
         The processor's tokenizer or the model lacks the codec's tokens; the question holds the
         token of an image.
     MaskError, TypeError, OSError
-        An image is none, or images and questions do not fit each other.
+        A file is not an image, or images and questions do not fit each other.
     """
     images, questions, several = as_pairs(image, question)
     chosen = constrain, labels, instances, colours, free_text

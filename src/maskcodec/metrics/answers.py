@@ -79,7 +79,7 @@ class Measured(NamedTuple):
 
     @property
     def iou(self) -> float:
-        """0 .. 1; where there is no target, 1 for a right nothing and 0 for anything else."""
+        """0 .. 1; without a target, 1 for an empty answer and 0 for any other."""
         if self.overlap.target:
             return self.overlap.iou
         return float(not (self.overlap.prediction or self.claimed))
@@ -121,7 +121,7 @@ def measured(
     if ignored is not None:
         mask, target = without(mask, ignored), without(target, ignored)
     overlap = measure(mask, target)
-    claimed = broken or bool(regions)  # what cannot be read is no right nothing, nor is a box
+    claimed = broken or bool(regions)  # an answer that cannot be read is not empty, nor is a box
     shown = mask if regions is None else regions
     hit = BoxAccuracy().hit(shown, target, shape=shape, claimed=claimed)
     return Measured(overlap, hit, broken, claimed), mask

@@ -26,7 +26,7 @@ Box: TypeAlias = tuple[float, float, float, float]  # x1, y1, x2, y2, edges in p
 class BoxAccuracy(Metric):
     """Acc@0.5: how many samples' boxes have an IoU of at least a threshold.
 
-    Where there is no target, a right nothing is a hit, any box or other claim a miss. As
+    Without a target, an empty answer is a hit, any box or other claim a miss. As
     RefCOCO's papers report it for referring comprehension, where every sample has one box.
 
     Parameters

@@ -46,7 +46,7 @@ class MaskMetric(Metric):
             What `maskcodec.metrics.measure` found.
         claimed
             Whether the prediction claims something though none of its pixels is set, as an answer
-            does that cannot be read: it is no right nothing for `GIoU` and `NAcc`. The other
+            does that cannot be read: it is not an empty answer for `GIoU` and `NAcc`. The other
             figures ask the pixels alone. Pixels always claim.
         """
 
@@ -55,8 +55,9 @@ class MaskMetric(Metric):
 class CIoU(MaskMetric):
     """Cumulative IoU, also called oIoU: the sum of all intersections over the sum of all unions.
 
-    Large objects weigh more than small ones. Pixels that are predicted where there is no target
-    count to the unions; a right nothing adds nothing. ``nan`` if no pixel was ever set.
+    Large objects weigh more than small ones. Pixels that are predicted without a target count as
+    part of the unions. An empty answer without a target adds nothing. Returns ``nan`` if no pixel
+    was ever set.
 
     As RefCOCO's papers report it, and gRefCOCO's (GRES, arXiv 2306.00968, section 5).
 
@@ -109,7 +110,7 @@ class _MeanIoU(MaskMetric):
 
 @dataclass(slots=True)
 class GIoU(_MeanIoU):
-    """The mean of the samples' IoUs; where there is no target, a right nothing counts 1.
+    """The mean of the samples' IoUs; without a target, an empty answer counts 1.
 
     A wrong nothing counts 0, as any IoU without an intersection, and so does a claim without
     pixels. It has nothing to do with the *generalized IoU* of boxes.
@@ -126,7 +127,7 @@ class GIoU(_MeanIoU):
     >>> from maskcodec.metrics import GIoU
     >>> metric = GIoU()
     >>> metric.update([[1, 1], [0, 0]], [[1, 0], [0, 0]])  # 1 / 2
-    >>> metric.update(None, [[0, 0], [0, 0]])  # a right nothing, 1
+    >>> metric.update(None, [[0, 0], [0, 0]])  # empty, and so is the target: 1
     >>> metric.update(None, [[1, 1], [1, 1]])  # a wrong one, 0
     >>> metric.compute()
     0.5
