@@ -80,6 +80,8 @@ class Grpo:
         self._reward = MaskReward(learner.tokens)
         self._longest = ROOM * max(one.ids for one in asked)
         self._end = learner.tokens.tokenizer.eos_token_id
+        config = learner.model.config  # in an answer, these would stand for an image that is not
+        self._never = [config.image_token_id, config.video_token_id]
         self._optimizer = torch.optim.AdamW(learner.model.parameters(), lr=RATE, weight_decay=0.0)
         self._random = np.random.default_rng(0)
         self._targets = [self._target(one) for one in asked]
@@ -103,6 +105,7 @@ class Grpo:
             temperature=1.0,
             top_k=0,
             top_p=1.0,
+            suppress_tokens=self._never,
         )
         ids = [[*answer.ids, self._end] if answer.finished else answer.ids for answer in answers]
         scored = [

@@ -69,7 +69,7 @@ def trace_edge(
     at, to = _ONE, 2 * _ONE
     done = _NIL
     while done < reach:
-        step = min(reach - done, 2 * done + 1)  # what is set already closes the gap
+        step = min(reach - done, done + 1)  # no gap, though what leaves the map is lost
         _grow_down(maps[at], step, maps[to])
         at, to = to, (_NIL if to == 2 else 2 * _ONE)
         _grow_across(maps[at], step, maps[to])

@@ -1,7 +1,7 @@
 """Rewards for reinforcement learning: how good an answer is, malformed ones included.
 
-`MaskReward` scores. ``trl``, ``swift``, ``verl``, ``easyr1`` and ``openrlhf`` are the files whose
-names those trainers are told.
+`MaskReward` scores. The files of ``maskcodec.rewards.trainers`` are those that trainers are told the
+name of. ``docs/rewards.md`` says how.
 """
 
 from maskcodec.rewards.folder import load

@@ -59,7 +59,7 @@ class Edge(NamedTuple):
 
 def measured(runs: RunMask) -> Measured:
     """What one look at the runs says."""
-    area, x1, y1, x2, y2 = k.measure_runs(runs._ends, runs.shape[0])
+    area, x1, y1, x2, y2 = map(int, k.measure_runs(runs._ends, runs.shape[0]))
     return Measured(runs.shape, runs._ends, area, (x1, y1, x2, y2))
 
 
@@ -76,7 +76,7 @@ def edge_of(mask: Measured) -> Edge:
     columns = min(x2 + reach, width - 1) + 1 - left
     maps = np.empty((3, words, columns), np.int64)
     length, near = edges.trace_edge(mask.ends, height, (top, left), reach, maps)
-    return Edge(length, maps[1], maps[near], (top, left))
+    return Edge(int(length), maps[1], maps[near], (top, left))
 
 
 def overlap(first: Measured, second: Measured) -> float:
@@ -84,7 +84,7 @@ def overlap(first: Measured, second: Measured) -> float:
     a, b = first.corners, second.corners
     if a[0] > b[2] or b[0] > a[2] or a[1] > b[3] or b[1] > a[3] or not (first.area and second.area):
         return 0.0
-    both = rle.shared_runs(first.ends, second.ends)
+    both = int(rle.shared_runs(first.ends, second.ends))
     return both / (first.area + second.area - both)
 
 
@@ -93,8 +93,8 @@ def edge_score(first: Edge, second: Edge) -> float:
 
     DAVIS's figure (Perazzi et al., CVPR 2016), with squares in the place of discs.
     """
-    hits = edges.shared_bits(first.pixels, first.place, second.near, second.place)
-    found = edges.shared_bits(second.pixels, second.place, first.near, first.place)
+    hits = int(edges.shared_bits(first.pixels, first.place, second.near, second.place))
+    found = int(edges.shared_bits(second.pixels, second.place, first.near, first.place))
     precision, recall = hits / first.length, found / second.length
     return 2 * precision * recall / (precision + recall) if hits and found else 0.0
 

@@ -15,13 +15,13 @@ from maskcodec.formats.labels.label_grid import LabelGrid
 from maskcodec.messages import brief, check_codec
 from maskcodec.metrics.boxes import box_iou
 from maskcodec.rewards.drawn import edge_of, edge_score, measured, overlap
-from maskcodec.rewards.targets import Targets, as_compared, key_of, read_targets
+from maskcodec.rewards.targets import Remembered, as_compared
 from maskcodec.tokenizers.vocab import as_ids
 from maskcodec.tokens import TokenCodec
 
 if TYPE_CHECKING:
     from maskcodec.errors import Problem
-    from maskcodec.rewards.targets import Target
+    from maskcodec.rewards.targets import Target, Targets
     from maskcodec.text.codec import Codec
     from maskcodec.text.regions import Region
 
@@ -29,7 +29,6 @@ PARTS = "iou", "boundary", "box", "label", "format", "length"
 _WEIGHTS = {"iou": 4, "boundary": 1, "box": 1, "label": 1, "format": 2, "length": 1}
 _MORE = 16  # instances that are compared, besides 4 for each target
 _CHARACTERS = 4  # of a word, about
-_HELD = 1 << 23  # words of 64 bits of targets that are remembered
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +76,7 @@ class MaskReward:
     weights: Mapping[str, float]
     words: int
     _writers: tuple[Codec, TokenCodec | None] = dataclasses.field(repr=False)
-    _known: dict[Any, Targets] = dataclasses.field(repr=False)
+    _targets: Remembered = dataclasses.field(repr=False)
 
     def __init__(
         self,
@@ -102,7 +101,7 @@ class MaskReward:
             "weights": _checked(_WEIGHTS if weights is None else weights),
             "words": words,
             "_writers": (writer, writing),
-            "_known": {},
+            "_targets": Remembered(),
         }.items():
             object.__setattr__(self, name, value)
 
@@ -137,7 +136,7 @@ class MaskReward:
         VocabError
             The ids are not one-dimensional.
         """
-        wanted = self._wanted(targets)
+        wanted = self._targets(targets, *self._writers)
         regions, problems, nothing, room = self._read(answer, wanted)
         count = len(regions)
         if count == 0:
@@ -153,19 +152,6 @@ class MaskReward:
         parts["total"] = min(total / sum(weights.values()), 1.0)
         return parts
 
-    def _wanted(self, given: Any) -> Targets:
-        """The targets, those of equal ones before if they are remembered."""
-        key = key_of(given)
-        if key is None:
-            return read_targets(given, *self._writers)
-        found = self._known.get(key)
-        if found is None:
-            found = read_targets(given, *self._writers)
-            if sum(one.size for one in [*self._known.values()]) + found.size > _HELD:
-                self._known.clear()
-            self._known[key] = found
-        return found
-
     def _read(
         self, answer: Any, wanted: Targets
     ) -> tuple[list[Region], list[Problem], bool, float]:
@@ -174,7 +160,7 @@ class MaskReward:
         And its part for its length.
         """
         if isinstance(answer, str):
-            text, found = answer, self.codec.recover(answer)
+            regions, problems = self.codec.recover(answer)
             room, size = 2 * wanted.characters + _CHARACTERS * self.words, len(answer)
         elif self.tokens is None:
             raise TypeError(
@@ -183,14 +169,14 @@ class MaskReward:
             )
         else:
             ids = as_ids(answer)
-            text, found = self.tokens.text(ids), self.tokens.recover(ids)
+            regions, problems = self.tokens.recover(ids)
             room, size = 2 * wanted.ids + self.words, len(ids)
-        regions, problems = found
         if isinstance(regions, LabelGrid):
             regions = _shown(regions, _MORE + 4 * len(wanted.objects))
         nothing = not regions and not problems
         if not (regions or nothing or self.codec.has_instances):
-            nothing = self.codec.is_words(text)
+            tokens = None if isinstance(answer, str) else self.tokens
+            nothing = self.codec.is_words(tokens.text(answer) if tokens else answer)
         return regions, problems, nothing, min(1.0, room / size) if size else 1.0
 
     def _compare(

@@ -11,6 +11,7 @@ import numpy as np
 from maskcodec import coco
 from maskcodec.errors import MaskError
 from maskcodec.formats.labels.label_grid import LabelGrid
+from maskcodec.masks.arrays import as_painted_size
 from maskcodec.masks.runs import united
 from maskcodec.messages import brief, sides
 from maskcodec.rewards.drawn import Edge, Measured, edge_of, measured
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from maskcodec.tokens import TokenCodec
 
 MOST_PIXELS = 1 << 26  # of a target's image: its edge is drawn
+_HELD = 1 << 23  # words of 64 bits that are remembered
 _SHAPE = '[{"label": "dog", "segmentation": {"size": [height, width], "counts": ...}}, ...]'
 
 
@@ -90,6 +92,7 @@ def read_targets(given: Any, codec: Codec, tokens: TokenCodec | None) -> Targets
             raise TypeError(f"{what} must be an object as in {_SHAPE}, got {brief(one)}")
         label = check_label(one["label"])
         runs = coco.read(one["segmentation"], what=f"the segmentation of {what}")
+        as_painted_size(runs.shape, f"the image of {what}")
         if found and runs.shape != found[0][1].shape:
             raise MaskError(
                 f"{what} is of an image of {sides(runs.shape)} pixels, height x width, but target "
@@ -111,12 +114,38 @@ def read_targets(given: Any, codec: Codec, tokens: TokenCodec | None) -> Targets
     return Targets(tuple(objects), *_lengths(found, codec, tokens))
 
 
+class Remembered:
+    """Targets that were read: a group's answers have the same ones, and so have later epochs'."""
+
+    def __init__(self) -> None:
+        self._found: dict[Any, Targets] = {}
+        self._held = 0
+
+    def __call__(self, given: Any, codec: Codec, tokens: TokenCodec | None) -> Targets:
+        """As `read_targets`, of which equal ones before are asked first."""
+        key = _key_of(given)
+        if key is None:
+            return read_targets(given, codec, tokens)
+        found = self._found.get(key)
+        if found is None:
+            found = read_targets(given, codec, tokens)
+            if self._held + found.size > _HELD:
+                self._found, self._held = {}, 0
+            self._found[key] = found
+            self._held += found.size
+        return found
+
+    def __reduce__(self) -> tuple[type[Remembered], tuple[()]]:
+        """Another process begins with nothing."""
+        return Remembered, ()
+
+
 def as_compared(label: str) -> str:
     """A label without what makes no difference: case, and how much white space."""
     return " ".join(label.casefold().split())
 
 
-def key_of(given: Any) -> Any:
+def _key_of(given: Any) -> Any:
     """What equal targets have in common, and others not; None where that is not known."""
     if isinstance(given, str):
         return given
@@ -124,9 +153,11 @@ def key_of(given: Any) -> Any:
         return None
     try:
         parts = [(one["label"], one["segmentation"]) for one in given]
-        return tuple((label, *_exact(rle["size"]), *_exact(rle["counts"])) for label, rle in parts)
+        key = tuple((label, *_exact(rle["size"]), *_exact(rle["counts"])) for label, rle in parts)
+        hash(key)
     except (TypeError, KeyError):
         return None
+    return key
 
 
 def _exact(value: Any) -> tuple[Any, ...]:
