@@ -39,7 +39,7 @@ LEARNED, HELD_OUT = 64, 64  # scenes
 BATCH = 16  # rows of a supervised step
 GROUP, PROMPTS = 8, 4  # answers to a question, and questions a step
 RATE = 2e-4
-ROOM = 2  # times the longest right answer
+ROOM = 1.5  # times the longest right answer
 NOTE = 10  # steps
 PARTS = "total", "iou", "boundary", "box", "label", "format", "length"
 
@@ -78,7 +78,7 @@ class Grpo:
     def __init__(self, learner: Learner, asked: list[Question], *, strict: bool) -> None:
         self._learner, self._asked, self._strict = learner, asked, strict
         self._reward = MaskReward(learner.tokens)
-        self._longest = ROOM * max(one.ids for one in asked)
+        self._longest = int(ROOM * max(one.ids for one in asked))
         self._end = learner.tokens.tokenizer.eos_token_id
         config = learner.model.config  # in an answer, these would stand for an image that is not
         self._never = [config.image_token_id, config.video_token_id]
@@ -177,7 +177,7 @@ def asked(learner: Learner, by_split: dict[str, list[Question]]) -> dict[str, An
     """The figures of greedy, free answers to the questions of each split."""
     found = {}
     for split, some in by_split.items():
-        figures, _ = evaluate(learner, some, constrain=False, room=ROOM)
+        figures, _ = evaluate(learner, some, constrain=False, room=2)
         found[split] = figures._asdict()
         say(
             f"  {split}: gIoU {figures.giou:.3f}, cIoU {figures.ciou:.3f}, Acc@0.5 "
