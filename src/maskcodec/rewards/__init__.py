@@ -1,7 +1,7 @@
 """Rewards for reinforcement learning: how good an answer is, malformed ones included.
 
-`MaskReward` scores. The files of ``maskcodec.rewards.trainers`` are those that trainers are told the
-name of. ``docs/rewards.md`` says how.
+`MaskReward` scores. The files of ``maskcodec.rewards.trainers`` are those whose names trainers are
+told. ``docs/rewards.md`` says how.
 """
 
 from maskcodec.rewards.folder import load

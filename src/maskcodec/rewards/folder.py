@@ -105,9 +105,7 @@ def _check_whole(reward: MaskReward, trainer: str, remedy: str) -> None:
             "one depends on the tokenizer: name a folder that has it as well, such as the one that "
             f"maskcodec.hf.prepare_model writes{remedy}"
         )
-    decode = reward.tokens.tokenizer.decode
-    words = reward.tokens.words.items()
-    erased = [word for word, id_ in words if word not in decode([id_], skip_special_tokens=True)]
+    erased = reward.tokens.special
     if erased:
         raise VocabError(
             f"{trainer} erases special tokens, and {few(map(repr, erased))} are some: no mask "
