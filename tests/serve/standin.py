@@ -126,14 +126,14 @@ def serving(*said, status=200, breaks=False, models=None):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self):
-            self._say([json.dumps(models).encode()], 200)
+            self._say([json.dumps(models).encode()], 200, breaks=False)
 
         def do_POST(self):
             length = int(self.headers["Content-Length"])
             asked.append((self.path, dict(self.headers), json.loads(self.rfile.read(length))))
-            self._say(said, status)
+            self._say(said, status, breaks=breaks)
 
-        def _say(self, parts, status):
+        def _say(self, parts, status, *, breaks):
             self.send_response(status)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()

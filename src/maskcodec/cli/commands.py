@@ -9,6 +9,7 @@ from rich.text import Text
 
 from maskcodec import __version__
 from maskcodec.cli import messages, options
+from maskcodec.cli.ask import ask
 from maskcodec.cli.build import build
 from maskcodec.cli.codecs import compared_codecs, round_trip
 from maskcodec.cli.decode import decode
@@ -116,5 +117,6 @@ app.command()(decode)
 app.command()(show)
 app.command()(tokens)
 app.command()(build)
+app.command()(ask)
 app.command("eval")(evaluate)
 app.command("eval-tasks")(eval_tasks)
