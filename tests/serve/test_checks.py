@@ -20,7 +20,11 @@ ROWS = max(TOKENS.words.values()) + 1
 def saved(folder, tokens=TOKENS, **config):
     """A merged model's folder, but for the model."""
     tokens.save(folder)
-    config = {"vocab_size": ROWS, "maskcodec_rows": tokens.words, **config}
+    config = {
+        "vocab_size": max(tokens.words.values()) + 1,
+        "maskcodec_rows": tokens.words,
+        **config,
+    }
     (folder / "config.json").write_text(json.dumps(config))
     return folder
 

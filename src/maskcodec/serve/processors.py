@@ -1,0 +1,139 @@
+"""What the processors of all engines share: guides by request, and where each answer is.
+
+`maskcodec.serve.vllm` and `maskcodec.serve.sglang` have the classes that an engine loads.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from functools import lru_cache
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maskcodec.errors import ConfigError, DecodeError, MaskCodecError
+from maskcodec.messages import brief
+from maskcodec.serve.checks import check, end_ids
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    from maskcodec.masks.arrays import Index
+    from maskcodec.tokenizers.guide import Guide
+
+NAME = "maskcodec"  # what a request's options are called
+_GUIDES = 16  # by what requests ask for; each has tables of the vocabulary's size
+
+_log = logging.getLogger("maskcodec")
+
+
+class Walk:
+    """Where one answer is in a guide.
+
+    An engine stops if its processor raises, and all answers with it. So an id that the guide does
+    not allow, which another processor must have forced, ends the constraint, with an error in the
+    log. Without a guide, an answer ends at once.
+    """
+
+    def __init__(self, guide: Guide | None, ends: Index | None = None) -> None:
+        self._guide, self._ends = guide, ends
+        self._state: Any = guide and guide.start()
+        self.count = 0  # ids so far
+
+    def options(self, ids: Sequence[int]) -> Index | None:
+        """The ids that may come next, behind these more of an answer; None for any."""
+        for number in ids:
+            self.count += 1
+            try:
+                self._state = self._guide and self._guide.step(self._state, number)
+            except DecodeError as error:
+                _log.error("an answer is no longer held, behind %d ids: %s", self.count, error)
+                self._guide = None
+        return self._ends if self._guide is None else self._guide.options(self._state)
+
+
+class Guides:
+    """The guides of the model that an engine serves, whose folder is checked.
+
+    Errors are those of `check`.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._tokens = check(folder)
+        words = self._tokens.words.values()
+        self._ends = [number for number in end_ids(folder) if number not in words]
+        self._guide = lru_cache(_GUIDES)(self._made)
+
+    def walk(self, asked: Any) -> Walk:
+        """A new answer, from the options that came with its request.
+
+        If they cannot be had, the log says why, and the answer ends at once.
+        """
+        try:
+            return Walk(self._guide(asked if isinstance(asked, str) else ""))
+        except MaskCodecError as error:
+            _log.error("an answer is ended at once, since it cannot be held: %s", error)
+            ends = sorted({*self._tokens.ends, *self._ends})
+            return Walk(None, np.array(ends, np.int64) if ends else None)
+
+    def _made(self, asked: str) -> Guide:
+        return self._tokens.guide(**parsed(asked), ends=self._ends)
+
+
+def parsed(asked: Any) -> dict[str, Any]:
+    """The options of a guide that a request hands to a processor.
+
+    Raises
+    ------
+    ConfigError
+        They are not what `maskcodec.serve.request` writes.
+    """
+    try:
+        options = json.loads(asked)
+        labels, instances, free_text = (
+            options.pop(name) for name in ("labels", "instances", "free_text")
+        )
+        good = not options and type(free_text) is bool and type(instances) in (int, type(None))
+        good = good and (labels is None or all(type(label) is str for label in labels))
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
+        good = False
+    if not good:
+        raise ConfigError(
+            f"{NAME} must be the JSON that maskcodec.serve.request writes, such as "
+            f'{{"labels": ["dog"], "instances": 1, "free_text": false}}, got {brief(asked)}'
+        )
+    names = None if labels is None else tuple(labels)
+    return {"labels": names, "instances": instances, "free_text": free_text}
+
+
+def hold(logits: Any, rows: Mapping[int, Index]) -> None:
+    """Write to some rows of a tensor (rows, columns): all but these ids become impossible.
+
+    Ids beyond the columns, which the model cannot say, are passed over.
+    """
+    import torch
+
+    columns = logits.shape[1]
+    barred, known = np.ones((len(rows), columns), np.bool_), dict[int, int]()
+    for at, ids in enumerate(rows.values()):
+        if id(ids) in known:  # in free text, guides hand out the same array, which is long
+            barred[at] = barred[known[id(ids)]]
+        else:
+            barred[at, ids[: np.searchsorted(ids, columns)]] = False
+            known[id(ids)] = at
+    where = torch.tensor([*rows], device=logits.device)
+    kept = logits[where].masked_fill_(torch.from_numpy(barred).to(logits.device), -torch.inf)
+    logits[where] = kept
+
+
+def version(*names: str) -> str:
+    """The version of the first of some packages that is installed."""
+    for name in names:
+        try:
+            return f"{name} {metadata.version(name)}"
+        except metadata.PackageNotFoundError:
+            continue
+    return f"{names[0]}, which is not installed"
