@@ -183,3 +183,11 @@ def test_impossible_probabilities_make_a_score_all_the_same():
     assert score == 0
     every.pop()  # not one for each id: nobody knows which
     assert math.isnan(*read(response, tokens).scores)
+
+
+def test_pieces_that_spell_something_else_make_no_score():
+    tokens = tokens_of("scanlines")
+    response = vllm_response(tokens, written(tokens, "dog"))
+    del response["choices"][0]["token_ids"]
+    response["choices"][0]["logprobs"] = logprobs(tokens, tokens.ids("no mask"))
+    assert math.isnan(*read(response, tokens).scores)
