@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import operator
+from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from maskcodec.cli.annotations import CocoFile, Instance
 from maskcodec.cli.read import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from maskcodec.coco import RunMask
@@ -48,20 +49,26 @@ def refcoco_sized(area: int, shape: tuple[int, int], alike: int, *, crowd: bool)
     return not crowd and alike >= 2 and 20 * area >= shape[0] * shape[1]
 
 
+def alike(instances: Sequence[Instance]) -> list[int]:
+    """How many of its class the image of each instance has, itself among them, without crowds."""
+    keys = [(one.where.partition(": ")[0], one.image, one.label) for one in instances]
+    counts = Counter(key for key, one in zip(keys, instances, strict=True) if not one.crowd)
+    return [counts[key] for key in keys]
+
+
 def labelled_masks(
-    instances: Iterable[Instance], label: str, *, everything: bool
+    instances: Iterable[tuple[Instance, int]], label: str, *, everything: bool
 ) -> Iterator[tuple[RunMask, str]]:
     """The masks of RefCOCO's kind, or all that have a pixel, with their labels.
 
-    `{}` in the label is the instance's class.
+    Each instance comes with what `alike` says of it. `{}` in the label is the instance's class.
     """
-    for one in instances:
-        if everything or (not one.crowd and one.alike >= 2):  # before it is read
+    for one, count in instances:
+        if everything or (not one.crowd and count >= 2):  # before it is read
             mask = one.mask()
-            alike, crowd = one.alike, one.crowd
             if (
                 mask.any()
                 if everything
-                else refcoco_sized(mask.area, one.shape, alike, crowd=crowd)
+                else refcoco_sized(mask.area, one.shape, count, crowd=one.crowd)
             ):
                 yield mask, label.replace("{}", one.label)

@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from _annotations import alike as counts_alike
 from _annotations import refcoco_sized
 from _distortion import Sample
 from _judge import Judge
@@ -120,6 +121,7 @@ def measure(instances: Sequence[Instance], others: int, contenders: Sequence[Con
     alike: list[bool] = []
     vertices: list[int] = []
     coco: list[bool] = []
+    counts = counts_alike(instances)
     for number, one in enumerate(_shown(instances)):
         checked_claim(one.shape, one.where, MOST_CLAIMED)
         sample = Sample(one.mask(), one.label)
@@ -128,7 +130,7 @@ def measure(instances: Sequence[Instance], others: int, contenders: Sequence[Con
             continue
         areas.append(area)
         coco.append(number < len(instances) - others)
-        alike.append(refcoco_sized(area, one.shape, one.alike, crowd=one.crowd))
+        alike.append(refcoco_sized(area, one.shape, counts[number], crowd=one.crowd))
         parts = one.segmentation if isinstance(one.segmentation, list) else [None]
         if all(isinstance(part, list) for part in parts):
             vertices.append(sum(len(polygon) // 2 for polygon in parts))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from _annotations import labelled_masks
+from _annotations import alike, labelled_masks
 from _common import DOCS, Table, paragraph, versions, write_page
 from _lengths import (
     COLUMNS,
@@ -59,7 +59,8 @@ def counted(
     words: list[int] = []
 
     def masks() -> Iterator[tuple[RunMask, str]]:
-        steps = progress.track(instances, description=f"{tokenizer}, {label}")
+        pairs = list(zip(instances, alike(instances), strict=True))
+        steps = progress.track(pairs, description=f"{tokenizer}, {label}")
         for mask, name in labelled_masks(steps, label, everything=everything):
             words.append(len(name.split()))
             yield mask, name

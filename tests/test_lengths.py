@@ -118,7 +118,6 @@ def annotations(*masks):
 
 
 def test_the_figure_is_measured_and_drawn(letters, script, tmp_path, monkeypatch, capsys):
-    pytest.importorskip("ijson")
     pytest.importorskip("matplotlib")
     letters.save(str(tmp_path / "tokenizer.json"))
     whole, none = np.ones((100, 100), np.uint8), np.zeros((100, 100), np.uint8)
@@ -163,7 +162,8 @@ def test_real_masks_take_as_many_tokens_as_in_the_paper(real_data, script):
         pytest.skip(str(error))
     figure, files = script("_lengths"), script("_annotations")
     instances = [one for file in FILES for one in files.read(real_data / file, None)]
-    masks = files.labelled_masks(instances, figure.EXPRESSION, everything=False)
+    pairs = zip(instances, files.alike(instances), strict=True)
+    masks = files.labelled_masks(pairs, figure.EXPRESSION, everything=False)
     found = figure.measure(masks, tokenizer)
     assert (len(found[figure.SCANLINES]), figure.losses(found)) == (109, "")
     means = figure.means(found)

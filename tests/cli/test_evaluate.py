@@ -364,8 +364,8 @@ def test_ids_that_only_one_file_has_are_named():
     [
         ({"id": 1, "answer": "x"}, 'has no "text" and no "segmentation"; --answer says what it is'),
         ({"id": 1, "text": None}, 'line 1 has null for its "text", which is no text'),
-        ({"key": 1, "text": ""}, "p.jsonl, line 1 has no id; --key says what it is called"),
-        ({"id": True}, "line 1 has true for its id, which is no id; --key says"),
+        ({"key": 1, "text": ""}, 'p.jsonl, line 1: its "id" is null, which is no id; --key says'),
+        ({"id": True}, 'line 1: its "id" is true, which is no id; --key says'),
         ({"id": 1, "segmentation": "P0"}, "line 1: the segmentation must be run lengths or poly"),
         (
             {"id": 1, "segmentation": {"size": [4, 4], "counts": "P"}},
@@ -393,7 +393,7 @@ def test_an_answer_that_was_named_is_not_replaced_by_a_mask():
     ("row", "words"),
     [
         ({"id": 1}, 'line 1 has no "segmentation"; where there is no target it is null'),
-        ({"segmentation": None}, "t.jsonl, line 1 has no id; --key says"),
+        ({"segmentation": None}, 't.jsonl, line 1: its "id" is null, which is no id; --key says'),
         (
             {"id": 1, "segmentation": {"size": [4, 4]}},
             't.jsonl, line 1: the segmentation has no "c',

@@ -28,6 +28,7 @@ from tests.cli.calling import (
     uncoloured,
     words,
     write,
+    write_tokenizer,
 )
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -146,19 +147,22 @@ FILES = [
     (5, "coco.json: it must be an object, but it is a number or a word"),
     ("", "coco.json: it must be an object, but it is nothing"),
     ({"images": {}}, "coco.json: its 'images' must be a list, but it is an object"),
-    ({"images": [1]}, "coco.json: an image must be an object, got 1"),
-    ({"images": [[7]]}, "coco.json: an image must be an object, got a list"),
+    ({"images": [1], "annotations": []}, "coco.json: an image: it must be an object, but it is 1"),
+    ({"images": [[7]], "annotations": []}, "an image: it must be an object, but it is a list"),
     ({"images": []}, LIST),
     ({"annotations": []}, "coco.json has no list 'images'; expected are images, annotations"),
     ({"images": [], "annotations": None}, "its 'annotations' must be a list, but it is a number"),
-    ({"images": [], "annotations": [None]}, "an annotation must be an object, got null"),
+    (
+        {"images": [], "annotations": [None]},
+        "annotation number 1 of the list: it must be an object, but",
+    ),
     ("{", JSON + "a key was expected at byte 1, the file ends"),
     (IMAGES + '[{"id": 1', JSON + "Expecting ',' delimiter at byte 77, the file ends"),
     (IMAGES + "[]} x", JSON + "the end was expected at byte 72, found 'x'"),
     (IMAGES + "[]}{}", JSON + "the end was expected at byte 71, found '{'"),
     (IMAGES + "[{'id': 1}]}", JSON + "Expecting property name enclosed in double quotes"),
-    (IMAGES + '[{"image_id": NaN}]}', "annotation number 1 of the list has NaN for its image_id"),
-    (IMAGES + '[{"image_id": -Infinity}]}', "has -Infinity for its image_id, which is no id"),
+    (IMAGES + '[{"image_id": NaN}]}', "annotation number 1 of the list: its image NaN is none"),
+    (IMAGES + '[{"image_id": -Infinity}]}', "its image -Infinity is none that the file lists"),
     (IMAGES + '[{"id": ' + "9" * 5000 + "}]}", JSON + "Exceeds the limit (4300"),
     (IMAGES + '[{"id": 1, "id": 2}]}', JSON + "an object has the key 'id' twice at byte 69"),
     (IMAGES + '[], "images": []}', "coco.json has the list 'images' twice; it must be one"),
@@ -184,7 +188,10 @@ FILES = [
         "image 7 claims 1000000 x 1000000 pixels",
     ),
     (
-        {"images": [{"id": k, "height": 4, "width": 4 + (k == 7)} for k in (7, "7")]},
+        {
+            "images": [{"id": k, "height": 4, "width": 4 + (k == 7)} for k in (7, "7")],
+            "annotations": [],
+        },
         "coco.json lists image 7 twice, with two sizes",
     ),
 ]
@@ -281,10 +288,7 @@ def test_bad_usage_of_show(coco):
 @pytest.fixture
 def pets(folder):
     """Annotations of a dog and two cats, one of them tiny, and a tokenizer of characters."""
-    tokenizers = pytest.importorskip("tokenizers")
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel({"?": 0}, unk_token="?"))
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
-    tokenizer.save(str(folder / "tokenizer.json"))
+    write_tokenizer(folder)
     masks = [MAP == 1, MAP == 2, boxes((0, 0, 4, 4))]
     annotations = [
         {
@@ -376,7 +380,7 @@ def test_tokens_of_what_cannot_be_read(pets):
     pets["annotations"][1]["image_id"] = 8
     write("coco.json", pets)
     message = fails("tokens", "coco.json", "-t", ".")
-    assert message == "coco.json: annotation 2 belongs to image 8, which the file does not list"
+    assert message == "coco.json: annotation 2: its image 8 is none that the file lists"
 
 
 class Terminal(io.StringIO):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec import coco
 from maskcodec.cli import messages
-from maskcodec.cli.annotations import CocoFile, no_id
+from maskcodec.cli.annotations import CocoFile
 from maskcodec.cli.hints import other_options
 from maskcodec.cli.read import InputError, size_of
 from maskcodec.data._jsonfile import Stored, id_of, lines, shown
@@ -261,7 +261,8 @@ def _row(where: str, line: bytes, key: str | None) -> Row:
     name = next((name for name in names if name in entry), names[0])
     own = id_of(entry, name)
     if own is None:
-        raise InputError(f"{no_id(where, entry, name)}; --key says what it is called")
+        wrong = f'{where}: its "{name}" is {shown(entry.get(name))}, which is no id'
+        raise InputError(f"{wrong}; --key says what it is called")
     return Row(where, own, entry)
 
 

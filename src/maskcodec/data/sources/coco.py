@@ -32,7 +32,9 @@ from maskcodec.messages import check_choice
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable, Iterator
 
+    from maskcodec.data._jsonfile import Entry
     from maskcodec.masks.arrays import Index
 
 Partial: TypeAlias = Literal["drop", "keep"]
@@ -81,7 +83,7 @@ class Coco(Records):
         self._pictures, owners = array("q"), array("q")  # entries of images, numbers of their ids
         self._annotations, targets = array("q"), array("q")
         own = Ids()
-        for key, start, stop, entry in entries(self.path, _LISTS):
+        for key, start, stop, entry in self._entries():
             if key == "categories":
                 categories.add(entry)
                 continue
@@ -116,18 +118,48 @@ class Coco(Records):
     def __len__(self) -> int:
         return len(self._pictures) + int(self._edges[0])
 
+    def _entries(self) -> Iterable[Entry]:
+        return entries(self.path, _LISTS)
+
+    def count(self) -> int:
+        """How many annotations there are."""
+        return len(self._annotations)
+
+    def pictures(self) -> Iterator[Any]:
+        """The entries of images, which are the first records, as the file has them."""
+        return self._stored.each(self._pictures)
+
+    def found(self, index: int) -> Iterator[tuple[int, str, Any]]:
+        """The annotations of an image: their numbers, names for messages, and entries."""
+        mine = self._order[self._edges[index] : self._edges[index + 1]].tolist()
+        found = self._stored.each([self._annotations[number] for number in mine])
+        for number, entry in zip(mine, found, strict=True):
+            yield number, entry_name(self.path, "annotation", number, entry), entry
+
+    def check_owners(self, start: int = 0) -> None:
+        """Refuse annotations of images that the file does not list, from one of them on.
+
+        Raises
+        ------
+        RecordError
+            It names the first one.
+        """
+        for number in self._order[start : self._edges[0]].tolist():
+            (entry,) = self._stored.read([self._annotations[number]])
+            where = entry_name(self.path, "annotation", number, entry)
+            value = as_object(entry, where).get("image_id")
+            fail(where, f"its image {shown(value)} is none that the file lists")
+
     def _record(self, index: int) -> Sample:
         if index >= len(self._pictures):
-            self._say_lost(int(self._order[index - len(self._pictures)]))
-        mine = self._order[self._edges[index] : self._edges[index + 1]].tolist()
-        wanted = [self._pictures[index], *(self._annotations[number] for number in mine)]
-        image, *found = self._stored.read(wanted)
+            self.check_owners(index - len(self._pictures))
+        (image,) = self._stored.read([self._pictures[index]])
         where = entry_name(self.path, "image", index, image)
         key = needed_id(image, "id", where)
         if index in self._twice:
             fail(where, "it is listed before: an id belongs to one image")
         shape, file = size_of(image, where), self._file(image, where)
-        instances = map(self._instance, mine, found)
+        instances = [self._instance(*one) for one in self.found(index)]
         sample = Sample(
             key=f"{self.name}:{key}",
             image=joined(self.images, file, where),
@@ -137,21 +169,13 @@ class Coco(Records):
         )
         return self._sample(sample, image, where)
 
-    def _instance(self, number: int, entry: dict[str, Any]) -> Instance:
-        where = entry_name(self.path, "annotation", number, entry)
+    def _instance(self, number: int, where: str, entry: dict[str, Any]) -> Instance:
         label = label_of(entry, self._labels, where)
         if number in self._repeated:
             fail(where, "its id is that of an annotation before it")
         return Instance(
             label=label, segmentation=segmentation_of(entry, where), crowd=crowd_of(entry, where)
         )
-
-    def _say_lost(self, number: int) -> None:
-        """Say what is wrong with an annotation that belongs to no image."""
-        (entry,) = self._stored.read([self._annotations[number]])
-        where = entry_name(self.path, "annotation", number, entry)
-        value = as_object(entry, where).get("image_id")
-        fail(where, f"its image {shown(value)} is none that the file lists")
 
     def _file(self, image: dict[str, Any], where: str) -> str:
         """The name of an image's file."""
