@@ -129,6 +129,18 @@ def test_links_lead_somewhere():
                 assert (page.parent / target).exists(), (page.name, target)
 
 
+def test_files_that_pages_name_exist():
+    places = ROOT, ROOT / "src", ROOT / "src" / "maskcodec"
+    named = {
+        (page.name, name)
+        for page in PAGES
+        for name in re.findall(r"`([\w/]+/\w+\.py)`", page.read_text("utf-8"))
+        if "NAME" not in name
+    }
+    assert ("design.md", "masks/inputs.py") in named
+    assert not {one for one in named if not any((place / one[1]).exists() for place in places)}
+
+
 def test_the_readme_shows_the_two_commands():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "pip install . && maskcodec demo" in readme
