@@ -143,7 +143,7 @@ def test_counts_are_whole_numbers_of_python():
     metric = counted(CIoU, (array("11"), array("10")))
     assert (metric.intersection, metric.union) == (1, 2)
     assert type(metric.intersection) is type(metric.union) is int
-    assert repr(metric) == "CIoU(intersection=1, union=2)"
+    assert repr(metric) == "CIoU(samples=1, intersection=1, union=2)"
     mean = counted(GIoU, (array("11"), array("10")), (None, None))
     assert mean.samples == 2
     accuracy = counted(TAcc, (array("11"), array("10")))

@@ -145,7 +145,7 @@ def evaluate(
                 bad = sorted([*bad, scored], key=lambda one: one.iou)[:_WORST]
     if not allow_missing:
         _check_ids(predictions, truth, missing, [name for name in answers if name in unknown])
-    if not scores.figures.mean.samples:
+    if not scores.figures.samples:
         raise InputError(f"{predictions} and {truth} have no id in common")
     ids = {"missing": len(missing), "unknown": len(unknown)}
     _print(codec.codec_id, scores, ids)
@@ -156,14 +156,14 @@ def evaluate(
         }
         report = {
             "figures": found,
-            "samples": scores.figures.mean.samples,
-            "with_target": scores.figures.targeted.samples,
+            "samples": scores.figures.samples,
+            "with_target": scores.figures.targets,
             "answers": {kind: scores.figures.counts[kind] for kind in _KINDS},
             **ids,
             "codec": codec.get_config(),
         }
         path.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-        messages.wrote(path, f"the figures of {plural(scores.figures.mean.samples, 'sample')}")
+        messages.wrote(path, f"the figures of {plural(scores.figures.samples, 'sample')}")
     if per_sample is not None:
         per_sample.write_text("".join(rows), "utf-8")
         messages.wrote(per_sample, plural(len(rows), "line"))
@@ -240,12 +240,12 @@ def _print(codec_id: str, scores: Scores, ids: dict[str, int]) -> None:
     for name, (value, samples) in scores.figures.compute().items():
         table.add_row(name, "-" if math.isnan(value) else f"{value:.4f}", f"{samples:,}")
     messages.out.print(table)
-    samples = scores.figures.mean.samples
-    table = messages.new_table(plural(samples, "answer"), "answers", "count", "share")
+    counted = plural(scores.figures.samples, "answer")
+    table = messages.new_table(counted, "answers", "count", "share")
     table.columns[0].justify = "left"
     for kind, words in _KINDS.items():
-        count = scores.figures.counts[kind]
-        table.add_row(words, f"{count:,}", f"{count / samples:.1%}")
+        share = f"{scores.figures.share(kind):.1%}"
+        table.add_row(words, f"{scores.figures.counts[kind]:,}", share)
     messages.out.print(table)
     for flags, count in scores.readable.most_common():
         messages.note(f"{count:,} of the broken answers can be read as a whole with {flags}")

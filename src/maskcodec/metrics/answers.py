@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,10 +18,12 @@ from maskcodec.metrics.boxes import BoxAccuracy
 from maskcodec.metrics.masks import CIoU, GIoU, MIoU, NAcc, TAcc
 from maskcodec.metrics.overlap import Overlap, measure
 from maskcodec.metrics.precision import AP_THRESHOLDS, Precision, average_precision
+from maskcodec.metrics.tally import ratio
 
 if TYPE_CHECKING:
     from maskcodec.masks.grid import Method
     from maskcodec.masks.runs import RunMask
+    from maskcodec.metrics.masks import MaskMetric
     from maskcodec.text.regions import Region
 
 
@@ -80,9 +83,7 @@ class Measured(NamedTuple):
     @property
     def iou(self) -> float:
         """0 .. 1; without a target, 1 for an empty answer and 0 for any other."""
-        if self.overlap.target:
-            return self.overlap.iou
-        return float(not (self.overlap.prediction or self.claimed))
+        return self.overlap.iou if self.overlap.union else float(not self.claimed)
 
 
 def measured(
@@ -118,7 +119,7 @@ def measured(
         mask = _painted(said.regions, shape, method) if said.regions else None
     else:
         mask = said
-    if ignored is not None:
+    if ignored is not None and ignored.any():
         mask, target = without(mask, ignored), without(target, ignored)
     overlap = measure(mask, target)
     claimed = broken or bool(regions)  # an answer that cannot be read is not empty, nor is a box
@@ -132,8 +133,10 @@ class Figures:
 
     Attributes
     ----------
-    cumulative, mean, targeted, boxes, nothing, something, hits
-        The accumulators.
+    metrics
+        The accumulators of masks by the names of their figures.
+    boxes
+        That of boxes.
     counts
         Of answers: ``"valid"``, which decode strictly or are words alone, and ``"broken"``, all
         others; ``"recovered"``, the broken ones that show something; ``"empty"``, which show
@@ -146,64 +149,59 @@ class Figures:
     >>> figures = Figures()
     >>> for text in "There is no dog.", "<ref>dog</ref>":
     ...     figures.add(measured(read_answer(mc.BSD(), text), None, shape=(4, 4))[0])
-    >>> figures.compute()["N-acc"], figures.counts["broken"]
-    ((0.5, 2), 1)
+    >>> figures.compute()["N-acc"], figures.share("broken")
+    ((0.5, 2), 0.5)
     """
 
     def __init__(self) -> None:
-        self.cumulative, self.mean = CIoU(), GIoU()
-        self.targeted, self.boxes = MIoU(), BoxAccuracy()
-        self.nothing, self.something = NAcc(), TAcc()
-        self.hits = [Precision(threshold=number / 10) for number in range(5, 10)]
+        self.metrics: dict[str, MaskMetric] = {"cIoU": CIoU(), "gIoU": GIoU(), "mIoU": MIoU()}
+        for tenths in range(5, 10):
+            self.metrics[f"P@{tenths / 10}"] = Precision(threshold=tenths / 10)
+        self.metrics |= {"N-acc": NAcc(), "T-acc": TAcc()}
+        self.boxes = BoxAccuracy()
         self.counts = Counter[str]()
-        self._ranked = array("d"), array("d")  # scores and IoUs of those that show something
-        self._unsure = False  # whether one of these has no score
+        self._scores, self._ious = array("d"), array("d")  # of those that show something
+
+    @property
+    def samples(self) -> int:
+        """How many answers there are."""
+        return self.boxes.samples
+
+    @property
+    def targets(self) -> int:
+        """How many of them have a target."""
+        return self.metrics["mIoU"].samples
 
     def add(self, one: Measured, score: float | None = None) -> None:
         """Count one answer; `score` is how sure the model is, for average precision."""
-        for metric in (
-            *(self.cumulative, self.mean, self.targeted, self.nothing, self.something),
-            *self.hits,
-        ):
+        for metric in self.metrics.values():
             metric.add(one.overlap, claimed=one.claimed)
         self.boxes.add(one.hit)
+        shown = one.overlap.prediction > 0
         self.counts["broken" if one.broken else "valid"] += 1
-        if not one.overlap.prediction:
-            self.counts["empty"] += 1
-            self.counts["empty_broken"] += one.broken
-            return
-        self.counts["recovered"] += one.broken
-        if score is None:
-            self._unsure = True
-        else:
-            self._ranked[0].append(score)
-            self._ranked[1].append(one.overlap.iou if one.overlap.target else 0.0)
+        self.counts["recovered"] += shown and one.broken
+        self.counts["empty"] += not shown
+        self.counts["empty_broken"] += one.broken and not shown
+        if shown:
+            self._scores.append(math.nan if score is None else score)
+            self._ious.append(one.iou)
+
+    def share(self, kind: str) -> float:
+        """How many of all answers are of a kind of `counts`, 0 .. 1; ``nan`` of none."""
+        return ratio(self.counts[kind], self.samples)
 
     def compute(self) -> dict[str, tuple[float, int]]:
-        """Each figure by its name, and of how many samples it is; ``nan`` of none."""
-        samples = self.mean.samples
-        return {
-            "cIoU": (self.cumulative.compute(), samples),
-            "gIoU": (self.mean.compute(), samples),
-            "mIoU": (self.targeted.compute(), self.targeted.samples),
-            **{f"P@{one.threshold}": (one.compute(), one.samples) for one in self.hits},
-            **self._precision(),
-            "Acc@0.5": (self.boxes.compute(), samples),
-            "N-acc": (self.nothing.compute(), self.nothing.samples),
-            "T-acc": (self.something.compute(), self.something.samples),
-        }
+        """Each figure by its name, and of how many samples it is; ``nan`` of none.
 
-    def _precision(self) -> dict[str, tuple[float, int]]:
-        """Average precision, where every answer has a score."""
-        scores, ious = self._ranked
-        if not len(scores) or self._unsure:
-            return {}
-        targets = self.targeted.samples
-        found = {
-            name: average_precision(scores, ious, targets, thresholds)
-            for name, thresholds in (("AP", AP_THRESHOLDS), ("AP50", (0.5,)))
-        }
-        return {name: (value, targets) for name, value in found.items()}
+        Average precision is there where every answer that shows something has a score.
+        """
+        metrics = {**self.metrics, "Acc@0.5": self.boxes}
+        found = {name: (metric.compute(), metric.samples) for name, metric in metrics.items()}
+        if self._scores and not any(map(math.isnan, self._scores)):
+            for name, thresholds in ("AP", AP_THRESHOLDS), ("AP50", (0.5,)):
+                value = average_precision(self._scores, self._ious, self.targets, thresholds)
+                found[name] = value, self.targets
+        return found
 
 
 def without(mask: RunMask | None, ignored: RunMask) -> RunMask | None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from maskcodec.errors import ConfigError, MaskError
+from maskcodec.errors import MaskError
 from maskcodec.masks.runs import RunMask, as_image_size
 from maskcodec.messages import brief
 from maskcodec.metrics.overlap import read_mask
-from maskcodec.metrics.tally import Metric, ratio
+from maskcodec.metrics.tally import Share, check_threshold
 from maskcodec.text.regions import Region
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Box: TypeAlias = tuple[float, float, float, float]  # x1, y1, x2, y2, edges in p
 
 
 @dataclass(slots=True)
-class BoxAccuracy(Metric):
+class BoxAccuracy(Share):
     """Acc@0.5: how many samples' boxes have an IoU of at least a threshold.
 
     Without a target, an empty answer is a hit, any box or other claim a miss. As
@@ -55,14 +55,9 @@ class BoxAccuracy(Metric):
     """
 
     threshold: float = 0.5
-    right: int = field(default=0, init=False)
-    samples: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.threshold, Real) or not 0 < self.threshold <= 1:
-            raise ConfigError(
-                f"threshold must be above 0 and at most 1, got {brief(self.threshold)}"
-            )
+        check_threshold(self.threshold)
 
     def update(
         self,
@@ -78,8 +73,7 @@ class BoxAccuracy(Metric):
 
     def add(self, hit: bool, /) -> None:
         """Count one sample that was measured."""
-        self.right += hit
-        self.samples += 1
+        self.count(hit)
 
     def hit(
         self,
@@ -117,10 +111,6 @@ class BoxAccuracy(Metric):
         boxes = _read_box(prediction, size, "prediction"), _read_box(target, size, "target")
         unread = claimed and boxes == (None, None)
         return not unread and box_iou(*boxes) >= self.threshold
-
-    def compute(self) -> float:
-        """The figure, 0 .. 1; ``nan`` if no sample counted."""
-        return ratio(self.right, self.samples)
 
 
 def box_iou(first: Box | None, second: Box | None) -> float:

@@ -119,6 +119,7 @@ class ClassIoU(Metric):
                     raise MaskError(f"{what} holds {value}, which is no class; {self._values()}")
         for mine, its in zip((self._predicted, self._targeted, self._shared), counts, strict=True):
             mine.update(its)
+        self.samples += 1
 
     def ious(self) -> dict[int | str, float]:
         """The IoU of each class that occurs, 0 .. 1, by its name, or by its value without names."""

@@ -70,9 +70,8 @@ def process_results(
     ignored = None if ignore is None else read(ignore, shape=target.shape, what="the ignored part")
     answer = read_answer(codec, results[0])
     one, _ = measured(answer, target, shape=target.shape, ignored=ignored)
-    found = {**one.overlap._asdict(), "iou": one.iou, **one._asdict()}
-    del found["overlap"]
-    return dict.fromkeys(FIGURES, found)
+    plain = {**one._asdict(), "overlap": one.overlap._asdict(), "iou": one.iou}
+    return dict.fromkeys(FIGURES, plain)
 
 
 def figure(name: str, items: Sequence[Mapping[str, Any]]) -> float:
@@ -83,12 +82,11 @@ def figure(name: str, items: Sequence[Mapping[str, Any]]) -> float:
     name
         One of `FIGURES`. ``"valid"`` and ``"recovered"`` are shares of all answers.
     items
-        At least one.
+        Of each answer, what `process_results` has for this figure.
     """
     figures = Figures()
     for item in items:
-        overlap = Overlap(*(item[side] for side in Overlap._fields))
-        figures.add(Measured(overlap, *(item[part] for part in Measured._fields[1:])))
-    if name in {"valid", "recovered"}:
-        return figures.counts[name] / len(items)
-    return figures.compute()[name][0]
+        flags = (item[flag] for flag in ("hit", "broken", "claimed"))
+        figures.add(Measured(Overlap(**item["overlap"]), *flags))
+    found = figures.compute()
+    return found[name][0] if name in found else figures.share(name)

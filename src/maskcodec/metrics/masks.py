@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from maskcodec.metrics.overlap import Overlap, measure
-from maskcodec.metrics.tally import Metric, ratio
+from maskcodec.metrics.tally import Metric, Share, ratio
 
 if TYPE_CHECKING:
     from maskcodec.masks.grid import Method
@@ -65,6 +65,8 @@ class CIoU(MaskMetric):
     ----------
     intersection, union
         The sums, in pixels.
+    samples
+        How many samples were counted, which is all of them.
 
     Examples
     --------
@@ -83,6 +85,7 @@ class CIoU(MaskMetric):
         """Count one sample that was measured; a claim without pixels adds nothing."""
         self.intersection += overlap.intersection
         self.union += overlap.union
+        self.samples += 1
 
     def compute(self) -> float:
         """The figure, 0 .. 1; ``nan`` if no pixel was set in any sample."""
@@ -91,7 +94,6 @@ class CIoU(MaskMetric):
 
 @dataclass(slots=True)
 class _MeanIoU(MaskMetric):
-    samples: int = field(default=0, init=False)
     _sum: int = field(
         default=0, init=False, repr=False
     )  # of IoUs, each rounded to a whole number of 2**-64
@@ -163,17 +165,7 @@ class MIoU(_MeanIoU):
 
 
 @dataclass(slots=True)
-class _Accuracy(MaskMetric):
-    right: int = field(default=0, init=False)
-    samples: int = field(default=0, init=False)
-
-    def compute(self) -> float:
-        """The figure, 0 .. 1; ``nan`` if no sample counted."""
-        return ratio(self.right, self.samples)
-
-
-@dataclass(slots=True)
-class NAcc(_Accuracy):
+class NAcc(Share, MaskMetric):
     """No-target accuracy: of the samples without a target, how many were answered by nothing.
 
     As gRefCOCO has it (GRES, arXiv 2306.00968, section 5).
@@ -200,12 +192,11 @@ class NAcc(_Accuracy):
     def add(self, overlap: Overlap, /, *, claimed: bool = False) -> None:
         """Count one sample that was measured, if it has no target."""
         if not overlap.target:
-            self.right += not (overlap.prediction or claimed)
-            self.samples += 1
+            self.count(not (overlap.prediction or claimed))
 
 
 @dataclass(slots=True)
-class TAcc(_Accuracy):
+class TAcc(Share, MaskMetric):
     """Target accuracy: of the samples with a target, how many were answered by something.
 
     By any pixel at all, wherever it lies: it says how much a good `NAcc` costs. A claim without
@@ -229,5 +220,4 @@ class TAcc(_Accuracy):
     def add(self, overlap: Overlap, /, *, claimed: bool = False) -> None:  # noqa: ARG002 (pixels)
         """Count one sample that was measured, if it has a target."""
         if overlap.target:
-            self.right += overlap.prediction > 0
-            self.samples += 1
+            self.count(overlap.prediction > 0)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from numbers import Real
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maskcodec.errors import ConfigError
-from maskcodec.messages import brief
 from maskcodec.metrics.masks import MaskMetric
-from maskcodec.metrics.tally import ratio
+from maskcodec.metrics.tally import Share, check_threshold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +20,7 @@ _RECALLS = np.arange(101) / 100
 
 
 @dataclass(slots=True)
-class Precision(MaskMetric):
+class Precision(Share, MaskMetric):
     """P@0.5: of the samples with a target, how many have a mask with an IoU of at least 0.5.
 
     Or another threshold: RefCOCO's papers report 0.5 to 0.9. Samples without a target are left out.
@@ -54,24 +51,14 @@ class Precision(MaskMetric):
     """
 
     threshold: float = 0.5
-    right: int = field(default=0, init=False)
-    samples: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.threshold, Real) or not 0 < self.threshold <= 1:
-            raise ConfigError(
-                f"threshold must be above 0 and at most 1, got {brief(self.threshold)}"
-            )
+        check_threshold(self.threshold)
 
     def add(self, overlap: Overlap, /, *, claimed: bool = False) -> None:  # noqa: ARG002 (pixels)
         """Count one sample that was measured, if it has a target."""
         if overlap.target:
-            self.right += overlap.iou >= self.threshold
-            self.samples += 1
-
-    def compute(self) -> float:
-        """The figure, 0 .. 1; ``nan`` if no sample counted."""
-        return ratio(self.right, self.samples)
+            self.count(overlap.iou >= self.threshold)
 
 
 def average_precision(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
+from numbers import Real
 from typing import Any
 
 from maskcodec.errors import ConfigError
+from maskcodec.messages import brief
 
 
 @dataclasses.dataclass(slots=True)
@@ -15,7 +17,14 @@ class Metric(ABC):
     """An accumulator: it counts samples, one after another, in whole numbers.
 
     Two that counted the same are equal, in whatever order and parts they did.
+
+    Attributes
+    ----------
+    samples
+        How many samples the figure is of.
     """
+
+    samples: int = dataclasses.field(default=0, init=False)
 
     @abstractmethod
     def update(self, prediction: Any, target: Any, /) -> None:
@@ -49,6 +58,40 @@ class Metric(ABC):
             if not field.init:
                 mine, its = getattr(self, field.name), getattr(other, field.name)
                 setattr(self, field.name, mine + its)
+
+
+@dataclasses.dataclass(slots=True)
+class Share(Metric):
+    """An accumulator of samples that are right or wrong.
+
+    Attributes
+    ----------
+    right, samples
+        How many are right, of how many that count.
+    """
+
+    right: int = dataclasses.field(default=0, init=False)
+
+    def count(self, right: bool) -> None:
+        """Count one sample."""
+        self.right += right
+        self.samples += 1
+
+    def compute(self) -> float:
+        """The figure, 0 .. 1; ``nan`` if no sample counted."""
+        return ratio(self.right, self.samples)
+
+
+def check_threshold(threshold: float) -> None:
+    """Refuse what is no IoU that a hit can be asked for.
+
+    Raises
+    ------
+    ConfigError
+        It is not above 0 and at most 1.
+    """
+    if not isinstance(threshold, Real) or not 0 < threshold <= 1:
+        raise ConfigError(f"threshold must be above 0 and at most 1, got {brief(threshold)}")
 
 
 def ratio(part: int, whole: int) -> float:
