@@ -13,7 +13,7 @@ from maskcodec.errors import ConfigError, MaskError, VocabError
 from maskcodec.files.masks import opened_mask
 from maskcodec.masks.inputs import as_masks, check_one_size
 from maskcodec.masks.runs import as_image_size
-from maskcodec.messages import check_choice, check_codec
+from maskcodec.messages import check_choice, check_codec, plural
 from maskcodec.text.codec import FILE_NAME, Lost, check_same_codec
 from maskcodec.text.codec import load as load_codec
 from maskcodec.text.problems import warn_dropped
@@ -219,8 +219,9 @@ class TokenCodec:
         if gone and lost == "raise":
             raise next(iter(gone.values()))
         if gone:
-            what = "masks" if instances else "label maps, or labels of them"
-            warn_dropped(f"{len(gone)} of {len(names)} {what}", gone)
+            what = "mask" if instances else "label map"
+            or_labels = "" if instances else ", or labels of them"
+            warn_dropped(f"{len(gone)} of {plural(len(names), what)}{or_labels}", gone)
         return ids, offsets
 
     @property

@@ -24,6 +24,11 @@ def refused(mask, error):
 def test_a_stack_of_one_mask(shape, typed):
     said = refused(np.ones(shape, bool), mc.MaskError)
     assert said.endswith(f"got shape {shape}; it is a stack of one mask, pass {typed}")
+    of_sam = np.ones((2, *shape), bool)
+    for stack in of_sam, list(of_sam):
+        with pytest.raises(mc.MaskError) as caught:
+            CODEC.encode_many(stack, ["dog", "cat"])
+        assert str(caught.value).endswith(f"a stack of one mask, pass [{typed} for mask in masks]")
 
 
 def test_other_shapes():

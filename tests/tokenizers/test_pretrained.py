@@ -148,6 +148,11 @@ def test_a_codec_and_the_tokenizer_of_a_checkpoint(tmp_path):
         mc.TokenCodec.from_pretrained(tmp_path / "trained", mc.BSD())
 
 
+def test_a_codec_is_no_name_of_a_checkpoint():
+    with pytest.raises(TypeError, match=r"on the Hub, got RRLE\(.*; the codec comes after it$"):
+        mc.TokenCodec.from_pretrained(mc.RRLE(), "checkpoint")
+
+
 def test_the_codec_of_a_name_on_the_hub(hub, tmp_path, monkeypatch):
     hub[1][True] = fresh("byte-level")
     huggingface_hub = pytest.importorskip("huggingface_hub")

@@ -234,7 +234,7 @@ def test_lost_masks_are_refused_or_reported(name, kind, options, caplog):
     assert [record.message for record in caplog.records] == [
         "dropped 2 of 4 masks: 0, 3",
         "dropped 2 of 4 masks: 0, 3",
-        "dropped 1 of 1 masks: 0",
+        "dropped 1 of 1 mask: 0",
     ]
 
 

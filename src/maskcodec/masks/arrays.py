@@ -44,9 +44,8 @@ def as_pixels(value: Any, what: str = "mask") -> IntegerArray:
         hint = "; threshold it first, for example mask > 0.5" if array.dtype.kind == "f" else ""
         raise TypeError(f"{what} must be bool or an integer type, got {array.dtype}{hint}")
     if array.ndim != 2:
-        raise MaskError(
-            f"{what} must be (height, width), got shape {array.shape}{_other_sides(array.shape)}"
-        )
+        hint = _other_sides(array.shape, what)
+        raise MaskError(f"{what} must be (height, width), got shape {array.shape}{hint}")
     if array.size == 0:
         raise MaskError(f"{what} must have at least one pixel, got shape {array.shape}")
     return array
@@ -65,10 +64,12 @@ def _unread(value: Any) -> str:
     return f"is a tensor of {dtype} on {device}{grad}; pass mask{calls}{cut}"
 
 
-def _other_sides(shape: tuple[int, ...]) -> str:
+def _other_sides(shape: tuple[int, ...], what: str) -> str:
     """What to do with an array that has not two sides."""
     if len(shape) > 2 and all(side == 1 for side in shape[:-2]):
-        return f"; it is a stack of one mask, pass mask[{', '.join('0' * (len(shape) - 2))}]"
+        one = f"mask[{', '.join('0' * (len(shape) - 2))}]"
+        each = f"[{one} for mask in masks]" if what[-1].isdigit() else one
+        return f"; it is a stack of one mask, pass {each}"
     if len(shape) == 3 and shape[2] == 1:
         return "; it has one channel, pass mask[..., 0]"
     if len(shape) == 3:

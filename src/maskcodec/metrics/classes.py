@@ -61,9 +61,9 @@ class ClassIoU(Metric):
 
     classes: int | Mapping[int, str] | Sequence[str]
     ignore: int | None = None
-    _shared: Counter[int] = field(default_factory=Counter, init=False)
-    _predicted: Counter[int] = field(default_factory=Counter, init=False)
-    _targeted: Counter[int] = field(default_factory=Counter, init=False)
+    _shared: Counter[int] = field(default_factory=Counter, init=False, repr=False)
+    _predicted: Counter[int] = field(default_factory=Counter, init=False, repr=False)
+    _targeted: Counter[int] = field(default_factory=Counter, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.ignore is not None:

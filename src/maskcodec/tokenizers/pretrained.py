@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,6 @@ from maskcodec.messages import brief
 from maskcodec.tokenizers.any_tokenizer import load_saved
 
 if TYPE_CHECKING:
-    import os
-
     from tokenizers import Tokenizer
 
 PREPARED = "maskcodec_rows"  # in a model's config: the words that have rows, and their ids
@@ -97,6 +96,11 @@ def checkpoint_file(name: str | os.PathLike[str], file: str, *, download: bool) 
 
 def _local(name: str | os.PathLike[str]) -> Path | None:
     """The file or folder of a name, if there is one."""
+    if not isinstance(name, (str, os.PathLike)):
+        raise TypeError(
+            "a checkpoint is named by its folder, a file or its name on the Hub, got "
+            f"{brief(name)}; the codec comes after it"
+        )
     path = Path(name)
     try:
         return path if path.exists() else None

@@ -274,7 +274,7 @@ def test_a_dropped_mask_is_reported(caplog):
     assert [record.message for record in caplog.records] == [
         "dropped 2 of 3 masks: 0, 2",
         "dropped 1 of 2 masks: 0",
-        "dropped 1 of 1 masks: 0",
+        "dropped 1 of 1 mask: 0",
     ]
 
 

@@ -11,7 +11,7 @@ from maskcodec.formats.instances.read_text import read_text
 from maskcodec.formats.instances.spelling import instance_label
 from maskcodec.kernels.writing import END
 from maskcodec.masks.inputs import as_mask, check_one_size
-from maskcodec.messages import check_choice
+from maskcodec.messages import check_choice, plural
 from maskcodec.text.codec import Codec, Lost, lost_error, lost_message
 from maskcodec.text.problems import TextReading, warn_dropped
 from maskcodec.text.regions import RecoveredRegions, Region
@@ -151,7 +151,7 @@ class InstanceCodec(Codec):
                 gone.append(index)
             parts.append(text)
         if gone:
-            warn_dropped(f"{len(gone)} of {len(images)} masks", gone)
+            warn_dropped(f"{len(gone)} of {plural(len(images), 'mask')}", gone)
         return "".join(parts)
 
     def lost(
