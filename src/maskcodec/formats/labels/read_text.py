@@ -12,15 +12,17 @@ from maskcodec.errors import LabelError
 from maskcodec.formats.labels.label_grid import LabelGrid, cell_label, drawn_grid
 from maskcodec.kernels import labels as k
 from maskcodec.messages import plural
-from maskcodec.text.problems import NO_FAULTS, escaped_tag, unescaped
+from maskcodec.text.problems import NO_FAULTS, TextReading, escaped_tag, unescaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from maskcodec.masks.arrays import Cells, Index
-    from maskcodec.text.problems import TextReading
 
 _WHITE = b" \t\r\n\v\f"
+_LOST_BREAK = re.compile(
+    rb"(\*[ \t]*[0-9]+)[ \t]*(?=[^|*0-9\s\\<][^|*]*\*)"
+)  # a label behind a count
 
 
 class DescriptorReader:
@@ -68,6 +70,16 @@ class DescriptorReader:
             return grid
         first, last, opened, closed = self._body()
         rows, columns = self.canvas
+        body = reading.raw[first:last]
+        if self.by_row and rows > 1 and b"\n" not in body:
+            parted = _LOST_BREAK.sub(rb"\1|", body)
+            if parted != body:
+                self._report_joined(first)
+                whole = reading.raw[:first] + parted + reading.raw[last:]
+                self.reading = TextReading(whole.decode("utf-8", "surrogatepass"), strict=False)
+                grid = self.read()
+                reading.take_over(self.reading, first)
+                return grid
         spans = np.empty((min(rows * columns, len(reading.data)), 2), np.int64)
         while True:
             cells = np.full((rows, columns) if self.by_row else (1, rows * columns), -1, np.int32)
@@ -76,9 +88,7 @@ class DescriptorReader:
             found, count, missing = run(NO_FAULTS)
             if not count or not self._are_joined(first, last, run, count):
                 break
-            message = "no newline stands between the rows"
-            reading.report(first, "separator", message, "read them by the grid's width")
-            self.by_row = False
+            self._report_joined(first)
         if count:
             faults = reading.faults(count, run)
             for kind, at, row, value in faults:
@@ -100,6 +110,11 @@ class DescriptorReader:
         run(faults)
         kinds = faults[:, 0]
         return bool((kinds == k.ROW_LONG).any() and not (kinds == k.BREAK_SPELLED).any())
+
+    def _report_joined(self, at: int) -> None:
+        message = "no newline stands between the rows"
+        self.reading.report(at, "separator", message, "read them by the grid's width")
+        self.by_row = False
 
     def _body(self) -> tuple[int, int, bool, bool]:
         """The bytes of the descriptor, and whether its opening and its closing tag are there."""
