@@ -160,6 +160,15 @@ def label_maps(folder: Path, names: str = "Idx,Ratio,Name\n1,0.5,wall\n2,0.1,bui
     return values
 
 
+def masks(folder: Path) -> np.ndarray:
+    """Masks in folders of their classes: one of a dog and a cat, one of a cat that is not there."""
+    mask = block(1, 3, 2, 6)
+    for name, pixels in ("cat/a", 1 - mask), ("cat/street/b", 0 * mask), ("dog/a", mask):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels * 255).save(folder / f"{name}.png")
+    return mask
+
+
 def llava() -> list[dict[str, Any]]:
     """``llava_v1_5_mix665k.json``: ids come again, and some records have no image."""
     asked = {"from": "human", "value": "<image>\nWhat is this?"}

@@ -3,7 +3,7 @@
 from maskcodec.coco import read
 from maskcodec.data import Broken, Sample
 
-MINE = "ade20k", "coco", "gseval", "index", "llava", "lvis", "panoptic", "pix2cap"
+MINE = "ade20k", "coco", "gseval", "index", "llava", "lvis", "masks", "panoptic", "pix2cap"
 
 
 def painted(sample):

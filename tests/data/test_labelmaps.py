@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from maskcodec import BuildError, SourceError
+from maskcodec import BuildError, ConfigError, SourceError
 from maskcodec.coco import RunMask
 from maskcodec.data import Broken, open_source
 from maskcodec.data._labelmaps import read_index, value_masks
 from maskcodec.data._names import read_names
 from maskcodec.files import images as image_files
+from maskcodec.messages import sides
 from tests import datasets
 from tests.data.builds import made
 from tests.data.records import keys, painted, pixels
@@ -67,6 +68,46 @@ def test_real_label_maps(real_data):
         assert [instance.label for instance in one.instances] == [names[v] for v in expected]
         for value, instance in zip(expected, one.instances, strict=True):
             assert np.array_equal(instance.segmentation.mask(), values == value)
+
+
+def test_masks_beside_photos(tmp_path):
+    mask = datasets.masks(tmp_path)
+    first, second = open_source("masks", tmp_path, images="photos")
+    assert (first.key, first.image) == ("masks:a", "photos/a.jpg")
+    assert painted(first) == [("cat", pixels(1 - mask)), ("dog", pixels(mask))]
+    assert (first.task, first.shape, first.complete) == ("classes", SHAPE, False)
+    assert (second.key, second.image) == ("masks:street/b", "photos/street/b.jpg")
+    assert (second.instances, second.names) == ((), ("cat",))  # nobody says that there is no dog
+    (alone,) = open_source("masks", tmp_path / "dog", label="big dog", suffix=".webp")
+    assert (alone.key, alone.image, alone.names) == ("masks:a", "a.webp", ("big dog",))
+    assert painted(alone) == [("big dog", pixels(mask))]
+    wrong = rf"a.png lies in no folder that .*, {tmp_path}/dog/dog/a.png; with label=dog all masks"
+    for path in tmp_path / "dog", tmp_path / "dog" / "a.png":
+        with pytest.raises(SourceError, match=wrong):
+            open_source("masks", path)
+    with pytest.raises(SourceError, match="is no PNG, and no folder that holds any"):
+        open_source("masks", tmp_path / "none.png")
+    Image.new("L", (3, 3), 255).save(tmp_path / "dog" / "a.png")
+    assert open_source("masks", tmp_path)[0] == Broken(
+        f"{tmp_path}/dog/a.png", f"it has 3 x 3 pixels, {tmp_path}/cat/a.png {sides(SHAPE)}"
+    )
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P"])
+def test_grey_edges_of_masks_need_a_threshold(mode, tmp_path):
+    Image.fromarray(np.array([[0, 100, 200, 255]], np.uint8)).convert(mode).save(tmp_path / "a.png")
+    (found,) = open_source("masks", tmp_path, label="dog")
+    assert found == Broken(
+        f"{tmp_path}/a.png",
+        "it has 4 values, and a mask has two; it looks like an antialiased or JPEG mask: cut it "
+        "first, for example at 128, or by threshold=128",
+    )
+    for threshold, expected in (100, [0, 1, 1, 1]), (128, [0, 0, 1, 1]), (255, [0, 0, 0, 1]):
+        (found,) = open_source("masks", tmp_path, label="dog", threshold=threshold)
+        assert painted(found) == [("dog", [expected])]
+    for threshold in -1, 256:
+        with pytest.raises(ConfigError, match=rf"threshold must be 1 \.\. 255, got {threshold}"):
+            open_source("masks", tmp_path, label="dog", threshold=threshold)
 
 
 def test_a_folder_must_hold_label_maps(tmp_path):

@@ -37,6 +37,8 @@ def everything(tmp_path):
         datasets.label_maps(folders[name])
         paths[name] = folders[name] / "maps"
         options[name] = {"names": folders[name] / "names.csv"}
+    datasets.masks(folders["masks"])
+    paths["masks"] = folders["masks"]
     return {name: open_source(name, paths[name], **options.get(name, {})) for name in MINE}
 
 
@@ -62,7 +64,7 @@ def test_a_source_gives_the_same_records_in_every_way(everything, name):
 
 @pytest.mark.parametrize("name", sorted(set(MINE) - {"index", "ade20k"}))
 def test_a_name_of_its_own_and_a_folder_of_images(everything, name):
-    options = {"masks": everything[name].masks} if "p" in name else {}
+    options = {"masks": everything[name].masks} if name in {"panoptic", "pix2cap"} else {}
     for folder in "images", "images/":
         source = open_source(name, everything[name].path, name="mine", images=folder, **options)
         plain = list(everything[name])

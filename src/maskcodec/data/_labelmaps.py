@@ -6,6 +6,7 @@ that only its runs are, however it is made up.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,7 +76,13 @@ def read_objects(path: Path, name: str = "") -> dict[tuple[int, int], RunMask]:
     return {(number >> 8, number & 255): mask for number, mask in found.items()}
 
 
-def picture_mask(path: Path, shape: tuple[int, int]) -> RunMask:
+def picture_mask(
+    path: Path,
+    shape: tuple[int, int] | None = None,
+    name: str = "",
+    *,
+    threshold: int | None = None,
+) -> RunMask:
     """The mask that a PNG shows: of two colours, the background black or 0.
 
     Parameters
@@ -85,20 +92,26 @@ def picture_mask(path: Path, shape: tuple[int, int]) -> RunMask:
         Black or 0 is the background, or without it the smaller value of two.
     shape
         The (height, width) that it must have, which is looked at before pixels are read.
+    name
+        What to call it in messages.
+    threshold
+        From which grey on a pixel is set, instead of that; 0 for that, where the user could say it.
 
     Raises
     ------
     SourceError
         It has more than two values; or as of `read_index`, for a PNG of any kind.
     """
-    found = _masks(path, shape, _seen)
+    seen = partial(_cut, threshold=threshold) if threshold else _seen
+    found = _masks(path, shape, seen, None, name)
     if len(found) > 2:
+        hint = "" if threshold is None else ", or by threshold=128"
         raise SourceError(
-            f"{path} has {len(found):,} values, and a mask has two; it looks like an antialiased "
-            "or JPEG mask: cut it first, for example at 128"
+            f"{name or path} has {len(found):,} values, and a mask has two; it looks like an "
+            f"antialiased or JPEG mask: cut it first, for example at 128{hint}"
         )
     value, mask = found.popitem()  # the largest
-    return mask if value else RunMask([shape[0] * shape[1]], shape)
+    return mask if value else RunMask([mask.area], mask.shape)
 
 
 def value_masks(
@@ -199,6 +212,11 @@ def _seen(image: Image.Image) -> Any:
     if image.mode in _NUMBERS and image.mode != "P":
         return np.asarray(image)
     return _ids(image.convert("RGBA"))  # which every palette fits into
+
+
+def _cut(image: Image.Image, threshold: int) -> Any:
+    """1 where an image is at least that bright, else 0."""
+    return (np.asarray(image.convert("L")) >= threshold).view(np.uint8)
 
 
 def _runs(pieces: Iterable[IntegerArray], what: str) -> tuple[IntegerArray, IntegerArray]:

@@ -28,6 +28,7 @@ SOURCES: dict[str, tuple[str, str]] = {
     "index": ("maskcodec.data.sources.index", "IndexMaps"),
     "llava": ("maskcodec.data.sources.llava", "Llava"),
     "lvis": ("maskcodec.data.sources.coco", "Lvis"),
+    "masks": ("maskcodec.data.sources.masks", "Masks"),
     "muse": ("maskcodec.data.sources.muse", "Muse"),
     "panoptic": ("maskcodec.data.sources.panoptic", "Panoptic"),
     "pix2cap": ("maskcodec.data.sources.pix2cap", "Pix2Cap"),
