@@ -144,7 +144,9 @@ def test_counts_are_whole_numbers_of_python():
     assert (metric.intersection, metric.union) == (1, 2)
     assert type(metric.intersection) is type(metric.union) is int
     assert repr(metric) == "CIoU(samples=1, intersection=1, union=2)"
-    assert repr(ClassIoU(["sky", "dog"])) == "ClassIoU(classes={0: 'sky', 1: 'dog'}, ignore=None)"
+    assert repr(ClassIoU(["sky", "dog"])) == (
+        "ClassIoU(samples=0, classes={0: 'sky', 1: 'dog'}, ignore=None)"
+    )
     mean = counted(GIoU, (array("11"), array("10")), (None, None))
     assert mean.samples == 2
     accuracy = counted(TAcc, (array("11"), array("10")))
