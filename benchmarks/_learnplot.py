@@ -79,10 +79,10 @@ def pictures(
     for split in dict.fromkeys(split for asked in whole.values() for split in asked):
         samples: Any = open_source("refer", scenes, split=names[split], images=scenes / "images")
         chosen = list(samples)[:count]
-        rows = {"what is meant": [painted(_counts(one)) for one in chosen]}
+        rows = {"target": [painted(_counts(one)) for one in chosen]}
         for name, asked in whole.items():
             texts = asked[split].get("guided", asked[split]["free"])["texts"]
-            rows[name] = [mask_of(codecs[name], text) for text in texts]
+            rows[f"prediction, {name}"] = [mask_of(codecs[name], text) for text in texts]
         titles = [one.query.removeprefix("the ") for one in chosen]
         sheet = predictions([one.image for one in chosen], rows, titles)
         sheet.save(folder / f"predictions-{split.replace(' ', '-')}.png")

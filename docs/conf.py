@@ -81,7 +81,8 @@ def as_markdown(cell):
     for output in cell.get("outputs", ()):
         data = output.get("data", {"text/plain": output.get("text", "")})
         if "image/png" in data:
-            yield f"![output](data:image/png;base64,{''.join(data['image/png']).strip()})"
+            url = f"data:image/png;base64,{''.join(data['image/png']).strip()}"
+            yield f"![The picture that this cell draws]({url})"
         else:
             yield "```text\n{}\n```".format("".join(data["text/plain"]).rstrip())
 

@@ -16,6 +16,7 @@ from tests.vocabularies import fresh, wrapped
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+IMAGE = re.compile(r"!\[(.*?)\]\((.*?)\)", re.DOTALL)
 TOCTREE = re.compile(r"^```\{toctree\}\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = [
     pytest.param(language, code, id=f"{page.relative_to(ROOT)}-{number}")
@@ -139,6 +140,22 @@ def test_files_that_pages_name_exist():
     }
     assert ("design.md", "masks/inputs.py") in named
     assert not {one for one in named if not any((place / one[1]).exists() for place in places)}
+
+
+def test_alternative_texts_are_sentences_about_their_pictures():
+    shown = set()
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        prose = IMAGE.sub("", text)
+        for said, target in IMAGE.findall(text):
+            shown.add((page.parent / target).resolve())
+            assert re.fullmatch(r"[A-Z][^`<>{}\[\]=_\n]+[\w)]", said), (page.name, said)
+            words = said.split()
+            assert len(words) >= 5, (page.name, said)
+            for start in range(len(words) - 4):  # what a replacement of text leaves behind
+                assert " ".join(words[start : start + 5]) not in prose, (page.name, said)
+        assert text.count("![") == len(IMAGE.findall(text)), page.name
+    assert shown == {path.resolve() for path in (ROOT / "docs" / "images").iterdir()}
 
 
 def test_the_readme_shows_the_two_commands():
