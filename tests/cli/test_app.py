@@ -10,7 +10,7 @@ from PIL import Image
 
 import maskcodec as mc
 from maskcodec.cli import commands, messages, settings
-from maskcodec.pictures import demo
+from maskcodec.pictures import demo, figure
 from maskcodec.text import codec as registry
 from tests.cli.calling import (
     BOTH,
@@ -21,7 +21,6 @@ from tests.cli.calling import (
     TEXT,
     disc,
     fails,
-    image,
     misused,
     run,
     uncoloured,
@@ -72,11 +71,27 @@ def test_a_reader_that_goes_away_is_no_error(monkeypatch):
 # demo
 
 
-def test_demo_compares_the_codecs_and_writes_the_picture():
+def test_demo_compares_the_codecs_and_writes_the_picture(monkeypatch):
+    shown = []
+    draw = figure.panels
+
+    def spy(pictures, **options):
+        shown.extend((title, remark) for title, remark, _ in pictures)
+        return draw(pictures, **options)
+
+    monkeypatch.setattr("maskcodec.cli.demo.panels", spy)
     result = run("demo")
+    assert shown == [
+        ("Image", "480 x 640 pixels"),
+        ("Masks", "6 labelled objects"),
+        ("Cells of scanlines", "11 x 63 a box, 1,886 characters"),
+        ("Cells of B-SD, the paper's canvas", "64 x 64, 2,382 characters"),
+        ("Decoded from it", "IoU 0.92 on average"),
+        ("Decoded from it", "IoU 0.86 on average"),
+    ]
     with Image.open("maskcodec-demo.png") as picture:
-        assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (1355, 1185))
-    assert 50_000 < Path("maskcodec-demo.png").stat().st_size < 300_000
+        assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (1355, 1713))
+    assert 50_000 < Path("maskcodec-demo.png").stat().st_size < 400_000
     cells, number, share = r"([0-9]+ x [0-9]+(?: a box)?)", r"([0-9,]+)", r"(0\.\d+)"
     columns = [r"(\S+/1)", cells, number, number, share, share]
     rows = re.findall(" +".join(columns), result.stdout)
@@ -92,14 +107,7 @@ def test_demo_compares_the_codecs_and_writes_the_picture():
     assert runs < min(int(runs.replace(",", "")) for name, _, _, runs, *_ in rows[:-1])
     assert all(0.8 < float(nearest) < float(contour) for *_, nearest, contour in rows)
     scene = demo.scene()
-    assert mc.Scanlines().encode(scene.masks()[-1], scene.labels[-1]) in uncoloured(result.stdout)
-    said = uncoloured(run("demo", "--codec", "b-sd", "--out", "canvas.png").stdout)
-    assert mc.BSD().encode(scene.masks()[-1], scene.labels[-1]) in said
-    differ = (image("maskcodec-demo.png") != image("canvas.png")).any(axis=2)
-    assert not differ[: scene.shape[0]].any()  # the image and its masks
-    assert differ[600:, : scene.shape[1]].any()
-    assert differ[600:, scene.shape[1] :].any()
-    assert "'r-rle' is not one of" in misused("demo", "--codec", "r-rle")
+    assert mc.Scanlines().encode(scene.masks()[4], "black dog") in uncoloured(result.stdout)
 
 
 def test_the_scene_has_an_exact_mask_of_every_object():

@@ -17,6 +17,10 @@ def disc(y, x, radius, shape=SHAPE):
     return ((ys - y) ** 2 + (xs - x) ** 2 <= radius**2).astype(np.uint8)
 
 
+def overlay(photo, masks, labels=(), **options):
+    return figure.compared(photo, [masks], labels, **options).pictures[0]
+
+
 @pytest.fixture
 def placed(monkeypatch):
     """The corners of the labels that were drawn."""
@@ -45,7 +49,7 @@ def test_a_plain_picture_has_the_shape():
 
 def test_an_overlay_tints_and_outlines_the_mask_alone():
     photo, mask = Image.new("L", SHAPE[::-1], 100), disc(60, 80, 30)
-    drawn = np.array(figure.overlay(photo, [mask]))
+    drawn = np.array(overlay(photo, [mask]))
     assert (drawn[mask == 0] == 100).all()
     red = np.array(figure.colour_of(0))
     assert (drawn[60, 80] == np.round(red / 2 + 50)).all()
@@ -54,7 +58,7 @@ def test_an_overlay_tints_and_outlines_the_mask_alone():
 
 
 def test_the_edge_of_the_picture_is_no_outline():
-    drawn = np.array(figure.overlay(figure.plain(SHAPE), [np.ones(SHAPE)], opacity=0))
+    drawn = np.array(overlay(figure.plain(SHAPE), [np.ones(SHAPE)], opacity=0))
     assert (drawn == np.array(figure.CANVAS)).all()
 
 
@@ -77,7 +81,7 @@ def test_an_overlay_is_made_part_by_part(monkeypatch):
         colour = np.array(figure.colour_of(number))
         expected[mask] = np.round(expected[mask] * 0.5 + colour * 0.5)
         expected[mask & ~eroded(mask, 2)] = colour
-    drawn = figure.overlay(Image.fromarray(photo), [*masks, np.zeros(shape)])
+    drawn = overlay(Image.fromarray(photo), [*masks, np.zeros(shape)])
     assert np.array_equal(np.array(drawn), expected)
 
 
@@ -105,14 +109,14 @@ def test_a_small_picture_is_drawn_as_it_is(monkeypatch):
 def test_a_mask_must_have_the_size_of_the_photo():
     message = r"mask 1 must have the photo's shape \(120, 160\), got \(2, 2\)"
     with pytest.raises(ValueError, match=message):
-        figure.overlay(figure.plain(SHAPE), [disc(1, 1, 1), np.ones((2, 2))])
+        overlay(figure.plain(SHAPE), [disc(1, 1, 1), np.ones((2, 2))])
 
 
 def test_labels_do_not_cover_each_other_or_leave_the_picture(placed):
     random = np.random.default_rng(2)
     centres = random.integers(10, 110, (14, 2)).tolist()
     masks = [disc(y, x, 9) for y, x in centres]
-    figure.overlay(figure.plain(SHAPE), masks, [f"dog {n}" for n in range(14)])
+    overlay(figure.plain(SHAPE), masks, [f"dog {n}" for n in range(14)])
     corners = [box for box in placed.values() if box is not None]
     assert len(corners) == 14  # some lie apart from what they name
     taken = np.zeros(SHAPE, int)
@@ -126,7 +130,7 @@ def test_labels_do_not_cover_each_other_or_leave_the_picture(placed):
 def test_a_label_stands_beside_what_is_small_and_inside_what_is_large(placed):
     shape = (480, 640)
     masks = [disc(240, 100, 12, shape), disc(240, 420, 180, shape)]
-    figure.overlay(figure.plain(shape), masks, ["small", "large"])
+    overlay(figure.plain(shape), masks, ["small", "large"])
     left, top, right, bottom = placed["small"]
     assert not masks[0][top:bottom, left:right].any()
     left, top, right, bottom = placed["large"]
@@ -137,25 +141,27 @@ def test_a_label_stands_beside_what_is_small_and_inside_what_is_large(placed):
 def test_a_large_thing_may_have_no_room_for_a_label(placed):
     stripes = np.zeros((480, 640), np.uint8)
     stripes[::3] = 1
-    figure.overlay(figure.plain((480, 640)), [stripes], ["stripes"])
+    overlay(figure.plain((480, 640)), [stripes], ["stripes"])
     assert placed["stripes"] is not None
 
 
-def test_a_label_that_does_not_fit_is_left_out(placed):
-    blank = figure.overlay(figure.plain((30, 30)), [disc(15, 15, 9, (30, 30))])
-    drawn = figure.overlay(figure.plain((30, 30)), [disc(15, 15, 9, (30, 30))], ["a long label"])
-    assert placed == {"a long label": None}
-    assert np.array_equal(np.array(blank), np.array(drawn))
+def test_of_a_label_that_does_not_fit_there_is_its_number_if_that_fits(placed):
+    drawn = figure.compared(figure.plain((30, 30)), [[disc(15, 15, 9, (30, 30))]], ["a long label"])
+    assert placed["a long label"] is None
+    assert placed["1"] is not None
+    assert drawn.legend == ["1 a long label"]
+    tiny = figure.plain((12, 12)), [[disc(6, 6, 4, (12, 12))]]
+    assert figure.compared(*tiny, ["dog"]).pictures == figure.compared(*tiny).pictures
 
 
 def test_what_is_not_there_has_no_label(placed):
-    figure.overlay(figure.plain(SHAPE), [np.zeros(SHAPE), disc(60, 80, 20)], ["gone", "there"])
+    overlay(figure.plain(SHAPE), [np.zeros(SHAPE), disc(60, 80, 20)], ["gone", "there"])
     assert list(placed) == ["there"]
 
 
 def test_of_very_many_labels_the_largest_masks_have_theirs(placed):
     masks = [disc(60, 80, 1 + n % 40) for n in range(210)]
-    figure.overlay(figure.plain(SHAPE), masks, [str(n) for n in range(210)])
+    overlay(figure.plain(SHAPE), masks, [str(n) for n in range(210)])
     assert len(placed) == 200
     assert "0" not in placed
     assert "39" in placed
@@ -254,6 +260,18 @@ def test_text_is_cut_where_it_is_too_long():
     assert lettering.cut("dog", 20, 1) == " ..."
 
 
+@pytest.mark.parametrize("part", ["<fg:12>", "</ref>", "\\n"])
+def test_text_is_not_cut_inside_a_brick_a_tag_or_an_escape(part):
+    widths = range(0, 300, 3)
+    kept = {lettering.cut(part * 40, 20, width).removesuffix(" ...") for width in widths}
+    assert len(kept) > 3
+    assert all(text == part * (len(text) // len(part)) for text in kept)
+
+
+def test_less_than_is_no_brick():
+    assert lettering.cut("1 < 2 and a long text", 20, 150).startswith("1 < 2 and")
+
+
 @pytest.mark.parametrize(
     ("size", "expected"), [((50, 100), (240, 480)), ((640, 500), (640, 500)), ((4000, 8), (960, 2))]
 )
@@ -343,8 +361,25 @@ def test_pictures_of_the_same_masks_have_labels_in_the_same_places():
     masks = [disc(60, 40, 20), disc(60, 120, 20)]
     drawn = figure.compared(figure.plain(SHAPE), [masks, [masks[0], np.zeros(SHAPE)]], ["a", "b"])
     assert drawn.legend == []
-    assert drawn.pictures[0] == figure.overlay(figure.plain(SHAPE), masks, ["a", "b"])
-    assert drawn.pictures[1] == figure.overlay(figure.plain(SHAPE), masks[:1], ["a"])
+    assert drawn.pictures[0] == overlay(figure.plain(SHAPE), masks, ["a", "b"])
+    assert drawn.pictures[1] == overlay(figure.plain(SHAPE), masks[:1], ["a"])
+
+
+def test_a_label_with_remarks_has_one_place_for_all_of_them(placed):
+    photo, masks = figure.plain(SHAPE), [disc(60, 80, 40)]
+    remarks = [[""], ["0.5"], ["0.123"]]
+    drawn = figure.compared(photo, [masks] * 3, ["dog"], remarks=remarks)
+    assert list(placed) == ["dog 0.123"]
+    (tinted,) = figure.compared(photo, [masks]).pictures
+    spans = []
+    for picture in drawn.pictures:
+        ys, xs = np.nonzero((np.array(picture) != np.array(tinted)).any(axis=2))
+        spans.append((xs.min(), xs.max(), ys.min(), ys.max()))
+    lefts, rights, tops, bottoms = map(set, zip(*spans, strict=True))
+    assert len(lefts) == len(rights) == 3
+    assert len(tops) == len(bottoms) == 1
+    middles = [left + right for left, right, *_ in spans]
+    assert max(middles) - min(middles) <= 2  # of two pixels' halves
 
 
 def test_many_masks_have_numbers_and_a_legend():
@@ -353,7 +388,7 @@ def test_many_masks_have_numbers_and_a_legend():
     drawn = figure.compared(figure.plain(SHAPE), [masks], labels)
     assert drawn.legend == [f"{n} {label}" for n, label in enumerate(labels, 1)]
     numbers = [str(n) for n in range(1, 12)]
-    assert drawn.pictures == [figure.overlay(figure.plain(SHAPE), masks, numbers)]
+    assert drawn.pictures == [overlay(figure.plain(SHAPE), masks, numbers)]
     few = figure.compared(figure.plain((30, 30)), [[disc(15, 15, 9, (30, 30))]], ["a long label"])
     assert few.legend == ["1 a long label"]  # which finds no place on the picture
 

@@ -13,7 +13,7 @@ def test_regions_are_drawn_on_any_photo(tmp_path):
     pixels = np.full((*SHAPE, 3), 100, np.uint8)
     photo = Image.fromarray(pixels)
     photo.save(tmp_path / "a.png")
-    expected = figure.overlay(photo, [DOG.mask(SHAPE)], ["dog"])
+    expected = figure.compared(photo, [[DOG.mask(SHAPE)]], ["dog"]).pictures[0]
     for image in pixels, photo, pixels[..., 0], str(tmp_path / "a.png"), tmp_path / "a.png":
         assert mc.draw(image, [DOG]) == expected
     faint = mc.draw(photo, [DOG], opacity=0.1)
@@ -23,10 +23,9 @@ def test_regions_are_drawn_on_any_photo(tmp_path):
 
 
 def test_the_way_back_may_be_chosen():
-    drawn = mc.draw(Image.new("RGB", SHAPE[::-1]), [DOG], method="smooth")
-    assert drawn == figure.overlay(
-        figure.Image.new("RGB", SHAPE[::-1]), [DOG.mask(SHAPE, method="smooth")], ["dog"]
-    )
+    photo = Image.new("RGB", SHAPE[::-1])
+    smooth = figure.compared(photo, [[DOG.mask(SHAPE, method="smooth")]], ["dog"])
+    assert mc.draw(photo, [DOG], method="smooth") == smooth.pictures[0]
 
 
 def test_many_regions_have_a_legend_below():

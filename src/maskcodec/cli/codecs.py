@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,43 +12,18 @@ from maskcodec.data.drawing import check_draws
 from maskcodec.errors import LabelError, LostMaskError, within
 from maskcodec.formats.labels.label_grid import LabelGrid, cell_label
 from maskcodec.masks.runs import united
-from maskcodec.metrics import measure
-from maskcodec.text.codec import codec_ids, get_codec, lost_error, lost_message
+from maskcodec.text.codec import lost_error, lost_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy.typing as npt
 
     from maskcodec.cli.settings import AnyCodec
     from maskcodec.errors import Problem
     from maskcodec.formats.labels.base import LabelCodec
-    from maskcodec.masks.grid import Method
-    from maskcodec.pictures.demo import Scene
     from maskcodec.text.codec import Lost
     from maskcodec.text.regions import Region
-
-
-_CANVAS = 64
-
-
-class RoundTrip(NamedTuple):
-    """A scene as the text of one codec, and back.
-
-    Attributes
-    ----------
-    text, runs
-        The text, and how many runs (labels, where a codec has no runs) it is made of.
-    regions
-        What the text shows, in the order of the scene's objects.
-    ious
-        By the name of a method that paints regions, how well each agrees with its object.
-    """
-
-    text: str
-    runs: int
-    regions: list[Region]
-    ious: dict[Method, list[float]]
 
 
 def encode_any(
@@ -212,27 +186,3 @@ def decode_any(
         return found.regions, found.problems
     decoded = codec.decode(text)
     return (decoded.regions() if isinstance(decoded, LabelGrid) else decoded), []
-
-
-def compared_codecs() -> dict[str, AnyCodec]:
-    """All codecs by their ids: as they are, or grids with as many cells as B-SD's canvas has."""
-    codecs: dict[str, AnyCodec] = {codec_id: get_codec(codec_id) for codec_id in codec_ids()}
-    for codec_id, codec in codecs.items():
-        if not codec.has_instances:
-            codecs[codec_id] = get_codec(codec_id, grid=_CANVAS)
-    return codecs
-
-
-def round_trip(codec: AnyCodec, scene: Scene, methods: Iterable[Method]) -> RoundTrip:
-    """A scene through a codec, painted again by each of the methods."""
-    text, _ = encode_any(codec, scene.label_map, dict(enumerate(scene.labels, 1)))
-    bricks = re.findall("<(?:fg|bg|end):?[0-9]+>", text)
-    runs = len(bricks) or text.count("*") or text.count("|") + 1
-    regions, _ = decode_any(codec, text)
-    regions.sort(key=lambda region: scene.labels.index(region.label))
-    pairs = list(zip(scene.masks(), regions, strict=True))
-    ious = {
-        method: [measure(region, mask, method=method).iou for mask, region in pairs]
-        for method in methods
-    }
-    return RoundTrip(text, runs, regions, ious)

@@ -191,7 +191,7 @@ def _draw(bad: list[Scored], folder: Path, images: Path | None) -> None:
         size = small.height, small.width
         sample = [[one.target.mask.cells(size)] if one.target.mask else []]
         sample += [[one.mask.cells(size)] if one.mask else []]
-        both = [compared(small, [masks], [""] * len(masks)).pictures[0] for masks in sample]
+        both = compared(small, sample).pictures
         text = str(one.row.entry.get("text", ""))
         sheet = panels(
             [

@@ -182,73 +182,53 @@ def drawable(image: Image.Image) -> Image.Image:
     return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
-def overlay(
+def compared(
     image: Image.Image,
-    masks: Iterable[npt.ArrayLike],
+    sides: Sequence[Iterable[npt.ArrayLike]],
     labels: Sequence[str] = (),
     *,
+    remarks: Sequence[Sequence[str]] | None = None,
     opacity: float = 0.5,
-) -> Image.Image:
-    """A picture with masks laid over it: tinted, outlined and labelled.
+) -> Drawn:
+    """A picture with masks laid over it: tinted, outlined and labelled; once for each side.
 
     Parameters
     ----------
     image
         The photo, of any mode; not changed.
-    masks
-        Masks of the photo's size, (height, width), set where not 0. Taken one at a time.
+    sides
+        For each picture its masks, all in one order: (height, width) as the photo, set where not 0.
+        They are taken one at a time. The first side has the labels' places.
     labels
-        A label for each mask, or none at all. Labels never cover each other: a label that finds no
-        free place is left out, and of more than 200 those of the smallest masks.
+        A label for each mask of a side, or none at all. Labels never cover each other. Of more than
+        `MOST_NAMED`, or where one finds no place, the pictures have the numbers, from 1, and the
+        labels are for a legend.
+    remarks
+        For each side what stands behind each label, such as an IoU.
     opacity
-        How much of the mask's colour is seen, 0 .. 1.
-
-    Returns
-    -------
-    A new RGB image of the same size.
+        How much of a mask's colour is seen, 0 .. 1.
 
     Raises
     ------
     ValueError
         A mask does not have the photo's size.
     """
-    tinted = _tinted(image, masks, opacity)
-    draw_places(tinted.picture, place_tags(_tags(tinted, labels), tinted.owners))
-    return tinted.picture
-
-
-def compared(
-    image: Image.Image,
-    sides: Sequence[Iterable[npt.ArrayLike]],
-    labels: Sequence[str],
-    *,
-    opacity: float = 0.5,
-) -> Drawn:
-    """The same picture several times, each with masks of its own, and labels in the same places.
-
-    Parameters
-    ----------
-    image
-        The photo, as `overlay` has it.
-    sides
-        For each picture its masks, in one order; the first ones have the labels' places.
-    labels
-        A label for each mask of a side. Of more than `MOST_NAMED`, or where one finds no place,
-        the pictures have the numbers, from 1, and the labels are for a legend.
-    opacity
-        As `overlay` has it.
-    """
     tinted = [_tinted(image, masks, opacity) for masks in sides]
     first, legend = tinted[0], list[str]()
-    tags = _tags(first, labels)
+    texts = [
+        [f"{label} {remark}".rstrip() for label, remark in zip(labels, side, strict=True)]
+        for side in remarks or [[""] * len(labels)] * len(tinted)
+    ]
+    tags = _tags(first, [max(said, key=len) for said in zip(*texts, strict=True)])
     places = place_tags(tags, first.owners) if len(labels) <= MOST_NAMED else []
     if len(places) < len(tags):
         legend = [f"{number} {label}".rstrip() for number, label in enumerate(labels, 1)]
         numbers = [str(number) for number in range(1, len(labels) + 1)]
+        texts = [numbers] * len(tinted)
         places = place_tags(_tags(first, numbers), first.owners)
-    for one in tinted:
+    for one, said in zip(tinted, texts, strict=True):
         seen = (place for place in places if one.found[place.tag.number - 1][1])
-        draw_places(one.picture, seen)
+        draw_places(one.picture, seen, said)
     return Drawn([one.picture for one in tinted], legend)
 
 

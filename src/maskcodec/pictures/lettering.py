@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -98,13 +99,13 @@ def unlettered(texts: Iterable[str]) -> list[str]:
 
 
 def cut(text: str, size: int, width: float) -> str:
-    """As much of a text as fits into a width."""
+    """As much of a text as fits into a width, without a part of a tag, a brick or an escape."""
     if len(text) < 1000 and length(text, size) <= width:
         return text
     kept = text[:1000]
     while kept and length(kept + " ...", size) > width:
         kept = kept[:-1]
-    return kept + " ..."
+    return re.sub(r"(?:<[^<>\s]*|\\)$", "", kept) + " ..."
 
 
 def wrapped(text: str, size: int, width: float, first: float | None = None) -> list[str]:
@@ -145,27 +146,36 @@ def place_tags(tags: Iterable[Tag], owners: Owners) -> list[Place]:
     places: list[Place] = []
     ranked = sorted(tags, key=lambda tag: tag.area)[-_MOST_LABELS:]
     for tag in ranked:  # the smallest first, since it has the least choice
-        width = round(length(shortened(tag.text), size) + 0.9 * size)
+        width = _chip_width(shortened(tag.text), size)
         found = _free_place(tag, (width, round(1.5 * size)), owners, [one.box for one in places])
         if found is not None:
             places.append(found)
     return places
 
 
-def draw_places(picture: Image.Image, places: Iterable[Place]) -> None:
-    """Draw labels where they belong upon an RGB picture."""
+def draw_places(picture: Image.Image, places: Iterable[Place], texts: Sequence[str]) -> None:
+    """Draw labels upon an RGB picture, each in the middle of its place.
+
+    `texts` has what is written for each number, from 1, and is no longer than the place.
+    """
     draw = ImageDraw.Draw(picture)
     size = letters(picture.size)
-    for tag, box, apart in places:
-        left, top, right, bottom = box
+    for tag, (first, top, last, bottom), apart in places:
+        text = shortened(texts[tag.number - 1])
+        width = _chip_width(text, size)
+        left = first + (last - first - width) // 2
+        right = left + width
         if apart:
             middle = (tag.box[0] + tag.box[2]) / 2, (tag.box[1] + tag.box[3]) / 2
             draw.line(((left + right) / 2, (top + bottom) / 2, *middle), tag.colour, size // 8)
         draw.rounded_rectangle((left, top, right - 1, bottom - 1), size // 3, tag.colour)
         red, green, blue = tag.colour
         ink = INK if 0.30 * red + 0.59 * green + 0.11 * blue > 150 else PAPER
-        at = left + (size * 0.9) / 2, (top + bottom) / 2
-        write(draw, at, shortened(tag.text), size, ink, bold=True)
+        write(draw, (left + 0.45 * size, (top + bottom) / 2), text, size, ink, bold=True)
+
+
+def _chip_width(text: str, size: int) -> int:
+    return round(length(text, size) + 0.9 * size)
 
 
 def letters(size: tuple[int, int]) -> int:

@@ -1,0 +1,121 @@
+"""`maskcodec demo`: a scene as the text of every codec, and back."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from rich.text import Text
+
+from maskcodec.cli import messages, options
+from maskcodec.cli.codecs import decode_any, encode_any
+from maskcodec.cli.settings import AnyCodec
+from maskcodec.formats.scanlines.codec import Scanlines
+from maskcodec.masks.grid import Method
+from maskcodec.metrics import measure
+from maskcodec.pictures.demo import Scene, scene
+from maskcodec.pictures.figure import compared, draw_cells, panels
+from maskcodec.text.codec import codec_ids, get_codec
+from maskcodec.text.regions import Region
+
+_CANVAS = 64
+_METHODS: tuple[Method, ...] = "nearest", "contour"
+_SHOWN: tuple[tuple[str, str, Method], ...] = (
+    ("scanlines/1", "scanlines", "contour"),
+    ("b-sd/1", "B-SD, the paper's canvas", "nearest"),
+)
+
+
+class RoundTrip(NamedTuple):
+    """A scene as the text of one codec, and back.
+
+    Attributes
+    ----------
+    cells
+        How many cells the codec has.
+    text, runs
+        The text, and how many runs (labels, where a codec has no runs) it is made of.
+    regions
+        What the text shows, in the order of the scene's objects.
+    ious
+        By the name of a method that paints regions, how well each agrees with its object.
+    """
+
+    cells: str
+    text: str
+    runs: int
+    regions: list[Region]
+    ious: dict[Method, list[float]]
+
+
+@messages.reported
+def demo(path: options.PictureOption = Path("maskcodec-demo.png")) -> None:
+    """See what the codecs do: a scene becomes text, and masks again. Needs no file.
+
+    \b
+    Example:
+      maskcodec demo --out scene.png
+    """
+    messages.checked_output(path)
+    picture = scene()
+    codecs = {codec_id: _with_canvas(codec_id) for codec_id in codec_ids()}
+    trips = {
+        codec_id: _round_trip(codecs[codec_id], picture)
+        for codec_id in messages.steps(codecs, "Encoding and decoding")
+    }
+    heads = "codec", "cells", "characters", "runs", "IoU", "IoU, contour"
+    table = messages.new_table("One scene, there and back", *heads)
+    for codec_id, trip in sorted(trips.items(), key=lambda item: -len(item[1].text)):
+        quality = [f"{np.mean(trip.ious[method]):.3f}" for method in _METHODS]
+        table.add_row(codec_id, trip.cells, f"{len(trip.text):,}", f"{trip.runs:,}", *quality)
+    messages.out.print(table)
+    label = "black dog"
+    text = Scanlines().encode(picture.masks()[picture.labels.index(label)], label)
+    messages.out.print(f"The {label} as scanlines, {len(text)} characters:\n")
+    messages.out.print(Text(text, style="cyan"), soft_wrap=True)
+    _drawn(picture, trips, text).save(path, optimize=True)
+    messages.wrote(path, "the scene, and what is left of it in scanlines and on the paper's canvas")
+
+
+def _with_canvas(codec_id: str) -> AnyCodec:
+    """A codec as it is, or a grid with as many cells as B-SD's canvas has."""
+    codec = get_codec(codec_id)
+    return codec if codec.has_instances else get_codec(codec_id, grid=_CANVAS)
+
+
+def _round_trip(codec: AnyCodec, picture: Scene) -> RoundTrip:
+    """A scene through a codec, painted again by each of the methods."""
+    text, _ = encode_any(codec, picture.label_map, dict(enumerate(picture.labels, 1)))
+    bricks = re.findall("<(?:fg|bg|end):?[0-9]+>", text)
+    runs = len(bricks) or text.count("*") or text.count("|") + 1
+    regions, _ = decode_any(codec, text)
+    regions.sort(key=lambda region: picture.labels.index(region.label))
+    pairs = list(zip(picture.masks(), regions, strict=True))
+    ious = {
+        method: [measure(region, mask, method=method).iou for mask, region in pairs]
+        for method in _METHODS
+    }
+    return RoundTrip(codec.cells_text(), text, runs, regions, ious)
+
+
+def _drawn(picture: Scene, trips: Mapping[str, RoundTrip], caption: str) -> Image.Image:
+    """The scene and its masks; below them what two codecs keep of these, side by side."""
+    height, width = shape = picture.shape
+    sides: list[Sequence[np.typing.ArrayLike]] = [picture.masks()]
+    remarks = [[""] * len(picture.labels)]
+    cells, heads = [], []
+    for codec_id, name, method in _SHOWN:
+        trip = trips[codec_id]
+        sides.append([region.mask(shape, method=method) for region in trip.regions])
+        remarks.append([f"{iou:.2f}" for iou in trip.ious[method]])
+        remark = f"{trip.cells}, {len(trip.text):,} characters"
+        cells.append((f"Cells of {name}", remark, draw_cells(trip.regions, shape)))
+        heads.append(("Decoded from it", f"IoU {np.mean(trip.ious[method]):.2f} on average"))
+    before, *after = compared(picture.image, sides, picture.labels, remarks=remarks).pictures
+    decoded = [(*head, image) for head, image in zip(heads, after, strict=True)]
+    masks = "Masks", f"{len(picture.labels)} labelled objects", before
+    image = "Image", f"{height} x {width} pixels", picture.image
+    rows = [image, masks, *cells, *decoded]
+    return panels(rows, legend=picture.labels, caption=caption)
