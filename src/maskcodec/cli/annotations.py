@@ -8,7 +8,7 @@ from maskcodec import coco
 from maskcodec.cli import messages
 from maskcodec.cli.read import InputError, checked_claim
 from maskcodec.data._jsonfile import entries, id_of, whole
-from maskcodec.data.labels import check_length
+from maskcodec.data.labels import MOST_LABEL, check_length
 from maskcodec.data.sources._records import as_object, crowd_of, needed_id
 from maskcodec.data.sources.coco import Coco
 from maskcodec.errors import LabelError, MaskError, within
@@ -40,6 +40,8 @@ class Instance(NamedTuple):
         The image's id.
     key
         The annotation's own id, None where it has none.
+    photo
+        The name of the image's file; "" where it has none.
     """
 
     where: str
@@ -49,6 +51,7 @@ class Instance(NamedTuple):
     crowd: bool = False
     image: str = ""
     key: str | None = None
+    photo: str = ""
 
     def mask(self) -> RunMask:
         """Its segmentation, read.
@@ -107,12 +110,14 @@ class CocoFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._source = _Annotations(path, labels="file")
-        self._images: dict[str, tuple[int, Any]] = {}  # by the id, the place and the sides
+        self._images: dict[str, tuple[int, Any, str]] = {}  # by the id, place, sides and file
         for index, entry in enumerate(self._source.pictures()):
             image = as_object(entry, f"{path}: an image")
             sides = tuple(whole(image.get(side)) for side in ("height", "width"))
             key = needed_id(image, "id", f"{path}: an image")
-            if self._images.setdefault(key, (index, sides))[1] != sides:
+            file = image.get("file_name")
+            file = file if isinstance(file, str) and len(file) <= MOST_LABEL else ""
+            if self._images.setdefault(key, (index, sides, file))[1] != sides:
                 raise InputError(f"{path} lists image {key:.60} twice, with two sizes")
         self._source.check_owners()
 
@@ -146,7 +151,8 @@ class CocoFile:
         for _, where, entry in self._source.found(self._images[key][0]):
             label, crowd = self._source.label(entry, where), crowd_of(entry, where)
             own, segmentation = id_of(entry, "id"), entry.get("segmentation")
-            yield Instance(where, segmentation, self._shape(key), label, crowd, key, own)
+            shape, photo = self._shape(key), self._images[key][2]
+            yield Instance(where, segmentation, shape, label, crowd, key, own, photo)
 
     def _shape(self, key: str) -> tuple[int, int]:
         height, width = self._images[key][1]

@@ -8,15 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from maskcodec.cli import messages, options, settings
-from maskcodec.cli.read import InputError
-from maskcodec.cli.scoring import Predictions, Scored, Scores, targets
+from maskcodec.cli.scoring import Comparison, Scored, Scores
 from maskcodec.errors import SourceError
-from maskcodec.files.photos import as_picture
-from maskcodec.messages import plural, sides
+from maskcodec.messages import plural
 from maskcodec.pictures.figure import compared, drawn_shape, fitted, panels, plain
-from maskcodec.text.codec import check_same_codec, file_beside, load
 
-_SHOWN = 5  # ids that a message names
 _WORST = 10  # answers that are drawn
 _UNKNOWN = 480, 640  # pixels of an image whose size nobody says, where nothing is shown
 
@@ -111,16 +107,9 @@ def evaluate(
       maskcodec eval predictions.jsonl targets.jsonl --codec b-sd --json figures.json
       maskcodec eval answers.jsonl targets.jsonl --key idx --answer response --config checkpoint
     """
-    if truth.suffix.lower() not in {".json", ".jsonl"}:
-        raise typer.BadParameter(
-            f"the name must end in .json for COCO annotations, or in .jsonl, got {str(truth)!r}",
-            param_hint="TARGETS",
-        )
+    check_targets(truth)
     if path is not None:
         messages.checked_output(path, (), option="--json")
-    file = file_beside(predictions)
-    if file is not None:
-        check_same_codec(load(file), f"{file} (--config takes it)", codec, "the codec chosen")
     if per_sample is not None:
         messages.checked_output(per_sample, (), option="--per-sample")
     if worst is not None and worst.exists() and not worst.is_dir():
@@ -129,26 +118,14 @@ def evaluate(
         raise typer.BadParameter("it is for --worst", param_hint="--images")
     rows: list[str] = []
     bad: list[Scored] = []
-    answers = Predictions(predictions, key)
     scores = Scores(codec, answer, method)
-    unknown, missing = set(answers), []
-    for target in messages.steps(targets(truth, key), "Scoring", len(answers)):
-        if target.key not in answers:
-            missing.append(target.key)
-            continue
-        unknown.remove(target.key)
-        if allow_missing or not missing:
-            scored = scores.add(answers[target.key], target)
-            if per_sample is not None:
-                rows.append(json.dumps(scored.plain()) + "\n")
-            if worst is not None:
-                bad = sorted([*bad, scored], key=lambda one: one.iou)[:_WORST]
-    if not allow_missing:
-        _check_ids(predictions, truth, missing, [name for name in answers if name in unknown])
-    if not scores.figures.samples:
-        raise InputError(f"{predictions} and {truth} have no id in common")
-    ids = {"missing": len(missing), "unknown": len(unknown)}
-    _print(codec.codec_id, scores, ids)
+    pairs = Comparison(predictions, truth, key=key, scores=scores, allow_missing=allow_missing)
+    for scored in pairs:
+        if per_sample is not None:
+            rows.append(json.dumps(scored.plain()) + "\n")
+        if worst is not None:
+            bad = sorted([*bad, scored], key=lambda one: one.iou)[:_WORST]
+    _print(codec.codec_id, scores, pairs.ids)
     if path is not None:
         found: dict[str, Any] = {
             name: None if math.isnan(value) else value
@@ -158,8 +135,8 @@ def evaluate(
             "figures": found,
             "samples": scores.figures.samples,
             "with_target": scores.figures.targets,
-            "answers": {kind: scores.figures.counts[kind] for kind in _KINDS},
-            **ids,
+            "answers": {kind: scores.figures.counts[kind] for kind in KINDS},
+            **pairs.ids,
             "codec": codec.get_config(),
         }
         path.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
@@ -171,6 +148,15 @@ def evaluate(
         _draw(bad, worst, images)
 
 
+def check_targets(truth: Path) -> None:
+    """Refuse a file of targets whose name does not say what it is."""
+    if truth.suffix.lower() not in {".json", ".jsonl"}:
+        raise typer.BadParameter(
+            f"the name must end in .json for COCO annotations, or in .jsonl, got {str(truth)!r}",
+            param_hint="TARGETS",
+        )
+
+
 def _draw(bad: list[Scored], folder: Path, images: Path | None) -> None:
     """A picture of each answer beside its target, the worst first."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -180,25 +166,20 @@ def _draw(bad: list[Scored], folder: Path, images: Path | None) -> None:
         ground = plain(drawn_shape(shape))
         if one.target.image:
             try:
-                photo = as_picture((images or Path()) / one.target.image)
-                if (photo.height, photo.width) == shape:
-                    ground = photo
-                else:
-                    missing.append(f"{one.target.image} has other sides than {sides(shape)}")
-            except (OSError, SourceError) as error:
-                missing.append(f"{one.target.image}: {getattr(error, 'strerror', None) or error}")
+                ground = one.target.photo(images)
+            except SourceError as error:
+                missing.append(str(error))
         small = fitted(ground)
         size = small.height, small.width
         sample = [[one.target.mask.cells(size)] if one.target.mask else []]
         sample += [[one.mask.cells(size)] if one.mask else []]
         both = compared(small, sample).pictures
-        text = str(one.row.entry.get("text", ""))
         sheet = panels(
             [
                 ("Target", messages.printable(f"id {one.row.key:.60}"), both[0]),
                 ("Answer", f"IoU {one.iou:.3f}, {one.kind}", both[1]),
             ],
-            caption=messages.printable(text),
+            caption=messages.printable(one.text),
         )
         sheet.save(folder / f"{number:02}.png", optimize=True)
     messages.wrote(folder, f"the {plural(len(bad), 'worst answer')}, 01.png first")
@@ -206,31 +187,13 @@ def _draw(bad: list[Scored], folder: Path, images: Path | None) -> None:
         messages.note(f"{plural(len(missing), 'photo')} cannot be drawn on: {missing[0]}")
 
 
-_KINDS = {
+KINDS = {
     "valid": "valid, as the format has it",
     "broken": "broken",
     "recovered": "  of these recovered in part",
     "empty": "empty, valid or broken: nothing is shown",
     "empty_broken": "  of these broken",
 }
-
-
-def _check_ids(predictions: Path, truth: Path, missing: list[str], unknown: list[str]) -> None:
-    """Refuse files that do not have the same ids.
-
-    Raises
-    ------
-    InputError
-        It names some of them.
-    """
-    wrong = []
-    for ids, has, lacks in ((missing, truth, predictions), (unknown, predictions, truth)):
-        if ids:
-            some = ", ".join(f"{name:.60}" for name in ids[:_SHOWN])
-            more = ", ..." if len(ids) > _SHOWN else ""
-            wrong.append(f"{lacks} lacks {len(ids):,} of the ids of {has}: {some}{more}")
-    if wrong:
-        raise InputError(f"{'; '.join(wrong)}; --allow-missing scores what both have")
 
 
 def _print(codec_id: str, scores: Scores, ids: dict[str, int]) -> None:
@@ -243,17 +206,9 @@ def _print(codec_id: str, scores: Scores, ids: dict[str, int]) -> None:
     counted = plural(scores.figures.samples, "answer")
     table = messages.new_table(counted, "answers", "count", "share")
     table.columns[0].justify = "left"
-    for kind, words in _KINDS.items():
+    for kind, words in KINDS.items():
         share = f"{scores.figures.share(kind):.1%}"
         table.add_row(words, f"{scores.figures.counts[kind]:,}", share)
     messages.out.print(table)
-    for flags, count in scores.readable.most_common():
-        messages.note(f"{count:,} of the broken answers can be read as a whole with {flags}")
-    if masks := scores.masks:
-        messages.note(
-            f'{plural(masks, "answer")} without a "text": the "segmentation" was read instead'
-        )
-    if ids["missing"]:
-        messages.note(f"left out: {plural(ids['missing'], 'target')} without an answer")
-    if ids["unknown"]:
-        messages.note(f"left out: {plural(ids['unknown'], 'answer')} without a target")
+    for note in scores.notes(ids):
+        messages.note(note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskcodec import coco
@@ -13,12 +14,16 @@ from maskcodec.cli.hints import other_options
 from maskcodec.cli.read import InputError, size_of
 from maskcodec.data._jsonfile import Stored, id_of, lines, shown
 from maskcodec.data._jsontext import parsed
-from maskcodec.errors import MaskError
+from maskcodec.errors import MaskError, SourceError
+from maskcodec.files.photos import as_picture
+from maskcodec.messages import plural, sides
 from maskcodec.metrics.answers import Answer, Figures, Measured, measured, read_answer
+from maskcodec.text.codec import check_same_codec, file_beside, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
+
+    from PIL import Image
 
     from maskcodec.cli.settings import AnyCodec
     from maskcodec.masks.grid import Method
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
 _KEYS = "id", "idx"  # what an id is called, where nobody says it
 _MASK = "segmentation"
 _IGNORED = "ignore"
+_SHOWN = 5  # ids that a message names
 
 
 class Row(NamedTuple):
@@ -63,7 +69,9 @@ class Target(NamedTuple):
     ignored
         Pixels that do not count, as ReasonSeg has them; None for none.
     image
-        The path of the image as the line has it, or "".
+        The path of the image as the file has it, or "".
+    entry
+        The line, or of an annotation its ``"label"``.
     """
 
     where: str
@@ -72,6 +80,27 @@ class Target(NamedTuple):
     shape: tuple[int, int] | None
     ignored: RunMask | None = None
     image: str = ""
+    entry: Mapping[str, Any] = {}
+
+    def photo(self, folder: Path | None) -> Image.Image:
+        """The photo that it names, as viewers show it.
+
+        Raises
+        ------
+        SourceError
+            It cannot be read, or has other sides than the target.
+        """
+        try:
+            photo = as_picture((folder or Path()) / self.image)
+        except OSError as error:
+            raise SourceError(f"{self.image}: {error.strerror or error}") from error
+        self.check_photo((photo.height, photo.width))
+        return photo
+
+    def check_photo(self, shape: tuple[int, int]) -> None:
+        """Refuse a photo (height, width) that has other sides than the target."""
+        if self.shape is not None and self.shape != shape:
+            raise SourceError(f"{self.image} has other sides than {sides(self.shape)}")
 
 
 class Scored(NamedTuple):
@@ -85,6 +114,8 @@ class Scored(NamedTuple):
         What was measured.
     kind
         ``"valid"``, ``"broken"`` or ``"mask"``.
+    text, said
+        The answer's text and what was read in it; "" and None where it is a mask.
     mask
         What the answer shows; None for nothing.
     score
@@ -95,6 +126,8 @@ class Scored(NamedTuple):
     target: Target
     found: Measured
     kind: str
+    text: str
+    said: Answer | None
     mask: RunMask | None
     score: float | None
 
@@ -189,6 +222,8 @@ class Scores:
 
     Attributes
     ----------
+    codec
+        As it was given.
     figures
         The figures, and counts of answers.
     masks
@@ -198,7 +233,7 @@ class Scores:
     """
 
     def __init__(self, codec: AnyCodec, answer: str | None, method: Method | None) -> None:
-        self._codec, self._answer, self._method = codec, answer, method
+        self.codec, self._answer, self._method = codec, answer, method
         self.figures, self.masks, self.readable = Figures(), 0, Counter[str]()
 
     def add(self, row: Row, target: Target) -> Scored:
@@ -212,10 +247,10 @@ class Scores:
         name = "text" if self._answer is None else self._answer
         said: Answer | RunMask | None
         if self._answer is None and name not in row.entry and _MASK in row.entry:
-            said, kind = _read(row.where, row.entry[_MASK], target.shape), "mask"
+            said, kind, text = _read(row.where, row.entry[_MASK], target.shape), "mask", ""
             self.masks += 1
         else:
-            said = self._decoded(row, name)
+            said, text = self._decoded(row, name)
             kind = "broken" if said.broken else "valid"
             if said.regions and target.shape is None:
                 raise InputError(
@@ -228,11 +263,29 @@ class Scores:
             )
         except MaskError as error:
             raise InputError(f"{target.where}: {error}") from error
-        scored = Scored(row, target, found, kind, mask, _score(row))
+        read = said if isinstance(said, Answer) else None
+        scored = Scored(row, target, found, kind, text, read, mask, _score(row))
         self.figures.add(found, scored.score)
         return scored
 
-    def _decoded(self, row: Row, name: str) -> Answer:
+    def notes(self, ids: Mapping[str, int]) -> list[str]:
+        """What else there is to say of the answers, and of `ids` as `Comparison` has them."""
+        found = [
+            f"{count:,} of the broken answers can be read as a whole with {flags}"
+            for flags, count in self.readable.most_common()
+        ]
+        if self.masks:
+            found.append(
+                f'{plural(self.masks, "answer")} without a "text": the "segmentation" was read '
+                "instead"
+            )
+        if ids["missing"]:
+            found.append(f"left out: {plural(ids['missing'], 'target')} without an answer")
+        if ids["unknown"]:
+            found.append(f"left out: {plural(ids['unknown'], 'answer')} without a target")
+        return found
+
+    def _decoded(self, row: Row, name: str) -> tuple[Answer, str]:
         text = row.entry.get(name)
         if not isinstance(text, str):
             if name in row.entry:
@@ -241,10 +294,91 @@ class Scores:
                 )
             also = f' and no "{_MASK}"' if self._answer is None else ""
             raise InputError(f'{row.where} has no "{name}"{also}; --answer says what it is called')
-        found = read_answer(self._codec, text)
-        if found.broken and (options := other_options(self._codec, text)):
+        found = read_answer(self.codec, text)
+        if found.broken and (options := other_options(self.codec, text)):
             self.readable[options] += 1
-        return found
+        return found, text
+
+
+class Comparison:
+    """Answers beside their targets, by their ids: going through it scores one pair at a time.
+
+    Parameters
+    ----------
+    predictions, truth
+        The files: JSON Lines, and JSON Lines or COCO's annotations.
+    key
+        What an id is called in lines; None for the usual names.
+    scores
+        What the pairs are added to.
+    allow_missing
+        Whether ids that only one of the files has are left out, and counted in `ids`.
+
+    Attributes
+    ----------
+    ids
+        How many targets have no answer, ``"missing"``, and answers no target, ``"unknown"``; known
+        at the end.
+
+    Raises
+    ------
+    InputError
+        As `Predictions`, `targets` and `Scores.add` have it; at the end, where ids differ or there
+        is no pair.
+    """
+
+    def __init__(
+        self,
+        predictions: Path,
+        truth: Path,
+        *,
+        key: str | None,
+        scores: Scores,
+        allow_missing: bool = False,
+    ) -> None:
+        file = file_beside(predictions)
+        if file is not None:
+            own = f"{file} (--config takes it)"
+            check_same_codec(load(file), own, scores.codec, "the codec chosen")
+        self._paths, self._key = (predictions, truth), key
+        self._scores, self._allowed = scores, allow_missing
+        self._answers = Predictions(predictions, key)
+        self.ids = {"missing": 0, "unknown": 0}
+
+    def __iter__(self) -> Iterator[Scored]:
+        predictions, truth = self._paths
+        answers = self._answers
+        unknown, missing = set(answers), []
+        for target in messages.steps(targets(truth, self._key), "Scoring", len(answers)):
+            if target.key not in answers:
+                missing.append(target.key)
+                continue
+            unknown.remove(target.key)
+            if self._allowed or not missing:
+                yield self._scores.add(answers[target.key], target)
+        if not self._allowed:
+            _check_ids(predictions, truth, missing, [name for name in answers if name in unknown])
+        if not self._scores.figures.samples:
+            raise InputError(f"{predictions} and {truth} have no id in common")
+        self.ids = {"missing": len(missing), "unknown": len(unknown)}
+
+
+def _check_ids(predictions: Path, truth: Path, missing: list[str], unknown: list[str]) -> None:
+    """Refuse files that do not have the same ids.
+
+    Raises
+    ------
+    InputError
+        It names some of them.
+    """
+    wrong = []
+    for ids, has, lacks in ((missing, truth, predictions), (unknown, predictions, truth)):
+        if ids:
+            some = ", ".join(f"{name:.60}" for name in ids[:_SHOWN])
+            more = ", ..." if len(ids) > _SHOWN else ""
+            wrong.append(f"{lacks} lacks {len(ids):,} of the ids of {has}: {some}{more}")
+    if wrong:
+        raise InputError(f"{'; '.join(wrong)}; --allow-missing scores what both have")
 
 
 def _rows(path: Path, key: str | None) -> Iterator[tuple[int, int, int, Row]]:
@@ -277,14 +411,16 @@ def _line_targets(path: Path, key: str | None) -> Iterator[Target]:
         ignored = _read(where, entry.get(_IGNORED), shape, f'its "{_IGNORED}"')
         names = (entry.get(name) for name in ("image", "image_path", "file_name"))
         image = next((name for name in names if isinstance(name, str)), "")
-        yield Target(where, row.key, mask, shape, ignored, image)
+        yield Target(where, row.key, mask, shape, ignored, image, entry)
 
 
 def _coco_targets(path: Path) -> Iterator[Target]:
     for instance in CocoFile(path):
         if instance.key is None:
             raise InputError(f"{instance.where} has no id, by which it is found")
-        yield Target(instance.where, instance.key, instance.mask(), instance.shape)
+        shape, entry = instance.shape, {"label": instance.label}
+        place = instance.where, instance.key
+        yield Target(*place, instance.mask(), shape, image=instance.photo, entry=entry)
 
 
 def _score(row: Row) -> float | None:

@@ -21,6 +21,7 @@ from maskcodec.metrics.precision import AP_THRESHOLDS, Precision, average_precis
 from maskcodec.metrics.tally import ratio
 
 if TYPE_CHECKING:
+    from maskcodec.errors import Problem
     from maskcodec.masks.grid import Method
     from maskcodec.masks.runs import RunMask
     from maskcodec.metrics.masks import MaskMetric
@@ -34,12 +35,17 @@ class Answer(NamedTuple):
     ----------
     regions
         What it shows; of a broken text what could be recovered.
-    broken
-        Whether it had to be recovered.
+    problems
+        What was wrong with a text that had to be recovered.
     """
 
     regions: list[Region]
-    broken: bool
+    problems: list[Problem]
+
+    @property
+    def broken(self) -> bool:
+        """Whether it had to be recovered."""
+        return bool(self.problems)
 
 
 def read_answer(codec: Any, text: str) -> Answer:
@@ -50,14 +56,14 @@ def read_answer(codec: Any, text: str) -> Answer:
     >>> import maskcodec as mc
     >>> from maskcodec.metrics.answers import read_answer
     >>> read_answer(mc.BSD(), "There is no dog.")
-    Answer(regions=[], broken=False)
-    >>> read_answer(mc.BSD(), "<ref>dog</ref>")
-    Answer(regions=[], broken=True)
+    Answer(regions=[], problems=[])
+    >>> read_answer(mc.BSD(), "<ref>dog</ref>").broken
+    True
     """
     found = codec.recover(text)  # reports nothing exactly where `decode` returns
     if found.problems and codec.is_words(text):
-        return Answer([], False)
-    return Answer(found.regions, bool(found.problems))
+        return Answer([], [])
+    return Answer(found.regions, found.problems)
 
 
 class Measured(NamedTuple):
@@ -114,11 +120,11 @@ def measured(
     MaskError
         Sizes differ, or the image is larger than any that is painted.
     """
-    regions, broken = said if isinstance(said, Answer) else (None, False)
     if isinstance(said, Answer):
-        mask = _painted(said.regions, shape, method) if said.regions else None
+        regions, broken = said.regions, said.broken
+        mask = _painted(regions, shape, method) if regions else None
     else:
-        mask = said
+        regions, broken, mask = None, False, said
     if ignored is not None and ignored.any():
         mask, target = without(mask, ignored), without(target, ignored)
     overlap = measure(mask, target)
