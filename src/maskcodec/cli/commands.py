@@ -11,6 +11,7 @@ from maskcodec.cli.decode import decode
 from maskcodec.cli.demo import demo
 from maskcodec.cli.encode import encode
 from maskcodec.cli.evaluate import evaluate
+from maskcodec.cli.report import report
 from maskcodec.cli.show import show
 from maskcodec.cli.tasks import eval_tasks
 from maskcodec.cli.tokens import tokens
@@ -54,4 +55,5 @@ app.command()(tokens)
 app.command()(build)
 app.command()(ask)
 app.command("eval")(evaluate)
+app.command()(report)
 app.command("eval-tasks")(eval_tasks)

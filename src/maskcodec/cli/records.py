@@ -7,10 +7,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import typer
+
 from maskcodec import coco
 from maskcodec.cli.annotations import CocoImage
-from maskcodec.cli.codecs import as_drawn, decode_any, through
+from maskcodec.cli.codecs import as_drawn, through
 from maskcodec.cli.read import InputError, read_json
+from maskcodec.cli.settings import chosen_codec
 from maskcodec.data._jsonfile import entries, items, lines, opened, shown
 from maskcodec.data._jsontext import parsed
 from maskcodec.data._labelmaps import read_index
@@ -23,13 +26,15 @@ from maskcodec.errors import MaskCodecError, SourceError
 from maskcodec.files.images import MOST_CLAIMED
 from maskcodec.files.photos import as_picture
 from maskcodec.hf.conversation import read_row
-from maskcodec.messages import plural, sides
+from maskcodec.messages import brief, plural, sides
 from maskcodec.metrics import measure
+from maskcodec.metrics.answers import Answer, read_answer
 from maskcodec.pictures.figure import drawn_shape, fitted, plain
+from maskcodec.report.cards import Turn
 from maskcodec.text.codec import FILE_NAME, from_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from PIL import Image
 
@@ -42,7 +47,7 @@ if TYPE_CHECKING:
 _ENDINGS = ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"  # of photos
 _ROWS = ".jsonl", ".json", ".parquet"
 _ALONE, _BESIDE = 400, 320  # the longer side of a picture in pixels, of one or two a record
-_UNKNOWN = 480, 640  # pixels of the ground where nobody says how large an image is
+UNKNOWN = 480, 640  # pixels of the ground where nobody says how large an image is
 
 
 class Record(NamedTuple):
@@ -64,6 +69,18 @@ class Record(NamedTuple):
         Who says what, masks left out.
     remark
         How good the text is, or what is wrong.
+    image
+        The path of the photo, "" where there is none.
+    source
+        Where the record is from: its dataset, or its split and the folder of its image.
+    turns
+        Who says what, the masks as text; none for a dataset's record.
+    targets
+        Of a row that says it, what its last answer should show.
+    shape
+        The image's (height, width), None where nobody says it.
+    ious
+        Of a dataset's record how good each mask is, 0 where it is lost.
     """
 
     name: str
@@ -73,6 +90,12 @@ class Record(NamedTuple):
     after: list[list[Region]]
     said: list[tuple[str, str]]
     remark: str
+    image: str = ""
+    source: str = ""
+    turns: Sequence[Turn] = ()
+    targets: list[tuple[str, RunMask]] | None = None
+    shape: tuple[int, int] | None = None
+    ious: Sequence[float] = ()
 
 
 class Shown(NamedTuple):
@@ -107,6 +130,13 @@ class Viewer:
         A file that names the values of PNGs.
     method
         How cells become pixels.
+    side
+        The longer side of photos in pixels; None for what a sheet has room for.
+
+    Attributes
+    ----------
+    missing
+        Of what was read, the photos that cannot be, and why.
 
     Raises
     ------
@@ -122,10 +152,12 @@ class Viewer:
         images: Path | None = None,
         names: Path | None = None,
         method: Method | None = None,
+        side: int | None = None,
     ) -> None:
         self.codec, self._images, self._method = codec, images, method
+        self._alone, self._beside = side or _ALONE, side or _BESIDE
         self._names = {} if names is None else read_names(names)
-        self._missing: list[str] = []
+        self.missing: list[str] = []
         path = Path(what)
         name, colon, _ = what.partition(":")
         if colon and name in SOURCES and not path.exists():
@@ -142,11 +174,28 @@ class Viewer:
                 "annotations (.json, .jsonl, or a dataset as name:path), a .png or a folder of them"
             )
 
+    def check_codec(self, codec: AnyCodec) -> None:
+        """Refuse a codec that somebody chose, if the records have another one.
+
+        Raises
+        ------
+        typer.BadParameter
+            They have.
+        """
+        if self.codec != codec != chosen_codec():
+            raise typer.BadParameter(
+                f"the rows were written by {self.codec!r}, as their maskcodec.json says: leave the "
+                "codec's settings out"
+            )
+
     def read(self, start: int, count: int) -> Shown:
         """Some records by their place, from 0."""
-        self._missing = []
-        records = list(islice(self._found(), start, start + count))
-        return Shown(records, self._missing)
+        return Shown(list(self.each(start, count)), self.missing)
+
+    def each(self, start: int, count: int) -> Iterator[Record]:
+        """As `read`, one at a time."""
+        self.missing = []
+        yield from islice(self._found(), start, start + count)
 
     def _source(self, text: str) -> Callable[[], Iterator[Record]]:
         if self._images is not None and ",images=" not in text:
@@ -203,26 +252,37 @@ class Viewer:
             where = f"{path.name}, row {number}"
             try:
                 yield self._row(row, where, path)
-            except (MaskCodecError, TypeError) as error:
+            except (MaskCodecError, TypeError, ModuleNotFoundError) as error:
                 yield _wrong(where, str(error))
 
     def _row(self, row: Any, where: str, path: Path) -> Record:
         found = read_row(row, f"{path}, row")
-        photo = next((self._photo(str(image)) for image in found.images), None)
-        small = _drawn(photo or plain(_UNKNOWN), _ALONE)
-        regions, problems, said = [], [], []
+        image = str(next(iter(found.images), ""))
+        photo = self._photo(image) if image else None
+        small = _drawn(photo or plain(UNKNOWN), self._alone)
+        regions, problems, said, turns = [], [], [], []
         for message in found.messages:
-            text = "".join(part.get("text", "") for part in message["content"])
+            words = text = "".join(part.get("text", "") for part in message["content"])
+            answer = Answer([], [])
             if message["role"] == "assistant":
-                own, wrong = decode_any(self.codec, text, recover=True)
-                regions += own
-                problems += wrong
-                text = words_around(self.codec, text)
-            said.append((message["role"], text))
+                answer, words = read_answer(self.codec, text), words_around(self.codec, text)
+            regions += answer.regions
+            problems += answer.problems
+            said.append((message["role"], words))
+            turns.append(Turn(message["role"], text, answer.problems))
         count = plural(len(problems), "problem")
         remark = f"{count}: {problems[0].message}" if problems else ""
         labels = [region.label for region in regions]
-        return Record(where, small, labels, None, [[one] for one in regions], said, remark)
+        targets = _row_targets(row.get("targets"), f"{path}, {where}")
+        shape = (photo.height, photo.width) if photo else None
+        return Record(
+            *(where, small, labels, None, [[one] for one in regions], said, remark),
+            image=image if photo else "",
+            source=_row_source(row, image, path),
+            turns=turns,
+            targets=targets,
+            shape=targets[0][1].shape if targets else shape,
+        )
 
     def _sample(self, sample: Sample | Broken) -> Record:
         if isinstance(sample, Broken):
@@ -234,7 +294,8 @@ class Viewer:
         except (MaskCodecError, TypeError, ModuleNotFoundError) as error:
             return _wrong(sample.key, str(error))
         labels = [one.label for one in sample.instances]
-        return self._compared(sample.key, sample.image, sample.shape, labels, masks, said)
+        source = sample.key.partition(":")[0]
+        return self._compared(sample.key, sample.image, sample.shape, labels, masks, said, source)
 
     def _map(self, path: Path, stem: str) -> Record:
         try:
@@ -251,7 +312,8 @@ class Viewer:
         beside = (folder / f"{path.stem}{ending}" for ending in _ENDINGS)
         photo = next((one for one in beside if one != path and one.is_file()), None)
         image = str(photo or folder / f"{path.stem}.jpg")
-        return self._compared(stem, image, shape, labels, masks, [])
+        source = str(Path(stem).parent).strip(".")
+        return self._compared(stem, image, shape, labels, masks, [], source)
 
     def _compared(
         self,
@@ -261,15 +323,17 @@ class Viewer:
         labels: list[str],
         masks: list[RunMask],
         said: list[tuple[str, str]],
+        source: str,
     ) -> Record:
         """A record whose masks go through the codec."""
         photo = self._photo(image) if image else None
-        size = shape or _UNKNOWN
+        size = shape or UNKNOWN
         if size[0] * size[1] > MOST_CLAIMED:
             return _wrong(name, f"it claims {sides(size)} pixels; up to {MOST_CLAIMED:,} are drawn")
         wheres = [name] * len(masks)
         whole = as_drawn(self.codec, CocoImage(size, labels, masks, wheres))
         labels, masks, remark = whole.labels, whole.masks, ""
+        ious: list[float] = []
         if photo and (photo.height, photo.width) != size:
             own = sides((photo.height, photo.width))
             remark = f"the photo has {own} pixels, annotated are {sides(size)}"
@@ -284,8 +348,14 @@ class Viewer:
             remark = f"mean IoU {sum(ious) / len(ious):.3f}"
             lost = sum(not one for one in after)
             remark += f", {lost} lost" * bool(lost)
-        small = _drawn(photo or plain(drawn_shape(size)), _BESIDE)
-        return Record(name, small, labels, masks, after, said, remark)
+        small = _drawn(photo or plain(drawn_shape(size)), self._beside)
+        return Record(
+            *(name, small, labels, masks, after, said, remark),
+            image=image if photo else "",
+            source=source,
+            shape=size,
+            ious=ious,
+        )
 
     def _photo(self, image: str) -> Image.Image | None:
         """The photo of a record; None where there is none, which is noted."""
@@ -295,7 +365,7 @@ class Viewer:
         try:
             return as_picture(path)
         except (OSError, ValueError) as error:
-            self._missing.append(f"{image}: {getattr(error, 'strerror', None) or error}")
+            self.missing.append(f"{image}: {getattr(error, 'strerror', None) or error}")
             return None
 
 
@@ -310,8 +380,35 @@ def words_around(codec: AnyCodec, text: str) -> str:
     return re.sub(f"{tags[0]}.*?(?:{tags[1]}|$)", " ", text, flags=re.DOTALL).strip()
 
 
+def _row_source(row: Mapping[str, Any], image: str, path: Path) -> str:
+    """Where a row is from: its split, if it is in one's folder, and its dataset or images."""
+    key = row.get("id")  # LLaVA's rows have that of their sample
+    dataset = key.partition(":")[0] if isinstance(key, str) and ":" in key else ""
+    split = next((name for name in (path.parent.name, path.stem) if name in (TRAIN, VAL)), "")
+    found = split, dataset or str(Path(image).parent).strip(".")
+    return ", ".join(filter(None, found))
+
+
+def _row_targets(given: Any, where: str) -> list[tuple[str, RunMask]] | None:
+    """What the last answer of a row should show, as build --targets writes it."""
+    if given is None:
+        return None
+    listed = parsed(given, f"{where}: targets") if isinstance(given, str) else given
+    if not isinstance(listed, list):
+        raise SourceError(f"{where}: targets must be a list, or JSON of one, got {brief(given)}")
+    found = []
+    for number, one in enumerate(listed):
+        if not isinstance(one, dict) or not isinstance(one.get("label"), str):
+            raise SourceError(f"{where}: target {number} must be an object with a label")
+        what = f"the segmentation of target {number}"
+        found.append((one["label"], coco.read(one.get("segmentation"), what=what)))
+        if found[-1][1].shape != found[0][1].shape:
+            raise SourceError(f"{where}: target {number} is of another image than target 0")
+    return found
+
+
 def _wrong(name: str, message: str) -> Record:
-    return Record(name, _drawn(plain(_UNKNOWN), _ALONE), [], None, [], [], message)
+    return Record(name, _drawn(plain(UNKNOWN), _ALONE), [], None, [], [], message)
 
 
 def _drawn(photo: Image.Image, side: int) -> Image.Image:

@@ -92,11 +92,7 @@ def show(
         raise typer.BadParameter("it is for one image: give --image-id", param_hint="--image")
     with messages.wait("Reading"):
         viewer = Viewer(what, codec, images=images, names=names, method=method)
-    if viewer.codec != codec != settings.chosen_codec():
-        raise typer.BadParameter(
-            f"the rows were written by {viewer.codec!r}, as their maskcodec.json says: leave the "
-            "codec's settings out"
-        )
+    viewer.check_codec(codec)
     with messages.wait("Drawing (the very first time, this also compiles)"):
         found = viewer.read(start, count)
         tiles = [_tile(record, method) for record in found.records]

@@ -355,11 +355,16 @@ def with_legend(picture: Image.Image, legend: Sequence[str]) -> Image.Image:
 
 def fitted(image: Image.Image, *, least: int = 480, most: int = 960) -> Image.Image:
     """The picture in a size that panels can be read at: its longer side `least` .. `most`."""
-    longer = max(image.size)
-    scale = min(max(longer, least), most) / longer
-    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    height, width = fitted_sides((image.height, image.width), least=least, most=most)
     coloured = image if image.mode == "RGB" else image.convert("RGB")
-    return coloured.resize(size, Image.Resampling.LANCZOS)
+    return coloured.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def fitted_sides(shape: tuple[int, int], *, least: int, most: int) -> tuple[int, int]:
+    """The (height, width) of what `fitted` makes of a picture of a shape."""
+    longer = max(shape)
+    scale = min(max(longer, least), most) / longer
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
 def fitted_mask(mask: Mask, size: tuple[int, int]) -> Mask:
