@@ -21,6 +21,8 @@ from maskcodec.errors import (
 from maskcodec.formats.bsd.codec import BSD
 from maskcodec.formats.labels.codec import IRLE, ISD, RRLE
 from maskcodec.formats.labels.label_grid import LabelGrid, RecoveredGrid
+from maskcodec.formats.polygons.codec import Polygons
+from maskcodec.formats.polygons.region import PolygonRegion
 from maskcodec.formats.scanlines.codec import Scanlines
 from maskcodec.text.codec import Codec, GridCodec, codec_ids, from_config, get_codec, load, register
 from maskcodec.text.regions import RecoveredRegions, Region
@@ -53,6 +55,8 @@ __all__ = [
     "MaskCodecError",
     "MaskError",
     "MaskStream",
+    "PolygonRegion",
+    "Polygons",
     "Problem",
     "RecoveredGrid",
     "RecoveredRegions",

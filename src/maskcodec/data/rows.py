@@ -141,7 +141,7 @@ class RowMaker:
             if not isinstance(share, (int, float)) or not 0 <= share <= 1:
                 raise ConfigError(f"{name} is a share, 0 .. 1, got {share!r}")
         check_draws(self.codec)
-        if self.boxes and not self.codec.has_instances:
+        if self.boxes and not self.codec.has_boxes:
             raise ConfigError(
                 f"boxes need a codec that has them, scanlines or b-sd; got {self.codec.codec_id}"
             )

@@ -48,6 +48,16 @@ def polygons_of(mask: Mask, corner: tuple[int, int] = (0, 0)) -> list[list[float
     return [(_joined(part) + offset).ravel().astype(float).tolist() for part in parts]
 
 
+def rings_of(mask: Mask, corner: tuple[int, int] = (0, 0)) -> list[Index]:
+    """The rings (n, 2), x and y, along the edges of a mask's pixels: those of parts and of holes.
+
+    A pixel is set if it is inside an odd number of them. Parameters are those of `polygons_of`.
+    """
+    loops, (ys, xs), _ = _loops(np.pad(mask != 0, 1))
+    offset = np.array(corner) - 1
+    return [np.stack([xs[nodes], ys[nodes]], axis=1) + offset for nodes in loops]
+
+
 def _loops(
     padded: npt.NDArray[np.bool_],
 ) -> tuple[list[Index], tuple[Index, Index], tuple[Index, Index]]:

@@ -28,10 +28,10 @@ _HINT = (
 )
 
 
-def polygon_counts(polygons: Sequence[Any], shape: tuple[int, int], what: str) -> list[bytes]:
-    """The compressed counts of each polygon on an image of a shape.
-
-    They are not merged by pycocotools, which takes memory for every pixel of the image to do it.
+def checked_polygons(
+    polygons: Sequence[Any], shape: tuple[int, int], what: str
+) -> list[Coordinates]:
+    """Polygons as float64 [x1, y1, x2, y2, ...], such that pycocotools can draw them.
 
     Raises
     ------
@@ -40,8 +40,6 @@ def polygon_counts(polygons: Sequence[Any], shape: tuple[int, int], what: str) -
         outlines are longer than any object's, or the image is too large for pycocotools.
     TypeError
         One is not a list of numbers.
-    ModuleNotFoundError
-        There is no pycocotools.
     """
     if shape[0] * shape[1] > MOST_DRAWN_ON:
         raise MaskError(
@@ -57,11 +55,24 @@ def polygon_counts(polygons: Sequence[Any], shape: tuple[int, int], what: str) -
             raise MaskError(
                 f"{what} has outlines of {length:,.0f} pixels; {MOST_OUTLINE:,} are the most"
             )
+    return rings
+
+
+def polygon_counts(rings: Sequence[Coordinates], shape: tuple[int, int]) -> list[bytes]:
+    """The compressed counts of each polygon, as `checked_polygons` returns them.
+
+    They are not merged by pycocotools, which takes memory for every pixel of the image to do it.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        There is no pycocotools.
+    """
     try:
         import pycocotools.mask as coco
     except ImportError:
         raise ModuleNotFoundError(_HINT, name="pycocotools") from None
-    return [part["counts"] for part in coco.frPyObjects(rings, *shape)]
+    return [part["counts"] for part in coco.frPyObjects(rings, *shape)] if rings else []
 
 
 def _ring(ring: Any, shape: tuple[int, int], what: str) -> Coordinates:

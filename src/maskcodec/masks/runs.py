@@ -18,8 +18,12 @@ from maskcodec.messages import brief, check_choice, plural
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy.typing as npt
+
     from maskcodec.masks.arrays import Index, Mask
     from maskcodec.masks.grid import Part
+
+    Places = npt.NDArray[np.float64]
 
 MOST_COUNTED = (1 << 32) - 1  # pixels of an image: COCO counts in 32 bits
 _DIGITS = 7  # bytes of a compressed count at most
@@ -61,11 +65,13 @@ class RunMask:
 
     shape: tuple[int, int]
     _ends: Index  # where each run ends, as the kernels have it
+    _polygons: Sequence[Places] | None  # what it was drawn from, if these do not overlap
 
     def __init__(self, counts: Any, shape: tuple[int, int]) -> None:
         height, width = as_image_size(shape, "shape")
         object.__setattr__(self, "shape", (height, width))
         object.__setattr__(self, "_ends", run_ends(counts, (height, width), "counts"))
+        object.__setattr__(self, "_polygons", None)
 
     @classmethod
     def from_mask(cls, mask: Any) -> RunMask:
@@ -183,11 +189,17 @@ class RunMask:
         return f"<RunMask of {height} x {width} pixels, {runs}, {self.area} set>"
 
 
-def run_mask(shape: tuple[int, int], ends: Index) -> RunMask:
-    """A mask of runs that are known to fit: where each one ends, int64, owned."""
+def run_mask(
+    shape: tuple[int, int], ends: Index, polygons: Sequence[Places] | None = None
+) -> RunMask:
+    """A mask of runs that are known to fit: where each one ends, int64, owned.
+
+    `polygons` are what it was drawn from: float64 [x1, y1, x2, y2, ...] in pixels.
+    """
     mask = object.__new__(RunMask)
     object.__setattr__(mask, "shape", shape)
     object.__setattr__(mask, "_ends", ends)
+    object.__setattr__(mask, "_polygons", polygons)
     return mask
 
 
@@ -247,6 +259,14 @@ def united(masks: Sequence[RunMask]) -> RunMask:
     height, width = masks[0].shape
     changes = at[order][(depth == 0) | (before == 0)]
     return run_mask(masks[0].shape, np.append(changes, height * width))
+
+
+def odd(masks: Sequence[RunMask], shape: tuple[int, int]) -> RunMask:
+    """What is set in an odd number of some masks of a shape."""
+    pixels = shape[0] * shape[1]
+    changes = np.concatenate([np.empty(0, np.int64), *(mask._ends[:-1] for mask in masks)])
+    at, count = np.unique(changes, return_counts=True)
+    return run_mask(shape, np.append(at[(count % 2 == 1) & (at < pixels)], pixels))
 
 
 def inverted(mask: RunMask) -> RunMask:

@@ -6,15 +6,20 @@ As COCO, LVIS, RefCOCO, RefCLEF, gRefCOCO and SA-1B store them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from maskcodec.errors import MaskError
 from maskcodec.kernels import rle as k
-from maskcodec.masks.polygons import polygon_counts
+from maskcodec.masks.polygons import checked_polygons, polygon_counts
 from maskcodec.masks.runs import RunMask, as_image_size, run_ends, run_mask, united
 from maskcodec.messages import plural, sides
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maskcodec.masks.polygons import Coordinates
 
 
 def read(
@@ -100,8 +105,18 @@ def read(
         isinstance(part, lists) and len(part) == 2 and not isinstance(part[0], lists)
         for part in segmentation
     )
-    drawn = polygon_counts([segmentation] if flat else segmentation, size, what)
-    return united([_read_compressed(counts, size, what) for counts in drawn])
+    rings = checked_polygons([segmentation] if flat else segmentation, size, what)
+    drawn = drawn_polygons(rings, size, what)
+    mask = united(drawn)
+    apart = len(drawn) == 1 or sum(one.area for one in drawn) == mask.area
+    return run_mask(size, mask._ends, rings if apart else None)
+
+
+def drawn_polygons(
+    rings: Sequence[Coordinates], shape: tuple[int, int], what: str
+) -> list[RunMask]:
+    """Each polygon, as `checked_polygons` returns them, drawn by pycocotools."""
+    return [_read_compressed(counts, shape, what) for counts in polygon_counts(rings, shape)]
 
 
 def _fitting(mask: RunMask, shape: tuple[int, int] | None, what: str) -> RunMask:

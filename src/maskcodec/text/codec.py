@@ -51,6 +51,8 @@ class Codec(ABC):
 
     # Whether a text is instances, each with a label and a box, or else a grid of labels.
     has_instances: ClassVar[bool] = False
+    # Whether it says where an instance lies before it draws it.
+    has_boxes: ClassVar[bool] = False
 
     sampling: str
 
@@ -224,7 +226,7 @@ def codec_ids() -> list[str]:
     --------
     >>> import maskcodec as mc
     >>> mc.codec_ids()
-    ['b-sd/1', 'i-rle/1', 'i-sd/1', 'r-rle/1', 'scanlines/1']
+    ['b-sd/1', 'i-rle/1', 'i-sd/1', 'polygons/1', 'r-rle/1', 'scanlines/1']
     """
     return sorted(_REGISTRY)
 

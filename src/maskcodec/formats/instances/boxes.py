@@ -110,11 +110,11 @@ class Boxes:
         match = self._shape.fullmatch(content)
         numbers = match.groups() if match else self._any_numbers(content)
         parts = any("." in number for number in numbers)  # of the image's sides
-        if len(numbers) != 4 or (parts and all(_number(number) <= 1 for number in numbers)):
+        if len(numbers) != 4 or (parts and all(nearest_number(number) <= 1 for number in numbers)):
             return None, [("bad-box", message, "left this instance out")]
         if not match or any(self._exact(digits) is None for digits in numbers):
             faults.append(("bad-box", message, "took its four numbers"))
-        x1, y1, x2, y2 = self.sorted(self.turned(tuple(map(_number, numbers))))
+        x1, y1, x2, y2 = self.sorted(self.turned(tuple(map(nearest_number, numbers))))
         if x1 > x2 or y1 > y2:
             order = f"a box has x1 <= x2 and y1 <= y2, got {content[:80]!r}"
             faults.append(("box-order", order, "swapped its corners"))
@@ -194,7 +194,7 @@ class Boxes:
 
     def _exact(self, digits: str) -> int | None:
         """A number as it is written, with its leading zeros and no others."""
-        number = _number(digits)
+        number = nearest_number(digits)
         fewest = 1 if self.location is None else self.location.parts[1]
         return number if number >= 0 and digits == digits.lstrip("0").zfill(fewest) else None
 
@@ -213,7 +213,7 @@ class Boxes:
         return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
 
 
-def _number(digits: str) -> int:
+def nearest_number(digits: str) -> int:
     """A coordinate, however long, to the nearest; anything negative is as far outside as -1."""
     if digits.startswith("-"):
         return -1

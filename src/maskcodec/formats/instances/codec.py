@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from maskcodec.errors import MaskError
 from maskcodec.files.masks import opened_mask
@@ -18,6 +18,7 @@ from maskcodec.text.regions import RecoveredRegions, Region
 from maskcodec.text.settings import strings
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterable
 
     from maskcodec.formats.instances.read_text import InstanceReader
@@ -30,17 +31,20 @@ if TYPE_CHECKING:
     from maskcodec.tokenizers.binding import Binding
 
 
-class InstanceCodec(Codec):
-    """What formats of instances have in common; use `Scanlines` or `BSD`."""
+class Words(Protocol):
+    """How a codec spells what is not a label."""
+
+    @property
+    def forbidden(self) -> re.Pattern[str]:
+        """What no label may hold."""
+
+
+class RegionCodec(Codec):
+    """What formats have in common that write masks one by one; use one of them."""
 
     __slots__ = ()
 
     has_instances: ClassVar[bool] = True
-
-    row_separator: str
-    ref_tags: tuple[str, str]
-    box_tags: tuple[str, str]
-    seg_tags: tuple[str, str]
 
     def encode(
         self,
@@ -75,7 +79,7 @@ class InstanceCodec(Codec):
 
         Returns
         -------
-        The text, canonical: colours alternate, the box is tight. Empty for an empty mask.
+        The text, canonical. Empty for an empty mask.
 
         Raises
         ------
@@ -143,7 +147,7 @@ class InstanceCodec(Codec):
         check_one_size(sources)
         parts, gone = [], list[int]()
         for index, (pixels, label) in enumerate(zip(sources, texts, strict=True)):
-            name, where = instance_label(label, words), wheres[index]
+            name, where = self._name(label, words), wheres[index]
             text = self._write(words, name, pixels)
             if not text and pixels.any():
                 if lost == "raise":
@@ -152,7 +156,7 @@ class InstanceCodec(Codec):
             parts.append(text)
         if gone:
             warn_dropped(f"{len(gone)} of {plural(len(images), 'mask')}", gone)
-        return "".join(parts)
+        return self._joined(parts)
 
     def lost(
         self,
@@ -205,9 +209,9 @@ class InstanceCodec(Codec):
         for region in regions:
             if not isinstance(region, Region):
                 raise TypeError(f"regions must be Region objects, got {region!r}")
-            name = instance_label(region.label, words)
+            name = self._name(region.label, words)
             parts.append(self._write_region(words, name, region))
-        return "".join(parts)
+        return self._joined(parts)
 
     def decode(self, text: str) -> list[Region]:
         """The regions that a text describes, strictly.
@@ -230,14 +234,14 @@ class InstanceCodec(Codec):
         TypeError
             The text is not a str.
         """
-        return read_text(TextReading(text, strict=True), self)
+        return self._read(TextReading(text, strict=True))
 
     def recover(self, text: str) -> RecoveredRegions:
         """Whatever can be drawn of any text at all, and what was wrong with it.
 
-        Never raises on a str. Rows are repaired one by one. An instance whose box cannot be read
-        is left out. Memory and time are linear in the text, and in the cells of its boxes, at most
-        the grid's for each instance.
+        Never raises on a str. Rows and rings are repaired one by one. An instance whose box cannot
+        be read is left out. Memory and time are linear in the text, and in the cells of its boxes,
+        at most the grid's for each instance.
 
         Examples
         --------
@@ -250,7 +254,47 @@ class InstanceCodec(Codec):
         [('row-long', 'cut it'), ('truncated', 'drew what was there')]
         """
         reading = TextReading(text, strict=False)
-        return RecoveredRegions(read_text(reading, self), reading.problems())
+        return RecoveredRegions(self._read(reading), reading.problems())
+
+    @abstractmethod
+    def words(self) -> Words:
+        """The tags and bricks in force, as tables; shared by all codecs that spell alike."""
+
+    @abstractmethod
+    def _read(self, reading: TextReading) -> list[Region]:
+        """The regions of a text; what is wrong with it is reported to the reading."""
+
+    @abstractmethod
+    def _write(self, words: Any, label: str, mask: IntegerArray | RunMask) -> str:
+        """An instance of a mask; "" where no cell of it is set."""
+
+    @abstractmethod
+    def _write_region(self, words: Any, label: str, region: Region) -> str:
+        """An instance of a region, which must be one of this codec's."""
+
+    def _name(self, label: str, words: Words) -> str:
+        """A label as it is written."""
+        return instance_label(label, words)
+
+    def _joined(self, parts: list[str]) -> str:
+        """Some instances as one text."""
+        return "".join(parts)
+
+
+class InstanceCodec(RegionCodec):
+    """What formats of instances with a box and rows have in common; use `Scanlines` or `BSD`."""
+
+    __slots__ = ()
+
+    has_boxes: ClassVar[bool] = True
+
+    row_separator: str
+    ref_tags: tuple[str, str]
+    box_tags: tuple[str, str]
+    seg_tags: tuple[str, str]
+
+    def _read(self, reading: TextReading) -> list[Region]:
+        return read_text(reading, self)
 
     def meanings(self) -> dict[str, tuple[str, int | None]]:
         """What each word of `vocabulary` means: in English, and its number if it has one."""
@@ -306,14 +350,6 @@ class InstanceCodec(Codec):
     @abstractmethod
     def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> Binding:
         """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""
-
-    @abstractmethod
-    def _write(self, words: Spelling, label: str, mask: IntegerArray | RunMask) -> str:
-        """An instance of a mask; "" where no cell of it is set."""
-
-    @abstractmethod
-    def _write_region(self, words: Spelling, label: str, region: Region) -> str:
-        """An instance of a region, whose cells must be those of this codec."""
 
     def _settle_tags(self) -> None:
         for name in ("ref_tags", "box_tags", "seg_tags"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from maskcodec.errors import LabelError
 from maskcodec.formats.instances.spelling import BOX, BOX_END, REF, REF_END, SEG, SEG_END
@@ -12,6 +12,8 @@ from maskcodec.messages import shown
 from maskcodec.text.problems import Symbols, TextReading, check_label, cut, escaped_tag, unescaped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from maskcodec.formats.instances.boxes import Box
     from maskcodec.formats.instances.codec import InstanceCodec
     from maskcodec.formats.instances.spelling import Spelling
@@ -31,11 +33,11 @@ class _Tag(NamedTuple):
     stop: int
 
 
-class InstanceReader(ABC):
-    """Reads the instances of one text; a format says how rows are drawn.
+class TagReader(ABC):
+    """Reads the instances of one text, each of which is its tags in order.
 
-    An instance is its six tags in order. A tag that is missing is reported and done without; a
-    tag that comes too early for the present instance begins the next one.
+    A tag that is missing is reported and done without; a tag that comes too early for the present
+    instance begins the next one.
 
     Parameters
     ----------
@@ -47,7 +49,11 @@ class InstanceReader(ABC):
         The spelling in force.
     """
 
-    def __init__(self, reading: Reading, symbols: Symbols, words: Spelling) -> None:
+    words: Any
+    before: ClassVar[dict[int, int]] = {BOX: REF_END, SEG: BOX_END}  # with nothing between
+    draws_from: ClassVar[int] = SEG  # the first tag without which something may still be drawn
+
+    def __init__(self, reading: Reading, symbols: Symbols, words: Any) -> None:
         self.reading = reading
         self.words = words
         self.tokens, tags = symbols
@@ -61,11 +67,14 @@ class InstanceReader(ABC):
         """All instances that can be drawn, in the order of the text."""
         regions = []
         while self.next.kind != _ENDED:
-            label, box = self._box(self._label())
-            region = self._draw(label, box)
+            region = self._instance()
             if region is not None:
                 regions.append(region)
         return regions
+
+    @abstractmethod
+    def _instance(self) -> Region | None:
+        """The next instance, if it can be drawn."""
 
     @property
     def ended(self) -> bool:
@@ -79,9 +88,8 @@ class InstanceReader(ABC):
         if opened is None:
             return ""
         label = self.reading.slice(opened.stop, end.start).strip()
-        if closed is None and end.kind in (BOX_END, SEG):  # a box may stand in it
-            name, place = self.words.boxes.parted(label)
-            label = name if place else label
+        if closed is None:
+            label = self._name(label, end.kind)
         if closed is not None or label:
             self._check_label(label, opened.stop)
         return label
@@ -97,6 +105,64 @@ class InstanceReader(ABC):
             if clash:
                 message = f"the label {shown(label)} holds {clash.group()!r}"
                 self.reading.report(start, "bad-label", message, "kept it as it is")
+
+    def _name(self, label: str, kind: int) -> str:  # noqa: ARG002
+        """The label of a text behind which, in place of its tag, one of a kind comes."""
+        return label
+
+    def _expect(self, kind: int) -> _Tag | None:
+        """The tag that must come now, or None where it does not."""
+        tag = self.next
+        if tag.kind != kind:
+            if self.reported != self.at:
+                self.reported = self.at
+                self._report_missing(kind)
+            return None
+        if kind in self.before and self.at:
+            before = self.tags[self.at - 1]
+            if before.kind == self.before[kind] and tag.token > before.token + 1:
+                message = f"only spaces may stand before {self.words.tags[kind]}"
+                start = int(self.tokens[before.token + 1, 1])
+                self.reading.report(start, "extra-text", message, "passed over it")
+        self.at += 1
+        self.next = self.tags[self.at]
+        return tag
+
+    def _report_missing(self, kind: int) -> None:
+        tag = self.words.tags[kind]
+        if self.next.kind != _ENDED:
+            message = f"expected {tag}, found {self.words.tags[self.next.kind]}"
+            self.reading.report(self.next.start, "missing-tag", message, "read on without it")
+            return
+        start, end = self.tags[-2].stop, self.next.start
+        tail = self.reading.slice(start, end)
+        action = "left this instance out" if kind < self.draws_from else "drew what was there"
+        if self._may_go_on(kind, tail):
+            self.reading.report(end, "truncated", f"the text stops before {tag}", action)
+        else:
+            message = f"expected {tag}, found {tail[:40]!r}"
+            self.reading.report(start, "missing-tag", message, action)
+
+    def _may_go_on(self, kind: int, tail: str) -> bool:
+        """Whether a text that ends like this was cut off before a tag, rather than wrong."""
+        tag: str = self.words.tags[kind]
+        return kind not in self.before or tag.startswith(tail.strip(" "))
+
+
+class InstanceReader(TagReader):
+    """Reads instances with a box; a format says how rows are drawn."""
+
+    words: Spelling
+
+    def _instance(self) -> Region | None:
+        label, box = self._box(self._label())
+        return self._draw(label, box)
+
+    def _name(self, label: str, kind: int) -> str:
+        if kind not in (BOX_END, SEG):
+            return label
+        name, place = self.words.boxes.parted(label)  # a box may stand in it
+        return name if place else label
 
     def _box(self, label: str) -> tuple[str, Box | None]:
         """The label, which may end where a box without its tags begins, and the box."""
@@ -145,47 +211,10 @@ class InstanceReader(ABC):
             self.reading.report(start, *fault)
         return box
 
-    def _expect(self, kind: int) -> _Tag | None:
-        """The tag that must come now, or None where it does not."""
-        tag = self.next
-        if tag.kind != kind:
-            if self.reported != self.at:
-                self.reported = self.at
-                self._report_missing(kind)
-            return None
-        if kind in (BOX, SEG) and self.at:
-            before = self.tags[self.at - 1]
-            if before.kind == kind - 1 and tag.token > before.token + 1:
-                message = f"only spaces may stand before {self.words.tags[kind]}"
-                start = int(self.tokens[before.token + 1, 1])
-                self.reading.report(start, "extra-text", message, "passed over it")
-        self.at += 1
-        self.next = self.tags[self.at]
-        return tag
-
-    def _report_missing(self, kind: int) -> None:
-        tag = self.words.tags[kind]
-        if self.next.kind != _ENDED:
-            message = f"expected {tag}, found {self.words.tags[self.next.kind]}"
-            self.reading.report(self.next.start, "missing-tag", message, "read on without it")
-            return
-        start, end = self.tags[-2].stop, self.next.start
-        tail = self.reading.slice(start, end)
-        action = "left this instance out" if kind <= BOX_END else "drew what was there"
-        if self._may_go_on(kind, tail):
-            self.reading.report(end, "truncated", f"the text stops before {tag}", action)
-        else:
-            message = f"expected {tag}, found {tail[:40]!r}"
-            self.reading.report(start, "missing-tag", message, action)
-
     def _may_go_on(self, kind: int, tail: str) -> bool:
-        """Whether a text that ends like this was cut off before a tag, rather than wrong."""
-        tag = self.words.tags[kind]
-        if kind in (BOX, SEG):
-            return tag.startswith(tail.strip(" "))
         if kind == BOX_END:
-            return self.words.boxes.may_become(tail, tag)
-        return True
+            return self.words.boxes.may_become(tail, self.words.tags[kind])
+        return super()._may_go_on(kind, tail)
 
     def _is_run(self, token: int) -> bool:
         return token < len(self.tokens) and 0 != self.tokens[token, 0] < k.BREAK
@@ -203,13 +232,20 @@ class InstanceReader(ABC):
 def read_text(reading: TextReading, codec: InstanceCodec) -> list[Region]:
     """The regions of a text; what is wrong with it is reported to the reading."""
     words = codec.words()
-    symbols = _symbols(reading, words)
-    if not symbols[1] and (tag := escaped_tag(reading.raw, words.tags)):
-        whole, at = unescaped(reading, tag)
-        regions = codec.reader(whole, _symbols(whole, words)).read()
-        reading.take_over(whole, at)
-        return regions
-    return codec.reader(reading, symbols).read()
+    return read_tagged(reading, words.tags, lambda one: codec.reader(one, _symbols(one, words)))
+
+
+def read_tagged(
+    reading: TextReading, tags: Iterable[str], reader: Callable[[TextReading], TagReader]
+) -> list[Region]:
+    """The same, by any reader of tags, which HTML may have escaped."""
+    found = reader(reading)
+    if not found.ended or not (tag := escaped_tag(reading.raw, tags)):
+        return found.read()
+    whole, at = unescaped(reading, tag)
+    regions = reader(whole).read()
+    reading.take_over(whole, at)
+    return regions
 
 
 def _symbols(reading: TextReading, words: Spelling) -> Symbols:

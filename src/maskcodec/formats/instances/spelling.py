@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -115,7 +115,7 @@ def checked_spelling(
     """
     parts = [_brick_parts(brick) for brick in bricks]
     place = () if boxes.location is None else (boxes.location.parts[::2],)
-    _check_bricks(tags, [*parts, *place])
+    check_bricks(tags, [*parts, *place])
     pieces, bounds = packed([*tags, *(piece for part in parts for piece in part)])
     starts = np.zeros(256, np.bool_)
     beginnings = [*range(len(tags)), *range(len(tags), len(bounds) - 1, 2)]  # no suffix is one
@@ -149,7 +149,7 @@ def _named(bricks: tuple[str, ...], run: int) -> str:
     return bricks[run < 0].replace("{}", str(abs(run)))
 
 
-def instance_label(label: str, words: Spelling) -> str:
+def instance_label(label: str, words: Any) -> str:
     """A label as it stands between its tags: stripped, and refused where it would break them."""
     if isinstance(label, str) and len(label) <= _CACHED_LABEL:
         return _instance_label(label, words)
@@ -157,7 +157,7 @@ def instance_label(label: str, words: Spelling) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _instance_label(label: str, words: Spelling) -> str:
+def _instance_label(label: str, words: Any) -> str:
     stripped = check_label(label)
     clash = words.forbidden.search(stripped)
     if clash:
@@ -179,7 +179,7 @@ def _brick_parts(brick: str) -> tuple[str, str]:
     return prefix, suffix
 
 
-def _check_bricks(tags: tuple[str, ...], parts: list[tuple[str, str]]) -> None:
+def check_bricks(tags: tuple[str, ...], parts: list[tuple[str, str]]) -> None:
     """Refuse tags and bricks that could be mistaken for each other, whatever a brick's number.
 
     Which number it is matters only where another spelling has the same digits.

@@ -1,0 +1,1 @@
+"""Polygons: an instance as the vertices of its outlines."""

@@ -1,0 +1,157 @@
+"""From a mask to the few vertices that say most of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from maskcodec.formats.polygons.rings import canonical, is_flat
+from maskcodec.kernels import outlining
+from maskcodec.masks.grid import sample_mask
+from maskcodec.masks.outlines import rings_of
+from maskcodec.masks.runs import RunMask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from maskcodec.formats.polygons.rings import Ring
+    from maskcodec.formats.polygons.scale import Scale
+    from maskcodec.masks.arrays import Index, IntegerArray
+    from maskcodec.masks.grid import Part
+
+    Places = npt.NDArray[np.float64]
+
+_MOST = 1024  # points a side at which outlines are traced, and
+_LINES = 256  # rows of them at which polygons are compared
+_MARGIN = 4  # points around an outline by which vertices may leave it
+_PARTS = 16  # of an object's size: how far a vertex is moved at first
+_SLACK = 0.5  # pixels by which an annotation may leave its image
+
+
+def outlines(mask: IntegerArray | RunMask) -> list[Places]:
+    """The rings (n, 2) of a mask, x and y in pixels.
+
+    Those of an annotation's polygons, if it has any and they do not overlap; else along the edges
+    of pixels. A side of more than 1,024 pixels is looked at in as many places.
+    """
+    height, width = mask.shape
+    if isinstance(mask, RunMask) and mask._polygons is not None:
+        rings = [polygon.reshape(-1, 2) for polygon in mask._polygons]
+        points = np.concatenate(rings)
+        if points.min() >= -_SLACK and (points <= np.array([width, height]) + _SLACK).all():
+            return rings
+    top, left, rows, columns = part = _part(mask)
+    if rows == 0:
+        return []
+    grid = min(rows, _MOST), min(columns, _MOST)
+    cells = sample_mask(mask, grid, "nearest", part)
+    step = np.array([columns / grid[1], rows / grid[0]])
+    return [ring * step + (left, top) for ring in rings_of(cells)]
+
+
+def fitted(
+    rings: Sequence[Places], most: int, scale: Scale, shape: tuple[int, int]
+) -> tuple[Ring, ...]:
+    """Rings of at most so many vertices in all, in numbers: those that enclose nearly the same.
+
+    Where there are too many, vertices are left out one by one, each time that whose loss flips the
+    fewest pixels, whichever ring it is of. Then each of the others is moved as long as fewer pixels
+    are wrong.
+
+    Parameters
+    ----------
+    rings
+        In pixels, as `outlines` returns them.
+    most
+        How many vertices there may be: at least 4.
+    scale
+        The numbers.
+    shape
+        (height, width) of the image.
+    """
+    if not rings:
+        return ()
+    sides = shape[1], shape[0]
+    points = np.concatenate(rings)
+    counts = np.array([len(ring) for ring in rings])
+    numbers = np.stack([scale.numbers(points[:, k], sides[k]) for k in (0, 1)], axis=1)
+    if len(points) > most:
+        after = _settled(points, counts, numbers, most, scale, sides)
+        found = _linked(numbers, after)
+    else:
+        found = [
+            list(map(tuple, ring.tolist())) for ring in np.split(numbers, counts.cumsum()[:-1])
+        ]
+    kept = [ring for ring in found if not is_flat(ring)]
+    return canonical(kept or [_around(points, scale, sides)])
+
+
+def _settled(
+    points: Places, counts: Index, numbers: Index, most: int, scale: Scale, sides: tuple[int, int]
+) -> Index:
+    """Choose the vertices and move them: each one's next, -1 for those that are left out."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    size = np.maximum(high - low, 1e-9)
+    zoom = np.minimum(1, _MOST / size)  # points a pixel
+    columns, rows = np.ceil(size * zoom).astype(int) + 2 * _MARGIN
+    stride = -(-int(rows) // _LINES)
+    gains = np.zeros((-(-int(rows) // stride), int(columns) + 1), np.int32)
+    gains[:] = np.arange(columns + 1)
+    x, y = np.ascontiguousarray(((points - low) * zoom + _MARGIN).T)
+    starts = np.repeat(counts.cumsum() - counts, counts)
+    place = np.arange(len(points)) - starts
+    length = np.repeat(counts, counts)
+    after, before = starts + (place + 1) % length, starts + (place - 1) % length
+    outlining.leave_out(x, y, after, before, most, gains, stride)
+    across, down = (
+        (scale.places(np.arange(scale.size), sides[k]) - low[k]) * zoom[k] + _MARGIN for k in (0, 1)
+    )
+    settings = x, y, numbers, after, before, across, down
+    outlining.put(*settings, gains, stride)
+    extent = (size * scale.steps / np.array(sides)).max() / _PARTS
+    outlining.settle(*settings, 1 << int(np.log2(max(extent, 1))), gains, stride)
+    return after
+
+
+def _linked(numbers: Index, after: Index) -> list[list[tuple[int, int]]]:
+    """The rings of vertices of which each one's next is known."""
+    following, points = after.tolist(), numbers.tolist()
+    rings = []
+    for start in range(len(points)):
+        ring, at = [], start
+        while following[at] >= 0:
+            ring.append(tuple(points[at]))
+            following[at], at = -1, following[at]
+        if ring:
+            rings.append(ring)
+    return rings
+
+
+def _around(points: Places, scale: Scale, sides: tuple[int, int]) -> Ring:
+    """The smallest box of numbers around what is smaller than their steps."""
+    ends = []
+    for k in (0, 1):
+        low, high = points[:, k].min(), points[:, k].max()
+        first, last = scale.numbers(np.array([low, high]), sides[k]).tolist()
+        if first == last:
+            (place,) = scale.places(np.array([first]), sides[k]).tolist()
+            up = (place < (low + high) / 2 and last < scale.size - 1) or first == 0
+            first, last = (first, last + 1) if up else (first - 1, last)
+        ends.append((first, last))
+    (x1, x2), (y1, y2) = ends
+    return (x1, y1), (x2, y1), (x2, y2), (x1, y2)
+
+
+def _part(mask: IntegerArray | RunMask) -> Part:
+    """The pixels (top, left, height, width) around all that are set; four times 0 if none is."""
+    if isinstance(mask, RunMask):
+        x, y, width, height = mask.bbox
+        return y, x, height, width
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return 0, 0, 0, 0
+    top, left = int(rows[0]), int(columns[0])
+    return top, left, int(rows[-1]) - top + 1, int(columns[-1]) - left + 1

@@ -1,0 +1,224 @@
+"""The plain spelling of polygons: how it is written, and read from any text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from maskcodec.formats.instances.boxes import Location, nearest_number
+from maskcodec.formats.instances.read_text import TagReader, read_tagged
+from maskcodec.formats.instances.spelling import REF, REF_END, SEG, SEG_END, check_bricks
+from maskcodec.formats.polygons.region import read_region
+from maskcodec.formats.polygons.rings import alike, is_flat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from maskcodec.formats.polygons.region import PolygonRegion
+    from maskcodec.formats.polygons.rings import Ring
+    from maskcodec.formats.polygons.scale import Scale
+    from maskcodec.text.problems import Reading, Symbols, TextReading
+    from maskcodec.text.regions import Region
+
+_NUMBER = re.compile(rb"(-?[0-9]+(?:\.[0-9]+)?)")
+
+
+@dataclass(frozen=True, eq=False)
+class Plain:
+    """The strings of the plain spelling, checked so that no text can be read in two ways.
+
+    Attributes
+    ----------
+    tags
+        By their numbers those around a label and around the rings; no others.
+    ring
+        What stands between two rings.
+    location
+        How location tokens are spelled; None for digits.
+    scale
+        The numbers that there are, and where they lie.
+    forbidden
+        What no label may hold.
+    """
+
+    tags: dict[int, str]
+    ring: str
+    location: Location | None
+    scale: Scale
+    forbidden: re.Pattern[str]
+
+    boxes: ClassVar[None] = None  # a guide asks for it
+
+    def locations(self) -> list[str]:
+        """The location tokens, by their numbers; none for digits."""
+        return [self.location.word(n) for n in range(self.scale.size)] if self.location else []
+
+    def written(self, label: str, rings: Iterable[Ring]) -> str:
+        """An instance of rings in their canonical order."""
+        ref, ref_end, seg, seg_end = self.tags.values()
+        return f"{ref}{label}{ref_end}{seg}{self.ring.join(map(self._vertices, rings))}{seg_end}"
+
+    def joined(self, parts: Iterable[str]) -> str:
+        """Some instances as one text."""
+        return "".join(parts)
+
+    def read(self, reading: TextReading) -> list[Region]:
+        """The regions of a text; what is wrong with it is reported to the reading."""
+        return read_tagged(
+            reading, self.tags.values(), lambda one: PolygonReader(one, self.symbols(one), self)
+        )
+
+    def symbols(self, reading: TextReading) -> Symbols:
+        """The tags of a text, and the text between them, as `reading.scan` has them."""
+        kinds = {tag.encode(): kind for kind, tag in self.tags.items()}
+        tokens, tags, at = list[tuple[int, int, int]](), list[list[int]](), 0
+        for match in re.finditer(b"|".join(map(re.escape, kinds)), reading.raw):
+            if reading.raw[at : match.start()].strip(b" "):
+                tokens.append((0, at, match.start()))
+            tags.append([len(tokens), kinds[match[0]], *match.span()])
+            tokens.append((0, *match.span()))
+            at = match.end()
+        return np.array(tokens, np.int64).reshape(-1, 3), tags
+
+    def _vertices(self, ring: Ring) -> str:
+        if self.location is not None:
+            return "".join(self.location.word(n) for point in ring for n in point)
+        return " ".join(f"{x} {y}" for x, y in ring)
+
+
+@lru_cache(maxsize=64)
+def plain(
+    ref_tags: tuple[str, str],
+    seg_tags: tuple[str, str],
+    ring: str,
+    location: Location | None,
+    scale: Scale,
+) -> Plain:
+    """The checked plain spelling.
+
+    Raises
+    ------
+    ConfigError
+        Two of its strings could be mistaken for each other.
+    """
+    tags = dict(zip((REF, REF_END, SEG, SEG_END), (*ref_tags, *seg_tags), strict=True))
+    words = (*tags.values(), ring)
+    check_bricks(words, [] if location is None else [location.parts[::2]])
+    patterns = [*map(re.escape, words), *([] if location is None else [location.pattern])]
+    return Plain(tags, ring, location, scale, re.compile("|".join(patterns)))
+
+
+class PolygonReader(TagReader):
+    """Reads the instances of the plain spelling."""
+
+    reading: TextReading
+    words: Plain
+    before = {SEG: REF_END}  # noqa: RUF012
+    draws_from = SEG_END
+
+    def __init__(self, reading: Reading, symbols: Symbols, words: Plain) -> None:
+        super().__init__(reading, symbols, words)
+        last = words.scale.size - 1
+        if words.location is None:
+            self._number = _NUMBER
+            self._expected = f"numbers from 0 to {last}, x and y in turn, a space between any two"
+        else:
+            self._number = re.compile(words.location.pattern.encode())
+            first, end = map(words.location.word, (0, last))
+            self._expected = f"location tokens, {first} .. {end}, for x and y in turn"
+
+    def _instance(self) -> PolygonRegion | None:
+        label = self._label()
+        start = self.tags[self.at - 1].stop if self.at else 0
+        opened = self._expect(SEG)
+        if opened is None and self.next.kind != SEG_END:
+            self._expect(SEG_END)
+            return None
+        start, stop = start if opened is None else opened.stop, self.next.start
+        cut = self.ended
+        rings = self._rings(start, stop, cut=cut)
+        self._expect(SEG_END)
+        return read_region(label, rings, self.words.scale) if rings else None
+
+    def _rings(self, start: int, stop: int, *, cut: bool) -> list[Ring]:
+        """The rings between two bytes; `cut` if the text ends there."""
+        stop -= self._begun(start, stop) if cut else 0
+        separator = self.words.ring.encode()
+        rings: dict[Ring, Ring] = {}
+        while True:
+            end = self.reading.raw.find(separator, start, stop)
+            numbers = self._numbers(start, stop if end < 0 else end, cut=cut and end < 0)
+            ring = tuple(zip(numbers[::2], numbers[1::2], strict=False))
+            if self._encloses(ring, start, odd=len(numbers) % 2 > 0, cut=cut and end < 0):
+                if alike(ring) in rings:
+                    message = "the same ring comes twice, so that nothing is inside"
+                    self.reading.report(start, "ring-twice", message, "drew it once")
+                rings.setdefault(alike(ring), ring)
+            if end < 0:
+                return list(rings.values())
+            start = end + len(separator)
+
+    def _encloses(self, ring: Ring, at: int, *, odd: bool, cut: bool) -> bool:
+        """Whether a ring has an area; of one that is cut off nothing has to be said."""
+        flat = len(ring) < 3 or is_flat(ring)
+        if cut:
+            return not flat
+        if odd:
+            message = "a ring is pairs of x and y, got an odd number of coordinates"
+            self.reading.report(at, "odd-number", message, "dropped the last one")
+        if len(ring) < 3:
+            message = f"a ring has at least three vertices, got {len(ring)}"
+            self.reading.report(at, "few-vertices", message, "left this ring out")
+        elif flat:
+            message = "all vertices of a ring are on one line, so that nothing is inside"
+            self.reading.report(at, "flat-ring", message, "left this ring out")
+        return not flat
+
+    def _numbers(self, start: int, stop: int, *, cut: bool) -> list[int]:
+        """The numbers between two bytes, as they can be drawn; without one that may go on."""
+        raw, numbers, at, wrong = self.reading.raw[start:stop], list[int](), 0, -1
+        last, location = self.words.scale.size - 1, self.words.location
+        for match in self._number.finditer(raw):
+            gap, digits = raw[at : match.start()], match[1].decode()
+            if gap.strip(b" ") or (at and not gap and location is None):
+                wrong = at if wrong < 0 else wrong
+            at = match.end()
+            if cut and at == len(raw) and location is None and stop == self.reading.size:
+                break
+            number = nearest_number(digits)
+            spelled = str(number) if location is None else f"{number:0{location.parts[1]}}"
+            if number > last or digits.startswith("-"):
+                message = f"a coordinate is 0 .. {last}, got {digits[:40]}"
+                action = "moved it to the side of the image"
+                self.reading.report(start + match.start(), "number-range", message, action)
+            elif digits != spelled:
+                wrong = match.start() if wrong < 0 else wrong
+            numbers.append(min(max(number, 0), last))
+        if raw[at:].strip(b" "):
+            wrong = at if wrong < 0 else wrong
+        if wrong >= 0:
+            found = self.reading.excerpt(start + wrong, stop)[:40]
+            message = f"a ring is {self._expected}, got {found!r}"
+            self.reading.report(start + wrong, "bad-number", message, "took its numbers")
+        return numbers
+
+    def _begun(self, start: int, stop: int) -> int:
+        """How many bytes at the end of a text may become a tag or a location token."""
+        words = [self.words.tags[SEG_END].encode(), self.words.ring.encode()]
+        raw = self.reading.raw[start:stop]
+        location = self.words.location
+        if location is not None:
+            before, _, behind = location.parts
+            most = len(before) + len(behind) + 10
+            tails = "|".join(re.escape(behind[:n]) for n in range(len(behind)))
+            pattern = f"{re.escape(before)}[0-9]*(?:{tails})\\Z".encode()
+            if match := re.search(pattern, raw[-most:]):
+                return len(match[0])
+            words.append(before.encode())
+        longest = max(map(len, words))
+        ends = (n for n in range(min(longest, len(raw)), 0, -1))
+        return next((n for n in ends if any(w.startswith(raw[-n:]) for w in words)), 0)
