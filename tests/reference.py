@@ -572,6 +572,103 @@ def drawn_scanlines(
     return rows, faults
 
 
+# ------------------------------------------------------------------------------ polygons
+
+POLYGON_TAGS = ["<ref>", "</ref>", "<seg>", "</seg>"]
+RING = "<ring>"
+
+
+def write_polygons(
+    rings: list[list[tuple[int, int]]],
+    label: str,
+    tags: list[str] = POLYGON_TAGS,
+    location: str | None = None,
+) -> str:
+    """Rings as they are, x and y of each vertex in turn."""
+    word = "{}" if location is None else location
+    separator = " " if location is None else ""
+    body = RING.join(separator.join(word.format(n) for p in ring for n in p) for ring in rings)
+    return f"{tags[0]}{label}{tags[1]}{tags[2]}{body}{tags[3]}"
+
+
+def read_polygons(
+    text: str, bins: int, tags: list[str] = POLYGON_TAGS, location: str | None = None
+) -> list[tuple[str, list[list[tuple[int, int]]]]]:
+    """All instances as (label, rings in their canonical order), or `RefusedError`."""
+    any_tag = re.compile("|".join(map(re.escape, tags)))
+    shape = re.compile(" *[0-9]+(?: +[0-9]+)* *", re.ASCII)
+    if location is not None:
+        shape = re.compile(f" *(?:{re.escape(location).replace(BRACES, '[0-9]+')} *)*")
+    found, at = [], 0
+    while first := any_tag.search(text, at):
+        spots = [first]
+        for tag in tags[1:]:
+            spots.append(any_tag.search(text, spots[-1].end()))
+            if spots[-1] is None or spots[-1].group() != tag:
+                raise RefusedError
+        label, gap, body = (text[a.end() : b.start()] for a, b in pairwise(spots))
+        if first.group() != tags[0] or gap.strip(" ") or not label.strip() or RING in label:
+            raise RefusedError
+        rings = []
+        for part in body.split(RING):
+            if not shape.fullmatch(part):
+                raise RefusedError
+            numbers = _numbers(tuple(re.findall("[0-9]+", part)), 1)
+            if len(numbers) % 2 or max(numbers, default=0) >= bins:
+                raise RefusedError
+            rings.append(list(zip(numbers[::2], numbers[1::2], strict=True)))
+        if any(not encloses(ring) for ring in rings):
+            raise RefusedError
+        ordered = canonical_rings(rings)
+        if len(ordered) < len(rings):  # one came twice
+            raise RefusedError
+        found.append((label.strip(), ordered))
+        at = spots[-1].end()
+    return found
+
+
+BRACES = re.escape("{}")
+
+
+def encloses(ring: list[tuple[int, int]]) -> bool:
+    """Whether three of the vertices are not on one line."""
+    (x, y) = ring[0] if ring else (0, 0)
+    return any((a - x) * (d - y) != (c - x) * (b - y) for a, b in ring for c, d in ring)
+
+
+def canonical_rings(rings: list[list[tuple[int, int]]]) -> list[list[tuple[int, int]]]:
+    """Rings as the encoder writes them: where they begin, in which direction, in which order."""
+
+    def down(ring: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        return [(y, x) for x, y in ring]
+
+    def begun(ring: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        turns = [ring[k:] + ring[:k] for k in range(len(ring))]
+        return min(turns, key=down)
+
+    def area(ring: list[tuple[int, int]]) -> int:
+        return sum(a * d - b * c for (a, b), (c, d) in pairwise([*ring, ring[0]]))
+
+    def inside(point: tuple[int, int], ring: list[tuple[int, int]]) -> bool:
+        x, y = point
+        crossed = 0
+        for (a, b), (c, d) in pairwise([*ring, ring[0]]):
+            if (b <= y) != (d <= y):
+                crossed += x < a + Fraction((y - b) * (c - a), d - b)
+        return crossed % 2 == 1
+
+    found = []
+    for ring in rings:
+        bare = [p for k, p in enumerate(ring) if p != ring[k - 1]]
+        ways = sorted([begun(bare), begun(bare[::-1])])
+        way = next((w for w in ways if area(w) > 0), ways[0])
+        if way not in found:
+            found.append(way)
+    found.sort(key=down)
+    holes = [sum(inside(a[0], b) for b in found if b is not a) % 2 == 1 for a in found]
+    return [begun(a[::-1]) if hole else a for a, hole in zip(found, holes, strict=True)]
+
+
 # ------------------------------------------------------------------ I-SD, I-RLE, R-RLE
 
 

@@ -121,6 +121,24 @@ SCANLINE_SETTINGS = [
 scanline_settings = st.sampled_from(SCANLINE_SETTINGS)
 box_cells = st.tuples(st.integers(1, 6), st.sampled_from([1, 2, 3, 5, 8, 13]))
 bins = st.sampled_from([1, 2, 3, 7, 16, 40, 1000, 1024])
+POLYGON_SETTINGS = [
+    {},
+    {"coordinates": "tokens"},
+    {"ref_tags": ("<|object_ref_start|>", "<|object_ref_end|>"), "seg_tags": ("[S]", "[/S]")},
+]
+polygon_settings = st.sampled_from(POLYGON_SETTINGS)
+
+
+@st.composite
+def vertex_rings(draw: st.DrawFn, size: int) -> list[list[tuple[int, int]]]:
+    """Rings of vertices that are not on one line, no two of them the same."""
+    number = st.integers(0, size - 1)
+    ring = st.lists(st.tuples(number, number), min_size=3, max_size=8).filter(reference.encloses)
+    rings = draw(st.lists(ring, min_size=1, max_size=4))
+    assume(len(reference.canonical_rings(rings)) == len(rings))
+    return rings
+
+
 image_wise = st.sampled_from([mc.ISD, mc.IRLE, mc.RRLE])
 
 
@@ -145,6 +163,20 @@ def mutated(draw: st.DrawFn, text: str, pieces: list[str]) -> str:
     return text
 
 
+POLYGON_PIECES = [
+    *["<ref>", "</ref>", "<seg>", "</seg>", "<ring>", "\n", " ", "dog", "é", "<", "0", "1 2", "-"],
+    *[
+        "<loc1>",
+        "<loc01>",
+        "<loc99>",
+        "<loc",
+        "1, 2",
+        "0.5",
+        "99999999999",
+        "3 4 5 6",
+        "&lt;ref&gt;",
+    ],
+]
 BRICK_PIECES = [
     *["<ref>", "</ref>", "<box>", "</box>", "<seg>", "</seg>", "\n", " ", "dog", "é", "<", "0"],
     *["<fg1>", "<bg2>", "<fg63>", "<fg64>", "<bg0>", "<fg01>", "<fg", "[[0 0 1 1]]", "]]", "fg3"],

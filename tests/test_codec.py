@@ -17,6 +17,7 @@ CODECS = [
     *[mc.Scanlines(**settings) for settings in strategies.SCANLINE_SETTINGS],
     *[mc.Scanlines(rows=7, columns=12, bins=36, sampling=how) for how in ("nearest", "best")],
     mc.Scanlines(rows=63, columns=9, bins=1024),
+    *[mc.Polygons(points=4096, bins=10, **settings) for settings in strategies.POLYGON_SETTINGS],
     *[kind(grid=9) for kind in (mc.ISD, mc.IRLE, mc.RRLE)],
     mc.ISD(grid=(3, 5), background="void", seg_tags=("[SEG]", "[/SEG]")),
     mc.RRLE(grid=(5, 3), dialect="text4seg", sampling="area"),
@@ -25,9 +26,12 @@ CODECS = [
 
 def cells_of(codec):
     """Cells of a size that the codec loses nothing of."""
+    if isinstance(codec, mc.Polygons):
+        return strategies.cells((codec.bins - 1, codec.bins - 1))
     return strategies.cells(codec.most_cells if codec.has_instances else codec.canvas)
 
 
+PIECES = {mc.Scanlines: strategies.SCANLINE_PIECES, mc.Polygons: strategies.POLYGON_PIECES}
 OTHER_PIECES = strategies.BRICK_PIECES + strategies.LABEL_PIECES
 every_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: repr(codec)[:40])
 
@@ -52,7 +56,7 @@ def test_a_codec_is_lossless_between_cells_and_text(codec, data):
 @given(st.data())
 def test_strict_and_recover_agree(codec, data):
     text = codec.encode(data.draw(cells_of(codec)), "dog")
-    pieces = strategies.SCANLINE_PIECES if isinstance(codec, mc.Scanlines) else OTHER_PIECES
+    pieces = PIECES.get(type(codec), OTHER_PIECES)
     contract.check_strict_and_recover_agree(codec, data.draw(strategies.mutated(text, pieces)))
 
 
@@ -111,7 +115,8 @@ def test_an_unknown_sampling_is_refused():
     [
         (
             lambda: mc.get_codec("bsd"),
-            "no codec has the id 'bsd'; known ids: b-sd/1, i-rle/1, i-sd/1, r-rle/1, scanlines/1",
+            "no codec has the id 'bsd'; known ids: b-sd/1, i-rle/1, i-sd/1, polygons/1, r-rle/1, "
+            "scanlines/1",
         ),
         (lambda: mc.from_config({"id": "b-sd"}), "no codec has the id 'b-sd'; known ids: b-sd/1"),
         (lambda: mc.register("b-sd"), "a name and a version, such as 'b-sd/1', got 'b-sd'"),
@@ -162,6 +167,12 @@ def test_what_is_no_configuration_is_refused(call, message):
         ({"id": "scanlines/1", "spelling": ["<f{}>", "<b{}>"]}, "spelling"),
         ({"id": "scanlines/1", "location": "<loc>"}, "location"),
         ({"id": "scanlines/1", "location": 3}, "location"),
+        ({"id": "polygons/1", "points": 3}, "points"),
+        ({"id": "polygons/1", "bins": 1}, "bins"),
+        ({"id": "polygons/1", "coordinates": "bins"}, "coordinates"),
+        ({"id": "polygons/1", "location": "<loc>"}, "location"),
+        ({"id": "polygons/1", "ring_tag": 7}, "ring_tag"),
+        ({"id": "polygons/1", "ring_tag": ""}, "ring_tag"),
         ({"id": "i-sd/1", "seg_tags": ["<|>", "</|>"]}, "seg_tags"),
         ({"id": "i-sd/1", "background": "a|b"}, "background"),
         ({"id": "r-rle/1", "dialect": "x"}, "dialect"),

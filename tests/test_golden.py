@@ -33,6 +33,8 @@ CODECS = {
         coordinates="tokens", location="<loc{:04}>", bins=1024, axes="yx"
     ),
     "scanlines-nearest": mc.Scanlines(rows=6, columns=8, bins=24, sampling="nearest"),
+    "polygons": mc.Polygons(bins=25),
+    "polygons-tokens": mc.Polygons(points=12, coordinates="tokens"),
     "i-sd": mc.ISD(grid=(6, 8)),
     "i-rle": mc.IRLE(grid=(6, 8)),
     "r-rle": mc.RRLE(grid=(6, 8)),
@@ -81,16 +83,17 @@ LABELS = ["others", "black dog", "犬"]
 def in_boxes(codec):
     """What becomes of every image, and what the text paints on it."""
     texts, painted = {}, {}
+    methods = METHODS[:1] if isinstance(codec, mc.Polygons) else METHODS
     for name, image in images().items():
         texts[name] = codec.encode(image, LABELS[1], lost="drop")
         for region in codec.decode(texts[name]):
-            runs = [region.coco_rle(image.shape, method=method)["counts"] for method in METHODS]
-            painted[name] = dict(zip(METHODS, (counts.decode() for counts in runs), strict=True))
+            runs = [region.coco_rle(image.shape, method=method)["counts"] for method in methods]
+            painted[name] = dict(zip(methods, (counts.decode() for counts in runs), strict=True))
     return {"config": codec.get_config(), "texts": texts, "painted": painted}
 
 
 def written(codec):
-    if isinstance(codec, mc.Scanlines):
+    if isinstance(codec, (mc.Scanlines, mc.Polygons)):
         return in_boxes(codec)
     texts = {}
     for name, picture in pictures(codec.canvas).items():
@@ -127,6 +130,7 @@ def test_texts_are_what_they_were(name, write_golden):
             assert np.array_equal(mask, expected == number), (picture, label)
 
 
+RINGS = "<ref>dog</ref><seg>"
 HEAD = "<ref>dog</ref><box>[[1 1 3 2]]</box><seg>"
 WRONG = {
     "b-sd": [
@@ -203,6 +207,42 @@ WRONG = {
         "<ref>dog</ref><box>[[1 1 3 2]]</box><seg><end:3></seg>",
         "<ref>dog</ref><box><loc0001><loc00",
         "<ref>dog<loc0001></ref><box><loc0001><loc0001><loc0003><loc0002></box><seg><end:3></seg>",
+    ],
+    "polygons": [
+        RINGS + "</seg>",
+        RINGS + "1 2 9 2</seg>",
+        RINGS + "1 2 9 2 5</seg>",
+        RINGS + "1 2 9 2 5 7 4</seg>",
+        RINGS + "1 2 9 2 5 25</seg>",
+        RINGS + "1 2 9 2 5 99999999999999</seg>",
+        RINGS + "1 2 9 2 5 -7</seg>",
+        RINGS + "1 2 9 2 5 07</seg>",
+        RINGS + "1 2 9 2 0.5 0.7</seg>",
+        RINGS + "1, 2, 9, 2, 5, 7</seg>",
+        RINGS + "1 2 9 2\n5 7</seg>",
+        RINGS + "[[1 2] [9 2] [5 7]]</seg>",
+        RINGS + "1 2 9 2 5 2</seg>",
+        RINGS + "1 2 9 2 5 7<ring></seg>",
+        RINGS + "1 2 9 2 5 7<ring>9 2 1 2 5 7</seg>",
+        RINGS + "1 2 9 2 5 7<ring>1 2 9",
+        RINGS + "1 2 9 2 5 7</s",
+        RINGS + "1 2 9 2 5 7",
+        RINGS,
+        "<ref>dog</ref><se",
+        "<ref>dog</ref> is <seg>1 2 9 2 5 7</seg>",
+        "<ref>do<ring>g</ref><seg>1 2 9 2 5 7</seg>",
+        "<ref>dog<seg>1 2 9 2 5 7</seg>",
+        "dog</ref>1 2 9 2 5 7</seg>",
+        "<ref>dog</ref><box>[[1 1 3 2]]</box><seg>1 2 9 2 5 7</seg>",
+        "&lt;ref&gt;dog&lt;/ref&gt;&lt;seg&gt;1 2 9 2 5 7&lt;/seg&gt;",
+    ],
+    "polygons-tokens": [
+        RINGS + "<loc1><loc2><loc9><loc2><loc5></seg>",
+        RINGS + "<loc1><loc2><loc9><loc2><loc5><loc1000></seg>",
+        RINGS + "<loc1><loc2><loc9><loc2><loc5><loc07></seg>",
+        RINGS + "<loc1><loc2>, <loc9><loc2><loc5><loc7></seg>",
+        RINGS + "1 2 9 2 5 7</seg>",
+        RINGS + "<loc1><loc2><loc9><loc2><loc5><lo",
     ],
     "i-sd": ["<seg>dog|dog</seg>", "<seg>dog|dog", "<seg>dog*48</seg>"],
     "i-rle": ["<seg>dog*47</seg>", "<seg>dog*49</seg>", "<seg>dog*24\ndog*24</seg>"],

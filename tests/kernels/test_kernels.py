@@ -85,6 +85,15 @@ def use_boxes():
             region.box_pixels((48, 64))
 
 
+def use_polygons():
+    """Typical calls with polygons."""
+    ys, xs = np.mgrid[:48, :64]
+    disc = ((ys - 24) ** 2 + (xs - 30) ** 2 < 300).astype(np.uint8)
+    for codec in (mc.Polygons(), mc.Polygons(points=5, bins=np.int32(30), coordinates="tokens")):
+        for kind in (disc, disc.astype(bool), RunMask.from_mask(disc)):
+            codec.decode(codec.encode(kind, "dog"))
+
+
 def use_segmentations():
     """Typical calls with annotations' segmentations, and back."""
     small, large = np.zeros((48, 64), np.uint8), np.zeros((480, 640), np.uint8)
@@ -140,6 +149,7 @@ def use_rewards():
 def test_each_kernel_is_compiled_once():
     use_everything()
     use_boxes()
+    use_polygons()
     use_segmentations()
     use_rewards()
     signatures = {

@@ -48,8 +48,8 @@ def canonical(rings: Iterable[Sequence[Point]]) -> tuple[Ring, ...]:
         x, y = ring[0]
         across = ((begin[:, 1] <= y) != (end[:, 1] <= y)) & (of != number)
         (x1, y1), (x2, y2) = begin[across].T, end[across].T
-        left = (x1 - x) * (y2 - y1) + (y - y1) * (x2 - x1)  # by how much, times the height
-        inside = np.count_nonzero((left < 0) == (y2 > y1)) % 2
+        right = (x1 - x) * (y2 - y1) + (y - y1) * (x2 - x1)  # how far, times the height
+        inside = np.count_nonzero(right * np.sign(y2 - y1) <= 0) % 2  # edges left of it, or on it
         directed.append(_started(ring[::-1]) if inside else ring)
     return tuple(directed)
 
