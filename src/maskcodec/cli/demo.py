@@ -36,7 +36,7 @@ class RoundTrip(NamedTuple):
     cells
         How many cells the codec has.
     text, runs
-        The text, and how many runs (labels, where a codec has no runs) it is made of.
+        The text, and how many runs (labels or vertices, if it has no runs) it is made of.
     regions
         What the text shows, in the order of the scene's objects.
     ious
@@ -89,8 +89,9 @@ def _round_trip(codec: AnyCodec, picture: Scene) -> RoundTrip:
     """A scene through a codec, painted again by each of the methods."""
     text, _ = encode_any(codec, picture.label_map, dict(enumerate(picture.labels, 1)))
     bricks = re.findall("<(?:fg|bg|end):?[0-9]+>", text)
-    runs = len(bricks) or text.count("*") or text.count("|") + 1
     regions, _ = decode_any(codec, text)
+    vertices = sum(len(ring) for region in regions for ring in getattr(region, "rings", ()))
+    runs = len(bricks) or vertices or text.count("*") or text.count("|") + 1
     regions.sort(key=lambda region: picture.labels.index(region.label))
     pairs = list(zip(picture.masks(), regions, strict=True))
     ious = {
