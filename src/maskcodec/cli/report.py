@@ -146,7 +146,7 @@ def report(
             if start <= number < start + count:
                 maker.add_answer(scored, images)
         notes = scores.notes(pairs.ids)
-        if (samples := scores.figures.mean.samples) > len(maker.page):
+        if (samples := scores.figures.samples) > len(maker.page):
             notes.append(
                 f"the figures are of {samples:,} answers; --count and --start choose cards"
             )
@@ -261,7 +261,7 @@ class _Maker:
 
     def html(self, notes: Sequence[str]) -> str:
         """The page, with the tables of `maskcodec eval` if there are targets."""
-        figures, samples = self._figures, self._figures.mean.samples
+        figures, samples = self._figures, self._figures.samples
         rows, counts = list[Figure](), list[Figure]()
         if samples:
             for name, (value, of) in figures.compute().items():
