@@ -267,6 +267,22 @@ def test_names_of_tasks_and_their_figures():
     assert image.size == SHAPE[::-1]
 
 
+def test_a_task_is_yaml_of_the_keys_that_lmms_eval_has():
+    yaml = pytest.importorskip("yaml")
+    loader = type("Loader", (yaml.SafeLoader,), {})
+    loader.add_constructor("!function", lambda _, node: node.value)
+    made(f"{refcoco()},name=é+1")
+    text = Path("tasks", "maskcodec_é+1_val.yaml").read_text(encoding="utf-8")
+    found = yaml.load(text, loader)
+    assert (found["task"], found["tag"]) == ("maskcodec_é+1_val", "maskcodec")
+    assert found["dataset_kwargs"] == {"data_files": {"test": "maskcodec_é+1_val.jsonl"}}
+    assert found["doc_to_text"] == "question"
+    assert found["process_results"] == "utils.process_results"
+    assert found["generation_kwargs"]["until"] == []
+    better = {one["metric"]: one["higher_is_better"] for one in found["metric_list"]}
+    assert better == {figure: figure != "recovered" for figure in FIGURES}
+
+
 def test_wordings_are_those_of_build():
     Path("words.json").write_text(json.dumps({"expression": ["Segment {what}!"]}))
     run("eval-tasks", refcoco(), "--templates", "words.json", "--out", "tasks")
