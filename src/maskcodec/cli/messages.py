@@ -22,6 +22,7 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -129,14 +130,16 @@ def steps(items: Iterable[T], what: str, count: int | None = None) -> Iterable[T
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
+def progress(
+    what: str, total: int, column: ProgressColumn | None = None
+) -> Iterator[Callable[[int], object]]:
     """What is called with how many more are done: on a terminal, a bar and the time."""
     if not _animated():
         yield lambda _: None
         return
     columns = (
-        *(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
-        TimeElapsedColumn(),
+        *(SpinnerColumn(), TextColumn("{task.description}"), BarColumn()),
+        *(column or MofNCompleteColumn(), TimeElapsedColumn()),
     )
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task(_safe(what), total=total)
@@ -145,20 +148,13 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
 
 def reading(found: Iterable[T], path: Path, stop: Callable[[T], int]) -> Iterator[T]:
     """What is found in a file, with a progress bar on a terminal; `stop` says at which byte."""
-    if not _animated():
-        yield from found
-        return
-    size = path.stat().st_size if path.is_file() else None
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(_safe(f"Reading {path.name}"), total=size)
-        done = 0
+    size, done = path.stat().st_size if path.is_file() else 0, 0
+    with progress(f"Reading {path.name}", size, DownloadColumn()) as advance:
         for one in found:
             yield one
             if stop(one) - done > _STEP:
+                advance(stop(one) - done)
                 done = stop(one)
-                bar.update(task, completed=done)
-        bar.update(task, completed=size)
 
 
 def _animated() -> bool:

@@ -5,7 +5,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import typer
 
@@ -18,19 +18,6 @@ from maskcodec.text.codec import FILE_NAME, codec_ids, from_config, get_codec
 AnyCodec: TypeAlias = Any  # a `Codec`; what it can do beyond that, it says itself
 
 DEFAULT = "scanlines"  # the codec where none is named
-
-_FLAGS = {
-    "grid": "--grid",
-    "sampling": "--sampling",
-    "rows": "--rows",
-    "columns": "--columns",
-    "bins": "--bins",
-    "coordinates": "--coordinates",
-    "row_separator": "--row-separator",
-    "bricks": "--bricks/--no-bricks",
-    "dialect": "--dialect",
-    "background": "--background",
-}
 
 
 def chosen_codec(
@@ -57,21 +44,13 @@ def chosen_codec(
     ConfigError
         The configuration file does not describe a codec.
     """
-    settings: dict[str, Any] = {
-        "grid": None if grid is None else parsed_grid(grid),
-        "sampling": sampling,
-        "rows": rows,
-        "columns": columns,
-        "bins": bins,
-        "coordinates": coordinates,
-        "bricks": bricks,
-        "row_separator": None if row_separator is None else "\n" * (row_separator == "newline"),
-        "dialect": dialect,
-        "background": background,
-    }
-    settings = {key: value for key, value in settings.items() if value is not None}
+    settings: dict[str, Any] = {key: one for key, one in locals().items() if one is not None}
+    if grid is not None:
+        settings["grid"] = parsed_grid(grid)
+    if row_separator is not None:
+        settings["row_separator"] = "\n" * (row_separator == "newline")
     if config is not None:
-        extra = ["--codec"] * (name is not None) + [_FLAGS[key] for key in settings]
+        extra = [_FLAGS[key] for key in settings if key != "config"]
         if extra:
             raise typer.BadParameter(
                 f"{', '.join(extra)} and --config exclude each other: the file says all of it"
@@ -81,7 +60,7 @@ def chosen_codec(
             return from_config(read_json(path))
         except ConfigError as error:
             raise within(str(path), error) from error
-    name = name or DEFAULT
+    name = settings.pop("name", DEFAULT)
     try:
         default: AnyCodec = get_codec(name)
     except ConfigError as error:
@@ -100,6 +79,13 @@ def chosen_codec(
     except ConfigError as error:
         flag = _FLAGS.get(error.setting or "")
         raise typer.BadParameter(str(error), param_hint=flag) from None
+
+
+_FLAGS: dict[str, str] = {
+    name: get_args(option)[1].default  # where Typer keeps the first of its names
+    for name, option in inspect.get_annotations(chosen_codec).items()
+    if name != "return"
+}
 
 
 def with_codec(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
