@@ -15,7 +15,7 @@ import maskcodec as mc
 from maskcodec.cli import codecs
 from maskcodec.cli.annotations import CocoFile, CocoImage
 from maskcodec.coco import RunMask
-from maskcodec.data import _jsontext
+from maskcodec.data import _jsontext, drawing
 from maskcodec.masks.grid import Method
 from maskcodec.metrics import measure
 from tests.cli.calling import (
@@ -120,9 +120,9 @@ def test_a_category_that_a_grid_loses_is_mentioned(zoo):
     assert "dog*" in result.stdout
     zoo["annotations"][0]["segmentation"] = [polygon((10, 12, 30, 24))]
     result = encode(zoo, "-c", "i-rle", "-g", "64")
-    assert "puppy" not in result.stdout
+    assert "dog" not in result.stdout  # of two alike, the label decides
     assert result.stderr == (
-        "note: smaller instances cover 'puppy': no cell of the grid is left to it\n"
+        "note: smaller instances cover 'dog': no cell of the grid is left to it\n"
     )
 
 
@@ -177,7 +177,7 @@ def test_a_category_that_would_break_the_text_is_refused(zoo):
     assert "<ref>others</ref>" in encode(zoo).stdout
     message = fails("encode", "coco.json", "--image-id", "7", "-c", "r-rle")
     assert message == (
-        "coco.json: annotation 3: 'others' is the background's label; --background gives it another"
+        "coco.json: annotation 3: 'others' is the background's label; give the codec another one"
     )
     assert "others*" in encode(zoo, "-c", "r-rle", "--background", "nothing").stdout
 
@@ -204,7 +204,7 @@ def test_many_categories_are_numbered_without_searching(monkeypatch):
             compared += 1
             return str(self) == str(other)
 
-    monkeypatch.setattr(codecs, "cell_label", lambda label, _: Name(label))
+    monkeypatch.setattr(drawing, "cell_label", lambda label, _: Name(label))
     count = 200
     masks = [RunMask.from_mask(np.arange(256).reshape(16, 16) == k) for k in range(count)]
     labels = [f"cat {k}" for k in range(count)]
@@ -215,7 +215,7 @@ def test_many_categories_are_numbered_without_searching(monkeypatch):
         np.where(np.arange(256) < count, np.arange(256) + 1, 0).reshape(16, 16),
         {k + 1: label for k, label in enumerate(labels)},
     )
-    assert compared < 5 * count
+    assert compared < 20 * count  # sorted, and not sought
 
 
 ONE = "annotation 1"

@@ -238,8 +238,8 @@ def test_names_of_annotations_have_a_limit(tmp_path):
     file = tmp_path / "a.json"
     file.write_text(json.dumps(notes))
     said = fails("encode", file, "--image-id", "7")
-    assert "a.json: category 1: name 'dog dog" in said
-    assert f"has {len(LONG):,} characters; at most {MOST_LABEL:,} are taken" in said
+    assert "a.json: annotation 1: name 'dog dog" in said
+    assert f"has {len(LONG.strip()):,} characters; at most {MOST_LABEL:,} are taken" in said
     notes["annotations"][0]["category_id"] = LONG
     file.write_text(json.dumps(notes | {"categories": []}))
-    assert "annotation 1, its category_id: name 'dog" in fails("encode", file, "--image-id", "7")
+    assert "annotation 1: name 'category dog" in fails("encode", file, "--image-id", "7")

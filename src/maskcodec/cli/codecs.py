@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from maskcodec.cli.annotations import CocoImage
-from maskcodec.data.drawing import check_draws
+from maskcodec.data.drawing import check_draws, map_label, map_of
 from maskcodec.errors import LabelError, LostMaskError, within
 from maskcodec.formats.labels.label_grid import LabelGrid, cell_label
 from maskcodec.masks.runs import united
@@ -113,31 +112,19 @@ def naming(where: str) -> Iterator[None]:
 
 
 def _encode_grid(codec: LabelCodec, image: CocoImage, lost: Lost) -> Encoded:
-    masks, labels = image.masks, []
+    labels, dropped = [], []
     for label, where in zip(image.labels, image.wheres, strict=True):
         with naming(where):
-            labels.append(cell_label(label, codec.seg_tags))
-            if labels[-1] == codec.background:
-                raise LabelError(
-                    f"{codec.background!r} is the background's label; --background gives it another"
-                )
-    names = list(dict.fromkeys([codec.background, *labels]))
-    numbers = {name: number for number, name in enumerate(names)}
-    cells = np.zeros(codec.canvas, np.int32)
-    dropped, drawn = set(), set()
-    for k in sorted(range(len(masks)), key=lambda k: -masks[k].area):
-        own = masks[k].cells(codec.canvas, codec.sampling) != 0
-        if own.any():
-            cells[own] = numbers[labels[k]]
-            drawn.add(labels[k])
-        elif masks[k].any():
+            labels.append(map_label(codec, label))
+    grid, drawn, seen = map_of(codec, image.masks, labels)
+    for mask, label, where, own in zip(image.masks, labels, image.wheres, drawn, strict=True):
+        if mask.any() and not own:
             if lost == "raise":
-                where = f"{image.wheres[k]}: mask"
-                raise lost_error(codec, lost_message(codec, where, labels[k], masks[k]))
-            dropped.add(k)
-    drawn -= {names[number] for number in np.unique(cells).tolist()}
-    text = codec.encode_grid(LabelGrid(cells, names))
-    return Encoded(text, [labels[k] for k in sorted(dropped)], [n for n in names if n in drawn])
+                raise lost_error(codec, lost_message(codec, f"{where}: mask", label, mask))
+            dropped.append(label)
+    visible = set(compress(labels, seen))
+    covered = dict.fromkeys(label for label in compress(labels, drawn) if label not in visible)
+    return Encoded(codec.encode_grid(grid), dropped, list(covered))
 
 
 def as_drawn(codec: AnyCodec, image: CocoImage) -> CocoImage:

@@ -129,33 +129,55 @@ def _one_by_one(
 def _map(
     codec: LabelCodec, instances: Sequence[Instance], labels: Sequence[str], shape: tuple[int, int]
 ) -> Drawing:
-    """Small instances lie upon large ones, so that few are hidden."""
-    names = [codec.background]
-    masks = []
+    names, masks = [], []
     for index, (instance, label) in enumerate(zip(instances, labels, strict=True)):
         try:
-            name = cell_label(label, codec.seg_tags)
-            if name == codec.background:
-                raise LabelError(f"{name!r} is the background's label; give the codec another one")
+            name = map_label(codec, label)
             masks.append(read(instance.segmentation, shape=shape))
             _check_pixels(masks[-1])
         except (MaskError, LabelError, TypeError) as error:
             raise within(f"instance {index} ({shown(label)})", error) from error
         names.append(name)
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    grid, _, visible = map_of(codec, masks, names)
+    parts = [name if seen else "" for name, seen in zip(names, visible, strict=True)]
+    written = grid.cells.ravel()
+    if codec.counted:
+        written = written[np.flatnonzero(np.diff(written, prepend=-1))]
+    check_row(int(np.array([len(name) for name in grid.names])[written].sum()))
+    text = codec.encode_grid(grid)
+    return Drawing(text, parts, [index for index, part in enumerate(parts) if not part])
+
+
+def map_label(codec: LabelCodec, label: str) -> str:
+    """A label as the cells of a map have it.
+
+    Raises
+    ------
+    LabelError
+        It would break the text, or is the background's.
+    """
+    name = cell_label(label, codec.seg_tags)
+    if name == codec.background:
+        raise LabelError(f"{name!r} is the background's label; give the codec another one")
+    return name
+
+
+def map_of(
+    codec: LabelCodec, masks: Sequence[RunMask], names: Sequence[str]
+) -> tuple[LabelGrid, list[bool], list[bool]]:
+    """Masks on one grid, small ones upon large ones, so that few are hidden.
+
+    Returns
+    -------
+    The grid, which is the same in whatever order the masks come; and of each mask whether it has a
+    cell, and whether a cell of its label is seen there.
+    """
+    every = dict.fromkeys([codec.background, *names])
+    numbers = {name: number for number, name in enumerate(every)}
     cells = np.zeros(codec.canvas, np.int32)
     drawn = [mask.cells(codec.canvas, codec.sampling) != 0 for mask in masks]
     sizes = [(-mask.area, -int(own.sum())) for mask, own in zip(masks, drawn, strict=True)]
-    upwards = sorted(range(len(masks)), key=lambda k: (sizes[k], names[k + 1]))
-    for index in upwards:  # the same, whatever the order in which the instances came
-        cells[drawn[index]] = numbers[names[index + 1]]
-    visible = [
-        bool((cells[own] == numbers[n]).any()) for own, n in zip(drawn, names[1:], strict=True)
-    ]
-    parts = [name if seen else "" for name, seen in zip(names[1:], visible, strict=True)]
-    written = cells.ravel()
-    if codec.counted:
-        written = written[np.flatnonzero(np.diff(written, prepend=-1))]
-    check_row(int(np.array([len(name) for name in numbers])[written].sum()))
-    text = codec.encode_grid(LabelGrid(cells, list(numbers)))
-    return Drawing(text, parts, [index for index, part in enumerate(parts) if not part])
+    for index in sorted(range(len(masks)), key=lambda k: (sizes[k], names[k])):
+        cells[drawn[index]] = numbers[names[index]]
+    seen = [bool((cells[own] == numbers[n]).any()) for own, n in zip(drawn, names, strict=True)]
+    return LabelGrid(cells, list(numbers)), [bool(own.any()) for own in drawn], seen
