@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 FormatName: TypeAlias = Literal["ms-swift", "llama-factory", "trl", "llava"]
 Storage: TypeAlias = Literal["jsonl", "parquet"]
 
+Columns: TypeAlias = "dict[str, str | Columns]"  # "text", "texts", or of a list of objects theirs
+
 _MARK = "<image>"
 
 
@@ -73,16 +75,7 @@ def dataset_card(name: FormatName, *, targets: bool = False) -> str:
     Otherwise it takes them from the first rows: ``"images": []`` has none, so that a file whose
     rows have no image would make those refused that have one.
     """
-    text = {"dtype": "string"}
-    said = {"messages": _two("role", text, "content", text)}
-    if name == "trl":
-        parts = _two("role", text, "content", _two("type", text, "text", text))
-        said = {"prompt": parts, "completion": parts}
-    columns: dict[str, Any] = {**said, "images": {"sequence": "string"}}
-    if name == "llava":
-        columns = {"id": text, "image": text, "conversations": _two("from", text, "value", text)}
-    columns |= {"targets": text} if targets else {}
-    features = [{"name": column, **kind} for column, kind in columns.items()]
+    features = _features(_columns(name, targets=targets))
     # JSON is YAML, too.
     info = json.dumps({"dataset_info": {"features": features}}, indent=1)
     return f"---\n{info}\n---\nRows made by maskcodec; `maskcodec.json` is their codec.\n"
@@ -107,16 +100,47 @@ def file_bytes(rows: Sequence[dict[str, Any]], name: FormatName, storage: Storag
             "pip install 'maskcodec[data]', in a checkout '.[data]'"
         ) from None
     file = io.BytesIO()
-    schema = _schema(name)
-    if rows and "targets" in rows[0]:
-        schema = schema.append(pyarrow.field("targets", pyarrow.string()))
+    columns = _columns(name, targets=bool(rows) and "targets" in rows[0])
+    schema = pyarrow.schema(_arrow(columns))
     parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), file)
     return file.getvalue()
 
 
-def _two(first: str, kind: dict[str, Any], second: str, other: dict[str, Any]) -> dict[str, Any]:
-    """A list of pairs, as a dataset's card says it."""
-    return {"list": [{"name": first, **kind}, {"name": second, **other}]}
+def _columns(name: FormatName, *, targets: bool) -> Columns:
+    """The columns of a trainer's rows, whatever its rows lack."""
+    columns: Columns
+    if name == "llava":
+        columns = {
+            "id": "text",
+            "image": "text",
+            "conversations": {"from": "text", "value": "text"},
+        }
+    elif name == "trl":
+        said: Columns = {"role": "text", "content": {"type": "text", "text": "text"}}
+        columns = {"prompt": said, "completion": said, "images": "texts"}
+    else:
+        columns = {"messages": {"role": "text", "content": "text"}, "images": "texts"}
+    return {**columns, "targets": "text"} if targets else columns
+
+
+def _features(columns: Columns) -> list[dict[str, Any]]:
+    """Columns as the card of a dataset has them."""
+    kinds = {"text": {"dtype": "string"}, "texts": {"sequence": "string"}}
+    return [
+        {"name": name, **(kinds[kind] if isinstance(kind, str) else {"list": _features(kind)})}
+        for name, kind in columns.items()
+    ]
+
+
+def _arrow(columns: Columns) -> list[tuple[str, Any]]:
+    """Columns as Arrow has them."""
+    import pyarrow as pa
+
+    kinds = {"text": pa.string(), "texts": pa.list_(pa.string())}
+    return [
+        (name, kinds[kind] if isinstance(kind, str) else pa.list_(pa.struct(_arrow(kind))))
+        for name, kind in columns.items()
+    ]
 
 
 def _messages(row: Row) -> dict[str, Any]:
@@ -149,20 +173,3 @@ def _llava(row: Row) -> dict[str, Any]:
         return {"id": row.key, "conversations": said}
     said[0]["value"] = f"{_MARK}\n{said[0]['value']}"
     return {"id": row.key, "image": row.image, "conversations": said}
-
-
-def _schema(name: FormatName) -> Any:
-    """The columns of a Parquet file, the same ones whatever its rows lack."""
-    import pyarrow as pa
-
-    text = pa.string()
-    if name == "llava":
-        said = pa.list_(pa.struct([("from", text), ("value", text)]))
-        return pa.schema([("id", text), ("image", text), ("conversations", said)])
-    images = ("images", pa.list_(text))
-    if name == "trl":
-        content = pa.list_(pa.struct([("type", text), ("text", text)]))
-        said = pa.list_(pa.struct([("role", text), ("content", content)]))
-        return pa.schema([("prompt", said), ("completion", said), images])
-    said = pa.list_(pa.struct([("role", text), ("content", text)]))
-    return pa.schema([("messages", said), images])

@@ -8,13 +8,12 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING, Any
 
-from maskcodec.data.sources import SOURCES, open_source
+from maskcodec.data.sources import open_source, reader_of
 from maskcodec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,16 +67,13 @@ class Origin:
                 f"a source is name:path or name:path,option=value,..., such as "
                 f"coco:instances_val2017.json,images=val2017; got {text!r}"
             )
-        if name not in SOURCES:
-            raise ConfigError(f"there is no source {name!r}; there are {', '.join(SOURCES)}")
+        reader_of(name)
         options = (option.partition("=") for option in typed)
         return cls(name, path, tuple((key, value) for key, _, value in options))
 
     def reader(self) -> type[Records]:
         """The class of the source."""
-        module, reader = SOURCES[self.name]
-        found: type[Records] = getattr(import_module(module), reader)
-        return found
+        return reader_of(self.name)
 
     def open(self) -> Source:
         """The source.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -68,25 +68,15 @@ class Counts:
 
     def add(self, other: Counts) -> None:
         """Take in what another shard counted."""
-        self.rows += other.rows
-        self.samples += other.samples
-        self.lost += other.lost
-        self.left_out += other.left_out
-        self.cleaned += other.cleaned
-        self.broken += other.broken
-        self.tokens += other.tokens
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
 
     def plain(self) -> dict[str, Any]:
         """The counts for JSON."""
-        return {
-            "rows": dict(self.rows),
-            "samples": self.samples,
-            "lost": self.lost,
-            "left_out": self.left_out,
-            "cleaned": self.cleaned,
-            "broken": [broken._asdict() for broken in self.broken],
-            "tokens": {str(length): count for length, count in sorted(self.tokens.items())},
-        }
+        tokens = {str(length): count for length, count in sorted(self.tokens.items())}
+        broken = [broken._asdict() for broken in self.broken]
+        own = {one.name: getattr(self, one.name) for one in fields(self)}
+        return own | {"rows": dict(self.rows), "broken": broken, "tokens": tokens}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Counts:

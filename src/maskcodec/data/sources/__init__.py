@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from maskcodec.data.sample import Broken, Sample
+    from maskcodec.data.sources._records import Records
 
 # The module and the class of each.
 SOURCES: dict[str, tuple[str, str]] = {
@@ -80,10 +81,7 @@ def open_source(name: str, path: str | os.PathLike[str], /, **options: Any) -> S
         ...
     maskcodec.errors.ConfigError: source 'coco' has no option 'masks'; it has images, name, labels
     """
-    if name not in SOURCES:
-        raise ConfigError(f"there is no source {name!r}; there are {', '.join(SOURCES)}")
-    module, reader = SOURCES[name]
-    kind = getattr(import_module(module), reader)
+    kind: Any = reader_of(name)
     allowed = {
         option.name: option
         for option in inspect.signature(kind).parameters.values()
@@ -99,3 +97,18 @@ def open_source(name: str, path: str | os.PathLike[str], /, **options: Any) -> S
             raise ConfigError(f"source {name!r} needs the option {option!r}")
     source: Source = kind(path, **options)
     return source
+
+
+def reader_of(name: str) -> type[Records]:
+    """The class of a dataset's reader.
+
+    Raises
+    ------
+    ConfigError
+        There is no such source.
+    """
+    if name not in SOURCES:
+        raise ConfigError(f"there is no source {name!r}; there are {', '.join(SOURCES)}")
+    module, reader = SOURCES[name]
+    found: type[Records] = getattr(import_module(module), reader)
+    return found
