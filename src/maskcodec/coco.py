@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -14,6 +13,7 @@ from maskcodec.masks.arrays import as_painted_size
 from maskcodec.masks.runs import RunMask
 from maskcodec.masks.segmentations import read
 from maskcodec.messages import brief, check_choice
+from maskcodec.text.regions import checked_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,12 +98,7 @@ def results(
         raise TypeError(f"category_ids must map names to ids, got {brief(category_ids)}")
     image = image_id if isinstance(image_id, str) else operator.index(image_id)
     found = list(regions)
-    sure = [1.0] * len(found) if scores is None else [float(score) for score in scores]
-    if len(sure) != len(found):
-        raise MaskError(f"there must be a score for each region, got {len(found)} and {len(sure)}")
-    for i, score in enumerate(sure):
-        if not math.isfinite(score):
-            raise MaskError(f"scores must be finite numbers, got {score} at index {i}")
+    sure = checked_scores(scores, len(found))
     rows = []
     for region, score in zip(found, sure, strict=True):
         if region.label not in category_ids:

@@ -1,4 +1,4 @@
-"""How good answers are: cIoU, gIoU, mIoU, P@0.5, Acc@0.5, N-acc, T-acc, IoU of classes.
+"""How good answers are: cIoU, gIoU, mIoU, P@0.5, AP, Acc@0.5, N-acc, T-acc, IoU of classes.
 
 Accumulators, all alike: `update` takes a prediction and its target, `merge` another accumulator of
 the same kind, `compute` says the figure, 0 .. 1. They count in whole numbers, so that parts merged
@@ -7,12 +7,14 @@ in any order have the same figure, and can be pickled. ``docs/metrics.md`` says 
 
 from maskcodec.metrics.boxes import BoxAccuracy
 from maskcodec.metrics.classes import ClassIoU
+from maskcodec.metrics.instances import AveragePrecision
 from maskcodec.metrics.masks import CIoU, GIoU, MaskMetric, MIoU, NAcc, TAcc
 from maskcodec.metrics.overlap import Overlap, measure
 from maskcodec.metrics.precision import Precision
 from maskcodec.metrics.tally import Metric
 
 __all__ = [
+    "AveragePrecision",
     "BoxAccuracy",
     "CIoU",
     "ClassIoU",

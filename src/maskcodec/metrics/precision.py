@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -67,7 +67,7 @@ def average_precision(
     """The area under precision by recall of answers that are ranked by their scores.
 
     One answer a target. As COCO's evaluation has it: at 101 recalls the best precision from there
-    on, the mean over thresholds, a hit from the threshold on. Equal scores keep their order.
+    on, the mean over thresholds, a hit from the threshold on. Equal scores count together.
 
     Parameters
     ----------
@@ -87,13 +87,21 @@ def average_precision(
     """
     if not targets:
         return float("nan")
-    order = np.argsort(-np.asarray(scores, float), kind="stable")
-    ranked = np.asarray(ious, float)[order]
+    hits = np.asarray(ious, float)[:, None] >= np.asarray(thresholds)
+    return ranked_precision(np.asarray(scores, float), hits, targets)
+
+
+def ranked_precision(scores: Any, hits: Any, targets: int) -> float:
+    """The same of answers whose hits (n, thresholds), 0 or 1, are known; at least one target."""
+    if not len(scores):
+        return 0.0
+    order = np.argsort(-scores)
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    reached = np.cumsum(hits[order], axis=0)[ends]
+    precision = reached / (ends[:, None] + 1)
+    best = np.maximum.accumulate(precision[::-1])[::-1]
     found = []
-    for threshold in thresholds:
-        hits = np.cumsum(ranked >= threshold)
-        precision = hits / np.arange(1, len(hits) + 1)
-        best = np.maximum.accumulate(precision[::-1])[::-1]
-        at = np.searchsorted(hits / targets, _RECALLS, side="left")
-        found.append(np.append(best, 0.0)[at].mean())
+    for column, precisions in zip((reached / targets).T, best.T, strict=True):
+        at = np.searchsorted(column, _RECALLS, side="left")
+        found.append(np.append(precisions, 0.0)[at].mean())
     return float(np.mean(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +17,8 @@ from maskcodec.masks.runs import RunMask, as_image_size, drawn_runs, written
 from maskcodec.messages import check_choice, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from maskcodec.masks.arrays import Mask
     from maskcodec.masks.grid import Part
 
@@ -299,6 +302,19 @@ def drawn_region(
     region = object.__new__(Region)
     _fill(region, label, box, canvas, frame, rows)
     return region
+
+
+def checked_scores(scores: Iterable[float] | None, count: int) -> list[float]:
+    """The scores of some regions, one finite number for each; 1 without any."""
+    if scores is None:
+        return [1.0] * count
+    sure = [float(score) for score in scores]
+    if len(sure) != count:
+        raise MaskError(f"there must be a score for each region, got {count} and {len(sure)}")
+    for i, score in enumerate(sure):
+        if not math.isfinite(score):
+            raise MaskError(f"scores must be finite numbers, got {score} at index {i}")
+    return sure
 
 
 # The slots of a frozen class, a quarter of a microsecond faster than object.__setattr__.
