@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import sys
 
 from myst_parser.sphinx_ import Parser
 from sphinx.util.nodes import make_refnode
@@ -54,13 +55,16 @@ def resolve(app, env, node, content):
     if node["refdomain"] != "py":
         return None
     target = node["reftarget"]
+    module, _, last = target.rpartition(".")
+    if hasattr(sys.modules.get(module), last):  # a name of two modules has one page
+        target = last
     objects = env.domains["py"].objects
     found = [name for name in objects if name.endswith(f".{target}")]
     if len(found) == 1:
         docname, anchor, *_ = objects[found[0]]
         return make_refnode(app.builder, node["refdoc"], docname, anchor, content, found[0])
     is_type = node["reftype"] != "obj"  # of a signature
-    return content if found or is_type or target.rpartition(".")[2] in _parameters else None
+    return content if found or is_type or last in _parameters else None
 
 
 class Notebook(Parser):

@@ -18,7 +18,15 @@ name. Type `help(mc.Region.mask)` for the whole of a docstring.
 `Mask`, `Cells` and `Index` are arrays of uint8, int32 and int64.
 `pytest tests/test_api.py --write-golden` writes this page.
 """
-ROOMS = "maskcodec", "maskcodec.coco", "maskcodec.metrics", "maskcodec.data", "maskcodec.hf"
+ROOMS = (
+    "maskcodec",
+    "maskcodec.coco",
+    "maskcodec.metrics",
+    "maskcodec.rewards",
+    "maskcodec.data",
+    "maskcodec.hf",
+    "maskcodec.serve",
+)
 
 
 def call(name, thing):

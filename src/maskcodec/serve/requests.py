@@ -65,7 +65,7 @@ def request(
         ``"vllm"`` or ``"sglang"``, which name some fields differently.
     constrain
         ``"grammar"``: the server's own engine holds the answer. ``"processor"``: the processor of
-        `maskcodec.serve.vllm` or `maskcodec.serve.sglang`, which the server was started with.
+        ``maskcodec.serve.vllm`` or ``maskcodec.serve.sglang``, with which the server was started.
         ``"none"``: nothing does.
     model
         The name that the server gives the model, if it serves several.
