@@ -57,7 +57,8 @@ def plot_lengths(lengths: Lengths, path: Path, *, title: str) -> None:
     grey: dict[str, Any] = {"color": "#444444", "linestyle": ""}
     ours = Line2D([], [], marker="o", markersize=5, label="measured", **grey)
     paper = Line2D([], [], marker="D", markersize=8, fillstyle="none", label="the paper", **grey)
-    axes.legend(handles=[ours, paper], loc="lower right", frameon=False, fontsize=9)
+    above: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0}
+    axes.legend(handles=[ours, paper], ncols=2, frameon=False, fontsize=9, **above)
     figure.savefig(path, dpi=150)
 
 
