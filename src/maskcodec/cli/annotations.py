@@ -22,36 +22,16 @@ if TYPE_CHECKING:
 
 
 class Instance(NamedTuple):
-    """One instance of a COCO annotation file, its segmentation not read yet.
+    """One instance of a COCO annotation file, its segmentation not read yet."""
 
-    Attributes
-    ----------
-    where
-        The file and the annotation, for messages.
-    segmentation
-        As the file has it: polygons, or run lengths.
-    shape
-        The image's (height, width).
-    label
-        The name of its category, as `CocoFile` has it.
-    crowd
-        Whether it stands for a group.
-    image
-        The image's id.
-    key
-        The annotation's own id, None where it has none.
-    photo
-        The name of the image's file; "" where it has none.
-    """
-
-    where: str
-    segmentation: Any
-    shape: tuple[int, int]
-    label: str = "object"
-    crowd: bool = False
-    image: str = ""
-    key: str | None = None
-    photo: str = ""
+    where: str  # the file and the annotation, for messages
+    segmentation: Any  # as the file has it: polygons, or run lengths
+    shape: tuple[int, int]  # the image's (height, width)
+    label: str = "object"  # the name of its category, as `CocoFile` has it
+    crowd: bool = False  # whether it stands for a group
+    image: str = ""  # the image's id
+    key: str | None = None  # the annotation's own id, None where it has none
+    photo: str = ""  # the name of the image's file; "" where it has none
 
     def mask(self) -> RunMask:
         """Its segmentation, read.
@@ -70,24 +50,12 @@ class Instance(NamedTuple):
 
 
 class CocoImage(NamedTuple):
-    """One image of a COCO annotation file.
+    """One image of a COCO annotation file."""
 
-    Attributes
-    ----------
-    shape
-        (height, width).
-    labels
-        The category of each instance, in the file's order.
-    masks
-        A mask for each instance.
-    wheres
-        The file and the annotation of each instance, for messages.
-    """
-
-    shape: tuple[int, int]
-    labels: list[str]
-    masks: list[RunMask]
-    wheres: list[str]
+    shape: tuple[int, int]  # (height, width)
+    labels: list[str]  # the category of each instance, in the file's order
+    masks: list[RunMask]  # a mask for each instance
+    wheres: list[str]  # the file and the annotation of each instance, for messages
 
 
 class CocoFile:

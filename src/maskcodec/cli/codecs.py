@@ -57,20 +57,11 @@ def encode_any(
 
 
 class Encoded(NamedTuple):
-    """The instances of an image as text.
-
-    Attributes
-    ----------
-    text
-        The text.
-    dropped
-        The labels of instances of which the grid has no cell.
-    covered
-        Labels that only a grid could lose: smaller instances lie upon all of their cells.
-    """
+    """The instances of an image as text."""
 
     text: str
-    dropped: list[str]
+    dropped: list[str]  # the labels of instances of which the grid has no cell
+    # labels that only a grid could lose: smaller instances lie upon all of their cells
     covered: list[str]
 
 

@@ -29,24 +29,13 @@ _SHOWN: tuple[tuple[str, str, Method], ...] = (
 
 
 class RoundTrip(NamedTuple):
-    """A scene as the text of one codec, and back.
+    """A scene as the text of one codec, and back."""
 
-    Attributes
-    ----------
-    cells
-        How many cells the codec has.
-    text, runs
-        The text, and how many runs (labels or vertices, if it has no runs) it is made of.
-    regions
-        What the text shows, in the order of the scene's objects.
-    ious
-        By the name of a method that paints regions, how well each agrees with its object.
-    """
-
-    cells: str
+    cells: str  # how many cells the codec has
     text: str
-    runs: int
-    regions: list[Region]
+    runs: int  # that the text is made of; labels or vertices, if it has no runs
+    regions: list[Region]  # what the text shows, in the order of the scene's objects
+    # by the name of a method that paints regions, how well each agrees with its object
     ious: dict[Method, list[float]]
 
 

@@ -51,66 +51,31 @@ UNKNOWN = 480, 640  # pixels of the ground where nobody says how large an image 
 
 
 class Record(NamedTuple):
-    """An image with what is drawn on it.
-
-    Attributes
-    ----------
-    name
-        What to call it.
-    photo
-        In the size that it is drawn in; a plain ground where there is none.
-    labels
-        Of each mask.
-    before
-        The masks of a dataset's record; None for a row, which has the text alone.
-    after
-        For each mask what the text shows of it: one region, or none.
-    said
-        Who says what, masks left out.
-    remark
-        How good the text is, or what is wrong.
-    image
-        The path of the photo, "" where there is none.
-    source
-        Where the record is from: its dataset, or its split and the folder of its image.
-    turns
-        Who says what, the masks as text; none for a dataset's record.
-    targets
-        Of a row that says it, what its last answer should show.
-    shape
-        The image's (height, width), None where nobody says it.
-    ious
-        Of a dataset's record how good each mask is, 0 where it is lost.
-    """
+    """An image with what is drawn on it."""
 
     name: str
-    photo: Image.Image
-    labels: list[str]
+    photo: Image.Image  # in the size that it is drawn in; a plain ground where there is none
+    labels: list[str]  # of each mask
+    # the masks of a dataset's record; None for a row, which has the text alone
     before: list[RunMask] | None
-    after: list[list[Region]]
-    said: list[tuple[str, str]]
-    remark: str
-    image: str = ""
+    after: list[list[Region]]  # for each mask what the text shows of it: one region, or none
+    said: list[tuple[str, str]]  # who says what, masks left out
+    remark: str  # how good the text is, or what is wrong
+    image: str = ""  # the path of the photo, "" where there is none
+    # where the record is from: its dataset, or its split and the folder of its image
     source: str = ""
-    turns: Sequence[Turn] = ()
+    turns: Sequence[Turn] = ()  # who says what, the masks as text; none for a dataset's record
+    # of a row that says it, what its last answer should show
     targets: list[tuple[str, RunMask]] | None = None
-    shape: tuple[int, int] | None = None
-    ious: Sequence[float] = ()
+    shape: tuple[int, int] | None = None  # the image's (height, width), None where nobody says it
+    ious: Sequence[float] = ()  # of a dataset's record how good each mask is, 0 where it is lost
 
 
 class Shown(NamedTuple):
-    """Records to draw.
-
-    Attributes
-    ----------
-    records
-        As many as were asked for.
-    missing
-        How many have no photo, and the path of the first of them.
-    """
+    """Records to draw."""
 
     records: list[Record]
-    missing: list[str]
+    missing: list[str]  # how many have no photo, and the path of the first of them
 
 
 class Viewer:

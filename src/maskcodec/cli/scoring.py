@@ -36,51 +36,24 @@ _SHOWN = 5  # ids that a message names
 
 
 class Row(NamedTuple):
-    """One object of a JSON Lines file.
+    """One object of a JSON Lines file."""
 
-    Attributes
-    ----------
-    where
-        The file and the line, for messages.
-    key
-        Its id.
-    entry
-        The object.
-    """
-
-    where: str
+    where: str  # the file and the line, for messages
     key: str
     entry: dict[str, Any]
 
 
 class Target(NamedTuple):
-    """What an answer should show.
+    """What an answer should show."""
 
-    Attributes
-    ----------
-    where
-        The file and the record, for messages.
-    key
-        Its id.
-    mask
-        None where there is no target.
-    shape
-        The image's (height, width); None where only a sample without a target does not say it.
-    ignored
-        Pixels that do not count, as ReasonSeg has them; None for none.
-    image
-        The path of the image as the file has it, or "".
-    entry
-        The line, or of an annotation its ``"label"``.
-    """
-
-    where: str
+    where: str  # the file and the record, for messages
     key: str
-    mask: RunMask | None
+    mask: RunMask | None  # None where there is no target
+    # the image's (height, width); None where only a sample without a target does not say it
     shape: tuple[int, int] | None
-    ignored: RunMask | None = None
-    image: str = ""
-    entry: Mapping[str, Any] = {}
+    ignored: RunMask | None = None  # pixels that do not count, as ReasonSeg has them; None for none
+    image: str = ""  # the path of the image as the file has it, or ""
+    entry: Mapping[str, Any] = {}  # the line, or of an annotation its "label"
 
     def photo(self, folder: Path | None) -> Image.Image:
         """The photo that it names, as viewers show it.
@@ -104,32 +77,16 @@ class Target(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """One answer and how good it is.
-
-    Attributes
-    ----------
-    row, target
-        The answer, and what it should show.
-    found
-        What was measured.
-    kind
-        ``"valid"``, ``"broken"`` or ``"mask"``.
-    text, said
-        The answer's text and what was read in it; "" and None where it is a mask.
-    mask
-        What the answer shows; None for nothing.
-    score
-        How sure the model is, None where the line has no ``"score"``.
-    """
+    """One answer and how good it is."""
 
     row: Row
     target: Target
     found: Measured
-    kind: str
-    text: str
+    kind: str  # "valid", "broken" or "mask"
+    text: str  # of the answer; "" where it is a mask
     said: Answer | None
-    mask: RunMask | None
-    score: float | None
+    mask: RunMask | None  # what the answer shows; None for nothing
+    score: float | None  # how sure the model is, None where the line has no "score"
 
     @property
     def iou(self) -> float:

@@ -40,20 +40,10 @@ _LONGEST_MARK = 6
 
 
 class Entry(NamedTuple):
-    """One entry of a list of a file.
+    """One entry of a list of a file."""
 
-    Attributes
-    ----------
-    key
-        The list's name; empty where the file itself is the list.
-    start, stop
-        Where it stands: bytes from the file's beginning.
-    value
-        What it is.
-    """
-
-    key: str
-    start: int
+    key: str  # the list's name; empty where the file itself is the list
+    start: int  # where it stands, in bytes from the file's beginning
     stop: int
     value: Any
 

@@ -24,22 +24,13 @@ if TYPE_CHECKING:
 
 
 class Drawing(NamedTuple):
-    """Some instances of an image as text.
-
-    Attributes
-    ----------
-    text
-        All of them.
-    parts
-        For each instance what stands for it inside a sentence: its own text, or on a map, which
-        shows all at once, its label. Empty where it is lost.
-    lost
-        The indices of instances that the text does not show: no cell is left of them.
-    """
+    """Some instances of an image as text."""
 
     text: str
+    # for each instance what stands for it inside a sentence: its own text, or on a map, which shows
+    # all at once, its label. Empty where it is lost.
     parts: list[str]
-    lost: list[int]
+    lost: list[int]  # the indices of instances that the text does not show: no cell is left of them
 
 
 def draw(

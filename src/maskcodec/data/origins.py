@@ -112,15 +112,9 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The records of several sources, one source after another.
+    """The records of several sources, one source after another."""
 
-    Attributes
-    ----------
-    sources
-        Each with a length, and records by their numbers.
-    """
-
-    sources: tuple[Any, ...]
+    sources: tuple[Any, ...]  # each with a length, and records by their numbers
 
     def __len__(self) -> int:
         return sum(map(len, self.sources))

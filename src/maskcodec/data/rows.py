@@ -23,47 +23,24 @@ _SHOWN = 200  # characters of a key that a message has
 
 
 class Row(NamedTuple):
-    """One conversation about one image, as no trainer in particular has it.
+    """One conversation about one image, as no trainer in particular has it."""
 
-    Attributes
-    ----------
-    key
-        That of its first sample.
-    image
-        The path of the image; "" for a conversation without one.
-    messages
-        User and assistant by turns.
-    """
-
-    key: str
-    image: str
-    messages: tuple[Message, ...]
+    key: str  # that of its first sample
+    image: str  # the path of the image; "" for a conversation without one
+    messages: tuple[Message, ...]  # user and assistant by turns
 
 
 @dataclass(slots=True)
 class Made:
-    """What became of some samples.
+    """What became of some samples."""
 
-    Attributes
-    ----------
-    rows
-        None, or one.
-    broken
-        The samples that cannot be used, and why.
-    lost
-        Instances of which the codec's cells show nothing, among those that were drawn: a class
-        that lots do not ask for is not looked at.
-    left_out
-        Samples without a turn, since their answer would have missed something.
-    cleaned
-        What was taken out of labels and questions.
-    """
-
-    rows: list[Row] = field(default_factory=list)
-    broken: list[Broken] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)  # none, or one
+    broken: list[Broken] = field(default_factory=list)  # the samples that cannot be used, and why
+    # instances of which the codec's cells show nothing, among those that were drawn: a class that
+    # lots do not ask for is not looked at
     lost: int = 0
-    left_out: int = 0
-    cleaned: list[str] = field(default_factory=list)
+    left_out: int = 0  # samples without a turn, since their answer would have missed something
+    cleaned: list[str] = field(default_factory=list)  # what was taken out of labels and questions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,44 +26,24 @@ MOST_HELD = 10_000  # samples that wait for others of their image
 
 
 class Batch(NamedTuple):
-    """What a worker gets.
+    """What a worker gets."""
 
-    Attributes
-    ----------
-    number
-        The shard's.
-    items
-        What goes into it, in its order; or the numbers of records, which the worker reads itself.
-    """
-
-    number: int
+    number: int  # of the shard
+    # what goes into it, in its order; or the numbers of records, which the worker reads itself
     items: list[Item] | range
 
 
 @dataclass(slots=True)
 class Counts:
-    """What was counted, of a shard or of several.
+    """What was counted, of a shard or of several."""
 
-    Attributes
-    ----------
-    rows
-        Rows as the trainer reads them, by split.
-    samples
-        Records of the sources, the broken ones among them.
-    lost, left_out, cleaned
-        As `maskcodec.data.rows.Made` has them, as numbers.
-    broken
-        The records that could not be used.
-    tokens
-        How many rows have how many tokens, where a tokenizer counts.
-    """
-
-    rows: Counter[str] = field(default_factory=Counter)
-    samples: int = 0
-    lost: int = 0
+    rows: Counter[str] = field(default_factory=Counter)  # rows as the trainer reads them, by split
+    samples: int = 0  # records of the sources, the broken ones among them
+    lost: int = 0  # as `maskcodec.data.rows.Made` has them, as numbers
     left_out: int = 0
     cleaned: int = 0
-    broken: list[Broken] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)  # the records that could not be used
+    # how many rows have how many tokens, where a tokenizer counts
     tokens: Counter[int] = field(default_factory=Counter)
 
     def add(self, other: Counts) -> None:

@@ -29,44 +29,23 @@ _IMAGE = re.compile(r"\s*<image>\s*")
 
 
 class Message(NamedTuple):
-    """What one side says.
+    """What one side says."""
 
-    Attributes
-    ----------
-    role
-        ``"user"`` or ``"assistant"``.
-    text
-        Without the image.
-    targets
-        JSON of what an answer shows, as `maskcodec.rewards` takes it; None for what shows no masks,
-        and where `RowMaker.targets` is off.
-    """
-
-    role: str
-    text: str
+    role: str  # "user" or "assistant"
+    text: str  # without the image
+    # JSON of what an answer shows, as `maskcodec.rewards` takes it; None for what shows no masks,
+    # and where `RowMaker.targets` is off
     targets: str | None = None
 
 
 @dataclass(slots=True)
 class Turns:
-    """The turns of one sample.
+    """The turns of one sample."""
 
-    Attributes
-    ----------
-    maker
-        The settings.
-    sample
-        What they are about.
-    lost
-        How many of the instances that were drawn have no cell left.
-    cleaned
-        What was taken out of labels and questions.
-    """
-
-    maker: RowMaker
-    sample: Sample
-    lost: int = 0
-    cleaned: list[str] = field(default_factory=list)
+    maker: RowMaker  # the settings
+    sample: Sample  # what they are about
+    lost: int = 0  # how many of the instances that were drawn have no cell left
+    cleaned: list[str] = field(default_factory=list)  # what was taken out of labels and questions
     _shown: list[tuple[Instance, str]] | None = field(default=None, init=False)  # by the answer
 
     def messages(self) -> list[Message]:
