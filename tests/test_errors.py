@@ -6,6 +6,7 @@ import pytest
 
 import maskcodec as mc
 from maskcodec.cli.messages import option
+from maskcodec.data.sources._records import RecordError
 from maskcodec.errors import Way, within
 
 WAYS = Way("sampling", "keep", "keeps it"), Way("row_separator", "x", "has it")
@@ -13,7 +14,10 @@ LOST = mc.LostMaskError("nothing is left", WAYS)
 CUT = mc.TruncatedError("it stops", 7, "truncated", "id", (Way("recover", "", "keeps some"),))
 
 
-@pytest.mark.parametrize("error", [LOST, CUT, mc.ConfigError("no grid", "grid")])
+@pytest.mark.parametrize(
+    "error",
+    [LOST, CUT, mc.ConfigError("no grid", "grid"), RecordError("a.json: image 7", "it is broken")],
+)
 def test_what_an_error_carries_stays(error):
     sent, placed = pickle.loads(pickle.dumps(error)), within("here", error)
     assert (type(sent), str(sent), vars(sent)) == (type(error), str(error), vars(error))

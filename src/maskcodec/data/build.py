@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -278,19 +278,12 @@ def _settings(
     templates = repr(asdict(rows.templates)).encode("utf-8", "surrogatepass")
     return {
         "maskcodec": __version__,
+        **{one.name: getattr(rows, one.name) for one in fields(rows)},
+        **{
+            name: getattr(make, name) for name in ("format", "storage", "val_fraction", "tokenizer")
+        },
         "codec": rows.codec.get_config(),
-        "seed": rows.seed,
         "templates": hashlib.sha256(templates).hexdigest(),
-        "placeholders": rows.placeholders,
-        "lost": rows.lost,
-        "boxes": rows.boxes,
-        "absent": rows.absent,
-        "whole": rows.whole,
-        "targets": rows.targets,
-        "format": make.format,
-        "storage": make.storage,
-        "val_fraction": make.val_fraction,
-        "tokenizer": make.tokenizer,
         "tokenizer_files": _tokenizer_files(make.tokenizer),
         "turns": turns,
         "shard_size": shard_size,

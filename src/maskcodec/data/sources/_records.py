@@ -39,8 +39,12 @@ class RecordError(SourceError):
     """A record is broken: where it stands, and what is wrong. Sources give a `Broken` for it."""
 
     def __init__(self, where: str, message: str) -> None:
-        super().__init__(f"{where}: {message}")
+        super().__init__(where, message)  # both, so that it pickles
         self.where, self.message = where, message
+
+    def said(self, _: object) -> str:
+        """Both."""
+        return f"{self.where}: {self.message}"
 
 
 class Records(ABC):
