@@ -19,7 +19,7 @@ RUNNER = CliRunner(mix_stderr=False) if _mixes else CliRunner()
 
 SHAPE = (32, 48)
 CODEC = mc.BSD(grid=16)
-MORE = "P@0.5", "P@0.6", "P@0.7", "P@0.8", "P@0.9", "AP", "AP50"
+MORE = "P@0.5", "P@0.6", "P@0.7", "P@0.8", "P@0.9", "AP", "AP50", "region AP", "region AP50"
 FIGURES = "cIoU", "gIoU", "mIoU", "N-acc", "T-acc", "Acc@0.5"
 
 
@@ -537,6 +537,67 @@ def test_ap_needs_a_score_of_every_answer_that_shows_something():
     assert '"high" for its "score", which is no number' in fails(
         "p.jsonl", "targets.jsonl", "--allow-missing"
     )
+
+
+def test_average_precision_of_regions_by_hand():
+    both = said(LEFT, "dog") + said(RIGHT, "cat")
+    lines(
+        "t.jsonl",
+        {"id": 1, "segmentations": [rle(LEFT), rle(RIGHT)], "labels": ["dog", "cat"]},
+        {"id": 2, "segmentations": [rle(LEFT)], "labels": ["dog"]},
+        {"id": 3, "segmentations": [], "size": SHAPE},
+        {"id": 4, "segmentation": rle(BOTH)},
+    )
+    shown = [
+        {"id": 1, "text": both, "scores": [0.9, 0.2]},
+        {"id": 2, "text": half(), "scores": [0.95]},
+        {"id": 3, "text": "There is none."},
+        {"id": 4, "segmentation": rle(BOTH)},
+    ]
+    lines("p.jsonl", *shown)
+    found = figures("p.jsonl", "t.jsonl")
+    assert found["figures"]["mIoU"] == pytest.approx(2.5 / 3)
+    # Dogs: an IoU of 0.5, a hit of AP50 alone, then one of 1; cats: a hit.
+    assert found["more"]["region AP50"] == 1
+    assert found["more"]["region AP"] == pytest.approx((1 + (1 + 9 * 51 / 101 / 2) / 10) / 2)
+    lines("t2.jsonl", {"id": 1, "segmentations": [rle(LEFT), rle(RIGHT)]})
+    lines("p2.jsonl", {"id": 1, "text": both, "scores": [0.9, 0.2]})
+    assert figures("p2.jsonl", "t2.jsonl")["more"]["region AP"] == 1
+    lines("p2.jsonl", {"id": 1, "segmentation": rle(LEFT), "scores": [0.9]})
+    assert figures("p2.jsonl", "t2.jsonl")["more"]["region AP"] == pytest.approx(51 / 101)
+    del shown[1]["scores"]
+    lines("p.jsonl", *shown)
+    assert "region AP" not in figures("p.jsonl", "t.jsonl")["more"]
+
+
+@pytest.mark.parametrize(
+    ("target", "answer", "message"),
+    [
+        (
+            {},
+            {"scores": "high"},
+            'p.jsonl, line 1: its "scores" must be a number for each region, got "high"',
+        ),
+        ({}, {"scores": [0.5, None]}, '"scores" must be a number for each region, got a list'),
+        ({}, {"scores": [0.5, 1]}, "line 1: there must be a score for each region, got 1 and 2"),
+        ({"segmentations": 5}, {}, 't.jsonl, line 1 has 5 for its "segmentations", which'),
+        ({"segmentations": [None]}, {}, "t.jsonl, line 1: segmentation 0 has no pixel"),
+        ({"segmentation": rle(LEFT)}, {}, 'has "segmentations" and "segmentation", of which one'),
+        ({"ignore": rle(LEFT)}, {}, 'has "segmentations" and "ignore", of which one can be'),
+        ({"labels": ["dog", "cat"]}, {}, 'line 1: its "labels" must be a text for each of'),
+        ({"labels": [5]}, {}, '"labels" must be a text for each of 1 segmentation'),
+        (
+            {"labels": ["dog"]},
+            {"text": None, "segmentation": rle(LEFT)},
+            "with labels, predictions are regions",
+        ),
+    ],
+)
+def test_instances_and_scores_that_are_none_are_named(target, answer, message):
+    lines("t.jsonl", {"id": 1, "segmentations": [rle(LEFT)], **target})
+    entry = {"id": 1, "text": said(LEFT), "scores": [0.5], **answer}
+    lines("p.jsonl", {key: value for key, value in entry.items() if value is not None})
+    assert message in fails("p.jsonl", "t.jsonl")
 
 
 def test_ignored_pixels_do_not_count():

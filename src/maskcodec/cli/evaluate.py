@@ -129,7 +129,7 @@ def evaluate(
     if path is not None:
         found: dict[str, Any] = {
             name: None if math.isnan(value) else value
-            for name, (value, _) in scores.figures.compute().items()
+            for name, (value, _) in scores.compute().items()
         }
         report = {
             "figures": found,
@@ -200,7 +200,7 @@ def _print(codec_id: str, scores: Scores, ids: dict[str, int]) -> None:
     """Two tables: the figures, and what answers there were."""
     table = messages.new_table(f"Answers as {codec_id}", "figure", "value", "samples")
     table.columns[0].justify = "left"
-    for name, (value, samples) in scores.figures.compute().items():
+    for name, (value, samples) in scores.compute().items():
         table.add_row(name, "-" if math.isnan(value) else f"{value:.4f}", f"{samples:,}")
     messages.out.print(table)
     counted = plural(scores.figures.samples, "answer")

@@ -16,7 +16,9 @@ from maskcodec.data._jsonfile import Stored, id_of, lines, shown
 from maskcodec.data._jsontext import parsed
 from maskcodec.errors import MaskError, SourceError
 from maskcodec.files.photos import as_picture
+from maskcodec.masks.runs import united
 from maskcodec.messages import plural, sides
+from maskcodec.metrics import AveragePrecision
 from maskcodec.metrics.answers import Answer, Figures, Measured, measured, read_answer
 from maskcodec.text.codec import check_same_codec, file_beside, load
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from maskcodec.masks.runs import RunMask
 
 _KEYS = "id", "idx"  # what an id is called, where nobody says it
-_MASK = "segmentation"
+_MASK, _MASKS = "segmentation", "segmentations"
 _IGNORED = "ignore"
 _SHOWN = 5  # ids that a message names
 
@@ -54,6 +56,8 @@ class Target(NamedTuple):
     ignored: RunMask | None = None  # pixels that do not count, as ReasonSeg has them; None for none
     image: str = ""  # the path of the image as the file has it, or ""
     entry: Mapping[str, Any] = {}  # the line, or of an annotation its "label"
+    # each instance's mask, and its label; None where the line does not tell them apart
+    instances: tuple[list[RunMask], list[str] | None] | None = None
 
     def photo(self, folder: Path | None) -> Image.Image:
         """The photo that it names, as viewers show it.
@@ -192,6 +196,19 @@ class Scores:
     def __init__(self, codec: AnyCodec, answer: str | None, method: Method | None) -> None:
         self.codec, self._answer, self._method = codec, answer, method
         self.figures, self.masks, self.readable = Figures(), 0, Counter[str]()
+        self._ranked = {"region AP": AveragePrecision()}
+        self._ranked["region AP50"] = AveragePrecision(thresholds=(0.5,))
+        self._unsure = False  # whether a region has no score
+
+    def compute(self) -> dict[str, tuple[float, int]]:
+        """The figures by their names, as `Figures.compute` has them.
+
+        Average precision of regions is there where targets tell instances apart, and every region
+        that is shown there has a score.
+        """
+        ranked = {} if self._unsure else self._ranked
+        found = {name: (one.compute(), one.samples) for name, one in ranked.items() if one.samples}
+        return self.figures.compute() | found
 
     def add(self, row: Row, target: Target) -> Scored:
         """Score one answer.
@@ -221,6 +238,9 @@ class Scores:
         except MaskError as error:
             raise InputError(f"{target.where}: {error}") from error
         read = said if isinstance(said, Answer) else None
+        if target.instances is not None:
+            alone = [] if said is None else [said]
+            self._rank(row, target, read.regions if read else alone)
         scored = Scored(row, target, found, kind, text, read, mask, _score(row))
         self.figures.add(found, scored.score)
         return scored
@@ -241,6 +261,28 @@ class Scores:
         if ids["unknown"]:
             found.append(f"left out: {plural(ids['unknown'], 'answer')} without a target")
         return found
+
+    def _rank(self, row: Row, target: Target, regions: list[Any]) -> None:
+        """Count the regions of an answer one by one, by their scores."""
+        scores, (masks, labels) = row.entry.get("scores"), target.instances or ([], None)
+        if scores is None and regions:
+            self._unsure = True
+            return
+        if not isinstance(scores or [], list) or not all(map(_is_finite, scores or [])):
+            raise InputError(
+                f'{row.where}: its "scores" must be a number for each region, got {shown(scores)}'
+            )
+        try:
+            for metric in self._ranked.values():
+                metric.update(
+                    *(regions, masks),
+                    scores=scores or [],
+                    labels=labels,
+                    shape=target.shape,
+                    method=self._method,
+                )
+        except (MaskError, TypeError) as error:
+            raise InputError(f"{row.where}: {error}") from error
 
     def _decoded(self, row: Row, name: str) -> tuple[Answer, str]:
         text = row.entry.get(name)
@@ -360,15 +402,43 @@ def _row(where: str, line: bytes, key: str | None) -> Row:
 def _line_targets(path: Path, key: str | None) -> Iterator[Target]:
     for *_, row in _rows(path, key):
         where, entry = row.where, row.entry
-        if _MASK not in entry:
+        if _MASK not in entry and _MASKS not in entry:
             raise InputError(f'{where} has no "{_MASK}"; where there is no target it is null')
         shape = size_of(where, entry)
-        mask = _read(where, entry[_MASK], shape)
+        instances = _instances(where, entry, shape) if _MASKS in entry else None
+        if instances is None:
+            mask = _read(where, entry[_MASK], shape)
+        else:
+            mask = united(instances[0]) if instances[0] else None
         shape = shape if mask is None else mask.shape
         ignored = _read(where, entry.get(_IGNORED), shape, f'its "{_IGNORED}"')
         names = (entry.get(name) for name in ("image", "image_path", "file_name"))
         image = next((name for name in names if isinstance(name, str)), "")
-        yield Target(where, row.key, mask, shape, ignored, image, entry)
+        yield Target(where, row.key, mask, shape, ignored, image, entry, instances)
+
+
+def _instances(
+    where: str, entry: dict[str, Any], shape: tuple[int, int] | None
+) -> tuple[list[RunMask], list[str] | None]:
+    """The masks of a line's instances, and their labels."""
+    found, labels = entry[_MASKS], entry.get("labels")
+    for other in (_MASK, _IGNORED):
+        if entry.get(other) is not None:
+            raise InputError(f'{where} has "{_MASKS}" and "{other}", of which one can be')
+    if not isinstance(found, list):
+        raise InputError(f'{where} has {shown(found)} for its "{_MASKS}", which is no list')
+    masks: list[RunMask] = []
+    for number, one in enumerate(found):
+        size = masks[0].shape if masks else shape
+        mask = _read(where, one, size, f"segmentation {number}")
+        if mask is None or not mask.any():
+            raise InputError(f"{where}: segmentation {number} has no pixel")
+        masks.append(mask)
+    strings = isinstance(labels, list) and all(isinstance(one, str) for one in labels)
+    if labels is not None and (not strings or len(labels) != len(masks)):
+        count = plural(len(masks), "segmentation")
+        raise InputError(f'{where}: its "labels" must be a text for each of {count}')
+    return masks, labels
 
 
 def _coco_targets(path: Path) -> Iterator[Target]:
@@ -385,9 +455,13 @@ def _score(row: Row) -> float | None:
     score = row.entry.get("score")
     if score is None:
         return None
-    if type(score) not in {int, float} or not math.isfinite(score):
+    if not _is_finite(score):
         raise InputError(f'{row.where} has {shown(score)} for its "score", which is no number')
     return float(score)
+
+
+def _is_finite(score: Any) -> bool:
+    return type(score) in {int, float} and math.isfinite(score)
 
 
 def _read(
