@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import maskcodec as mc
 from maskcodec import coco
+from maskcodec.metrics import measure
 from tests import strategies
 from tests.masks.segmentations import FIVE, SQUARE, coco_mask, pycoco
 from tests.vocabularies import tokens as tokens_of
@@ -63,9 +64,25 @@ def test_an_array_with_a_point_a_row_is_a_polygon(kind):
         expected = codec.encode([POINTS.tolist()], "dog", shape=shape)
         for polygon in points, [points], points.ravel().tolist():
             assert np.array_equal(codec.encode(polygon, "dog", shape=shape), expected)
-    codec = mc.Scanlines()
+    codec, mask = mc.Scanlines(), coco.read(points, shape=shape).mask()
     both = codec.encode_many([points, [points]], ["a", "b"], shape=shape)
     assert [region.area(shape) for region in codec.decode(both)] == [35, 35]
+    for tokenized in tokens[:2]:
+        ids = tokenized.encode_many(np.stack([points, points]), ["a", "b"], shape=shape)
+        assert np.array_equal(ids, tokenized.encode_many([mask, mask], ["a", "b"]))
+    assert measure(points, [points], shape=shape) == measure(mask, points, shape=shape)
+    assert measure(points, mask, shape=shape).iou == 1
+
+
+def test_regions_come_back_by_their_polygons():
+    shape, codec = (8, 10), mc.Scanlines()
+    text = codec.encode(POINTS, "dog", shape=shape)
+    (region,) = codec.decode(text)
+    rings = region.polygons(shape)
+    assert codec.encode(rings, "dog", shape=shape) == text
+    arrays = [np.array(ring).reshape(-1, 2) for ring in rings]
+    assert codec.encode(arrays, "dog", shape=shape) == text
+    assert codec.encode(arrays[0], "dog", shape=shape) == text
 
 
 def test_an_array_of_two_columns_is_a_mask_where_the_image_is_as_large():
@@ -78,8 +95,14 @@ def test_an_array_of_two_columns_is_a_mask_where_the_image_is_as_large():
     for of_two in narrow, narrow.astype(bool):
         with pytest.raises(mc.MaskError, match=f"{sizes} 8 x 10"):
             codec.encode(of_two, "x", shape=(8, 10))
-    with pytest.raises(TypeError, match=r"polygons need shape=\(height, width\)$"):
-        codec.encode(POINTS / 2, "x")
+    for points, error in (POINTS / 2, TypeError), (POINTS, mc.MaskError):
+        with pytest.raises(error, match=r"; polygons need shape=\(height, width\)$"):
+            codec.encode(points, "x")
+    stack = np.stack([narrow, narrow]) * 7  # of masks, 2 pixels wide
+    ids = tokens_of("byte-level", codec).encode_many(stack, ["a", "b"], shape=(4, 2))
+    assert codec.decode(codec.encode_many(stack, ["a", "b"])) == tokens_of(
+        "byte-level", codec
+    ).decode(ids)
     with pytest.raises(mc.MaskError, match="polygon 0 has 4 coordinates; expected x and y of at"):
         codec.encode(POINTS[:2], "x", shape=(8, 10))
     with pytest.raises(mc.MaskError, match="has nan at index 0, far outside"):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Rows: TypeAlias = Callable[[tuple[int, int]], Index]
 
 _LISTS = list, tuple
+_SHAPE = "; polygons need shape=(height, width)"
 
 
 def as_mask(
@@ -49,7 +50,7 @@ def as_mask(
             f"{what} must be a mask or a segmentation, got {brief(value)}; open an image file "
             'first; compressed run lengths are {"size": [height, width], "counts": ...}'
         )
-    points = _like_points(value)
+    points = like_points(value)
     if points and shape is not None and value.shape not in _sizes(shape):
         return read(value, shape=shape, what=what)
     listed = isinstance(value, _LISTS)
@@ -65,7 +66,7 @@ def as_mask(
     except (MaskError, TypeError) as error:
         if not (listed or points):
             raise
-        raise type(error)(f"{error}; polygons need shape=(height, width)") from error
+        raise type(error)(f"{error}{_SHAPE}") from error
     if listed and (pixels.min() < 0 or pixels.max() > 1):
         raise MaskError(
             f"{what} is a list with other numbers than 0 and 1: polygons need "
@@ -76,7 +77,10 @@ def as_mask(
         shown = rows is not None and first_mixed(pixels[None], rows(pixels.shape)) < 0
         if later or shown:
             return pixels
-    return as_two_values(pixels, what, threshold)
+    try:
+        return as_two_values(pixels, what, threshold)
+    except MaskError as error:
+        raise (MaskError(f"{error}{_SHAPE}") if points else error) from None
 
 
 def as_label_map(
@@ -101,7 +105,8 @@ def as_masks(
     `as_mask`.
     """
     shapes = _shapes(shape, len(value))
-    if isinstance(value, np.ndarray) and value.ndim == 3 and len(value):
+    points = any(size is not None for size in shapes) and any(map(like_points, value))
+    if isinstance(value, np.ndarray) and value.ndim == 3 and len(value) and not points:
         for i, size in enumerate(shapes if shape is not None else shapes[:1]):
             as_label_map(value[i], size, f"mask {i}")
         if all(label_maps) or value.dtype.kind == "b":
@@ -138,7 +143,7 @@ def _like_mask(value: Sequence[Any], shape: tuple[int, int]) -> bool:
     return len(rows) == 1 and (len(value), *rows) in _sizes(shape)
 
 
-def _like_points(value: Any) -> bool:
+def like_points(value: Any) -> bool:
     """Whether an array may have a point a row, which a mask of numbers 2 pixels wide has, too."""
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf":
         return False

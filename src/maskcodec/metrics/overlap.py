@@ -10,7 +10,7 @@ import numpy as np
 from maskcodec.errors import MaskError
 from maskcodec.files.masks import opened_mask
 from maskcodec.kernels import rle
-from maskcodec.masks.inputs import as_mask
+from maskcodec.masks.inputs import as_mask, like_points
 from maskcodec.masks.runs import RunMask, as_image_size, united
 from maskcodec.messages import brief, sides
 from maskcodec.text.regions import Region
@@ -148,7 +148,8 @@ def read_mask(
             _check_size(part.shape, first.shape, f"{what}, part {number},", "part 0")
         _check_size(first.shape, size, what, origin)
         return united(parts)
-    polygons = origin == "shape" and isinstance(value, _LISTS)  # as the codecs take lists
+    listed = isinstance(value, _LISTS) or like_points(value)
+    polygons = origin == "shape" and listed  # as the codecs take lists
     mask = as_mask(value, None if _has_size(value) and not polygons else size, what)
     _check_size(mask.shape, size, what, origin)
     return mask
