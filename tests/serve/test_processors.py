@@ -299,6 +299,10 @@ def test_rows_are_held_in_any_layout():
     assert free == [[i == 5 for i in range(6)], [i < 5 for i in range(6)], [True] * 6, free[1]]
     assert scores[2].tolist() == [2, 6, 10, 14, 18, 22]
     assert scores[0, 5] == 20
+    for count in range(4, 20):  # more of them than are remembered
+        scores = torch.zeros(1, 6)
+        hold(scores, {0: np.arange(count)})
+        assert int(scores.isfinite().sum()) == min(count, 6)
     half = torch.zeros(1, 6, dtype=torch.bfloat16)
     hold(half, {0: few})
     assert half.isfinite().tolist() == [[False] * 5 + [True]]

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 NAME = "maskcodec"  # what a request's options are called
 _GUIDES = 16  # by what requests ask for; each has tables of the vocabulary's size
+_REMEMBERED = 8  # lists of ids that may not come
+_OTHERS: dict[Any, tuple[Index, Any]] = {}
 
 _log = logging.getLogger("maskcodec")
 
@@ -116,17 +118,29 @@ def hold(logits: Any, rows: Mapping[int, Index]) -> None:
     """
     import torch
 
-    columns = logits.shape[1]
-    barred, known = np.ones((len(rows), columns), np.bool_), dict[int, int]()
-    for at, ids in enumerate(rows.values()):
-        if id(ids) in known:  # in free text, guides hand out the same array, which is long
-            barred[at] = barred[known[id(ids)]]
+    for number, ids in rows.items():
+        row = logits[number]
+        if 2 * len(ids) > len(row):
+            row.index_fill_(0, _others(ids, row), -torch.inf)
         else:
-            barred[at, ids[: np.searchsorted(ids, columns)]] = False
-            known[id(ids)] = at
-    where = torch.tensor([*rows], device=logits.device)
-    kept = logits[where].masked_fill_(torch.from_numpy(barred).to(logits.device), -torch.inf)
-    logits[where] = kept
+            own = np.array(ids[: np.searchsorted(ids, len(row))])  # which guides keep from writes
+            places = torch.from_numpy(own).to(row.device)
+            kept = row.index_select(0, places)
+            row.fill_(-torch.inf).index_copy_(0, places, kept)
+
+
+def _others(ids: Index, row: Any) -> Any:
+    """The columns that are not among the ids; guides hand out the same array again and again."""
+    import torch
+
+    key = id(ids), len(row), row.device
+    if key not in _OTHERS:
+        if len(_OTHERS) >= _REMEMBERED:
+            _OTHERS.clear()
+        mask = np.ones(len(row), np.bool_)
+        mask[ids[: np.searchsorted(ids, len(row))]] = False
+        _OTHERS[key] = ids, torch.from_numpy(np.flatnonzero(mask)).to(row.device)  # ids: to live on
+    return _OTHERS[key][1]
 
 
 def version(*names: str) -> str:
