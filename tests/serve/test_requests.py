@@ -99,6 +99,14 @@ def test_what_no_grammar_holds_is_said(tokens, reason, monkeypatch):
     assert "structured_outputs" not in body
 
 
+def test_what_no_processor_holds_is_said():
+    tokens = shared("byte-level", mc.ISD(grid=3))
+    with pytest.raises(ConfigError, match="there are guides for B-SD with bricks, for scanlines"):
+        request("?", PHOTO, tokens, constrain="processor")
+    with pytest.raises(LabelError, match="<seg>"):
+        request("?", PHOTO, TOKENS, labels=["<seg>"], constrain="processor")
+
+
 def test_a_processor_of_sglang_is_named_by_a_pickle():
     body = request("?", PHOTO, TOKENS, server="sglang", constrain="processor", instances=2)
     assert json.loads(body["custom_params"]["maskcodec"])["instances"] == 2

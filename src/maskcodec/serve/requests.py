@@ -78,8 +78,8 @@ def request(
     Raises
     ------
     ConfigError
-        No engine's grammar holds the codec's answers; options without a constraint; an option
-        does not fit the codec.
+        No engine's grammar holds the codec's answers, or no guide for a processor; options without
+        a constraint; an option does not fit the codec.
     LabelError
         A label would break the text.
     MaskError, SourceError, TypeError, OSError
@@ -139,6 +139,7 @@ def request(
         vllm = server == "vllm"
         body |= {"structured_outputs": {"grammar": grammar}} if vllm else {"ebnf": grammar}
     elif constrain == "processor":
+        _check_guide(own, names, instances, free_text)  # a server can only end the answer
         asked = {"labels": names, "instances": instances, "free_text": free_text}
         given = {"maskcodec": json.dumps(asked)}
         if server == "vllm":
@@ -171,6 +172,14 @@ def _grammar(
             'server with maskcodec\'s processor and pass constrain="processor"; or pass '
             'constrain="none" and read what comes'
         ) from error
+
+
+@lru_cache(maxsize=2)
+def _check_guide(
+    tokens: TokenCodec, labels: tuple[str, ...] | None, instances: int | None, free_text: bool
+) -> None:
+    """Refuse what the processor cannot hold."""
+    tokens.guide(labels=labels, instances=instances, free_text=free_text)
 
 
 def _address(image: Any) -> str:
