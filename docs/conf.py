@@ -1,4 +1,4 @@
-"""The documentation site: `sphinx-build -W --keep-going docs OUT` writes it."""
+"""The documentation site: `sphinx-build -W docs OUT` writes it."""
 
 import inspect
 import json
