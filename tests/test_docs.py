@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +163,19 @@ def test_the_readme_shows_the_two_commands():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "pip install . && maskcodec demo" in readme
     assert "pip install -e '.[dev]' && pytest" in readme
+
+
+def test_extras_that_pages_name_are_those_that_there_are():
+    """The README lists those for users, and pages say what to type in a checkout."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = set(project["optional-dependencies"]) - {"bench", "dev", "docs", "test"}
+    table = (ROOT / "README.md").read_text("utf-8").split("| extra |")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == extras
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        named = re.findall(r"^maskcodec .*#.*extras? ([\w, ]+)$", text, re.MULTILINE)
+        assert {one for names in named for one in names.split(", ")} <= extras, page.name
+        assert "maskcodec[" not in text, page.name  # which is right once it is published
 
 
 def test_the_page_of_results_says_what_its_tables_say():
