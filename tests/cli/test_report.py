@@ -189,7 +189,7 @@ def test_what_build_wrote():
     assert [one["photo"] for one in cards] == [0, 0, 0]
     assert all(one["iou"] > 0.9 for one in cards)
     assert [label for one in cards for label in one["labels"]] == ["dog 0", "dog 1", "dog 2"]
-    assert "b-sd/1, 32 x 32" in html
+    assert "b-sd/1, cells 32 x 32" in html
     assert "<dt>gIoU</dt>" in html
     assert "note" not in said
     assert "the rows were written by BSD" in misused("report", "rows", "--codec", "b-sd")
@@ -201,7 +201,8 @@ def test_rows_without_targets_have_no_figures():
     lines("rows.jsonl", *rows)
     (one,), html, _ = made("rows.jsonl")
     assert (one["kind"], one["iou"], one["source"]) == ("recovered", None, "mine")
-    assert one["remark"].startswith("1 problem: ")
+    assert one["remark"] == ""
+    assert [problem[0] for problem in one["turns"][1]["problems"]] == ["truncated"]
     assert "<dt>" not in html
 
 

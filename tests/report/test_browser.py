@@ -121,7 +121,9 @@ def test_it_opens_without_errors_and_asks_nobody(browser, address):
 
 def test_hostile_words_are_text(browser, address):
     opened(browser, address)
-    assert browser.execute_script("return document.querySelectorAll('img').length") == 0
+    wait(browser, "return document.querySelector('.open img') !== null")
+    sources = "return [...document.images].every((one) => one.src.startsWith('data:image/webp'))"
+    assert browser.execute_script(sources)
     assert browser.execute_script("return document.scripts.length") == 3
     wait(browser, "return document.querySelectorAll('.name').length > 2")
     shown = browser.execute_script("return document.querySelectorAll('.name')[2].textContent")
@@ -185,35 +187,40 @@ def test_cards_are_searched_and_sorted(browser, address):
     assert names(browser) == [str(n) for n in range(22, 40, 4)]
 
 
-COLOURS = """
+MIDDLE = """
 const canvas = document.querySelector(arguments[0]);
-const data = canvas.getContext('2d').getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data;
-return [...data].slice(0, 3);
+const context = canvas.getContext("2d");
+return [...context.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data];
 """
 
 
 def test_a_click_switches_an_overlay(browser, address):
     opened(browser, address)
-    canvas = "article:nth-child(5) canvas"
-    drawn = f"document.querySelector('{canvas}')?.dataset.layers"
-    wait(browser, f"return {drawn} === 'image target answer'")
-    tinted = browser.execute_script(COLOURS, canvas)
-    assert tinted[0] > tinted[1] + 30  # the first colour is red, the photo grey
-    other = "article:nth-child(6) canvas"
-    for layer, layers in ("answer", "image target"), ("target", "image"):
-        click(browser, f"article:nth-child(5) [data-layer={layer}]")
-        wait(browser, f"return {drawn} === '{layers}'")
-    grey = browser.execute_script(COLOURS, canvas)
-    assert max(grey) - min(grey) < 8
-    assert grey[0] > 180
-    switch = browser.find_element("css selector", "article:nth-child(5) [data-layer=answer]")
+    card, other = "article:nth-child(5)", "article:nth-child(6)"
+    wait(browser, f"return document.querySelector('{other} canvas') !== null")
+    seen = f"return document.querySelector('{card} canvas').dataset.layers"
+    assert browser.execute_script(seen) == "image target answer"
+    tinted = browser.execute_script(MIDDLE, f"{card} canvas")
+    assert tinted[0] > tinted[1] + 100  # the first colour is red
+    assert 100 < tinted[3] < 140
+    click(browser, f"{card} [data-layer=answer]")
+    assert browser.execute_script(seen) == "image target"
+    switch = browser.find_element("css selector", f"{card} [data-layer=answer]")
     assert switch.get_attribute("aria-pressed") == "false"
-    assert browser.execute_script(COLOURS, other) == tinted  # a card's switch is its own
+    click(browser, f"{card} [data-layer=target]")
+    assert browser.execute_script(MIDDLE, f"{card} canvas") == [0, 0, 0, 0]
+    photo = browser.find_element("css selector", f"{card} img")
+    assert photo.get_property("complete")
+    assert photo.is_displayed()
+    click(browser, f"{card} [data-layer=image]")
+    assert not photo.is_displayed()
+    assert browser.execute_script(MIDDLE, f"{other} canvas") == tinted  # a switch is its card's
     click(browser, "#layers [data-layer=image]")
-    wait(browser, f"return document.querySelector('{other}')?.dataset.layers === 'target answer'")
-    assert browser.execute_script(COLOURS, other)[1] < 90
+    wait(browser, f"return document.querySelector('{other} img')?.hidden")
     click(browser, "#layers [data-layer=cells]")
-    wait(browser, f"return document.querySelector('{other}')?.dataset.layers.endsWith('cells')")
+    cells = f"document.querySelector('{other} canvas')?.dataset.layers.endsWith('cells')"
+    wait(browser, f"return {cells}")
+    assert browser.execute_script(MIDDLE, f"{other} canvas")[3] > 180
     assert "layers=target%2Canswer%2Ccells" in address_of(browser)
 
 

@@ -141,7 +141,7 @@ def report(
     else:
         scores = Scores(codec, answer, method)
         pairs = Comparison(Path(what), truth, key=key, scores=scores, allow_missing=allow_missing)
-        maker = _Maker(f"{what}, {truth}", codec, tokenizer, method, scores.figures)
+        maker = _Maker(f"{what} against {truth}", codec, tokenizer, method, scores.figures)
         for number, scored in enumerate(pairs):  # all of them count
             if start <= number < start + count:
                 maker.add_answer(scored, images)
@@ -194,7 +194,7 @@ class _Maker:
                 self._counter = bare_tokenizer(load_tokenizer(tokenizer))
                 extend_tokenizer(codec, self._counter)
         unit = "characters" if tokenizer is None else "tokens"
-        self.page = Page(title, f"{codec.codec_id}, {codec.cells_text()}", unit)
+        self.page = Page(title, f"{codec.codec_id}, cells {codec.cells_text()}", unit)
         self.missing: list[str] = []
 
     def add_record(self, record: Record) -> None:
@@ -210,7 +210,7 @@ class _Maker:
             kind=_kind(turns, bool(regions)),
             thumb=(record.photo.height, record.photo.width),
             tokens=self._length(turns),
-            remark=record.remark,
+            remark="" if any(turn.problems for turn in turns) else record.remark,
             method=self._method,
         )
         if record.image:

@@ -3,7 +3,6 @@
 const { unit, colours, cards } = JSON.parse(document.getElementById("cards").textContent);
 const LAYERS = [["image", "Image"], ["target", "Target"], ["answer", "Answer"], ["cells", "Cells"]];
 const USUAL = ["image", "target", "answer"];
-const GROUND = "rgb(30, 34, 44)";
 const byId = (id) => document.getElementById(id);
 const bar = byId("bar"), grid = byId("grid"), detail = byId("detail");
 
@@ -35,35 +34,54 @@ function lengths(text) {
   return found;
 }
 
+// A mask of 0 and 1 by rows, from runs that go down the columns.
 function pixels(text, [height, width]) {
   const mask = new Uint8Array(height * width);
-  let at = 0, set = 0;
-  for (const length of lengths(text)) {
-    if (set) for (let k = at; k < at + length; k++) mask[(k % height) * width + ((k / height) | 0)] = 1;
-    at += length;
-    set ^= 1;
+  let x = 0, y = 0, set = false;
+  for (let length of lengths(text)) {
+    while (length > 0) {
+      const step = Math.min(length, height - y);
+      if (set) for (let k = y * width + x, n = 0; n < step; n++, k += width) mask[k] = 1;
+      length -= step;
+      y += step;
+      if (y === height) { y = 0; x++; }
+    }
+    set = !set;
   }
   return mask;
 }
 
-// Paints a mask into RGBA: its inside, its edge, and a dark line around the edge.
-function paint(data, mask, [height, width], [red, green, blue], inside, edge, halo) {
-  const put = (k, r, g, b, alpha) => {
-    data[4 * k] = r; data[4 * k + 1] = g; data[4 * k + 2] = b; data[4 * k + 3] = alpha;
-  };
+const packed = ([red, green, blue], alpha) => (alpha << 24) | (blue << 16) | (green << 8) | red;
+
+// Paints a mask: its inside, its edge, and around it a dark line; what is 0 is left out.
+function paint(veil, mask, [height, width], inside, edge, halo) {
   for (let y = 0, k = 0; y < height; y++) {
     for (let x = 0; x < width; x++, k++) {
-      const beside = [x && mask[k - 1], x < width - 1 && mask[k + 1], y && mask[k - width],
-        y < height - 1 && mask[k + width]];
-      if (!mask[k]) {
-        if (halo && beside.some(Boolean)) put(k, 0, 0, 0, halo);
-      } else if (edge && !beside.every(Boolean)) put(k, red, green, blue, edge);
-      else if (inside) put(k, red, green, blue, inside);
+      if (mask[k]) {
+        const deep = (x === 0 || mask[k - 1]) && (x === width - 1 || mask[k + 1])
+          && (y === 0 || mask[k - width]) && (y === height - 1 || mask[k + width]);
+        const colour = deep ? inside : edge;
+        if (colour) veil[k] = colour;
+      } else if (halo && ((x && mask[k - 1]) || (x < width - 1 && mask[k + 1])
+          || (y && mask[k - width]) || (y < height - 1 && mask[k + width]))) veil[k] = halo;
     }
   }
 }
 
-function drawCells(context, region, number, scale, [, whole]) {
+// A mask in another size, its edges smooth.
+function enlarged(mask, [height, width], scale) {
+  const image = new ImageData(width, height), alpha = new Uint32Array(image.data.buffer);
+  mask.forEach((set, k) => { if (set) alpha[k] = 0xff000000; });
+  const small = new OffscreenCanvas(width, height), large = new OffscreenCanvas(width * scale, height * scale);
+  small.getContext("2d").putImageData(image, 0, 0);
+  const context = large.getContext("2d", { willReadFrequently: true });
+  context.imageSmoothingQuality = "high";
+  context.drawImage(small, 0, 0, large.width, large.height);
+  const { data } = context.getImageData(0, 0, large.width, large.height);
+  return Uint8Array.from({ length: large.width * large.height }, (_, k) => data[4 * k + 3] >> 7);
+}
+
+function drawCells(context, region, number, scale) {
   const [rows, columns] = region.grid, [x1, y1, x2, y2] = region.box.map((side) => side * scale);
   const wide = (x2 - x1) / columns, high = (y2 - y1) / rows;
   const cells = pixels(region.cells, region.grid);
@@ -86,36 +104,39 @@ function drawCells(context, region, number, scale, [, whole]) {
   context.stroke();
 }
 
-async function draw(canvas, card, layers, scale = 1) {
-  const [height, width] = card.thumb;
-  const turn = canvas.turn = (canvas.turn || 0) + 1; // a later call wins
-  let photo = null;
-  if (card.photo !== null && layers.has("image")) {
-    photo = new Image();
-    photo.src = "data:image/webp;base64," + byId(`photo-${card.photo}`).textContent;
-    await photo.decode().catch(() => { photo = null; });
-  }
-  if (canvas.turn !== turn) return;
+// A photo, and upon it a canvas of the masks.
+function picture(card) {
+  const label = `Picture of ${card.name}`, canvas = element("canvas", { role: "img", "aria-label": label });
+  if (card.photo === null) return [canvas];
+  const photo = element("img", { alt: "", decoding: "async" });
+  photo.src = "data:image/webp;base64," + byId(`photo-${card.photo}`).textContent;
+  return [photo, canvas];
+}
+
+function draw(parts, card, layers, scale = 1) {
+  const [height, width] = card.thumb, canvas = parts[parts.length - 1];
+  if (parts.length > 1) parts[0].hidden = !layers.has("image");
   canvas.width = width * scale;
   canvas.height = height * scale;
   const context = canvas.getContext("2d");
-  context.fillStyle = GROUND;
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  if (photo) context.drawImage(photo, 0, 0, canvas.width, canvas.height);
-  const veil = new ImageData(width, height), sheet = new OffscreenCanvas(width, height);
-  const answer = layers.has("answer");
-  if (answer) card.regions.forEach((region, number) => {
-    paint(veil.data, pixels(region.runs, card.thumb), card.thumb, colours[number % colours.length], 120, 255, 0);
-  });
-  if (layers.has("target")) card.targets.forEach((target, number) => {
-    const mask = pixels(target.runs, card.thumb);
-    if (answer) paint(veil.data, mask, card.thumb, [255, 255, 255], 0, 255, 150);
-    else paint(veil.data, mask, card.thumb, colours[number % colours.length], 120, 255, 0);
-  });
-  sheet.getContext("2d").putImageData(veil, 0, 0);
-  context.drawImage(sheet, 0, 0, canvas.width, canvas.height);
+  const image = new ImageData(canvas.width, canvas.height), sheet = new OffscreenCanvas(canvas.width, canvas.height);
+  const veil = new Uint32Array(image.data.buffer), answer = layers.has("answer");
+  const draws = (one, ...how) => {
+    const mask = pixels(one.runs, card.thumb);
+    const whole = scale === 1 ? mask : enlarged(mask, card.thumb, scale);
+    paint(veil, whole, [canvas.height, canvas.width], ...how);
+  };
+  const tint = (one, number) => {
+    const colour = colours[number % colours.length];
+    draws(one, packed(colour, 120), packed(colour, 255), 0);
+  };
+  const outline = (one) => draws(one, 0, packed([255, 255, 255], 255), packed([0, 0, 0], 150));
+  if (answer) card.regions.forEach(tint);
+  if (layers.has("target")) card.targets.forEach(answer ? outline : tint);
+  sheet.getContext("2d").putImageData(image, 0, 0);
+  context.drawImage(sheet, 0, 0);
   if (layers.has("cells")) card.regions.forEach((region, number) => {
-    if (region.cells) drawCells(context, region, number, scale, card.thumb);
+    if (region.cells) drawCells(context, region, number, scale);
   });
   canvas.dataset.layers = [...layers].join(" ");
 }
@@ -146,8 +167,8 @@ function said(turn, most = Infinity) {
   let pieces = turn.text, rest = most;
   const first = pieces.findIndex(([, problems]) => problems.length);
   const before = pieces.slice(0, Math.max(first, 0)).reduce((sum, [text]) => sum + text.length, 0);
-  if (first > 0 && before > most / 2) {
-    pieces = [["…" + pieces[first - 1][0].slice(-60), []], ...pieces.slice(first)];
+  if (first > 0 && most < Infinity && before > 60) {
+    pieces = [["…" + pieces[first - 1][0].slice(-50), []], ...pieces.slice(first)];
   }
   for (const [text, problems] of pieces) {
     const shown = words(text.length > rest ? text.slice(0, rest) + "…" : text);
@@ -166,12 +187,19 @@ function said(turn, most = Infinity) {
   return made;
 }
 
-function badge(card) {
-  return card.kind ? element("span", { class: `badge kind-${card.kind}` }, card.kind) : null;
+// What is wrong with a card, and in full also that nothing is.
+function badges(card, full = false) {
+  const made = [];
+  if (card.kind && (full || !["valid", "mask"].includes(card.kind))) {
+    made.push(element("span", { class: `badge kind-${card.kind}` }, card.kind));
+  }
+  if (card.lost) made.push(element("span", { class: "badge lost" }, card.lost > 1 ? `${card.lost} lost` : "lost"));
+  return made;
 }
 
 function chip(label, number) {
-  const made = element("a", { class: "label", href: address({ ...state(), label }) }, element("bdi", {}, words(label)));
+  const made = element("a", { class: "label", href: address({ ...state(), label }) },
+    element("bdi", {}, words(label || "no label")));
   if (number !== null) made.style.setProperty("--colour", `rgb(${colours[number % colours.length].join(" ")})`);
   return made;
 }
@@ -195,19 +223,17 @@ function meter(card) {
   return made;
 }
 
-function facts(card) {
-  const found = [];
-  if (card.lost) found.push(element("span", { class: "badge lost" }, card.lost > 1 ? `${card.lost} lost` : "lost"));
-  if (card.tokens !== null) found.push(element("span", { class: "count" }, `${card.tokens.toLocaleString("en")} ${unit}`));
-  return found;
+function count(card) {
+  if (card.tokens === null) return [];
+  return [element("span", { class: "count" }, `${card.tokens.toLocaleString("en")} ${unit}`)];
 }
 
 // ------------------------------------------------------------------ cards
 
-function toggles(layers, changed, name) {
+function toggles(layers, changed) {
   return LAYERS.filter(([layer]) => has[layer]).map(([layer, word]) => {
     const made = element("button", { type: "button", "data-layer": layer, title: word,
-      "aria-pressed": String(layers.has(layer)) }, name ? word : word);
+      "aria-pressed": String(layers.has(layer)) }, word);
     made.addEventListener("click", (event) => {
       event.stopPropagation();
       if (!layers.delete(layer)) layers.add(layer);
@@ -224,7 +250,7 @@ const has = {
   answer: cards.some((card) => card.regions.length),
   cells: cards.some((card) => card.regions.some((region) => region.cells)),
 };
-let layers = new Set(USUAL);
+let layers = new Set(USUAL), shownNumbers = [];
 
 const articles = cards.map((card, number) => {
   const made = element("article", { class: "card", "data-number": number },
@@ -234,80 +260,108 @@ const articles = cards.map((card, number) => {
 });
 
 function fill(article) {
-  if (article.filled) return;
   article.filled = true;
-  const card = cards[article.number], [picture, body] = article.children;
-  const own = new Set(layers);
-  const canvas = element("canvas", { role: "img", "aria-label": `Picture of ${card.name}` });
-  draw(canvas, card, own);
-  picture.append(
+  filled.add(article);
+  const card = cards[article.number], [frame, body] = article.children;
+  const own = new Set(layers), parts = picture(card);
+  draw(parts, card, own);
+  frame.append(
     element("button", { type: "button", class: "open", "aria-label": `Open ${card.name}`,
-      onclick: () => show(article.number) }, canvas),
-    element("div", { class: "switch" }, ...toggles(own, () => draw(canvas, card, own))));
-  const asked = card.turns.find((turn) => turn.role === "user");
-  const answered = card.turns.find((turn) => turn.role === "assistant" && turn.problems.length)
-    || card.turns.findLast((turn) => turn.role === "assistant");
+      onclick: () => show(article.number) }, ...parts),
+    element("div", { class: "switch" }, ...toggles(own, () => draw(parts, card, own))),
+    element("div", { class: "badges" }, ...badges(card)));
+  // The answer with the first problem, or the last one, and what was asked for it.
+  const place = card.turns.findIndex((turn) => turn.problems.length);
+  const last = place < 0 ? card.turns.findLastIndex((turn) => turn.role === "assistant") : place;
+  const asked = card.turns.slice(0, last < 0 ? undefined : last).findLast((turn) => turn.role === "user");
   body.append(
-    element("div", { class: "line" }, element("bdi", { class: "name" }, words(card.name)), badge(card), meter(card)),
+    element("div", { class: "line" }, element("bdi", { class: "name" }, words(card.name)), ...(card.iou === null ? [] : [meter(card)])),
     ...(asked ? [said(asked, 160)] : []),
-    ...(answered ? [said(answered, 260)] : []),
+    ...(last < 0 ? [] : [said(card.turns[last], 260)]),
     ...(card.remark ? [element("p", { class: "remark", dir: "auto" }, words(card.remark))] : []),
-    element("div", { class: "line foot" }, chips(card, 3), ...facts(card)));
+    element("div", { class: "line foot" }, chips(card, 6), ...count(card)));
 }
 
 function clear(article) {
-  if (!article.filled) return;
   article.filled = false;
+  filled.delete(article);
   for (const part of article.children) part.replaceChildren();
 }
 
-const near = new IntersectionObserver((seen) => {
-  for (const { target, isIntersecting } of seen) (isIntersecting ? fill : clear)(target);
-}, { rootMargin: "900px 0px" });
-articles.forEach((article) => near.observe(article));
+// Only cards near the window are filled, a few in each frame, so that scrolling does not wait. All
+// cards are equally high, which says where each one is: observers of thousands would cost more.
+const NEAR = 900; // pixels
+const filled = new Set();
+let waiting = [], looking = false;
+
+function look() {
+  looking = false;
+  const numbers = shownNumbers, one = articles[numbers[0]];
+  const columns = getComputedStyle(grid).gridTemplateColumns.split(" ").length;
+  const high = one ? one.offsetHeight + 16 : 1, top = grid.getBoundingClientRect().top;
+  const from = Math.max(0, Math.floor((-top - NEAR) / high) * columns);
+  const until = Math.max(0, Math.ceil((innerHeight - top + NEAR) / high) * columns);
+  const wanted = new Set(numbers.slice(from, until).map((number) => articles[number]));
+  for (const article of filled) if (!wanted.has(article)) clear(article);
+  waiting = [...wanted].filter((article) => !article.filled);
+  work();
+}
+
+function work() {
+  const end = performance.now() + 6;
+  while (waiting.length && performance.now() < end) fill(waiting.shift());
+  if (waiting.length) soon();
+}
+
+function soon() {
+  if (!looking) requestAnimationFrame(look);
+  looking = true;
+}
+
+addEventListener("scroll", soon, { passive: true });
+addEventListener("resize", soon);
+if (!cards.some((card) => card.turns.length || card.remark)) grid.classList.add("bare");
 
 function refill() {
-  for (const article of articles) {
-    if (article.filled) { clear(article); fill(article); }
+  for (const article of [...filled]) {
+    clear(article);
+    fill(article);
   }
 }
 
 // ------------------------------------------------------------------ one card in full
 
-let open = null, shownNumbers = cards.map((_, number) => number);
+let open = null;
 
 function show(number) {
   open = number;
   const card = cards[number], own = new Set(layers);
   byId("detail-name").replaceChildren(element("bdi", {}, words(card.name)));
-  const canvas = element("canvas", { role: "img", "aria-label": `Picture of ${card.name}` });
-  draw(canvas, card, own, 2);
-  const numbered = card.turns.filter((turn) => turn.problems.length);
-  const parts = card.turns.map((turn) => element("section", {},
+  const parts = picture(card);
+  draw(parts, card, own, 2);
+  const sections = card.turns.map((turn) => element("section", {},
     element("h3", {}, { user: "Question", assistant: "Answer" }[turn.role] || turn.role),
     said(turn),
     turn.problems.length ? element("ol", { class: "problems" }, ...turn.problems.map(([reason, message, action, at]) =>
-      element("li", {}, element("b", {}, reason), ` at ${at}: `, words(message), element("em", {}, " ", words(action))))) : null,
+      element("li", {}, element("b", {}, reason), ` at ${at}: `, words(message), element("em", {}, " → ", words(action))))) : null,
     turn.unlisted ? element("p", { class: "remark" }, `and ${turn.unlisted} more problems`) : null));
-  const listed = card.regions.map((region, place) => {
-    const line = element("tr", {}, element("td", {}, chip(region.label || "answer", place)),
-      element("td", {}, region.grid ? region.grid.join(" × ") : "mask"));
-    return line;
-  });
+  const named = (title, ones, of) => (ones.length ? element("section", {}, element("h3", {}, title),
+    ...ones.map((one, place) => element("div", { class: "line" }, chip(one.label, place),
+      element("span", { class: "count" }, of(one))))) : null);
   byId("detail-body").replaceChildren(
-    element("div", { class: "figure" }, canvas,
-      element("div", { class: "switch" }, ...toggles(own, () => draw(canvas, card, own, 2)))),
+    element("div", { class: "figure" }, ...parts,
+      element("div", { class: "switch" }, ...toggles(own, () => draw(parts, card, own, 2)))),
     element("div", { class: "words" },
-      element("div", { class: "line" }, badge(card), meter(card), ...facts(card),
+      element("div", { class: "line" }, ...badges(card, true), meter(card), ...count(card),
         card.source ? element("span", { class: "count" }, words(card.source)) : null),
       card.remark ? element("p", { class: "remark", dir: "auto" }, words(card.remark)) : null,
-      ...parts,
+      ...sections,
       card.more ? element("p", { class: "remark" }, `and ${card.more} more turns`) : null,
-      listed.length ? element("section", {}, element("h3", {}, "Regions"),
-        element("table", { class: "regions" }, element("tbody", {}, ...listed))) : null,
+      named("Regions of the answer", card.regions, ({ grid }) => (grid ? `${grid.join(" × ")} cells` : "a mask")),
+      named(card.targets.length > 1 ? "Targets" : "Target", card.targets, () => ""),
       card.undrawn ? element("p", { class: "remark" }, `and ${card.undrawn} more masks, which are not drawn`) : null));
   if (!detail.open) detail.showModal();
-  byId("detail-body").scrollTop = 0;
+  byId("detail-body").focus();
   remember();
 }
 
@@ -369,7 +423,7 @@ function restore() {
   }
   const wanted = found.get("layers");
   layers = new Set(wanted === null ? USUAL : LAYERS.map(([layer]) => layer).filter((layer) => wanted.split(",").includes(layer)));
-  byId("layers").replaceChildren(byId("layers").firstElementChild, ...toggles(layers, () => { refill(); remember(); }, true));
+  byId("layers").replaceChildren(byId("layers").firstElementChild, ...toggles(layers, () => { refill(); remember(); }));
   refill();
   apply();
   const number = found.has("card") ? Number(found.get("card")) : NaN;
@@ -413,6 +467,7 @@ function apply() {
   const numbers = cards.map((_, number) => number);
   shownNumbers = sorted(numbers.filter((number) => passes(number, found)), found.sort);
   grid.replaceChildren(...shownNumbers.map((number) => articles[number]));
+  soon();
   byId("shown").replaceChildren(element("b", {}, shownNumbers.length.toLocaleString("en")), ` of ${cards.length.toLocaleString("en")}`);
   byId("empty").hidden = shownNumbers.length > 0;
   const active = Object.keys(found).filter((name) => found[name] && name !== "sort" && name !== "layers").length;
@@ -441,10 +496,12 @@ const edges = { iou: bins("iou"), tokens: bins("tokens") };
 
 function bars(name, numbers) {
   const own = edges[name], range = ranges[name];
-  byId(`${name}-panel`).hidden = !own.length;
+  const panel = byId(`${name}-panel`);
+  panel.hidden = !own.length;
   const counted = own.map(([from, to]) => numbers.filter((number) => within(cards[number][name], [from, to])).length);
   const most = Math.max(1, ...counted);
   const shown = (value) => (name === "iou" ? Math.min(1, value).toFixed(2) : value.toLocaleString("en"));
+  panel.querySelector("small").textContent = range ? range.map(shown).join(" – ") : "";
   const made = own.map(([from, to], k) => {
     const on = !range || (from >= range[0] && to <= range[1]);
     const title = `${shown(from)} – ${shown(to)}: ${counted[k].toLocaleString("en")}`;
@@ -453,7 +510,7 @@ function bars(name, numbers) {
         ranges[name] = range && range[0] === from && range[1] === to ? null : [from, to];
         apply();
       } }, element("i"));
-    one.firstChild.style.height = `${(100 * counted[k]) / most}%`;
+    one.firstChild.style.height = counted[k] ? `max(2px, ${(100 * counted[k]) / most}%)` : "0";
     return one;
   });
   const axis = own.length ? element("div", { class: "axis" }, element("span", {}, shown(own[0][0])),
@@ -463,7 +520,16 @@ function bars(name, numbers) {
 
 // ------------------------------------------------------------------ begin
 
+byId("link").addEventListener("click", (event) => {
+  if (!navigator.clipboard) return; // the address bar has it
+  event.preventDefault();
+  navigator.clipboard.writeText(byId("link").href).then(() => {
+    byId("link").textContent = "Copied";
+    setTimeout(() => { byId("link").textContent = "Copy link"; }, 1500);
+  }, () => {});
+});
 byId("filters").open = matchMedia("(min-width: 48rem)").matches;
+byId("filters").addEventListener("toggle", soon);
 bar.addEventListener("submit", (event) => event.preventDefault());
 bar.addEventListener("input", apply);
 bar.addEventListener("reset", () => {

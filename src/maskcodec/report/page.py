@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from maskcodec.report.cards import Card, Thumb
 
 SIDE = 320  # pixels of the longer side of a picture
-_QUALITY = 72  # of WebP
+_QUALITIES, _MOST_PHOTO = (72, 45, 20), 20_000  # of WebP, and its bytes where one of them has less
 _MOST_BYTES = 1 << 28  # of a page: browsers have no longer strings than 2**29
 _MOST_LISTED = 300  # labels and sources to choose from
 
@@ -91,7 +91,12 @@ class Page:
             image = load()
             picture = fitted(image, least=SIDE, most=SIDE)
             file = io.BytesIO()
-            picture.save(file, "WEBP", quality=_QUALITY, method=4)
+            for quality in _QUALITIES:
+                file.seek(0)
+                picture.save(file, "WEBP", quality=quality, method=4)
+                if file.tell() <= _MOST_PHOTO:
+                    break
+            file.truncate()
             self._pictures.append(base64.b64encode(file.getvalue()).decode())
             self._count(len(self._pictures[-1]))
             sides = picture.height, picture.width
