@@ -65,7 +65,7 @@ def test_small_regions_lie_upon_large_ones():
     result = run("decode", text, "-s", "128x192")
     index = image("decoded.png")
     assert (index[MASK.shape[0] * 15 // 64, MASK.shape[1] * 15 // 64], index[14, 20]) == (1, 2)
-    assert "600 pixels of larger ones are hidden; --as masks keeps them" in result.stderr
+    assert "which hides 600 pixels of larger ones; --as masks keeps them" in result.stderr
 
 
 def test_many_regions_make_an_index_of_16_bits():
