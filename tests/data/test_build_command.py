@@ -33,6 +33,8 @@ def test_numbers_of_a_source_are_numbers(tmp_path):
     typed = f"index:{tmp_path},names={tmp_path / 'names.txt'}"
     with pytest.raises(mc.ConfigError, match=r"option first is a number, .*, got 'x'"):
         Origin.parsed(f"{typed},first=x").open()
+    with pytest.raises(mc.ConfigError, match=r"option first is one number, got '0\+1'"):
+        Origin.parsed(f"{typed},first=0+1").open()
     Image.new("L", (4, 4), 1).save(tmp_path / "1.png")
     (found,) = Origin.parsed(f"{typed},first=1,unlabelled=0+255").open()
     assert [instance.label for instance in found.instances] == ["dog"]

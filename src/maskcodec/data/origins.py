@@ -201,4 +201,6 @@ def _typed(key: str, value: str, default: Any) -> Any:
         numbers = [int(part) for part in value.split("+")]
     except ValueError:
         raise ConfigError(f"option {key} is a number, or several as 0+255, got {value!r}") from None
+    if isinstance(default, int) and len(numbers) > 1:
+        raise ConfigError(f"option {key} is one number, got {value!r}")
     return numbers[0] if isinstance(default, int) else numbers
