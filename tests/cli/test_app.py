@@ -2,6 +2,7 @@
 
 import errno
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,16 @@ def test_demo_compares_the_codecs_and_writes_the_picture(monkeypatch):
     assert all(0.8 < float(nearest) <= float(contour) for *_, nearest, contour in rows)
     scene = demo.scene()
     assert mc.Scanlines().encode(scene.masks()[4], "black dog") in uncoloured(result.stdout)
+
+
+def test_demo_leaves_out_what_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycocotools.mask", None)
+    monkeypatch.setattr(
+        "maskcodec.cli.demo.codec_ids", lambda: ["b-sd/1", "polygons/1", "scanlines/1"]
+    )
+    result = run("demo")
+    assert "polygons/1 " not in result.stdout
+    assert "polygons/1 is left out: polygons need pycocotools" in words(result.stderr)
 
 
 def test_the_scene_has_an_exact_mask_of_every_object():

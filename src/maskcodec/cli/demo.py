@@ -49,17 +49,20 @@ def demo(path: options.PictureOption = Path("maskcodec-demo.png")) -> None:
     """
     messages.checked_output(path)
     picture = scene()
-    codecs = {codec_id: _with_canvas(codec_id) for codec_id in codec_ids()}
-    trips = {
-        codec_id: _round_trip(codecs[codec_id], picture)
-        for codec_id in messages.steps(codecs, "Encoding and decoding")
-    }
+    trips, left_out = dict[str, RoundTrip](), list[str]()
+    for codec_id in messages.steps(codec_ids(), "Encoding and decoding"):
+        try:
+            trips[codec_id] = _round_trip(_with_canvas(codec_id), picture)
+        except ModuleNotFoundError as error:
+            left_out.append(f"{codec_id} is left out: {error}")
     heads = "codec", "cells", "characters", "runs", "IoU", "IoU, contour"
     table = messages.new_table("One scene, there and back", *heads)
     for codec_id, trip in sorted(trips.items(), key=lambda item: -len(item[1].text)):
         quality = [f"{np.mean(trip.ious[method]):.3f}" for method in _METHODS]
         table.add_row(codec_id, trip.cells, f"{len(trip.text):,}", f"{trip.runs:,}", *quality)
     messages.out.print(table)
+    for why in left_out:
+        messages.note(why)
     label = "black dog"
     text = Scanlines().encode(picture.masks()[picture.labels.index(label)], label)
     messages.out.print(f"The {label} as scanlines, {len(text)} characters:\n")
