@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -115,11 +116,13 @@ def test_which_model_is_asked():
 
 
 @pytest.mark.usefixtures("merged")
-def test_what_a_server_does_not_have_is_said():
+def test_what_a_server_does_not_have_is_said(monkeypatch):
     with serving(status=404, models=MODELS) as server:
         message = fails(*asked(server))
     assert "/v1/chat/completions answered 404:" in message
     assert not Path("answer.png").exists()
     assert "--out" in misused(*asked(server, "--out", "answer.txt"))
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    assert "needs httpx, which is missing: pip install 'maskcodec[serve]'" in fails(*asked(server))
     assert "nothing.png" in fails("ask", "?", "--server", "x", "--image", "nothing.png")
     assert json.loads(Path("merged/maskcodec.json").read_text())["id"] == "scanlines/1"

@@ -91,8 +91,11 @@ def ask(
     """
     messages.checked_output(path)
     photo = as_picture(image)
-    with messages.wait("Asking for the model"):
-        listed = serve.served(server, key=key)
+    try:
+        with messages.wait("Asking for the model"):
+            listed = serve.served(server, key=key)
+    except ImportError as error:
+        raise InputError(str(error)) from None
     name = next(iter(listed)) if model is None else model
     if name not in listed or (model is None and len(listed) > 1):
         raise InputError(f"the server has {plural(len(listed), 'model')}: {few(listed)}; --model")
