@@ -8,13 +8,14 @@ import json
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from maskcodec.errors import ConfigError
 from maskcodec.files.images import PHOTOS, opened_image
 from maskcodec.files.photos import as_picture, upright
 from maskcodec.messages import check_choice
 from maskcodec.serve.checks import check
+from maskcodec.tokenizers.grammar import Dialect
 from maskcodec.tokens import TokenCodec
 
 if TYPE_CHECKING:
@@ -158,20 +159,19 @@ def _grammar(
 
     Servers tell by its notation which engine it is for.
     """
-    try:
-        return tokens.grammar(labels=labels, instances=instances, free_text=free_text)
-    except ConfigError:
-        pass
-    try:
-        return tokens.grammar(
-            dialect="llguidance", labels=labels, instances=instances, free_text=free_text
-        )
-    except ConfigError as error:
-        raise ConfigError(
-            f"no engine's grammar holds this answer: {error}. If the codec has a guide, start the "
-            'server with maskcodec\'s processor and pass constrain="processor"; or pass '
-            'constrain="none" and read what comes'
-        ) from error
+    refused: ConfigError | None = None
+    for dialect in get_args(Dialect):
+        try:
+            return tokens.grammar(
+                dialect=dialect, labels=labels, instances=instances, free_text=free_text
+            )
+        except ConfigError as error:
+            refused = error
+    raise ConfigError(
+        f"no engine's grammar holds this answer: {refused}. If the codec has a guide, start the "
+        'server with maskcodec\'s processor and pass constrain="processor"; or pass '
+        'constrain="none" and read what comes'
+    ) from refused
 
 
 @lru_cache(maxsize=2)
