@@ -32,7 +32,7 @@ if PROFILE == "checked":
     # The others call every kernel, with stranger arrays: these call codecs as files, commands and
     # models do.
     collect_ignore = [
-        *("cli", "hf", "pictures", "serve"),
+        *("cli", "hf", "pictures", "report", "serve"),
         *(f"formats/{name}/test_grammar.py" for name in ("bsd", "scanlines")),
         "tokenizers/test_vocabularies.py",
         *(f"test_{name}.py" for name in ("docs", "lengths", "public_api")),

@@ -206,6 +206,14 @@ def test_rows_without_targets_have_no_figures():
     assert "<dt>" not in html
 
 
+def test_the_last_answer_is_measured():
+    said = [("user", "Where?"), ("assistant", TEXT), ("user", "Thank you.")]
+    row = {"messages": [{"role": role, "content": text} for role, text in said]}
+    lines("rows.jsonl", {**row, "targets": [{"label": "dog", "segmentation": RLE}]})
+    (one,), _, _ = made("rows.jsonl")
+    assert one["iou"] > 0.97
+
+
 def test_targets_of_rows_are_checked():
     def row(given):
         said = [{"role": "user", "content": "?"}, {"role": "assistant", "content": TEXT}]

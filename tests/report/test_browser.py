@@ -181,6 +181,9 @@ def test_links_may_say_anything(browser, address):
 
 
 def test_cards_are_searched_and_sorted(browser, address):
+    opened(browser, address)
+    choices = "return [...document.querySelectorAll('[name=label] option')].map((it) => it.value)"
+    assert sorted(browser.execute_script(choices)) == sorted(["", "dog", HOSTILE])
     opened(browser, f"{address}#sort=-iou&source=there&q=DOG")
     assert names(browser) == [str(n) for n in range(39, 0, -2)]
     opened(browser, f"{address}#sort=tokens&size=small,medium&kind=recovered&iou=0.5-1.01")

@@ -261,20 +261,21 @@ class _Maker:
 
     def html(self, notes: Sequence[str]) -> str:
         """The page, with the tables of `maskcodec eval` if there are targets."""
-        figures, samples = self._figures, self._figures.samples
+        figures = self._figures
         rows, counts = list[Figure](), list[Figure]()
-        if samples:
+        if figures.samples:
             for name, (value, of) in figures.compute().items():
                 shown = "-" if math.isnan(value) else f"{value:.4f}"
                 rows.append(Figure(name, shown, f"{of:,}"))
             for kind, words in KINDS.items():
-                number = figures.counts[kind]
-                counts.append(Figure(words, f"{number:,}", f"{number / samples:.1%}"))
+                shown = f"{figures.counts[kind]:,}"
+                counts.append(Figure(words, shown, f"{figures.share(kind):.1%}"))
         return self.page.html(rows, counts, notes)
 
     def _measured(self, record: Record, targets: list[RunMask]) -> Measured:
         """How good the last answer of a row is."""
-        said = read_answer(self._codec, record.turns[-1].text)
+        last = next(turn for turn in reversed(record.turns) if turn.role == "assistant")
+        said = read_answer(self._codec, last.text)
         wanted = united(targets) if targets else None
         found, _ = measured(said, wanted, shape=record.shape or UNKNOWN, method=self._method)
         self._figures.add(found)

@@ -160,8 +160,9 @@ class Card(NamedTuple):
 
 
 def cut(text: str, most: int = MOST_NAME) -> str:
-    """A text, its end left out where it is too long for a page."""
-    return text if len(text) <= most else f"{text[:most]}…"
+    """A text as a page can have it: not too long, and halves of characters as escapes."""
+    text = text if len(text) <= most else f"{text[:most]}…"
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def marked(text: str, problems: Sequence[Problem]) -> list[tuple[str, list[int]]]:

@@ -1,6 +1,6 @@
 "use strict";
 
-const { unit, colours, cards } = JSON.parse(document.getElementById("cards").textContent);
+const { unit, colours, choices, cards } = JSON.parse(document.getElementById("cards").textContent);
 const LAYERS = [["image", "Image"], ["target", "Target"], ["answer", "Answer"], ["cells", "Cells"]];
 const USUAL = ["image", "target", "answer"];
 const byId = (id) => document.getElementById(id);
@@ -520,6 +520,11 @@ function bars(name, numbers) {
 
 // ------------------------------------------------------------------ begin
 
+for (const field of bar.querySelectorAll("select")) {
+  for (const [value, number] of Object.entries(choices[field.name] || {})) {
+    if (value) field.append(element("option", { value }, `${value.slice(0, 60)} (${number.toLocaleString("en")})`));
+  }
+}
 byId("link").addEventListener("click", (event) => {
   if (!navigator.clipboard) return; // the address bar has it
   event.preventDefault();

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from maskcodec.report.cards import Card, Thumb
 
 SIDE = 320  # pixels of the longer side of a picture
-_QUALITIES, _MOST_PHOTO = (72, 45, 20), 20_000  # of WebP, and its bytes where one of them has less
+_QUALITIES = 72, 45, 20, 0  # of WebP: the first that makes a picture small enough
+_MOST_PHOTO = 20_000  # bytes, so that 2,000 pictures have less than 60 MB
 _MOST_BYTES = 1 << 28  # of a page: browsers have no longer strings than 2**29
 _MOST_LISTED = 300  # labels and sources to choose from
 
@@ -93,7 +94,7 @@ class Page:
             file = io.BytesIO()
             for quality in _QUALITIES:
                 file.seek(0)
-                picture.save(file, "WEBP", quality=quality, method=4)
+                picture.save(file, "WEBP", quality=quality, method=2)
                 if file.tell() <= _MOST_PHOTO:
                     break
             file.truncate()
@@ -161,7 +162,7 @@ class Page:
             unit=self.unit,
             figures=figures,
             counts=counts,
-            notes=notes,
+            notes=[cut(note, 2000) for note in notes],
             total=len(self._cards),
             choices={
                 name: dict(counts.most_common(_MOST_LISTED))
