@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maskcodec.cli import messages, settings
+from maskcodec.cli import messages, options, settings
 from maskcodec.cli.read import InputError, read_json
 from maskcodec.data._jsonfile import is_written, shown
 from maskcodec.data.engines import EngineName
@@ -38,14 +38,7 @@ def _run(*names: str, text: str, **more: Any) -> Any:
 @settings.with_codec()
 def build(
     codec: settings.AnyCodec,
-    sources: Annotated[
-        list[str],
-        typer.Argument(
-            help="Datasets, name:path or name:path,option=value,... The names and their options "
-            "are in docs/datasets.md.",
-            metavar="SOURCE...",
-        ),
-    ],
+    sources: options.SourcesArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.", metavar="DIR")],
     format_: Annotated[
         FormatName, typer.Option("--format", "-f", help="The trainer that reads the rows.")

@@ -37,32 +37,9 @@ def evaluate(
             '"segmentation", null where there is no target, "height" and "width".',
         ),
     ],
-    key: Annotated[
-        str | None,
-        typer.Option(
-            "--key",
-            "-k",
-            help="What the id is called in lines. Default: id, or where there is none idx.",
-            metavar="NAME",
-        ),
-    ] = None,
-    answer: Annotated[
-        str | None,
-        typer.Option(
-            "--answer",
-            "-a",
-            help="What the text of an answer is called. Default: text, or where there is none the "
-            "mask counts.",
-            metavar="NAME",
-        ),
-    ] = None,
-    allow_missing: Annotated[
-        bool,
-        typer.Option(
-            "--allow-missing",
-            help="Score only what both files have, instead of refusing files whose ids differ.",
-        ),
-    ] = False,
+    key: options.KeyOption = None,
+    answer: options.AnswerTextOption = None,
+    allow_missing: options.AllowMissingOption = False,
     path: Annotated[
         Path | None,
         typer.Option("--json", help="Write the figures as JSON as well.", metavar="FILE"),

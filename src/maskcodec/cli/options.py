@@ -105,6 +105,51 @@ AnswerOption: TypeAlias = Annotated[
         "--answer", "-a", text="What the text is called in lines. Default: text.", metavar="NAME"
     ),
 ]
+SourcesArgument: TypeAlias = Annotated[
+    list[str],
+    typer.Argument(
+        help="Datasets, name:path or name:path,option=value,... The names and their options are in "
+        "docs/datasets.md.",
+        metavar="SOURCE...",
+    ),
+]
+KeyOption: TypeAlias = Annotated[
+    str | None,
+    _option(
+        "--key",
+        "-k",
+        text="What the id is called in lines. Default: id, or where there is none idx.",
+        metavar="NAME",
+    ),
+]
+AnswerTextOption: TypeAlias = Annotated[
+    str | None,
+    _option(
+        "--answer",
+        "-a",
+        text="What the text of an answer is called. Default: text, or where there is none the mask "
+        "counts.",
+        metavar="NAME",
+    ),
+]
+AllowMissingOption: TypeAlias = Annotated[
+    bool,
+    _option(
+        "--allow-missing",
+        text="Score only what both files have, instead of refusing files whose ids differ.",
+    ),
+]
+ImagesOption: TypeAlias = Annotated[
+    Path | None,
+    _option(
+        "--images",
+        text="The folder of the photos. Default: where the records say, or beside the PNGs.",
+        metavar="DIR",
+    ),
+]
+StartOption: TypeAlias = Annotated[
+    int, typer.Option("--start", help="The first record, from 0.", min=0, metavar="N")
+]
 PictureOption: TypeAlias = Annotated[
     Path, _option("--out", "-o", text="The image to write.", metavar="FILE")
 ]

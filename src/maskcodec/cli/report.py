@@ -65,14 +65,7 @@ def report(
     path: Annotated[
         Path, typer.Option("--out", "-o", help="The page to write.", metavar="FILE")
     ] = Path("report.html"),
-    images: Annotated[
-        Path | None,
-        typer.Option(
-            "--images",
-            help="The folder of the photos. Default: where the records say.",
-            metavar="DIR",
-        ),
-    ] = None,
+    images: options.ImagesOption = None,
     tokenizer: Annotated[
         str | None,
         typer.Option(
@@ -89,24 +82,10 @@ def report(
             "--count", help="How many cards the page has at most.", min=1, max=_MOST, metavar="N"
         ),
     ] = 2000,
-    start: Annotated[
-        int, typer.Option("--start", help="The first one, from 0.", min=0, metavar="N")
-    ] = 0,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            "--key", "-k", help="What the id is called in lines, as for eval.", metavar="NAME"
-        ),
-    ] = None,
-    answer: Annotated[
-        str | None,
-        typer.Option(
-            "--answer", "-a", help="What an answer's text is called, as for eval.", metavar="NAME"
-        ),
-    ] = None,
-    allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Take only what both files have, as for eval.")
-    ] = False,
+    start: options.StartOption = 0,
+    key: options.KeyOption = None,
+    answer: options.AnswerTextOption = None,
+    allow_missing: options.AllowMissingOption = False,
     names: options.NamesOption = None,
     method: options.MethodOption = None,
 ) -> None:

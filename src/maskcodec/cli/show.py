@@ -51,14 +51,7 @@ def show(
         ),
     ] = None,
     image: options.PhotoOption = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(
-            "--images",
-            help="The folder of the photos. Default: where the records say, or beside the PNGs.",
-            metavar="DIR",
-        ),
-    ] = None,
+    images: options.ImagesOption = None,
     names: options.NamesOption = None,
     count: Annotated[
         int,
@@ -66,9 +59,7 @@ def show(
             "--count", help="How many records a sheet has.", min=1, max=_MOST, metavar="N"
         ),
     ] = 12,
-    start: Annotated[
-        int, typer.Option("--start", help="The first record, from 0.", min=0, metavar="N")
-    ] = 0,
+    start: options.StartOption = 0,
     path: options.PictureOption = Path("show.png"),
     method: options.MethodOption = None,
 ) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maskcodec.cli import messages, settings
+from maskcodec.cli import messages, options, settings
 from maskcodec.cli.build import read_templates
 from maskcodec.cli.read import InputError
 from maskcodec.data._pictures import picture_shape
@@ -76,14 +76,7 @@ metric_list:
 @settings.with_codec()
 def eval_tasks(
     codec: settings.AnyCodec,
-    sources: Annotated[
-        list[str],
-        typer.Argument(
-            help="Datasets, name:path or name:path,option=value,... The names and their options "
-            "are in docs/datasets.md.",
-            metavar="SOURCE...",
-        ),
-    ],
+    sources: options.SourcesArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.", metavar="DIR")],
     templates: Annotated[
         Path | None,
