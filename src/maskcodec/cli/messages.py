@@ -98,8 +98,6 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
 
 
 class _Notes(logging.Handler):
-    """Warnings of the library as notes."""
-
     def emit(self, record: logging.LogRecord) -> None:
         note(record.getMessage())
 

@@ -381,7 +381,6 @@ def _drawn(photo: Image.Image, side: int) -> Image.Image:
 
 
 def _is_list(path: Path) -> bool:
-    """Whether a JSON file is a list."""
     with opened(path) as file:
         return file.read(1 << 10).lstrip().startswith(b"[")
 

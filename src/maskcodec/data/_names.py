@@ -127,7 +127,6 @@ def first_names(names: Mapping[int, str]) -> dict[int, str]:
 
 
 def _first(synonyms: str) -> str:
-    """The first of several names."""
     for name in _SPACED:
         if f"{synonyms};".startswith(f"{name.replace(' ', ';')};"):
             return name

@@ -124,7 +124,6 @@ def _columns(name: FormatName, *, targets: bool) -> Columns:
 
 
 def _features(columns: Columns) -> list[dict[str, Any]]:
-    """Columns as the card of a dataset has them."""
     kinds = {"text": {"dtype": "string"}, "texts": {"sequence": "string"}}
     return [
         {"name": name, **(kinds[kind] if isinstance(kind, str) else {"list": _features(kind)})}
@@ -133,7 +132,6 @@ def _features(columns: Columns) -> list[dict[str, Any]]:
 
 
 def _arrow(columns: Columns) -> list[tuple[str, Any]]:
-    """Columns as Arrow has them."""
     import pyarrow as pa
 
     kinds = {"text": pa.string(), "texts": pa.list_(pa.string())}

@@ -223,7 +223,6 @@ def _length(row: Row, codec: Codec, tokenizer: str) -> int:
 
 @lru_cache(maxsize=1)
 def _counter(codec: Codec, tokenizer: str) -> Any:
-    """A tokenizer that has the codec's tokens."""
     from maskcodec.tokenizers.extension import extend_tokenizer
     from maskcodec.tokenizers.pretrained import bare_tokenizer, load_tokenizer
 

@@ -94,8 +94,6 @@ class Ade20k(Records):
 
 
 class _Objects(Records):
-    """The objects of each image of the full dataset."""
-
     complete = True
 
     def __init__(

@@ -178,7 +178,6 @@ class Coco(Records):
         )
 
     def _file(self, image: dict[str, Any], where: str) -> str:
-        """The name of an image's file."""
         return text_of(image, "file_name", where)
 
     def _sample(self, sample: Sample, image: dict[str, Any], where: str) -> Sample:  # noqa: ARG002

@@ -106,7 +106,6 @@ class EarthReason(Records):
         )
 
     def _texts(self, stem: str) -> tuple[list[Any], list[Any]]:
-        """The questions and the answers of a file."""
         name = only(self._files.get(stem, []), f"{self.path}: {stem}", "file of questions in QAs")
         where = str(self.path / "QAs" / name)
         content = as_object(read_record(Path(where), self.encoding), where)
@@ -117,7 +116,6 @@ class EarthReason(Records):
         return questions, list_of(content, answers, where)
 
     def _region(self, stem: str) -> tuple[str, RunMask]:
-        """The image of a name, and the mask."""
         where = f"{self.path}: {stem}"
         picture = only(self._pictures.get(stem, []), where, "image")
         label = only(self._labels.get(stem, []), where, "PNG in labels")

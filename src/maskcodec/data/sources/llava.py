@@ -69,7 +69,6 @@ class Llava(Records):
 
 
 def _turns(entry: dict[str, Any], where: str) -> tuple[tuple[str, str], ...]:
-    """A conversation: questions and answers, one after another."""
     turns: list[tuple[str, str]] = []
     for number, turn in enumerate(list_of(entry, "conversations", where)):
         mine = f"{where}, turn {number}"

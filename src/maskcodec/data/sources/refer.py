@@ -104,7 +104,6 @@ class Refer(Records):
             seen.add(str(key))
 
     def _find(self, folder: Path, split_by: str) -> Path:
-        """The file of the refs."""
         listed = folder.glob(self._FILE.format("*"))
         found = sorted(path.name for path in listed if is_file(path))
         if not found:
@@ -123,7 +122,6 @@ class Refer(Records):
         return folder / found[0]
 
     def _read(self, path: Path) -> Iterable[Any]:
-        """All refs."""
         refs = read_pickle(content(path, _LARGEST), str(path))
         if not isinstance(refs, list):
             raise SourceError(f"{path} must hold a list of refs, but it holds {shown(refs)}")
