@@ -269,7 +269,7 @@ def test_a_missing_package_is_named(instances, monkeypatch):
 
     monkeypatch.setattr(Origin, "open", missing)
     said = words(run(instances, "--out", "rows", code=1).stderr)
-    assert "error: this needs the package pycocotools, which is missing: pip install" in said
+    assert said.startswith("error: No module named 'pycocotools'")
 
 
 @pytest.mark.usefixtures("compiled")

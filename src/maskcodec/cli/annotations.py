@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from maskcodec import coco
 from maskcodec.cli import messages
-from maskcodec.cli.read import InputError, checked_claim
+from maskcodec.cli.read import InputError, checked_claim, mask_of
 from maskcodec.data._jsonfile import entries, id_of, whole
 from maskcodec.data.labels import MOST_LABEL, check_length
 from maskcodec.data.sources._records import as_object, crowd_of, needed_id
 from maskcodec.data.sources.coco import Coco
-from maskcodec.errors import LabelError, MaskError, within
+from maskcodec.errors import LabelError, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,19 +33,8 @@ class Instance(NamedTuple):
     photo: str = ""  # the name of the image's file; "" where it has none
 
     def mask(self) -> RunMask:
-        """Its segmentation, read.
-
-        Raises
-        ------
-        InputError
-            It is none, or does not fit the image.
-        """
-        try:
-            return coco.read(self.segmentation, shape=self.shape, what="the segmentation")
-        except ModuleNotFoundError as error:
-            raise InputError(str(error)) from error
-        except (MaskError, TypeError) as error:
-            raise InputError(f"{self.where}: {error}") from error
+        """Its segmentation, as `mask_of` reads it."""
+        return mask_of(self.segmentation, self.shape, self.where)
 
 
 class CocoImage(NamedTuple):

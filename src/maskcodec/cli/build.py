@@ -203,11 +203,6 @@ def build(
     except KeyboardInterrupt:
         messages.note("stopped; the same command goes on where this run was")
         raise typer.Exit(130) from None
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"this needs the package {error.name}, which is missing: "
-            "pip install 'maskcodec[data]', in a checkout '.[data]'"
-        ) from error
     _print(report)
 
 

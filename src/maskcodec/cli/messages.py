@@ -82,7 +82,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except (BrokenPipeError, typer.BadParameter, typer.Abort, typer.Exit):
             raise  # Typer says them; nobody reads on behind a broken pipe
-        except (MaskCodecError, OSError, UnicodeError) as error:
+        except (MaskCodecError, ModuleNotFoundError, OSError, UnicodeError) as error:
             message = error.said(option) if isinstance(error, MaskCodecError) else str(error)
             if isinstance(error, OSError) and error.filename is not None:
                 message = f"{error.filename}: {error.strerror}"

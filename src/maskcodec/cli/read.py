@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from maskcodec import coco
 from maskcodec.data import _jsontext
 from maskcodec.data._jsonfile import shown, whole
-from maskcodec.errors import MaskCodecError
+from maskcodec.errors import MaskCodecError, MaskError
 from maskcodec.files import masks as files
 from maskcodec.masks.runs import MOST_COUNTED
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from maskcodec.coco import RunMask
 
 STDIN = "-"
 
@@ -88,6 +91,22 @@ def size_of(where: str, entry: dict[str, Any]) -> tuple[int, int] | None:
 
 def _shown_sides(sides: Any) -> str:
     return f"[{', '.join(map(shown, sides[:3]))}]" if isinstance(sides, list) else shown(sides)
+
+
+def mask_of(
+    segmentation: Any, shape: tuple[int, int] | None, where: str, what: str = "the segmentation"
+) -> RunMask:
+    """A segmentation of a file, as `maskcodec.coco.read` has it.
+
+    Raises
+    ------
+    InputError
+        It is none, or does not fit the image.
+    """
+    try:
+        return coco.read(segmentation, shape=shape, what=what)
+    except (MaskError, TypeError) as error:
+        raise InputError(f"{where}: {error}") from error
 
 
 def checked_claim(shape: tuple[int, int], where: str, most: int = MOST_COUNTED) -> tuple[int, int]:

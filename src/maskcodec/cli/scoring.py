@@ -7,11 +7,10 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from maskcodec import coco
 from maskcodec.cli import messages
 from maskcodec.cli.annotations import CocoFile
 from maskcodec.cli.hints import other_options
-from maskcodec.cli.read import InputError, size_of
+from maskcodec.cli.read import InputError, mask_of, size_of
 from maskcodec.data._jsonfile import Stored, id_of, lines, shown
 from maskcodec.data._jsontext import parsed
 from maskcodec.errors import MaskError, SourceError
@@ -470,9 +469,4 @@ def _read(
     """A segmentation as a mask; null and an empty list are nothing."""
     if segmentation is None or segmentation == []:
         return None
-    try:
-        return coco.read(segmentation, shape=shape, what=what)
-    except ModuleNotFoundError as error:
-        raise InputError(str(error)) from error
-    except (MaskError, TypeError) as error:
-        raise InputError(f"{where}: {error}") from error
+    return mask_of(segmentation, shape, where, what)

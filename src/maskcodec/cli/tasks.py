@@ -189,8 +189,6 @@ def _row(record: "Sample | Broken", maker: RowMaker) -> dict[str, Any] | Broken:
         pictured = picture_shape(path)
     except (MaskCodecError, TypeError) as error:
         return Broken(record.key, str(error))
-    except ModuleNotFoundError as error:
-        raise InputError(str(error)) from error
     if pictured != shape:
         return Broken(record.key, f"{path} has {sides(pictured)} pixels, its mask {sides(shape)}")
     mask = united([empty, *masks])
