@@ -51,16 +51,8 @@ class CocoFile:
 
     Annotations come image by image. An instance's label is the name of its category. A category 9
     that the file does not list, as where it lists none, is called "category 9"; in a file without
-    categories, an annotation without one is an "object".
-
-    Raises
-    ------
-    SourceError
-        It is no such file; an image or a category has no id, a category has no name or two, an
-        annotation belongs to no image of the file. When an annotation is read: it has no category
-        though the file has some, one whose name is too long, or its "iscrowd" is neither 0 nor 1.
-    InputError
-        An image is listed twice, with two sizes.
+    categories, an annotation without one is an "object". The image of each is checked at once, the
+    rest when an annotation is read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -85,13 +77,7 @@ class CocoFile:
             yield from self._instances(key)
 
     def image(self, image_id: str) -> CocoImage:
-        """One image, with all of its instances, crowds as well.
-
-        Raises
-        ------
-        InputError
-            The file has no such image, or a segmentation of it is none.
-        """
+        """One image, with all of its instances, crowds as well."""
         if image_id not in self._images:
             names = ", ".join(f"{name:.60}" for name in [*self._images][:5])
             some = f"it has {len(self._images)}, for example {names}" if names else "it has none"

@@ -35,7 +35,7 @@ def _run(*names: str, text: str, **more: Any) -> Any:
 
 
 @messages.reported
-@settings.with_codec()
+@settings.with_codec
 def build(
     codec: settings.AnyCodec,
     sources: options.SourcesArgument,

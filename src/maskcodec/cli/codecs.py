@@ -30,16 +30,8 @@ def encode_any(
 ) -> tuple[str, list[str]]:
     """A mask or a label map as text, and the labels of instances that were dropped.
 
-    Parameters
-    ----------
-    codec
-        Of any kind; one with instances makes one of each named value.
-    pixels
-        (height, width), integer or bool.
-    labels
-        The label of a mask, or the name of each value.
-    lost
-        As the codecs take it. A grid of labels logs what it drops.
+    `labels` is that of a mask, or the name of each value, of which a codec with instances makes one
+    each. A grid of labels logs what it drops.
     """
     if not codec.has_instances:
         return codec.encode(pixels, labels, lost=lost), []
@@ -70,13 +62,6 @@ def encode_image(codec: AnyCodec, image: CocoImage, lost: Lost = "raise") -> Enc
 
     Instances stand one after another. On a grid, the cells of an instance have its label, small
     instances upon large ones.
-
-    Raises
-    ------
-    LostMaskError
-        No cell of an instance is left; the message names it.
-    LabelError
-        A label would break the text, or is the background's; the message names its instance.
     """
     check_draws(codec)
     if not codec.has_instances:
@@ -134,11 +119,6 @@ def through(codec: AnyCodec, image: CocoImage) -> Iterator[tuple[str, list[Regio
     """For each mask of `as_drawn` its text, and what that shows of it: one region, or none.
 
     A grid has one text for all masks, in which small ones lie upon large ones.
-
-    Raises
-    ------
-    LabelError
-        A label would break the text, or is the background's; the message names its instance.
     """
     check_draws(codec)
     if codec.has_instances:

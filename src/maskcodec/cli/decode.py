@@ -30,7 +30,7 @@ _WAIT = "Decoding (the very first time, this also compiles)"
 
 
 @messages.reported
-@settings.with_codec()
+@settings.with_codec
 def decode(
     codec: settings.AnyCodec,
     text: options.TextArgument,

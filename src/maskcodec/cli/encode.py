@@ -23,7 +23,7 @@ _WAIT = "Encoding (the very first time, this also compiles)"
 
 
 @messages.reported
-@settings.with_codec()
+@settings.with_codec
 def encode(
     codec: settings.AnyCodec,
     masks: options.MasksArgument,
@@ -88,13 +88,7 @@ def encode(
 
 
 def _files(masks: list[str]) -> list[str]:
-    """The files that are named: those of folders and of patterns sorted, at any depth.
-
-    Raises
-    ------
-    InputError
-        A folder or a pattern has none.
-    """
+    """The files that are named: those of folders and of patterns sorted, at any depth."""
     found: list[str] = []
     for mask in masks:
         path = Path(mask)

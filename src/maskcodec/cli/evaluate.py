@@ -18,7 +18,7 @@ _UNKNOWN = 480, 640  # pixels of an image whose size nobody says, where nothing 
 
 
 @messages.reported
-@settings.with_codec()
+@settings.with_codec
 def evaluate(
     codec: settings.AnyCodec,
     predictions: Annotated[

@@ -30,13 +30,7 @@ _TRIED: list[tuple[InstanceCodec, str]] = [
 def decode_or_tell(
     codec: AnyCodec, text: str, *, recover: bool
 ) -> tuple[list[Region], list[Problem]]:
-    """What `decode_any` finds; where it cannot read the text, options that can are named.
-
-    Raises
-    ------
-    DecodeError, InputError
-        The text is broken; the latter where other options read it.
-    """
+    """What `decode_any` finds; where it cannot read the text, options that can are named."""
     try:
         return decode_any(codec, text, recover=recover)
     except DecodeError as error:

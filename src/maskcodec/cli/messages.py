@@ -224,21 +224,7 @@ def checked_output(
 ) -> Path:
     """The path of a file to write, refused before any work if it does not say how, or cannot be.
 
-    Parameters
-    ----------
-    path
-        The file.
-    endings
-        What its name may end in; none of them means anything.
-    exact
-        Whether it is a mask, which only .png keeps.
-    option
-        The option that named it.
-
-    Raises
-    ------
-    typer.BadParameter
-        The name has none of the endings, or the file cannot be written.
+    Without `endings` any name will do; `exact` is for a mask, which only .png keeps.
     """
     endings = (".png",) if exact else endings
     if endings and path.suffix.lower() not in endings:
@@ -295,11 +281,6 @@ def write_index(
     """A label map as PNG, each region's number where it is: in colours, beyond 255 of 16 bits.
 
     Small regions lie upon large ones, so that few are hidden.
-
-    Raises
-    ------
-    InputError
-        There are more regions than 16 bits can number.
     """
     if len(regions) > 65535:
         raise InputError(f"an index image holds up to 65535 regions, got {len(regions)}")

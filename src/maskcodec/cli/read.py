@@ -27,13 +27,7 @@ class InputError(MaskCodecError):
 
 
 def read_bytes(name: str) -> bytes:
-    """A file's bytes, or those of standard input for ``-``.
-
-    Raises
-    ------
-    InputError
-        They are more than `maskcodec.data._jsontext.LARGEST`, 64 MiB.
-    """
+    """A file's bytes, or those of standard input for ``-``."""
     most = _jsontext.LARGEST
     if name == STDIN:
         data = typer.get_binary_stream("stdin").read(most + 1)
@@ -62,15 +56,7 @@ def read_text(argument: str) -> tuple[str, bool]:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file's content.
-
-    Raises
-    ------
-    SourceError
-        It is not JSON, or has a key twice in an object.
-    InputError
-        It is not UTF-8, or too large.
-    """
+    """A JSON file's content."""
     return _jsontext.parsed(_decoded(str(path)), str(path))
 
 
@@ -96,13 +82,7 @@ def _shown_sides(sides: Any) -> str:
 def mask_of(
     segmentation: Any, shape: tuple[int, int] | None, where: str, what: str = "the segmentation"
 ) -> RunMask:
-    """A segmentation of a file, as `maskcodec.coco.read` has it.
-
-    Raises
-    ------
-    InputError
-        It is none, or does not fit the image.
-    """
+    """A segmentation of a file, as `maskcodec.coco.read` has it."""
     try:
         return coco.read(segmentation, shape=shape, what=what)
     except (MaskError, TypeError) as error:
@@ -110,13 +90,7 @@ def mask_of(
 
 
 def checked_claim(shape: tuple[int, int], where: str, most: int = MOST_COUNTED) -> tuple[int, int]:
-    """The size (height, width) that a file says an image has, which may be any.
-
-    Raises
-    ------
-    InputError
-        It has no pixels, or more than `most`.
-    """
+    """The size (height, width) that a file says an image has, which may be any."""
     height, width = shape
     if height < 1 or width < 1 or height * width > most:
         raise InputError(f"{where} claims {height} x {width} pixels")

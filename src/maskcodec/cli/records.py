@@ -102,11 +102,6 @@ class Viewer:
     ----------
     missing
         Of what was read, the photos that cannot be, and why.
-
-    Raises
-    ------
-    InputError
-        It is nothing that can be drawn.
     """
 
     def __init__(
@@ -140,13 +135,7 @@ class Viewer:
             )
 
     def check_codec(self, codec: AnyCodec) -> None:
-        """Refuse a codec that somebody chose, if the records have another one.
-
-        Raises
-        ------
-        typer.BadParameter
-            They have.
-        """
+        """Refuse a codec that somebody chose, if the records have another one."""
         if self.codec != codec != chosen_codec():
             raise typer.BadParameter(
                 f"the rows were written by {self.codec!r}, as their maskcodec.json says: leave the "

@@ -42,7 +42,7 @@ _LABELS, _SOURCES = ("label", "category"), ("source", "dataset")
 
 
 @messages.reported
-@settings.with_codec()
+@settings.with_codec
 def report(
     codec: settings.AnyCodec,
     what: Annotated[

@@ -59,13 +59,7 @@ class Target(NamedTuple):
     instances: tuple[list[RunMask], list[str] | None] | None = None
 
     def photo(self, folder: Path | None) -> Image.Image:
-        """The photo that it names, as viewers show it.
-
-        Raises
-        ------
-        SourceError
-            It cannot be read, or has other sides than the target.
-        """
+        """The photo that it names, as viewers show it."""
         try:
             photo = as_picture((folder or Path()) / self.image)
         except OSError as error:
@@ -109,15 +103,7 @@ class Scored(NamedTuple):
 
 
 class Predictions:
-    """The answers of a JSON Lines file by their ids: kept is where each one stands.
-
-    Raises
-    ------
-    InputError
-        A line is no object, has no id, or one that another line has.
-    SourceError
-        A line is no JSON, or is too long for a value.
-    """
+    """The answers of a JSON Lines file by their ids: kept is where each one stands."""
 
     def __init__(self, path: Path, key: str | None) -> None:
         self._path = path
@@ -153,11 +139,6 @@ def targets(path: Path, key: str | None) -> Iterator[Target]:
         A name that ends in .jsonl is that of lines, any other of annotations.
     key
         What an id is called in lines; None for the usual names.
-
-    Raises
-    ------
-    InputError
-        A record has no id, or one that another has; a segmentation is none, or does not fit.
     """
     seen: set[str] = set()
     lines = path.suffix.lower() == ".jsonl"
@@ -210,13 +191,7 @@ class Scores:
         return self.figures.compute() | found
 
     def add(self, row: Row, target: Target) -> Scored:
-        """Score one answer.
-
-        Raises
-        ------
-        InputError
-            The row has no answer, or a mask that does not fit; nobody says how large the image is.
-        """
+        """Score one answer."""
         name = "text" if self._answer is None else self._answer
         said: Answer | RunMask | None
         if self._answer is None and name not in row.entry and _MASK in row.entry:
@@ -317,12 +292,6 @@ class Comparison:
     ids
         How many targets have no answer, ``"missing"``, and answers no target, ``"unknown"``; known
         at the end.
-
-    Raises
-    ------
-    InputError
-        As `Predictions`, `targets` and `Scores.add` have it; at the end, where ids differ or there
-        is no pair.
     """
 
     def __init__(
@@ -362,13 +331,7 @@ class Comparison:
 
 
 def _check_ids(predictions: Path, truth: Path, missing: list[str], unknown: list[str]) -> None:
-    """Refuse files that do not have the same ids.
-
-    Raises
-    ------
-    InputError
-        It names some of them.
-    """
+    """Refuse files that do not have the same ids."""
     wrong = []
     for ids, has, lacks in ((missing, truth, predictions), (unknown, predictions, truth)):
         if ids:

@@ -35,15 +35,7 @@ def chosen_codec(
     background: options.BackgroundOption = None,
     config: options.ConfigOption = None,
 ) -> AnyCodec:
-    """The codec that the options describe; those that are None were not given.
-
-    Raises
-    ------
-    typer.BadParameter
-        No such codec, an option that it does not have, or a value that it refuses.
-    ConfigError
-        The configuration file does not describe a codec.
-    """
+    """The codec that the options describe; those that are None were not given."""
     settings: dict[str, Any] = {key: one for key, one in locals().items() if one is not None}
     if grid is not None:
         settings["grid"] = parsed_grid(grid)
@@ -88,31 +80,22 @@ _FLAGS: dict[str, str] = {
 }
 
 
-def with_codec(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A decorator of commands: options, those of `chosen_codec`, in the place of `codec`.
+def with_codec(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options of `chosen_codec` in the place of its parameter `codec`."""
+    shared = inspect.signature(chosen_codec).parameters
 
-    Parameters
-    ----------
-    *left_out
-        Parameters of `chosen_codec` that are no options of the command.
-    """
-    found = inspect.signature(chosen_codec).parameters
-    shared = [option for name, option in found.items() if name not in left_out]
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        asked = {name: given.pop(name) for name in shared}
+        command(codec=chosen_codec(**asked), **given)
 
-    def wrapped(command: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(command)
-        def run(**given: Any) -> None:
-            asked = {option.name: given.pop(option.name) for option in shared}
-            command(codec=chosen_codec(**asked), **given)
-
-        own = inspect.signature(command, eval_str=True).parameters
-        every = [*(option for name, option in own.items() if name != "codec"), *shared]
-        every = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in every]
-        vars(run)["__signature__"] = inspect.Signature(every)
-        run.__annotations__ = {option.name: option.annotation for option in every}
-        return run
-
-    return wrapped
+    own = dict(inspect.signature(command, eval_str=True).parameters)
+    del own["codec"]
+    every = [*own.values(), *shared.values()]
+    every = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in every]
+    vars(run)["__signature__"] = inspect.Signature(every)
+    run.__annotations__ = {option.name: option.annotation for option in every}
+    return run
 
 
 def parsed_grid(text: str) -> int | tuple[int, int]:

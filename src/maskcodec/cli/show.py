@@ -30,7 +30,7 @@ _WHO = {"user": "Q", "assistant": "A"}
 
 
 @messages.reported
-@settings.with_codec()
+@settings.with_codec
 def show(
     codec: settings.AnyCodec,
     what: Annotated[

@@ -73,7 +73,7 @@ metric_list:
 
 
 @messages.reported
-@settings.with_codec()
+@settings.with_codec
 def eval_tasks(
     codec: settings.AnyCodec,
     sources: options.SourcesArgument,

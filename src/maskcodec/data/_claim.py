@@ -86,13 +86,7 @@ def claimed(out: Path) -> Iterator[None]:
 
 
 def _locked(folder: Path) -> int | None:
-    """The lock on a folder; None where there are no locks.
-
-    Raises
-    ------
-    BuildError
-        Another run has it.
-    """
+    """The lock on a folder; None where there are no locks."""
     if sys.platform == "win32":
         return None  # pragma: no cover
     import fcntl

@@ -72,13 +72,7 @@ def draw(
 
 
 def check_draws(codec: Codec) -> None:
-    """Refuse a codec that cannot draw several instances of an image.
-
-    Raises
-    ------
-    ConfigError
-        It writes neither instances nor grids of labels.
-    """
+    """Refuse a codec that cannot draw several instances of an image."""
     if not codec.has_instances and not hasattr(codec, "encode_grid"):
         raise ConfigError(
             f"{codec.codec_id} draws one mask at a time: the instances of an image need a codec "
@@ -140,13 +134,7 @@ def _map(
 
 
 def map_label(codec: LabelCodec, label: str) -> str:
-    """A label as the cells of a map have it.
-
-    Raises
-    ------
-    LabelError
-        It would break the text, or is the background's.
-    """
+    """A label as the cells of a map have it."""
     name = cell_label(label, codec.seg_tags)
     if name == codec.background:
         raise LabelError(f"{name!r} is the background's label; give the codec another one")

@@ -204,13 +204,7 @@ class Folder:
                     yield Path(entry.path), kind
 
     def _check_settings(self, settings: dict[str, Any]) -> None:
-        """Write the settings, or refuse to mix rows of two kinds.
-
-        Raises
-        ------
-        BuildError
-            The folder has others, or some that cannot be read, or is of no run.
-        """
+        """Write the settings, or refuse to mix rows of two kinds."""
         path, now = self.partial / _SETTINGS, _json(settings)
         found = dict(self._found())
         foreign = sorted(name for name, kind in found.items() if kind == "foreign")

@@ -116,13 +116,7 @@ def run(
 
 
 def _check(pool: ProcessPoolExecutor) -> None:
-    """Wait until the first worker is there.
-
-    Raises
-    ------
-    BuildError
-        It ends: it imports the script that is running, which fails.
-    """
+    """Wait until the first worker is there."""
     try:
         _submitted(pool, os.getpid).result()
     except BrokenProcessPool:

@@ -69,13 +69,7 @@ class Instances:
                 self._found[kind, key] = self._stored.add(start, stop), [number]
 
     def image(self, key: str, where: str) -> tuple[str, tuple[int, int]]:
-        """The file's name and the (height, width) of an image that a record names.
-
-        Raises
-        ------
-        RecordError
-            It is not there, there twice, or broken.
-        """
+        """The file's name and the (height, width) of an image that a record names."""
         entry, mine = self._one("image", key, where)
         try:
             return text_of(entry, "file_name", mine), size_of(entry, mine)
@@ -83,13 +77,7 @@ class Instances:
             fail(where, str(error))
 
     def annotation(self, key: str, image: str, where: str) -> tuple[Any, bool]:
-        """The segmentation of an annotation of an image, and whether it is a crowd's.
-
-        Raises
-        ------
-        RecordError
-            It is not there, there twice, broken, or of another image.
-        """
+        """The segmentation of an annotation of an image, and whether it is a crowd's."""
         entry, mine = self._one("annotation", key, where)
         try:
             own = id_of(entry, "image_id")

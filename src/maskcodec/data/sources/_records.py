@@ -119,13 +119,7 @@ class LineRecords(Records):
     """A file of JSON Lines, an object a line."""
 
     def _lines(self) -> Iterator[tuple[int, Any]]:
-        """Read the file once: the number and the value of each line that is JSON.
-
-        Raises
-        ------
-        SourceError
-            It cannot be opened, or holds no line.
-        """
+        """Read the file once: the number and the value of each line that is JSON."""
         self._stored = Stored(self.path)
         self._faults: dict[int, str] = {}  # what is wrong with lines
         for start, stop, _, line in lines(self.path):
@@ -280,13 +274,7 @@ class Ids:
 
 
 def fail(where: str, message: str) -> NoReturn:
-    """A record is broken.
-
-    Raises
-    ------
-    RecordError
-        Always.
-    """
+    """A record is broken."""
     raise RecordError(where, message)
 
 

@@ -137,13 +137,7 @@ class Coco(Records):
             yield number, entry_name(self.path, "annotation", number, entry), entry
 
     def check_owners(self, start: int = 0) -> None:
-        """Refuse annotations of images that the file does not list, from one of them on.
-
-        Raises
-        ------
-        RecordError
-            It names the first one.
-        """
+        """Refuse annotations of images that the file does not list, from one of them on."""
         for number in self._order[start : self._edges[0]].tolist():
             (entry,) = self._stored.read([self._annotations[number]])
             where = entry_name(self.path, "annotation", number, entry)
