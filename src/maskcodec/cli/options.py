@@ -37,7 +37,6 @@ TextArgument: TypeAlias = Annotated[
         '.jsonl is one of many: {"text": "..."} a line, with "height" and "width" or --shape.'
     ),
 ]
-AnnotationsArgument: TypeAlias = Annotated[Path, typer.Argument(help="A COCO annotation file.")]
 LabelOption: TypeAlias = Annotated[
     str | None,
     _option(
@@ -179,9 +178,6 @@ MethodOption: TypeAlias = Annotated[
         text="How cells become pixels: as rectangles, smooth between their centres, or by a "
         "contour through the ends of their rows. Default: contour for scanlines, else nearest.",
     ),
-]
-ImageIdOption: TypeAlias = Annotated[
-    str, _option("--image-id", text="The image's id in the annotation file.", metavar="ID")
 ]
 CodecOption: TypeAlias = Annotated[
     str | None,

@@ -33,27 +33,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a run made.
+    """What a run made."""
 
-    Attributes
-    ----------
-    out
-        The folder.
-    counts
-        Of all shards, those of earlier runs among them.
-    made
-        Rows of this run.
-    resumed
-        Shards of earlier runs.
-    seconds
-        How long this run took.
-    """
-
-    out: Path
-    counts: Counts
-    made: int
-    resumed: int
-    seconds: float
+    out: Path  # the folder
+    counts: Counts  # of all shards, those of earlier runs among them
+    made: int  # rows of this run
+    resumed: int  # shards of earlier runs
+    seconds: float  # how long this run took
 
     @property
     def rows_per_second(self) -> float:

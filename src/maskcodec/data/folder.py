@@ -53,22 +53,12 @@ _FILES = {
 
 @dataclass(slots=True)
 class Folder:
-    """Where a run writes.
+    """Where a run writes."""
 
-    Parameters
-    ----------
-    out
-        The folder's name in the end.
-    format, storage
-        Whose rows they are, and what kind of file holds them.
-    targets
-        Whether rows have a column ``targets``.
-    """
-
-    out: Path
-    format: FormatName
+    out: Path  # the folder's name in the end
+    format: FormatName  # whose rows they are, and what kind of file holds them
     storage: Storage
-    targets: bool = False
+    targets: bool = False  # whether rows have a column targets
     partial: Path = field(init=False)
     _rows: Path = field(init=False)
     _counts: Path = field(init=False)

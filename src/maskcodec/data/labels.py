@@ -38,18 +38,10 @@ _WORD = re.compile(r"[^\W_]+")  # "baseball_bat" has two
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Reads labels and questions for one codec.
+    """Reads labels and questions for one codec."""
 
-    Parameters
-    ----------
-    codec
-        Whose tags, bricks and separators may not stand in them.
-    placeholders
-        ``"refuse"`` raises, ``"clean"`` puts a space in the place of each.
-    """
-
-    codec: Codec
-    placeholders: Placeholders
+    codec: Codec  # whose tags, bricks and separators may not stand in them
+    placeholders: Placeholders  # "refuse" raises, "clean" puts a space in the place of each
 
     def label(self, text: str, cleaned: list[str]) -> str:
         """A label in one line, as the codec takes it.

@@ -33,13 +33,6 @@ _OPTION = re.compile(r",(?=[a-z_]+=)")  # a comma of a path has no option behind
 class Origin:
     """A source that is not open yet.
 
-    Attributes
-    ----------
-    name, path
-        As `maskcodec.data.open_source` takes them.
-    options
-        The same, as they were typed.
-
     Examples
     --------
     >>> from maskcodec.data.origins import Origin
@@ -47,9 +40,9 @@ class Origin:
     (('images', 'train2014'), ('split', 'train'))
     """
 
-    name: str
+    name: str  # as `maskcodec.data.open_source` takes them
     path: str
-    options: tuple[tuple[str, str], ...]
+    options: tuple[tuple[str, str], ...]  # the same, as they were typed
 
     @classmethod
     def parsed(cls, text: str) -> Origin:

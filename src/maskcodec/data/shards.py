@@ -90,27 +90,14 @@ class Shard(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardMaker:
-    """Makes shards of batches, in any process: what it makes depends on the batch alone.
+    """Makes shards of batches, in any process: what it makes depends on the batch alone."""
 
-    Parameters
-    ----------
-    rows
-        Makes the rows.
-    format, storage
-        How they are written.
-    val_fraction
-        The share of images whose rows are for validation.
-    tokenizer
-        What counts tokens, as `TokenCodec.from_pretrained` takes it.
-    source
-        Where records are read by their number, if batches have numbers.
-    """
-
-    rows: RowMaker
-    format: FormatName
+    rows: RowMaker  # makes the rows
+    format: FormatName  # how they are written
     storage: Storage = "jsonl"
-    val_fraction: float = 0.0
-    tokenizer: str | None = None
+    val_fraction: float = 0.0  # the share of images whose rows are for validation
+    tokenizer: str | None = None  # what counts tokens, as `TokenCodec.from_pretrained` takes it
+    # where records are read by their number, if batches have numbers
     source: Sequence[Sample | Broken] | None = None
 
     def check(self) -> None:
