@@ -10,7 +10,7 @@ import numpy as np
 from maskcodec.formats.bsd.grammar import answer_grammar, box_grammar, check_holds_boxes
 from maskcodec.formats.instances.ids import BrickBinding, InstanceBinding
 from maskcodec.formats.instances.spelling import SEG_END
-from maskcodec.formats.instances.stream import MaskStream
+from maskcodec.formats.instances.stream import BrickStream
 from maskcodec.kernels import reading as k
 from maskcodec.kernels.writing import MAX_RUN
 from maskcodec.text.regions import drawn_region
@@ -75,7 +75,7 @@ class BSDBinding(BrickBinding):
         return SumGuide(self.codec, self.bricks, alternate=options.colours == "alternate")
 
 
-class RowStream(MaskStream):
+class RowStream(BrickStream):
     """The regions of B-SD's ids that come one by one."""
 
     _cells: Mask

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maskcodec.formats.instances.boxes import Box
-    from maskcodec.formats.instances.codec import InstanceCodec
-    from maskcodec.formats.instances.vocab import BrickVocab
+    from maskcodec.formats.instances.codec import RegionCodec
     from maskcodec.masks.arrays import Index
     from maskcodec.tokenizers.guide import GuideOptions, GuideWords
+    from maskcodec.tokenizers.vocab import Vocab
 
 _LABEL, _LISTED, _BOX_TAG, _BOX, _SEG_TAG, _ROWS = (
     "label",
@@ -53,8 +53,8 @@ class BrickGuide(Guide):
 
     States are (FREE, instances so far, end of the text), (LABEL, instances, half a letter or None
     once it shows anything, end of the text), (LISTED, instances, node), (BOX_TAG, instances),
-    (BOX, instances, a state of its guide), (SEG_TAG, instances, box), (ROWS, instances, a state of
-    `rows`) and (END,).
+    (BOX, instances, a state of its guide), (SEG_TAG, instances, box or None),
+    (ROWS, instances, a state of `rows`) and (END,).
 
     Parameters
     ----------
@@ -70,23 +70,24 @@ class BrickGuide(Guide):
 
     def __init__(
         self,
-        codec: InstanceCodec,
-        vocab: BrickVocab,
+        codec: RegionCodec,
+        vocab: Vocab,
         rows: RowGuide,
         tokens: GuideWords,
         options: GuideOptions,
         *,
         labels: Sequence[Sequence[int]] | None,
     ) -> None:
-        words = codec.words()
-        self._tags = [vocab.words[tag] for tag in words.tags]
-        self._only = [frozen(np.array([tag], np.int64)) for tag in self._tags]
+        words: Any = codec.words()
+        tags = words.tags if isinstance(words.tags, dict) else dict(enumerate(words.tags))
+        self._tags = {kind: vocab.words[tag] for kind, tag in tags.items()}
+        self._only = {kind: frozen(np.array([tag])) for kind, tag in self._tags.items()}
         self._instances = options.instances
         locations = [vocab.words[word] for word in words.locations()]
-        self._box: BoxGuide | LocationGuide
-        if locations:
+        self._box: Any = None  # of a format with boxes
+        if words.boxes is not None and locations:
             self._box = LocationGuide(locations, words.boxes)
-        else:
+        elif words.boxes is not None:
             self._box = BoxGuide(tokens.pieces, tokens.continuing, words.boxes)
         self._rows = rows
         self._pieces = tokens.pieces
@@ -144,12 +145,13 @@ class BrickGuide(Guide):
                         half = unshown(half + self._pieces[number])
                     after = _LABEL, count, half, end
             elif state[2] is None:
-                after = _BOX_TAG, count
+                after = self._behind_label(count)
         elif phase == _LISTED:
             assert self._tree is not None
             node = self._tree[state[2]][0].get(number)
             if node is not None:
-                after = (_BOX_TAG, count) if number == self._tags[REF_END] else (phase, count, node)
+                ends = number == self._tags[REF_END]
+                after = self._behind_label(count) if ends else (phase, count, node)
         elif phase == _BOX_TAG:
             after = (_BOX, count, self._box.start()) if number == self._tags[BOX] else None
         elif phase == _BOX:
@@ -167,6 +169,9 @@ class BrickGuide(Guide):
         elif number in self._after:
             after = state
         return after
+
+    def _behind_label(self, count: int) -> State:
+        return (_BOX_TAG, count) if self._box else (_SEG_TAG, count, None)
 
 
 def _tree(labels: Sequence[Sequence[int]], end: int) -> list[tuple[dict[int, int], Index]]:

@@ -12,7 +12,7 @@ from maskcodec.errors import LostMaskError
 from maskcodec.files.masks import opened_mask
 from maskcodec.formats.instances.guide import BrickGuide
 from maskcodec.formats.instances.read_ids import BrickReader
-from maskcodec.formats.instances.spelling import REF, REF_END, SEG_END, instance_label
+from maskcodec.formats.instances.spelling import REF, REF_END, instance_label
 from maskcodec.formats.instances.vocab import read_brick_vocab
 from maskcodec.formats.instances.write_ids import BrickWriter
 from maskcodec.masks.inputs import as_mask
@@ -69,9 +69,9 @@ class InstanceBinding(Binding):
         tags = [self.vocab.words[tag] for tag in self.codec.tags()]
         ends = {0, len(ids)}
         for at, number in enumerate(ids):
-            if number == tags[REF]:
+            if number == tags[0]:
                 ends.add(at)
-            elif number == tags[SEG_END]:
+            elif number == tags[-1]:
                 ends.add(at + 1)
         spans = []
         for start, stop in pairwise(sorted(ends)):
@@ -80,19 +80,20 @@ class InstanceBinding(Binding):
         return spans
 
     def longest(self, options: GuideOptions) -> int | None:
-        """The most ids that an answer's masks take under a guide; None where there is no most.
-
-        A box is spelled by a token for each of its characters at most.
-        """
+        """The most ids that an answer's masks take under a guide; None where there is no most."""
         if options.instances is None:
             return None
-        words, labels = self.codec.words(), self._labels(options)
+        labels = self._labels(options)
         label = _ANY_LABEL if labels is None else max(map(len, labels), default=0)
+        return options.instances * (len(self.codec.tags()) + label + self._longest_mask())
+
+    def _longest_mask(self) -> int:
+        """The most ids of a box and its rows: of a box, one for each of its characters."""
+        words = self.codec.words()
         most = max(self.codec.canvas) - 1
         box = 4 if words.boxes.location else len(words.boxes.text((most,) * 4)) + 1
         row = len(self.tokenizer.encode(self.codec.longest_row() + self.codec.row_separator))
-        rows = self.codec.most_cells[0] * row
-        return options.instances * (len(words.tags) + label + box + rows)
+        return box + self.codec.most_cells[0] * row
 
     def _labels(self, options: GuideOptions) -> list[list[int]] | None:
         """The ids of each label to choose from; None for any."""

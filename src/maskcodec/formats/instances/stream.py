@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from maskcodec.formats.instances.read_ids import BrickReader
     from maskcodec.formats.instances.vocab import BrickVocab
     from maskcodec.masks.arrays import Cells, Index
+    from maskcodec.text.codec import Codec
     from maskcodec.text.regions import Region
 
 # As plain numbers, which Python compares faster than NumPy's.
@@ -32,7 +33,7 @@ _NO_BOX = _NONE, REF, REF_END  # last tags behind which a box may stand without 
 class MaskStream(ABC):
     """The regions of ids that come one by one; `TokenCodec.stream` makes it.
 
-    A format says how rows are drawn. After any ids, `regions` is what ``recover`` returns for them.
+    After any ids, `regions` is what ``recover`` returns for them.
     A push takes time for its own run only, whatever came before; an instance whose tags or box are
     wrong is read once more when it ends.
 
@@ -42,16 +43,8 @@ class MaskStream(ABC):
         Whether the last push completed a row or an instance: a good time to show `index_map`.
     """
 
-    _may_draw: bool  # whether the next id may begin rows without their tag
-    _draws: bool  # whether rows have begun
-
-    def __init__(self, reader: BrickReader, vocab: BrickVocab) -> None:
-        self._reader = reader
-        self._codec = reader.codec
-        self._canvas = reader.codec.canvas
-        self._boxes = reader.codec.words().boxes
-        special = np.flatnonzero(vocab.kinds != k.TEXT)
-        self._kinds = dict(zip(special.tolist(), vocab.kinds[special].tolist(), strict=True))
+    def __init__(self, codec: Codec) -> None:
+        self._canvas = codec.canvas
         self._ids = array("q")
         self._finished: list[Region] = []
         # Painted when somebody asks: the first finished regions, and these with what is over them.
@@ -59,9 +52,9 @@ class MaskStream(ABC):
         self._shown: Cells
         self._painted = 0
         self._over: list[Region] = []
-        self._begin(0)
         self.row_ended = False
 
+    @abstractmethod
     def push(self, id_: int) -> MaskStream:
         """Take the next id; returns the stream itself, as in ``stream.push(id_).regions``.
 
@@ -72,24 +65,6 @@ class MaskStream(ABC):
         OverflowError
             It does not fit int64.
         """
-        id_ = operator.index(id_)  # an element of a tensor is no key
-        self._ids.append(id_)
-        self.row_ended = False
-        kind = self._kinds.get(id_, _TEXT)
-        if kind in _PASSED_OVER or id_ == k.IGNORE_INDEX:
-            return self
-        if _TAG <= kind < _TAG + 6:
-            self._tag(kind - _TAG)
-            return self
-        if self._may_draw:  # without <seg>, rows may begin right behind the box, and only there
-            self._may_draw = False
-            self._draws = 0 != kind < _TEXT
-        if self._draws and kind < _TEXT:
-            self._run(kind)
-        elif self._draws and _IGNORED < kind < _PIECE:
-            for _ in range((kind - _IGNORED) // 2):
-                self._run(k.SEPARATOR)
-        return self
 
     def __repr__(self) -> str:
         whole = plural(len(self._finished), "whole region")
@@ -101,9 +76,9 @@ class MaskStream(ABC):
         return [*self._finished, *self._present()]
 
     @property
+    @abstractmethod
     def problems(self) -> list[Problem]:
         """What is wrong so far, with all ids looked at once more; a cut-off answer is, too."""
-        return self._reader.reading(self._since(0), strict=False)[1]
 
     @property
     def index_map(self) -> Cells:
@@ -126,6 +101,59 @@ class MaskStream(ABC):
         view = self._shown.view()
         view.flags.writeable = False
         return view
+
+    @abstractmethod
+    def _present(self) -> list[Region]:
+        """What the present instance shows so far."""
+
+    def _next(self, id_: int) -> int:
+        number = operator.index(id_)  # an element of a tensor is no key
+        self._ids.append(number)
+        return number
+
+    def _since(self, start: int, stop: int | None = None) -> Index:
+        return np.array(self._ids[start:stop], np.int64)
+
+
+class BrickStream(MaskStream):
+    """The regions of ids with bricks; a format says how rows are drawn."""
+
+    _may_draw: bool  # whether the next id may begin rows without their tag
+    _draws: bool  # whether rows have begun
+
+    def __init__(self, reader: BrickReader, vocab: BrickVocab) -> None:
+        super().__init__(reader.codec)
+        self._reader = reader
+        self._codec = reader.codec
+        self._boxes = reader.codec.words().boxes
+        special = np.flatnonzero(vocab.kinds != k.TEXT)
+        self._kinds = dict(zip(special.tolist(), vocab.kinds[special].tolist(), strict=True))
+        self._begin(0)
+
+    def push(self, id_: int) -> BrickStream:
+        """Take the next id; returns the stream itself."""
+        id_ = self._next(id_)
+        self.row_ended = False
+        kind = self._kinds.get(id_, _TEXT)
+        if kind in _PASSED_OVER or id_ == k.IGNORE_INDEX:
+            return self
+        if _TAG <= kind < _TAG + 6:
+            self._tag(kind - _TAG)
+            return self
+        if self._may_draw:  # without <seg>, rows may begin right behind the box, and only there
+            self._may_draw = False
+            self._draws = 0 != kind < _TEXT
+        if self._draws and kind < _TEXT:
+            self._run(kind)
+        elif self._draws and _IGNORED < kind < _PIECE:
+            for _ in range((kind - _IGNORED) // 2):
+                self._run(k.SEPARATOR)
+        return self
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What is wrong so far, with all ids looked at once more."""
+        return self._reader.reading(self._since(0), strict=False)[1]
 
     def _begin(self, start: int) -> None:
         """Wait for an instance."""
@@ -183,9 +211,6 @@ class MaskStream(ABC):
             self._finished += self._reader.reading(self._since(self._from), strict=False)[0]
         self._begin(len(self._ids) - (not closed))
         self.row_ended = True
-
-    def _since(self, start: int, stop: int | None = None) -> Index:
-        return np.array(self._ids[start:stop], np.int64)
 
 
 def _place(region: Region) -> tuple[slice, slice]:

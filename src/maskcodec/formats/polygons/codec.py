@@ -18,12 +18,16 @@ from maskcodec.text.codec import register
 from maskcodec.text.settings import strings, whole_number
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from maskcodec.formats.polygons.ids import PolygonBinding
     from maskcodec.formats.polygons.scale import Scale
     from maskcodec.formats.polygons.text import Plain
     from maskcodec.masks.arrays import IntegerArray
     from maskcodec.masks.runs import RunMask
     from maskcodec.text.problems import TextReading
     from maskcodec.text.regions import Region
+    from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
 Coordinates: TypeAlias = Literal["digits", "tokens"]
 
@@ -152,6 +156,12 @@ class Polygons(RegionCodec):
         """What may not stand in a label, and what not in any other words: regular expressions."""
         pattern = self.words().forbidden.pattern
         return pattern, pattern
+
+    def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> PolygonBinding:
+        """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""
+        from maskcodec.formats.polygons.ids import PolygonBinding
+
+        return PolygonBinding(self, tokenizer, ignore)
 
     def _read(self, reading: TextReading) -> list[Region]:
         return self.words().read(reading)

@@ -9,7 +9,7 @@ import numpy as np
 from maskcodec.formats.instances.guide_box import BoxGuide
 from maskcodec.formats.instances.ids import BrickBinding
 from maskcodec.formats.instances.spelling import SEG_END
-from maskcodec.formats.instances.stream import MaskStream
+from maskcodec.formats.instances.stream import BrickStream
 from maskcodec.kernels import reading as k
 from maskcodec.kernels.writing import END
 from maskcodec.messages import check_choice
@@ -60,7 +60,7 @@ class ScanlineBinding(BrickBinding):
         return EdgeGuide(self.codec, self.bricks, alternate=options.colours == "alternate")
 
 
-class ScanlineStream(MaskStream):
+class ScanlineStream(BrickStream):
     """The regions of scanlines' ids that come one by one."""
 
     _cells: Mask
