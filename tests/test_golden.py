@@ -35,6 +35,9 @@ CODECS = {
     "scanlines-nearest": mc.Scanlines(rows=6, columns=8, bins=24, sampling="nearest"),
     "polygons": mc.Polygons(bins=25),
     "polygons-tokens": mc.Polygons(points=12, coordinates="tokens"),
+    "polygons-simpleseg": mc.Polygons(spelling="simpleseg"),
+    "polygons-gemini": mc.Polygons(spelling="gemini"),
+    "polygons-florence2": mc.Polygons(spelling="florence2"),
     "i-sd": mc.ISD(grid=(6, 8)),
     "i-rle": mc.IRLE(grid=(6, 8)),
     "r-rle": mc.RRLE(grid=(6, 8)),
@@ -130,6 +133,7 @@ def test_texts_are_what_they_were(name, write_golden):
             assert np.array_equal(mask, expected == number), (picture, label)
 
 
+GEMINI = '{"boxes": [{"label": "dog", '
 RINGS = "<ref>dog</ref><seg>"
 HEAD = "<ref>dog</ref><box>[[1 1 3 2]]</box><seg>"
 WRONG = {
@@ -243,6 +247,45 @@ WRONG = {
         RINGS + "<loc1><loc2>, <loc9><loc2><loc5><loc7></seg>",
         RINGS + "1 2 9 2 5 7</seg>",
         RINGS + "<loc1><loc2><loc9><loc2><loc5><lo",
+    ],
+    "polygons-simpleseg": [
+        "[[[0.1, 0.2], [0.9, 0.2], [0.5, 0.7]]",
+        "[[[0.1, 0.2], [0.9, 0.2], [0.5, 0.7]], [[0.1, 0.2]]]",
+        "[[[0.1, 0.2], [0.9, 0.2], [0.5, 0.2]]]",
+        "[[[0.1, 0.2], [0.9, 0.2], [0.5, 1.2]]]",
+        "[[[0.1, 0.2], [0.9, 0.2], [0.5, 0.7123]]]",
+        "[[0.1, 0.2], [0.9, 0.2], [0.5, 0.7]]",
+        "[[[[0.1, 0.2], [0.9, 0.2], [0.5, 0.7]]]]",
+        "[[0.1, 0.2, 0.9, 0.2, 0.5, 0.7]]",
+        "[[[0.1, 0.2], [0.9, 0.2, 0.3], [0.5, 0.7]]]",
+        "[[[0.1, 0.2], [0.9, 0.2], [0.5, 0.7],]]",
+        "[[[0.1 0.2], [0.9, 0.2], [0.5, 0.7]]]",
+        '{"polygon": [[0.1, 0.2], [0.9, 0.2], [0.5, 0.7]]}',
+    ],
+    "polygons-gemini": [
+        GEMINI + '"mask": [[100, 200], [900, 200], [500, 700]]}]',
+        GEMINI + '"mask": [[100, 200], [900, 200], [500, 700]]]}',
+        GEMINI + '"mask": [[100, 200], [900, 200], [500, 1700]]}]}',
+        GEMINI + '"mask": [[100, 200], [900, 200], [500, 700.5]]}]}',
+        GEMINI + '"mask": [[[100, 200], [900, 200], [500, 700]]]}]}',
+        GEMINI + '"mask": []}]}',
+        GEMINI + '"mask": "data:image/png;base64,AAAA"}]}',
+        GEMINI + '"box_2d": [1, 2, 3, 4]}]}',
+        GEMINI + '"box_2d": [1, 2, 3], "mask": [[100, 200], [900, 200], [500, 700]]}]}',
+        '{"boxes": [{"mask": [[100, 200], [900, 200], [500, 700]]}]}',
+        '{"boxes": [{"label": "dog"}]}',
+    ],
+    "polygons-florence2": [
+        "dog<poly><loc_100><loc_200><loc_900><loc_200><loc_500><loc_700>",
+        "dog<poly><loc_100><loc_200><loc_900><loc_200><loc_500></poly>",
+        "dog<poly><loc_100><loc_200><loc_900><loc_200></poly>",
+        "dog<poly><loc_100><loc_200><loc_900><loc_200><loc_500><loc_1000></poly>",
+        "dog<poly><loc_100><loc_200><loc_900><loc_200><loc_500><loc_007></poly>",
+        "dog<poly><loc_100><loc_200>, <loc_900><loc_200><loc_500><loc_7></poly>",
+        "dog<poly><loc_100><loc_200><loc_900><loc_200><loc_500><loc_7><sep></poly>",
+        "dog<loc_100><loc_200><loc_900><loc_200><loc_500><loc_7></poly>",
+        "dog<loc_100><loc_200><loc_900><loc_200>",
+        "dog<poly><poly><loc_100><loc_200><loc_900><loc_200><loc_500><loc_7></poly>",
     ],
     "i-sd": ["<seg>dog|dog</seg>", "<seg>dog|dog", "<seg>dog*48</seg>"],
     "i-rle": ["<seg>dog*47</seg>", "<seg>dog*49</seg>", "<seg>dog*24\ndog*24</seg>"],

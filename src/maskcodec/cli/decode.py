@@ -92,7 +92,7 @@ def decode(
         raise typer.BadParameter("give --shape, the size of the image, or --image")
     answer, typed = read.read_text(text)
     has_tag = any(tag in answer for tag in codec.tags())
-    if typed and not has_tag and (codec.has_instances or codec.is_words(answer)):
+    if typed and codec.tags() and not has_tag and (codec.has_instances or codec.is_words(answer)):
         raise InputError(
             f"there is no file {answer[:60]!r}, and as a text it has no mask: expected is "
             f"{codec.tags()[0]}; - reads a text from standard input"

@@ -48,14 +48,15 @@ def polygons_of(mask: Mask, corner: tuple[int, int] = (0, 0)) -> list[list[float
     return [(_joined(part) + offset).ravel().astype(float).tolist() for part in parts]
 
 
-def rings_of(mask: Mask, corner: tuple[int, int] = (0, 0)) -> list[Index]:
-    """The rings (n, 2), x and y, along the edges of a mask's pixels: those of parts and of holes.
+def rings_of(mask: Mask, *, holes: bool = True) -> list[Index]:
+    """The rings (n, 2), x and y, along the edges of a mask's pixels: of parts, and of `holes`.
 
-    A pixel is set if it is inside an odd number of them. Parameters are those of `polygons_of`.
+    A pixel is set if it is inside an odd number of all of them.
     """
-    loops, (ys, xs), _ = _loops(np.pad(mask != 0, 1))
-    offset = np.array(corner) - 1
-    return [np.stack([xs[nodes], ys[nodes]], axis=1) + offset for nodes in loops]
+    padded = np.pad(mask != 0, 1)
+    loops, (ys, xs), _ = _loops(padded)
+    chosen = (nodes for nodes in loops if holes or padded[ys[nodes[0]], xs[nodes[0]]])
+    return [np.stack([xs[nodes], ys[nodes]], axis=1) - 1 for nodes in chosen]
 
 
 def _loops(

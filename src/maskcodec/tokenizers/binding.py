@@ -84,6 +84,8 @@ class Binding:
 
     def spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
         """Where in ids each region of `recover` stands: all of a grid between its tags."""
+        if not self.codec.tags():
+            return [(0, len(ids))] * len(self.recover(ids).regions)
         opening, closing = (self.vocab.words[tag] for tag in self.codec.tags()[-2:])
         start = next((at for at, number in enumerate(ids) if number == opening), 0)
         stop = next((at for at in range(start, len(ids)) if ids[at] == closing), len(ids) - 1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from maskcodec.errors import ConfigError, MaskError
 from maskcodec.formats.instances.boxes import Location
@@ -11,6 +11,7 @@ from maskcodec.formats.instances.codec import RegionCodec
 from maskcodec.formats.polygons.fit import fitted, outlines
 from maskcodec.formats.polygons.region import PolygonRegion
 from maskcodec.formats.polygons.scale import edges
+from maskcodec.formats.polygons.spellings import SPELLINGS
 from maskcodec.formats.polygons.text import plain
 from maskcodec.masks.frame import MOST_BINS
 from maskcodec.messages import brief, check_choice
@@ -20,9 +21,7 @@ from maskcodec.text.settings import strings, whole_number
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from maskcodec.formats.polygons.ids import PolygonBinding
     from maskcodec.formats.polygons.scale import Scale
-    from maskcodec.formats.polygons.text import Plain
     from maskcodec.masks.arrays import IntegerArray
     from maskcodec.masks.runs import RunMask
     from maskcodec.text.problems import TextReading
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
 Coordinates: TypeAlias = Literal["digits", "tokens"]
+PolygonSpelling: TypeAlias = Literal["plain", "simpleseg", "gemini", "florence2"]
 
 _FEWEST, _MOST = 4, 4096  # vertices: a box has four
 
@@ -49,6 +49,10 @@ class Polygons(RegionCodec):
     points
         The most vertices that an instance is written with, in all its rings: 4 .. 4096. A decoder
         takes any number.
+    spelling
+        ``"plain"``, or as others write polygons, whose numbers are thousandths: ``"simpleseg"``,
+        outer outlines without a label; ``"gemini"``, the largest outline in JSON; ``"florence2"``,
+        location tokens.
     bins
         How many numbers a coordinate may be, 2 .. 1024: 0 is the left or upper side of the image,
         ``bins - 1`` the other one.
@@ -80,6 +84,7 @@ class Polygons(RegionCodec):
     """
 
     points: int = 24
+    spelling: PolygonSpelling = "plain"
     bins: int = 1000
     coordinates: Coordinates = "digits"
     location: str = "<loc{}>"
@@ -94,6 +99,7 @@ class Polygons(RegionCodec):
                 raise ConfigError(f"{name} must be {fewest} .. {most}, got {number}", name)
             object.__setattr__(self, name, number)
         check_choice(self.coordinates, Coordinates, "coordinates")
+        check_choice(self.spelling, PolygonSpelling, "spelling")
         for name in ("location", "ring_tag"):
             value = getattr(self, name)
             if not isinstance(value, str):
@@ -102,7 +108,22 @@ class Polygons(RegionCodec):
         Location(self.location).parts  # noqa: B018 - refuses a spelling without a number
         for name in ("ref_tags", "seg_tags"):
             object.__setattr__(self, name, strings(getattr(self, name), name))
-        self.words()
+        self._check_spelling()
+
+    def _check_spelling(self) -> None:
+        """Refuse settings of the plain spelling where another one is asked for."""
+        if self.spelling == "plain":
+            self.words()
+            return
+        for field in fields(self):
+            if (
+                field.name not in ("points", "spelling")
+                and getattr(self, field.name) != field.default
+            ):
+                raise ConfigError(
+                    f'{field.name} is a setting of spelling="plain", got {self.spelling!r} as well',
+                    field.name,
+                )
 
     @property
     def codec_id(self) -> str:
@@ -122,7 +143,7 @@ class Polygons(RegionCodec):
     @property
     def scale(self) -> Scale:
         """The numbers of a coordinate, and where they lie."""
-        return edges(self.bins)
+        return edges(self.bins) if self.spelling == "plain" else self.words().scale
 
     def cells_name(self) -> str:
         """What a mask may have no cell left of, for messages; of polygons none is lost."""
@@ -132,24 +153,32 @@ class Polygons(RegionCodec):
         """How fine the text is, in words."""
         return f"{self.points} vertices"
 
-    def words(self) -> Plain:
+    def words(self) -> Any:
         """The spelling in force; shared by all codecs that spell alike."""
+        if self.spelling != "plain":
+            return SPELLINGS[self.spelling]
         location = Location(self.location) if self.coordinates == "tokens" else None
-        return plain(self.ref_tags, self.seg_tags, self.ring_tag, location, self.scale)
+        return plain(self.ref_tags, self.seg_tags, self.ring_tag, location, edges(self.bins))
 
     def tags(self) -> tuple[str, ...]:
         """The tags, each opening one before its closing one."""
-        return self.ref_tags + self.seg_tags
+        if self.spelling == "plain":
+            return self.ref_tags + self.seg_tags
+        return ("<poly>", "</poly>") if self.spelling == "florence2" else ()
 
     def vocabulary(self) -> list[str]:
         """The tags and location tokens that a tokenizer must have as one token each."""
-        return [*self.tags(), self.ring_tag, *self.words().locations()]
+        between = {"plain": [self.ring_tag], "florence2": ["<sep>"]}.get(self.spelling, [])
+        return [*self.tags(), *between, *self.words().locations()]
 
     def meanings(self) -> dict[str, tuple[str, int | None]]:
         """What each word of `vocabulary` means: in English, and its number if it has one."""
-        said: dict[str, tuple[str, int | None]] = {self.ring_tag: ("next outline", None)}
-        for tags, name in ((self.ref_tags, "reference"), (self.seg_tags, "segmentation")):
-            said |= {tags[0]: (f"start of {name}", None), tags[1]: (f"end of {name}", None)}
+        said: dict[str, tuple[str, int | None]] = {}
+        names, tags = ("segmentation", "reference"), self.tags()[::-1]
+        for end, begin, name in zip(tags[::2], tags[1::2], names, strict=False):
+            said |= {begin: (f"start of {name}", None), end: (f"end of {name}", None)}
+        for word in self.vocabulary()[len(tags) : len(tags) + 1]:
+            said[word] = "next outline", None
         return said | {word: ("location", n) for n, word in enumerate(self.words().locations())}
 
     def reserved(self) -> tuple[str, str]:
@@ -157,27 +186,38 @@ class Polygons(RegionCodec):
         pattern = self.words().forbidden.pattern
         return pattern, pattern
 
-    def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> PolygonBinding:
+    def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> Any:
         """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""
+        if self.spelling != "plain":
+            return None
         from maskcodec.formats.polygons.ids import PolygonBinding
 
         return PolygonBinding(self, tokenizer, ignore)
 
     def _read(self, reading: TextReading) -> list[Region]:
-        return self.words().read(reading)
+        found: list[Region] = self.words().read(reading)
+        return found
 
-    def _write(self, words: Plain, label: str, mask: IntegerArray | RunMask) -> str:
-        rings = fitted(outlines(mask), self.points, self.scale, mask.shape)
-        return words.written(label, rings) if rings else ""
+    def _write(self, words: Any, label: str, mask: IntegerArray | RunMask) -> str:
+        rings = fitted(outlines(mask, words.rings), self.points, self.scale, mask.shape)
+        return str(words.written(label, rings)) if rings else ""
 
-    def _write_region(self, words: Plain, label: str, region: Region) -> str:
+    def _write_region(self, words: Any, label: str, region: Region) -> str:
         if not isinstance(region, PolygonRegion) or region.scale != self.scale:
             raise MaskError(
                 f"{region!r} is none of this codec's, whose regions are polygons of "
                 f"{self.scale.size} numbers a side; use a codec with bins to match, or encode its "
                 "mask"
             )
-        return words.written(label, region.rings)
+        if words.rings == "largest" and len(region.rings) > 1:
+            raise MaskError(f"{region!r} has several rings, of which {words.name} writes one")
+        return str(words.written(label, region.rings))
+
+    def _name(self, label: str, words: Any) -> str:
+        if not words.labels and label == "":  # as decode returns it
+            return ""
+        return RegionCodec._name(self, label, words)
 
     def _joined(self, parts: list[str]) -> str:
-        return self.words().joined(parts)
+        joined: str = self.words().joined(parts)
+        return joined

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,8 +31,8 @@ _PARTS = 16  # of an object's size: how far a vertex is moved at first
 _SLACK = 0.5  # pixels by which an annotation may leave its image
 
 
-def outlines(mask: IntegerArray | RunMask) -> list[Places]:
-    """The rings (n, 2) of a mask, x and y in pixels.
+def outlines(mask: IntegerArray | RunMask, which: str = "all") -> list[Places]:
+    """The rings (n, 2) of a mask, x and y in pixels: all, the outer ones, or the largest of these.
 
     Those of an annotation's polygons, if it has any and they do not overlap; else along the edges
     of pixels. A side of more than 1,024 pixels is looked at in as many places.
@@ -42,14 +42,24 @@ def outlines(mask: IntegerArray | RunMask) -> list[Places]:
         rings = [polygon.reshape(-1, 2) for polygon in mask._polygons]
         points = np.concatenate(rings)
         if points.min() >= -_SLACK and (points <= np.array([width, height]) + _SLACK).all():
-            return rings
+            return _largest(rings) if which == "largest" else rings
     top, left, rows, columns = part = _part(mask)
     if rows == 0:
         return []
     grid = min(rows, _MOST), min(columns, _MOST)
     cells = sample_mask(mask, grid, "nearest", part)
     step = np.array([columns / grid[1], rows / grid[0]])
-    return [ring * step + (left, top) for ring in rings_of(cells)]
+    traced = rings_of(cells, holes=which == "all")
+    kept = _largest(traced) if which == "largest" else traced
+    return [ring * step + (left, top) for ring in kept]
+
+
+def _largest(rings: Sequence[Any]) -> list[Any]:
+    def area(ring: Any) -> float:
+        (x, y), (ahead, down) = ring.T, np.roll(ring, -1, axis=0).T
+        return abs(float((x * down - ahead * y).sum()))
+
+    return [max(rings, key=area)]
 
 
 def fitted(

@@ -12,8 +12,8 @@ import numpy as np
 from maskcodec.formats.instances.boxes import Location, nearest_number
 from maskcodec.formats.instances.read_text import TagReader, read_tagged
 from maskcodec.formats.instances.spelling import REF, REF_END, SEG, SEG_END, check_bricks
+from maskcodec.formats.polygons.collect import Rings
 from maskcodec.formats.polygons.region import read_region
-from maskcodec.formats.polygons.rings import alike, is_flat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,6 +52,8 @@ class Plain:
     forbidden: re.Pattern[str]
 
     boxes: ClassVar[None] = None  # a guide asks for it
+    rings: ClassVar[str] = "all"  # which of them can be written
+    labels: ClassVar[bool] = True  # whether they are written
 
     def locations(self) -> list[str]:
         """The location tokens, by their numbers; none for digits."""
@@ -148,40 +150,20 @@ class PolygonReader(TagReader):
         """The rings between two bytes; `cut` if the text ends there."""
         stop -= self._begun(start, stop) if cut else 0
         separator = self.words.ring.encode()
-        rings: dict[Ring, Ring] = {}
+        rings = Rings(self.reading, self.words.scale.size - 1)
         while True:
             end = self.reading.raw.find(separator, start, stop)
-            numbers = self._numbers(start, stop if end < 0 else end, cut=cut and end < 0)
-            ring = tuple(zip(numbers[::2], numbers[1::2], strict=False))
-            if self._encloses(ring, start, odd=len(numbers) % 2 > 0, cut=cut and end < 0):
-                if alike(ring) in rings:
-                    message = "the same ring comes twice, so that nothing is inside"
-                    self.reading.report(start, "ring-twice", message, "drew it once")
-                rings.setdefault(alike(ring), ring)
+            last = cut and end < 0
+            numbers = self._numbers(rings, start, stop if end < 0 else end, cut=last)
+            rings.add(numbers, start, cut=last)
             if end < 0:
-                return list(rings.values())
+                return rings.found
             start = end + len(separator)
 
-    def _encloses(self, ring: Ring, at: int, *, odd: bool, cut: bool) -> bool:
-        """Whether a ring has an area; of one that is cut off nothing has to be said."""
-        flat = len(ring) < 3 or is_flat(ring)
-        if cut:
-            return not flat
-        if odd:
-            message = "a ring is pairs of x and y, got an odd number of coordinates"
-            self.reading.report(at, "odd-number", message, "dropped the last one")
-        if len(ring) < 3:
-            message = f"a ring has at least three vertices, got {len(ring)}"
-            self.reading.report(at, "few-vertices", message, "left this ring out")
-        elif flat:
-            message = "all vertices of a ring are on one line, so that nothing is inside"
-            self.reading.report(at, "flat-ring", message, "left this ring out")
-        return not flat
-
-    def _numbers(self, start: int, stop: int, *, cut: bool) -> list[int]:
+    def _numbers(self, rings: Rings, start: int, stop: int, *, cut: bool) -> list[int]:
         """The numbers between two bytes, as they can be drawn; without one that may go on."""
         raw, numbers, at, wrong = self.reading.raw[start:stop], list[int](), 0, -1
-        last, location = self.words.scale.size - 1, self.words.location
+        location = self.words.location
         for match in self._number.finditer(raw):
             gap, digits = raw[at : match.start()], match[1].decode()
             if gap.strip(b" ") or (at and not gap and location is None):
@@ -191,13 +173,9 @@ class PolygonReader(TagReader):
                 break
             number = nearest_number(digits)
             spelled = str(number) if location is None else f"{number:0{location.parts[1]}}"
-            if number > last or digits.startswith("-"):
-                message = f"a coordinate is 0 .. {last}, got {digits[:40]}"
-                action = "moved it to the side of the image"
-                self.reading.report(start + match.start(), "number-range", message, action)
-            elif digits != spelled:
+            numbers.append(rings.number(number, start + match.start(), digits))
+            if numbers[-1] == number and digits != spelled:
                 wrong = match.start() if wrong < 0 else wrong
-            numbers.append(min(max(number, 0), last))
         if raw[at:].strip(b" "):
             wrong = at if wrong < 0 else wrong
         if wrong >= 0:
