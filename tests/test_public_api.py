@@ -16,7 +16,7 @@ SOURCE = ROOT / "src" / "maskcodec"
 # What a room, or a file of the root, may import: whatever stands behind it. Rooms on one level are
 # strangers, and so are the formats.
 ARROWS = """
-cli > rewards data hf serve report > metrics answers > pictures tokens coco lengths > formats
+cli > rewards data hf serve report > metrics answers > pictures tokens coco lengths others > formats
 > tokenizers text > files masks > kernels messages > errors
 """
 LEVELS = [level.split() for level in ARROWS.split(">")][::-1]

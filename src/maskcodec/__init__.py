@@ -29,6 +29,9 @@ from maskcodec.text.regions import RecoveredRegions, Region
 
 if TYPE_CHECKING:
     from maskcodec.formats.instances.stream import MaskStream
+    from maskcodec.others.frame import Frame
+    from maskcodec.others.read import ForeignAnswer, read
+    from maskcodec.others.regions import BoxRegion
     from maskcodec.pictures.regions import draw
     from maskcodec.tokenizers.extension import Conflict, Extension, extend_tokenizer
     from maskcodec.tokenizers.guide import Guide
@@ -41,12 +44,15 @@ __all__ = [
     "IRLE",
     "ISD",
     "RRLE",
+    "BoxRegion",
     "BuildError",
     "Codec",
     "ConfigError",
     "Conflict",
     "DecodeError",
     "Extension",
+    "ForeignAnswer",
+    "Frame",
     "GridCodec",
     "Guide",
     "LabelError",
@@ -74,6 +80,7 @@ __all__ = [
     "from_config",
     "get_codec",
     "load",
+    "read",
     "register",
 ]
 
@@ -82,7 +89,11 @@ _LATER = {
     "Conflict": "maskcodec.tokenizers.extension",
     "Extension": "maskcodec.tokenizers.extension",
     "Guide": "maskcodec.tokenizers.guide",
+    "BoxRegion": "maskcodec.others.regions",
+    "ForeignAnswer": "maskcodec.others.read",
+    "Frame": "maskcodec.others.frame",
     "MaskStream": "maskcodec.formats.instances.stream",
+    "read": "maskcodec.others.read",
     "TokenCodec": "maskcodec.tokens",
     "draw": "maskcodec.pictures.regions",
     "extend_tokenizer": "maskcodec.tokenizers.extension",

@@ -7,6 +7,7 @@ import typer
 from maskcodec import __version__
 from maskcodec.cli.ask import ask
 from maskcodec.cli.build import build
+from maskcodec.cli.convert import convert
 from maskcodec.cli.decode import decode
 from maskcodec.cli.demo import demo
 from maskcodec.cli.encode import encode
@@ -50,6 +51,7 @@ def main(
 app.command()(demo)
 app.command()(encode)
 app.command()(decode)
+app.command()(convert)
 app.command()(show)
 app.command()(tokens)
 app.command()(build)

@@ -11,6 +11,8 @@ from maskcodec.cli import messages, options, settings
 from maskcodec.cli.scoring import Comparison, Scored, Scores
 from maskcodec.errors import SourceError
 from maskcodec.messages import plural
+from maskcodec.others.read import Source
+from maskcodec.others.reader import SourceReader
 from maskcodec.pictures.figure import compared, drawn_shape, fitted, panels, plain
 
 _WORST = 10  # answers that are drawn
@@ -66,6 +68,13 @@ def evaluate(
             metavar="DIR",
         ),
     ] = None,
+    source: Annotated[
+        Source | None,
+        typer.Option(
+            "--source",
+            help="Who wrote the answers, if no codec of ours did: see `maskcodec convert`.",
+        ),
+    ] = None,
     method: options.MethodOption = None,
 ) -> None:
     """Score a model's answers: cIoU, gIoU, mIoU, P@0.5 to 0.9, AP, Acc@0.5, N-acc and T-acc.
@@ -82,11 +91,14 @@ def evaluate(
     Examples:
       maskcodec eval predictions.jsonl instances_val2017.json
       maskcodec eval predictions.jsonl targets.jsonl --codec b-sd --json figures.json
+      maskcodec eval gemini.jsonl targets.jsonl --source gemini-3
       maskcodec eval answers.jsonl targets.jsonl --key idx --answer response --config checkpoint
     """
     check_targets(truth)
     if path is not None:
         messages.checked_output(path, (), option="--json")
+    if source is not None:
+        codec = SourceReader(source, codec if source == "maskcodec" else None)
     if per_sample is not None:
         messages.checked_output(per_sample, (), option="--per-sample")
     if worst is not None and worst.exists() and not worst.is_dir():

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import typer
 
 from maskcodec.formats.labels.codec import Dialect
+from maskcodec.formats.polygons.codec import PolygonSpelling
 from maskcodec.formats.scanlines.codec import Coordinates
 from maskcodec.masks.frame import BoxSampling
 from maskcodec.masks.grid import Method
@@ -211,11 +212,29 @@ ColumnsOption: TypeAlias = Annotated[
         "--columns", text="scanlines: the columns of a row, 1 to 63. Default: 63.", metavar="N"
     ),
 ]
+PointsOption: TypeAlias = Annotated[
+    int | None,
+    _setting(
+        "--points",
+        text="polygons: the most vertices of a mask, 4 to 4096. Default: 24.",
+        metavar="N",
+    ),
+]
+SpellingOption: TypeAlias = Annotated[
+    PolygonSpelling | None,
+    _setting(
+        "--spelling",
+        text="polygons: plain, or as others write them: simpleseg, gemini, florence2. "
+        "Default: plain.",
+        metavar="NAME",
+    ),
+]
 BinsOption: TypeAlias = Annotated[
     int | None,
     _setting(
         "--bins",
-        text="scanlines: parts of each side of the image for the box, 1 to 1024. Default: 1000.",
+        text="scanlines, polygons: parts of each side of the image for coordinates, 1 to 1024. "
+        "Default: 1000.",
         metavar="N",
     ),
 ]
@@ -223,7 +242,8 @@ CoordinatesOption: TypeAlias = Annotated[
     Coordinates | None,
     _setting(
         "--coordinates",
-        text="scanlines: the box in digits, or in location tokens <loc281>. Default: digits.",
+        text="scanlines, polygons: coordinates in digits, or in location tokens <loc281>. "
+        "Default: digits.",
         metavar="NAME",
     ),
 ]

@@ -19,7 +19,7 @@ from maskcodec.masks.runs import united
 from maskcodec.messages import plural, sides
 from maskcodec.metrics import AveragePrecision
 from maskcodec.metrics.answers import Answer, Figures, Measured, measured, read_answer
-from maskcodec.text.codec import check_same_codec, file_beside, load
+from maskcodec.text.codec import Codec, check_same_codec, file_beside, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -304,7 +304,7 @@ class Comparison:
         allow_missing: bool = False,
     ) -> None:
         file = file_beside(predictions)
-        if file is not None:
+        if file is not None and isinstance(scores.codec, Codec):
             own = f"{file} (--config takes it)"
             check_same_codec(load(file), own, scores.codec, "the codec chosen")
         self._paths, self._key = (predictions, truth), key

@@ -27,6 +27,8 @@ def chosen_codec(
     sampling: options.SamplingOption = None,
     rows: options.RowsOption = None,
     columns: options.ColumnsOption = None,
+    points: options.PointsOption = None,
+    spelling: options.SpellingOption = None,
     bins: options.BinsOption = None,
     coordinates: options.CoordinatesOption = None,
     bricks: options.BricksOption = None,

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from maskcodec.text.problems import TextReading
 
 _TOKEN = re.compile(
-    rb'\s*(?:([\[\]{}:,])|"((?:[^"\\]|\\.)*)"'
+    rb'\s*(?:([\[\]{}:,])|("(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\')'
     rb"|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)|(true|false|null)\b)",
     re.DOTALL,
 )
 _OPENING = re.compile(rb"[\[{]")
-_GARBAGE = re.compile(rb'[^\[\]{}:,"\s]+|"')
-_UNFINISHED = re.compile(rb'\s*(?:"(?:[^"\\]|\\.)*\\?|[-+0-9.eE]*|[a-z]{1,5})\Z', re.DOTALL)
+_GARBAGE = re.compile(rb"[^\[\]{}:,\"'\s]+|[\"']")
+_UNFINISHED = re.compile(
+    rb'\s*(?:"(?:[^"\\]|\\.)*\\?|\'(?:[^\'\\]|\\.)*\\?|[-+0-9.eE]*|[a-z]{1,5})\Z', re.DOTALL
+)
 _OPEN_END = re.compile(rb"[-+.eE]{0,2}\Z")
 _DEEPEST = 16  # lists in lists
 
@@ -144,7 +146,7 @@ def _put(container: Any, key: str | None, item: Item) -> None:
 
 
 def _string(quoted: bytes) -> str:
-    try:
+    try:  # what is in single quotes is no JSON, but often written
         text: str = json.loads(quoted.decode("utf-8", "surrogatepass"), strict=False)
     except ValueError:
         return quoted[1:-1].decode("utf-8", "replace")

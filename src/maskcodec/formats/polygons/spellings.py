@@ -96,8 +96,23 @@ class Spelling:
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
 class Json(Spelling):
-    """Spellings in JSON."""
+    """Spellings in JSON.
+
+    Parameters
+    ----------
+    factors
+        By what x and y are multiplied, if not as the spelling has it.
+    turned
+        Whether y comes first.
+    seen
+        Where to note the numbers (x, y) of each vertex, as they are written.
+    """
+
+    factors: tuple[float, float] | None = None
+    turned: bool = False
+    seen: list[tuple[float, float]] | None = None
 
     per: ClassVar[float] = 1  # what the numbers are multiplied by
     deep: ClassVar[int]  # lists around a vertex
@@ -154,15 +169,29 @@ class Json(Spelling):
         cut: bool,
         at: int | None = None,
     ) -> None:
-        numbers = []
-        for point in points:
-            for one in point.value if at is None else point.value[:2]:
-                exact = value_of(one.value) * self.per
-                number = math.floor(exact + 0.5)
-                if abs(exact - number) > 1e-6 and 0 <= number < self.scale.size:
-                    message = f"a coordinate is {self._steps}, got {one.value[:40].decode()}"
-                    reading.report(one.start, "bad-number", message, "took the nearest")
-                numbers.append(rings.number(number, one.start, one.value[:40].decode()))
+        numbers: list[int] = []
+        written = [
+            one for point in points for one in (point.value if at is None else point.value[:2])
+        ]
+        if self.turned:
+            pairs = zip(written[1::2], written[::2], strict=False)
+            written = [one for pair in pairs for one in pair]
+        values = [value_of(one.value) for one in written]
+        if self.seen is not None:
+            self.seen.extend(zip(values[::2], values[1::2], strict=False))
+        factors = self.factors or (self.per, self.per)
+        for k, (one, value) in enumerate(zip(written, values, strict=True)):
+            exact = value * factors[k % 2]
+            number = math.floor(exact + 0.5)
+            said = one.value[:_LONGEST].decode()
+            if (
+                self.factors is None
+                and abs(exact - number) > 1e-6
+                and 0 <= number < self.scale.size
+            ):
+                message = f"a coordinate is {self._steps}, got {said}"
+                reading.report(one.start, "bad-number", message, "took the nearest")
+            numbers.append(rings.number(number, one.start, said))
         start = points[0].start if at is None else at
         rings.add(numbers, start, cut=cut)
 

@@ -1,0 +1,1 @@
+"""Answers of other models: whatever they wrote, as regions."""
