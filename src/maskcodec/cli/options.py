@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 import typer
 
 from maskcodec.formats.labels.codec import Dialect
-from maskcodec.formats.polygons.codec import PolygonSpelling
 from maskcodec.formats.scanlines.codec import Coordinates
 from maskcodec.masks.frame import BoxSampling
 from maskcodec.masks.grid import Method
@@ -218,15 +217,6 @@ PointsOption: TypeAlias = Annotated[
         "--points",
         text="polygons: the most vertices of a mask, 4 to 4096. Default: 24.",
         metavar="N",
-    ),
-]
-SpellingOption: TypeAlias = Annotated[
-    PolygonSpelling | None,
-    _setting(
-        "--spelling",
-        text="polygons: plain, or as others write them: simpleseg, gemini, florence2. "
-        "Default: plain.",
-        metavar="NAME",
     ),
 ]
 BinsOption: TypeAlias = Annotated[

@@ -28,7 +28,6 @@ def chosen_codec(
     rows: options.RowsOption = None,
     columns: options.ColumnsOption = None,
     points: options.PointsOption = None,
-    spelling: options.SpellingOption = None,
     bins: options.BinsOption = None,
     coordinates: options.CoordinatesOption = None,
     bricks: options.BricksOption = None,

@@ -144,7 +144,7 @@ class Json(Spelling):
         if flat:  # x, y, x, y
             faults.append(item.start)
             self._ring(reading, [item], rings, cut=not item.whole)
-        elif any(points) or not item.value:
+        elif any(point and len(point) <= 3 for point in points) or not item.value:
             if deep != 1:
                 faults.append(item.start)
             pairs = [
