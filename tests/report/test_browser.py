@@ -227,6 +227,17 @@ def test_a_click_switches_an_overlay(browser, address):
     assert "layers=target%2Canswer%2Ccells" in address_of(browser)
 
 
+def test_runs_are_read_as_they_were_written(browser, address):
+    opened(browser, address)
+    random = np.random.default_rng(0)
+    blob = np.kron(random.random((9, 8)) < 0.4, np.ones((9, 12))).astype(np.uint8)
+    masks = [random.random((7, 11)) < 0.5, np.zeros((3, 2)), np.ones((3, 2)), [[0, 1, 1]], blob]
+    for mask in (np.asarray(mask, np.uint8) for mask in masks):
+        runs = mc.coco.RunMask.from_mask(mask).coco_rle(text=True)["counts"]
+        found = browser.execute_script("return [...pixels(...arguments)]", runs, mask.shape)
+        assert np.array_equal(np.reshape(found, mask.shape), mask)
+
+
 def test_a_card_opens_and_leads_on(browser, address):
     opened(browser, f"{address}#kind=recovered")
     wait(browser, "return document.querySelector('.open') !== null")

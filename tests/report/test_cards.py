@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import maskcodec as mc
 from maskcodec.coco import RunMask
@@ -66,6 +68,14 @@ def test_marks_stand_where_recover_reports_them():
     text = "Sure: <ref>dög</ref><box>[[1 1 2 2]]</box><seg><fg3>\n<bg1><fg1></seg>"
     found = mc.BSD(grid=4).recover(text)
     assert [piece for piece, numbers in marked(text, found.problems) if numbers] == ["<fg3>"]
+
+
+@given(st.text(max_size=40), st.lists(st.integers(0, 45), max_size=6))
+def test_marked_texts_are_whole(text, positions):
+    pieces = marked(text, problems(*sorted(positions)))
+    assert "".join(piece for piece, _ in pieces) == text
+    numbers = [number for _, own in pieces for number in own]
+    assert numbers == list(range(len(positions)))
 
 
 def test_masks_are_small_and_none_disappears():
