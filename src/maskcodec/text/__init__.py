@@ -1,1 +1,1 @@
-"""What all formats share: configuration and registry, regions, problems and their positions."""
+"""What all formats share: configuration, registry, regions and problems."""

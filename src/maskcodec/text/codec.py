@@ -1,4 +1,4 @@
-"""What every codec is: a frozen configuration with a versioned id, written and read as JSON."""
+"""The base class of codecs: a frozen configuration with a versioned id, saved as JSON."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ Lost: TypeAlias = Literal["raise", "drop"]
 
 FILE_NAME = "maskcodec.json"
 _SPLITS = "train", "val"  # folders of rows
-_noted: set[str] = set()  # rows without a codec that were mentioned
-_LARGEST_FILE = 1 << 16  # bytes of a configuration, which has some 500
-_NAMED = 5  # unknown settings
-_TAGGED = "reference", "box", "segmentation"  # an image-wise codec has the last one only
+_noted: set[str] = set()  # paths of rows that a warning has named
+_LARGEST_FILE = 1 << 16  # bytes; a configuration has about 500
+_NAMED = 5  # unknown settings that a message lists
+_TAGGED = "reference", "box", "segmentation"  # an image-wise codec has only the last
 _REGISTRY: dict[str, type[Codec]] = {}
 
 
 class Codec(ABC):
-    """The base of all codecs: a frozen dataclass, whose configuration rebuilds the codec.
+    """The base class of all codecs: a frozen dataclass that its configuration rebuilds.
 
-    Two codecs with equal configuration decode what the other encoded, in every later release:
-    `codec_id` ends in the format's version, and a change of the text is a new version.
+    Codecs with equal configurations decode each other's texts, in every later release.
+    `codec_id` ends in the format's version; a change of the text gets a new version.
 
     Attributes
     ----------
@@ -49,9 +49,9 @@ class Codec(ABC):
 
     __slots__ = ()
 
-    # Whether a text is instances, each with a label and a box, or else a grid of labels.
+    # True if a text has instances, each with a label; False if it is a grid of labels.
     has_instances: ClassVar[bool] = False
-    # Whether it says where an instance lies before it draws it.
+    # True if a text gives an instance's box before its cells.
     has_boxes: ClassVar[bool] = False
 
     sampling: str
@@ -64,15 +64,15 @@ class Codec(ABC):
     @property
     @abstractmethod
     def canvas(self) -> tuple[int, int]:
-        """(rows, columns) of the grid, or the parts of the image's height and width for boxes."""
+        """(rows, columns) of the grid; for boxes, the bins of the image's height and width."""
 
     def cells_name(self) -> str:
-        """What a mask may have no cell left of, for messages."""
+        """The name of the grid in messages about lost masks."""
         rows, columns = self.canvas
         return f"the {rows} x {columns} grid"
 
     def cells_text(self) -> str:
-        """How many cells there are, in words: ``"64 x 64"``, or so many a box."""
+        """The number of cells in words, such as ``"64 x 64"``."""
         return "{} x {}".format(*self.canvas)
 
     @abstractmethod
@@ -85,31 +85,31 @@ class Codec(ABC):
         shape: tuple[int, int] | None = None,
         lost: Lost = "raise",
     ) -> str:
-        """A mask or a label map as text.
+        """Write a mask or a label map as text.
 
-        Raises `LostMaskError` where pixels have no cell left, unless ``lost="drop"``.
+        Raises `LostMaskError` if a mask or label has pixels but no cell, unless ``lost="drop"``.
         """
 
     @abstractmethod
     def decode(self, text: str, /) -> Any:
-        """What a text describes, strictly: a list of regions, or a grid of labels."""
+        """Read a text strictly: returns a list of regions, or a grid of labels."""
 
     @abstractmethod
     def recover(self, text: str, /) -> Any:
-        """What can be drawn of any text at all, and what was wrong with it."""
+        """Read any text: returns what can be drawn, and a list of problems."""
 
     @abstractmethod
     def tags(self) -> tuple[str, ...]:
-        """The tags, each opening one before its closing one."""
+        """The tags: each opening tag, then its closing tag."""
 
     @abstractmethod
     def vocabulary(self) -> list[str]:
-        """The tags and bricks that a tokenizer must have as one token each."""
+        """The tags and bricks. A tokenizer must have each as one token."""
 
     def meanings(self) -> dict[str, tuple[str, int | None]]:
-        """What each word of `vocabulary` means: in English, and its number if it has one.
+        """The meaning of each word of `vocabulary`: an English phrase, and its number or None.
 
-        New tokens of a model begin as the means of those that say the same.
+        The embedding of a new token starts as a mean of the embeddings of its meaning.
         """
         tags = self.tags()
         said: dict[str, tuple[str, int | None]] = {}
@@ -119,24 +119,24 @@ class Codec(ABC):
         return said
 
     def reserved(self) -> tuple[str, str]:
-        """What may not stand in a label, and what not in any other words: regular expressions."""
+        """Two regular expressions: what a label must not contain, and what other words must not."""
         words = "|".join(map(re.escape, self.vocabulary()))
         return words, words
 
     def is_words(self, text: str) -> bool:  # noqa: ARG002
-        """Whether a text that does not decode is words alone, as a denial is, not a failed mask."""
+        """True if a text that does not decode holds no mask, only words, such as a refusal."""
         return False
 
     def bind(self, tokenizer: Any, ignore: Iterable[int | str] = ()) -> Any:  # noqa: ARG002
-        """What `maskcodec.TokenCodec` asks where ids are more than the text that they spell.
+        """The format's own `Binding` for `maskcodec.TokenCodec`, or None.
 
-        A format that writes ids without text, streams, guides or has a grammar returns a binding of
-        its own; None means that everything goes through the text.
+        A format returns a binding if it writes ids without text, or has a stream, a guide or a
+        grammar. With None, `maskcodec.TokenCodec` goes through the text.
         """
         return None
 
     def get_config(self) -> dict[str, Any]:
-        """The codec as plain data for JSON: ``"id"`` and every setting, defaults included.
+        """The codec as a dict for JSON: ``"id"`` and every setting, defaults included.
 
         Examples
         --------
@@ -153,7 +153,7 @@ class Codec(ABC):
         return config
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write the configuration to ``maskcodec.json`` in a folder, made if it is missing.
+        """Write the configuration to ``maskcodec.json`` in a folder; creates the folder.
 
         Returns the file's path. `maskcodec.load` reads it back.
         """
@@ -163,7 +163,7 @@ class Codec(ABC):
 
         path = Path(folder) / FILE_NAME
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Whoever reads or writes the same folder meanwhile sees one whole file or another.
+        # A process that reads the folder at the same time sees the old file or the new one.
         with NamedTemporaryFile("w", encoding="utf-8", dir=folder, delete=False) as file:
             file.write(json.dumps(self.get_config(), indent=2) + "\n")
         Path(file.name).chmod(0o644)
@@ -173,12 +173,12 @@ class Codec(ABC):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GridCodec(Codec):
-    """The base of codecs whose cells are a grid of the whole image.
+    """The base class of codecs whose grid covers the whole image.
 
     Parameters
     ----------
     grid
-        Cells per image: (rows, columns) or one number for both, 1 .. 1024.
+        (rows, columns) of cells, or one number for both; each 1 .. 1024.
     sampling
         How pixels become cells: ``"nearest"``, ``"area"`` or ``"keep"``.
     """
@@ -193,19 +193,19 @@ class GridCodec(Codec):
     @property
     def canvas(self) -> tuple[int, int]:
         """(rows, columns) of the grid."""
-        return cast("tuple[int, int]", self.grid)  # __post_init__ made it one
+        return cast("tuple[int, int]", self.grid)  # __post_init__ made it a pair
 
 
 C = TypeVar("C", bound=Codec)
 
 
 def register(codec_id: str) -> Callable[[type[C]], type[C]]:
-    """Make a class known by an id, so that `get_codec` and `from_config` find it.
+    """Register a class under an id, so that `get_codec` and `from_config` find it.
 
     Raises
     ------
     ConfigError
-        The id is not a name, a slash and the number of a version, such as ``"b-sd/1"``.
+        The id is not a name, a slash and a version number, such as ``"b-sd/1"``.
     """
     if not re.fullmatch("[^/]+/[1-9][0-9]{0,5}", codec_id):
         raise ConfigError(
@@ -232,14 +232,14 @@ def codec_ids() -> list[str]:
 
 
 def get_codec(name: str, /, **settings: Any) -> Codec:
-    """A codec by its id, such as ``"b-sd/1"``, or by its name for the newest version.
+    """Make a codec from its id, such as ``"b-sd/1"``. A name alone means the newest version.
 
-    Settings that are not named keep their defaults.
+    Settings that you leave out keep their defaults.
 
     Raises
     ------
     ConfigError
-        No codec has that id, or it has no such setting, or a setting's value is not allowed.
+        No codec has this id, the codec has no such setting, or it refuses a setting's value.
 
     Examples
     --------
@@ -270,13 +270,13 @@ def _made(codec_id: str, settings: Mapping[str, Any]) -> Codec:
 
 
 def from_config(config: Mapping[str, Any]) -> Codec:
-    """The codec that a configuration describes; the inverse of `Codec.get_config`.
+    """Make a codec from its configuration; the inverse of `Codec.get_config`.
 
     Raises
     ------
     ConfigError
-        The configuration has no ``"id"``, an unknown one or one without a version, or settings
-        that the codec refuses.
+        The configuration is not a mapping, has no ``"id"``, an unknown id, an id without a
+        version, or settings that the codec refuses.
     """
     try:
         settings = dict(config)
@@ -288,14 +288,14 @@ def from_config(config: Mapping[str, Any]) -> Codec:
 
 
 def load(folder: str | os.PathLike[str]) -> Codec:
-    """The codec saved in a folder by `Codec.save`; the path of the file itself does as well.
+    """Load the codec that `Codec.save` wrote, from its folder or from the file itself.
 
     Raises
     ------
     FileNotFoundError
         There is no ``maskcodec.json``.
     ConfigError
-        The file is not JSON, or does not describe a codec; the message names the file.
+        The file cannot be read, is not JSON, or does not describe a codec.
     """
     import json
     from pathlib import Path
@@ -319,14 +319,15 @@ def load(folder: str | os.PathLike[str]) -> Codec:
         return from_config(json.loads(data.decode(), object_pairs_hook=unique))
     except ConfigError as error:
         raise within(str(path), error) from error
-    except (ValueError, RecursionError) as error:  # also numbers and nesting without end
+    except (ValueError, RecursionError) as error:  # also very long numbers and very deep nesting
         raise ConfigError(f"{path} is not JSON that can be read: {error}") from error
 
 
 def file_beside(path: str | os.PathLike[str]) -> Path | None:
-    """The ``maskcodec.json`` that belongs to rows or answers: of their folder, or beside a file.
+    """The ``maskcodec.json`` of rows or answers, or None.
 
-    That of a split, such as ``rows/train``, is beside the split.
+    It lies in the folder, or beside the file. For a split, such as ``rows/train``, it may also
+    lie beside the split's folder.
     """
     from pathlib import Path
 
@@ -337,16 +338,17 @@ def file_beside(path: str | os.PathLike[str]) -> Path | None:
 
 
 def check_rows(path: str | os.PathLike[str], codec: Codec, whose: str) -> None:
-    """Refuse rows of another codec, by the ``maskcodec.json`` that belongs to them.
+    """Refuse rows of another codec: compare their ``maskcodec.json``.
 
-    Rows without one are taken, and a note goes to the logger ``maskcodec``, once for each path.
+    Rows without this file are accepted, with one warning for each path on the logger
+    ``maskcodec``.
 
     Raises
     ------
     ConfigError
-        Their codec is another one, or its file cannot be read.
+        The rows have another codec, or their ``maskcodec.json`` cannot be read.
     FileNotFoundError
-        There are no such rows.
+        The path does not exist.
     """
     import logging
     from pathlib import Path
@@ -367,14 +369,14 @@ def check_rows(path: str | os.PathLike[str], codec: Codec, whose: str) -> None:
 
 
 def check_same_codec(codec: Codec, whose: str, other: Codec, others: str) -> None:
-    """Refuse two codecs whose texts mean different things, naming the settings that differ.
+    """Refuse two codecs whose texts have different meanings; the message names the settings.
 
-    How pixels become cells, ``sampling``, changes no meaning.
+    The setting ``sampling`` may differ: it does not change the meaning of a text.
 
     Raises
     ------
     ConfigError
-        They differ.
+        The ids or other settings differ.
     """
     first, second = codec.get_config(), other.get_config()
     names = [name for name in {**first, **second} if first.get(name) != second.get(name)]
@@ -382,7 +384,7 @@ def check_same_codec(codec: Codec, whose: str, other: Codec, others: str) -> Non
     if not names:
         return
     if first["id"] != second["id"]:
-        names = ["id"]  # the other settings mean other things
+        names = ["id"]  # settings of different formats cannot be compared
     one, two = (
         ", ".join(f"{name}={brief(config.get(name))}" for name in names)
         for config in (first, second)
@@ -394,7 +396,7 @@ def check_same_codec(codec: Codec, whose: str, other: Codec, others: str) -> Non
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object whose keys are its own: Python's reader keeps the last of two in silence."""
+    """A JSON object as a dict. Refuses repeated keys; Python's reader keeps the last silently."""
     found = dict(pairs)
     if len(found) < len(pairs):
         again = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
@@ -403,7 +405,7 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def lost_message(codec: Codec, where: str, label: str, pixels: IntegerArray | RunMask) -> str:
-    """What to say of a mask that has pixels but no cell left."""
+    """The message for a mask that has pixels but no cell."""
     area = np.count_nonzero(pixels) if isinstance(pixels, np.ndarray) else pixels.area
     return (
         f"{where} ({label!r}) has {area} of {pixels.shape[0]} x "
@@ -413,7 +415,7 @@ def lost_message(codec: Codec, where: str, label: str, pixels: IntegerArray | Ru
 
 
 def lost_labels_message(codec: Codec, labels: Sequence[str]) -> str:
-    """What to say of labels of a label map that have pixels but no cell left."""
+    """The message for labels of a label map that have pixels but no cell."""
     return (
         f"{', '.join(map(repr, labels))} has pixels, but no cell of {codec.cells_name()} is "
         f"left of it with sampling={codec.sampling!r}"
@@ -421,7 +423,7 @@ def lost_labels_message(codec: Codec, labels: Sequence[str]) -> str:
 
 
 def lost_error(codec: Codec, message: str) -> LostMaskError:
-    """What to raise where something is lost and the caller did not say that it may be."""
-    keeps = codec.sampling != "keep"  # labels may lack room for it
+    """The error for a lost mask or label, with the settings that avoid it."""
+    keeps = codec.sampling != "keep"  # with "keep", a grid may still be too small for all labels
     ways = Way("sampling", "keep", "keeps it"), Way("lost", "drop", "drops it")
     return LostMaskError(message, ways[not keeps :])

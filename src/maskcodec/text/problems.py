@@ -1,7 +1,7 @@
-"""What all readers share: a text as bytes, and what becomes of whatever is wrong with it.
+"""What all readers share: the text as bytes, and the problems found in it.
 
-There is one reader per family of formats, and it reads on whatever comes. `decode` stops it at
-the first problem; `recover` lets it run and keeps the problems. So the two never disagree.
+Each family of formats has one reader. `decode` stops it at the first problem; `recover` lets it
+read on and keeps the problems. So the two never disagree.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
     from maskcodec.masks.arrays import Index, Mask
 
-Symbols: TypeAlias = "tuple[Index, list[list[int]]]"  # the tokens of a text, and its tags
+Symbols: TypeAlias = "tuple[Index, list[list[int]]]"  # the tokens of a text, its tags
 
-MOST_PROBLEMS = 1000  # a list of all that is wrong with a megabyte of noise helps nobody
+MOST_PROBLEMS = 1000  # in a list; a megabyte of noise would have very many
 NO_FAULTS: Index = np.empty((0, 4), np.int64)
 _RECOVER = (Way("recover", "", "keeps what can be drawn"),)
 _ESCAPE = re.compile("&(?:[A-Za-z]{2,8}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 
 
 class Reading(ABC):
-    """What a reader reads, and what was wrong with it. Positions count bytes, or ids.
+    """The input of a reader, and the problems found in it. Positions count bytes or ids.
 
     Attributes
     ----------
     size
         The position of the end.
     unit
-        What the positions of errors and problems count.
+        The unit of positions in errors and problems: ``"character"`` or ``"id"``.
     """
 
     unit: ClassVar[str]
@@ -58,10 +58,10 @@ class Reading(ABC):
 
     @abstractmethod
     def places(self, positions: list[int]) -> list[int]:
-        """Positions as the user counts them."""
+        """Convert positions to the user's unit."""
 
     def report(self, at: int, reason: str, message: str, action: str) -> None:
-        """Say what is wrong at a position: raised when strict, kept otherwise."""
+        """Report a problem at a position: raise it if strict, else keep it."""
         if self._strict:
             kind = TruncatedError if reason == "truncated" else DecodeError
             raise kind(message, self.places([at])[0], reason, self.unit, _RECOVER)
@@ -71,7 +71,7 @@ class Reading(ABC):
             self._unlisted += 1
 
     def faults(self, count: int, run: Callable[[Index], object]) -> list[list[int]]:
-        """What a kernel counted as wrong, by position: run again with room for it."""
+        """The faults that a kernel has counted, sorted by position: runs it again to list them."""
         room = np.empty((count, 4), np.int64)
         run(room)
         most = 1 if self._strict else max(MOST_PROBLEMS - len(self._found), 0)
@@ -80,13 +80,13 @@ class Reading(ABC):
         return first
 
     def take_over(self, other: Reading, at: int) -> None:
-        """Report at one position of this text what was wrong in another one made of it."""
+        """Report the problems of another reading, which was made from this one, at a position."""
         for problem in sorted(other._found, key=lambda problem: problem.position):
             self.report(at, *problem[1:])
         self._unlisted += other._unlisted
 
     def problems(self) -> list[Problem]:
-        """What was wrong, in the order of the text, with positions as the user counts them."""
+        """The problems in the order of the text, with positions in the user's unit."""
         found = sorted(self._found, key=lambda problem: problem.position)
         if self._unlisted:
             message = f"{self._unlisted} further problems"
@@ -97,13 +97,13 @@ class Reading(ABC):
 
 
 class TextReading(Reading):
-    """One text under a reader, whose positions are bytes.
+    """A text that a reader reads; positions count bytes.
 
     Attributes
     ----------
     raw, data
-        The text as UTF-8, and the same bytes as a writable array for the kernels. A lone
-        surrogate is kept, so that any `str` can be read.
+        The text as UTF-8, and the same bytes as a writable array for the kernels. Lone
+        surrogates are kept, so that any `str` can be read.
     """
 
     unit = "character"
@@ -121,11 +121,11 @@ class TextReading(Reading):
         return self.raw[start:stop].decode("utf-8", "surrogatepass")
 
     def excerpt(self, start: int, stop: int) -> str:
-        """The beginning of that text, for a message."""
+        """The first 80 characters of that text, for a message."""
         return self.raw[start : min(stop, start + 320)].decode("utf-8", "ignore")[:80]
 
     def places(self, positions: list[int]) -> list[int]:
-        """Positions in characters."""
+        """Convert positions from bytes to characters."""
         if self._ascii or not positions:
             return positions
         characters = np.concatenate([[0], np.cumsum((self.data & 0xC0) != 0x80)])
@@ -134,7 +134,7 @@ class TextReading(Reading):
 
 
 def escaped_tag(text: bytes, tags: Iterable[str]) -> str:
-    """A tag that stands in a text as HTML writes it, or nothing."""
+    """A tag that the text contains in HTML's escaped form, or ``""``."""
     if b"&lt;" not in text:
         return ""
     escaped = map(html.escape, tags)
@@ -142,7 +142,7 @@ def escaped_tag(text: bytes, tags: Iterable[str]) -> str:
 
 
 def unescaped(reading: TextReading, tag: str) -> tuple[TextReading, int]:
-    """A text whose tags HTML has escaped, such as `tag`, which is reported, and where that is."""
+    """Report that tags are escaped as in HTML; returns the unescaped text and the tag's byte."""
     message = f"tags are written as in HTML, {tag!r}; unescape the text first"
     at = reading.raw.find(tag.encode())
     reading.report(at, "escaped", message, "unescaped the text")
@@ -151,7 +151,7 @@ def unescaped(reading: TextReading, tag: str) -> tuple[TextReading, int]:
 
 
 def check_label(label: object) -> str:
-    """A label without the white space around it; no format takes an empty one."""
+    """A label without the white space around it; refuses an empty label."""
     if not isinstance(label, str):
         raise TypeError(f"label must be a str, got {label!r}")
     stripped = label.strip()
@@ -168,14 +168,14 @@ def check_label(label: object) -> str:
 
 
 def warn_dropped(what: str, names: Iterable[object]) -> None:
-    """Say what a call left out, in one warning."""
+    """Log what a call left out, in one warning."""
     import logging
 
     logging.getLogger("maskcodec").warning("dropped %s: %s", what, few(map(str, names)))
 
 
 def cut(likely: int, scan: Callable[[Index, Index], tuple[int, int]]) -> Symbols:
-    """What a kernel cuts something into: run again where the room for it did not suffice."""
+    """The tokens and tags that a kernel finds: runs it again if the arrays were too short."""
     tokens = np.empty((64 + likely, 3), np.int64)
     tags = np.empty((60, 4), np.int64)
     while True:

@@ -1,4 +1,4 @@
-"""A decoded instance: a label, a box, and the cells in it that are set."""
+"""A decoded instance: a label, a box and its cells."""
 
 from __future__ import annotations
 
@@ -25,26 +25,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
 class Region:
-    """One instance, as `Scanlines.decode` and `BSD.decode` return it.
+    """One instance: a label, a box and its cells. `Scanlines.decode` and `BSD.decode` return it.
 
-    Two regions are equal when they draw the same: the same label and the same cells of the
-    same canvas. A box that is looser than it needs to be makes no difference, unless the cells
-    belong to the box.
+    Two regions are equal if they have the same label, the same canvas and the same cells. A
+    loose box makes no difference, unless ``frame="box"``.
 
     Parameters
     ----------
     label
-        What the region shows. Empty only where ``recover`` found no label.
+        The name of the object. Empty only if ``recover`` found no label.
     box
-        (x1, y1, x2, y2) in cells of the canvas, from 0, both corners inside the box.
+        (x1, y1, x2, y2) in cells of the canvas, from 0; both corners are inside the box.
     cells
-        (y2 - y1 + 1, x2 - x1 + 1), bool or integer: the box's cells, not zero where set. With
-        ``frame="box"`` any number of rows and columns, which the box is cut into.
+        (y2 - y1 + 1, x2 - x1 + 1), bool or integer: the box's cells; nonzero is set. With
+        ``frame="box"``, any number of rows and columns: they divide the box.
     canvas
-        (rows, columns) of the grid that covers the whole image; with ``frame="box"`` what boxes are
-        measured in, the bins of its height and width.
+        (rows, columns) of the grid that covers the whole image. With ``frame="box"``, the bins of
+        the image's height and width, in which boxes are measured.
     frame
-        ``"canvas"``, or ``"box"`` for cells that belong to the box.
+        ``"canvas"``: cells belong to the grid. ``"box"``: cells divide the box.
 
     Examples
     --------
@@ -59,7 +58,7 @@ class Region:
     box: tuple[int, int, int, int]
     canvas: tuple[int, int]
     frame: Frame
-    _rows: Mask  # the rows that were drawn: `recover` leaves out those missing at the end
+    _rows: Mask  # the first rows of the box: `recover` leaves out missing rows at the end
 
     def __init__(
         self,
@@ -94,7 +93,7 @@ class Region:
 
     @property
     def cells(self) -> Mask:
-        """The box's cells: uint8 (rows, columns) of 0 and 1, read-only; copy it to change it."""
+        """The box's cells: uint8 (rows, columns) of 0 and 1, read-only."""
         framed = self.frame == "box"
         missing = 0 if framed else self.box[3] - self.box[1] + 1 - len(self._rows)
         view = np.pad(self._rows, ((0, missing), (0, 0))) if missing else self._rows.view()
@@ -112,13 +111,13 @@ class Region:
             (height, width) in pixels, at most 2**20 a side.
         method
             ``"nearest"`` paints each cell as a rectangle, the inverse of sampling with Pillow's
-            NEAREST; ``"smooth"`` interpolates between cell centres and cuts at one half;
-            ``"contour"`` interpolates between rows where their runs begin and end. What they would
-            leave nothing of is painted by the nearest. By default ``"nearest"`` on the canvas, as
-            the papers have it, and ``"contour"`` with ``frame="box"``, where it comes nearest to
-            the mask.
+            NEAREST. ``"smooth"`` interpolates between cell centres and cuts at one half.
+            ``"contour"`` interpolates between rows where their runs begin and end. If
+            ``"smooth"`` or ``"contour"`` sets no pixel, ``"nearest"`` paints the cells. The
+            default is ``"nearest"`` with ``frame="canvas"``, as in the papers, and ``"contour"``
+            with ``frame="box"``, where it is closest to the mask.
         out
-            uint8 (height, width), C-contiguous and writable: written to, and returned.
+            uint8 (height, width), C-contiguous and writable: filled and returned.
 
         Returns
         -------
@@ -134,18 +133,17 @@ class Region:
         return paint_cells(self._drawn(), corner, grid, size, self._method(method), out, within)
 
     def runs(self, shape: tuple[int, int], *, method: Method | None = None) -> RunMask:
-        """The region as a mask of the whole image, which only ``"smooth"`` paints.
+        """The region as a mask of the whole image, stored as runs.
 
-        The other methods take the time and memory of the runs, and so in `coco_rle`, `bbox` and
-        `area`. Its ``area``, ``bbox`` and ``coco_rle()`` are those of
-        ``mask(shape, method=method)``.
+        It equals ``mask(shape, method=method)``. Only ``"smooth"`` paints the pixels. The other
+        methods take time and memory for the runs alone, also in `coco_rle`, `bbox` and `area`.
 
         Parameters
         ----------
         shape
-            (height, width) in pixels, at most 2**32 - 1 of them.
+            (height, width) in pixels: at most 2**20 a side and 2**32 - 1 pixels.
         method
-            As `mask` has it, with the same default.
+            As in `mask`, with the same default.
 
         Raises
         ------
@@ -164,8 +162,8 @@ class Region:
     ) -> dict[str, Any]:
         """The region as COCO's compressed RLE, ``{"size": [height, width], "counts": bytes}``.
 
-        Byte for byte ``pycocotools.mask.encode`` of ``mask(shape, method=method)``. With
-        ``text=True`` the counts are a str, as JSON needs them.
+        Equal, byte for byte, to ``pycocotools.mask.encode`` of ``mask(shape, method=method)``.
+        With ``text=True`` the counts are a str, for JSON.
 
         Examples
         --------
@@ -176,14 +174,14 @@ class Region:
         {'size': [2, 4], 'counts': '08'}
         """
         runs = self.runs(shape, method=method)
-        return written(runs.shape, runs._ends, text=text)  # as they come, none is empty
+        return written(runs.shape, runs._ends, text=text)  # only the first may be empty
 
     def bbox(
         self, shape: tuple[int, int], *, method: Method | None = None
     ) -> tuple[int, int, int, int]:
-        """The tight box around the region's pixels as COCO has it: (x, y, width, height).
+        """The tight box around the region's pixels in COCO's order: (x, y, width, height).
 
-        Four times 0 where none is set. `box_pixels` is the box that the text names.
+        All four are 0 if no pixel is set. `box_pixels` returns the box of the text.
         """
         return self.runs(shape, method=method).bbox
 
@@ -192,9 +190,9 @@ class Region:
     ) -> list[list[float]]:
         """The outlines of the region's pixels as COCO's polygons, ``[[x1, y1, x2, y2, ...], ...]``.
 
-        They go along the edges of pixels, and pycocotools draws exactly ``mask(shape)`` of them.
-        There is one for each connected part. A hole is part of the polygon around it, to which a
-        line of no width leads. None where no pixel is set.
+        They follow the edges of pixels; pycocotools draws exactly ``mask(shape, method=method)``
+        from them. Each connected part is one polygon. A line of no width joins a hole to the
+        polygon around it. The list is empty if no pixel is set.
 
         Examples
         --------
@@ -208,14 +206,14 @@ class Region:
         return polygons_of(mask, (x, y)) if mask.size else []
 
     def area(self, shape: tuple[int, int], *, method: Method | None = None) -> int:
-        """How many pixels of an image (height, width) the region has."""
+        """The number of pixels that the region sets in an image (height, width)."""
         return self.runs(shape, method=method).area
 
     def box_pixels(self, shape: tuple[int, int]) -> tuple[float, float, float, float]:
-        """The box in pixels: (x1, y1, x2, y2), edges rather than pixels, 0 .. width or height.
+        """The box in pixels: (x1, y1, x2, y2), its edges, 0 .. width or height.
 
-        The box covers the pixels from x1 up to and without x2, so its width is ``x2 - x1``; this
-        is what grounding metrics such as Acc@0.5 compare.
+        The box covers the pixels from x1 to x2, without x2, so its width is ``x2 - x1``.
+        Grounding metrics such as Acc@0.5 compare these boxes.
 
         Examples
         --------
@@ -237,13 +235,13 @@ class Region:
         )
 
     def _drawn(self) -> Mask:
-        """The rows that were drawn, of which a kernel needs at least one."""
+        """The drawn rows, or one empty row: the kernels need at least one."""
         if len(self._rows):
             return self._rows
         return np.zeros((1, self.box[2] - self.box[0] + 1), np.uint8)
 
     def _method(self, method: Method | None) -> Method:
-        """The way back that was asked for, or the frame's own."""
+        """The method given, or the default of the frame."""
         if method is None:
             return "contour" if self.frame == "box" else "nearest"
         check_choice(method, Method, "method")
@@ -252,7 +250,7 @@ class Region:
     def _place(
         self, shape: tuple[int, int]
     ) -> tuple[tuple[int, int], tuple[int, int], Part | None]:
-        """Where the cells lie: their corner on a grid, its size, and the part that it covers."""
+        """The cells' corner on a grid, the grid's size, and the part of the image it covers."""
         if self.frame == "box":
             return (0, 0), self._rows.shape, box_part(self.box, self.canvas, shape)
         return (self.box[1], self.box[0]), self.canvas, None
@@ -280,15 +278,14 @@ class Region:
 
 
 class RecoveredRegions(NamedTuple):
-    """What `Scanlines.recover` or `BSD.recover` made of a text.
+    """The result of `Scanlines.recover` or `BSD.recover`.
 
     Attributes
     ----------
     regions
         Every instance that could be drawn, in the order of the text.
     problems
-        Everything that was wrong, in the order of the text; empty when ``decode`` would have
-        returned the same regions.
+        All problems, in the order of the text. Empty if ``decode`` returns the same regions.
     """
 
     regions: list[Region]
@@ -298,14 +295,14 @@ class RecoveredRegions(NamedTuple):
 def drawn_region(
     label: str, box: tuple[int, int, int, int], canvas: tuple[int, int], frame: Frame, rows: Mask
 ) -> Region:
-    """A region from what a reader drew and checked: its first rows, uint8 of 0 and 1, owned."""
+    """A region from checked parts; ``rows`` are its first rows, uint8 of 0 and 1, not copied."""
     region = object.__new__(Region)
     _fill(region, label, box, canvas, frame, rows)
     return region
 
 
 def checked_scores(scores: Iterable[float] | None, count: int) -> list[float]:
-    """The scores of some regions, one finite number for each; 1 without any."""
+    """The scores of regions, one finite number each; 1 for all if `scores` is None."""
     if scores is None:
         return [1.0] * count
     sure = [float(score) for score in scores]
@@ -317,7 +314,7 @@ def checked_scores(scores: Iterable[float] | None, count: int) -> list[float]:
     return sure
 
 
-# The slots of a frozen class, a quarter of a microsecond faster than object.__setattr__.
+# Setters for the slots of a frozen class: 0.25 us faster than object.__setattr__.
 _set_label, _set_box, _set_canvas, _set_frame, _set_rows = (
     vars(Region)[slot].__set__ for slot in ("label", "box", "canvas", "frame", "_rows")
 )

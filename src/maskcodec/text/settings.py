@@ -1,4 +1,4 @@
-"""What settings of codecs may be: whole numbers, grids, and spellings that keep apart."""
+"""Checks of a codec's settings: whole numbers, grids, and spellings of tags and bricks."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_GRID = 1024
-MOST_SPELLED = 100  # characters of a tag or a brick: pairs of them are compared end to end
+MOST_SPELLED = 100  # characters of a tag or a brick: `check_apart` compares all pairs
 
 
 def grid_pair(value: Any) -> tuple[int, int]:
-    """(rows, columns) of a grid, from two numbers or one for both, each 1 .. 1024."""
+    """(rows, columns) of a grid, from two numbers or from one for both; each 1 .. 1024."""
     pair = value if isinstance(value, (list, tuple)) else (value, value)
     try:
         rows, columns = (operator.index(number) for number in pair)
@@ -43,18 +43,18 @@ def whole_number(value: Any, name: str, most: int) -> int:
 
 
 def overlap(first: str, second: str) -> bool:
-    """Whether the end of one string is the beginning of another, short of all of either."""
+    """True if a proper end of one string is a proper beginning of another."""
     return any(first.endswith(second[:n]) for n in range(1, min(len(first), len(second))))
 
 
 def check_apart(words: Sequence[str]) -> None:
-    """Refuse tags or bricks that could be mistaken for each other or for what they surround.
+    """Refuse tags or bricks that a reader could confuse with each other or with numbers.
 
     Raises
     ------
     ConfigError
-        One holds white space, begins with a digit, consists of digits and brackets, contains
-        another one, or ends as another one, or it itself, begins.
+        A word contains white space, begins with a digit, consists of digits and brackets, or
+        contains another word; or its end is the beginning of another word, or of itself.
     """
     for word in words:
         if any(character.isspace() for character in word):
@@ -73,7 +73,7 @@ def check_apart(words: Sequence[str]) -> None:
 
 
 def strings(value: Any, what: str, count: int = 2) -> tuple[str, ...]:
-    """So many non-empty strings, from a tuple or from JSON's list."""
+    """A tuple of `count` non-empty strings, from a tuple or a list."""
     several = isinstance(value, (list, tuple)) and len(value) == count
     if not several or not all(isinstance(part, str) and part for part in value):
         number = {2: "two", 3: "three"}[count]
