@@ -1,1 +1,1 @@
-"""Any tokenizer behind one face: its extension, words and their ids, what tokens spell."""
+"""Any tokenizer behind one interface: extension, ids of words, bytes of tokens, guides."""

@@ -1,4 +1,4 @@
-"""One way to talk to the tokenizers of both libraries, `transformers` and `tokenizers`."""
+"""One interface to the tokenizers of both libraries, `transformers` and `tokenizers`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-# The roles of transformers' tokenizers that pad, begin or end a text.
+# The attributes of transformers' tokenizers whose ids pad, begin or end a text.
 _AROUND = "pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"
-_GAPS = 1 << 18  # ids without a token that any vocabulary may have; tables take 5 bytes for each
+_GAPS = 1 << 18  # unused ids that any vocabulary may have; tables take 5 bytes for each
 _TOKENIZER_FILE, _WRAPPER_FILE = "tokenizer.json", "tokenizer_config.json"
 
 
 class AnyTokenizer:
-    """A tokenizer of either library.
+    """A wrapper around a tokenizer of either library.
 
     Parameters
     ----------
     tokenizer
-        A ``transformers.PreTrainedTokenizerBase`` or a ``tokenizers.Tokenizer``; kept, not copied.
+        A ``transformers.PreTrainedTokenizerBase`` or a ``tokenizers.Tokenizer``; not copied.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -37,12 +37,12 @@ class AnyTokenizer:
             )
 
     def check_plain(self) -> None:
-        """Refuse settings that change texts: they would break or lengthen answers.
+        """Refuse settings that change the ids of a text.
 
         Raises
         ------
         VocabError
-            A bare tokenizer pads or truncates, or special tokens are split.
+            A bare tokenizer pads or truncates, or a tokenizer splits special tokens.
         """
         for setting in ("truncation", "padding") if self.bare else ():
             if getattr(self.tokenizer, setting):
@@ -57,7 +57,7 @@ class AnyTokenizer:
             )
 
     def new_ids(self, count: int) -> range | None:
-        """The ids that new tokens will get, where that is known: `tokenizers` counts on."""
+        """The ids that `tokenizers` will give new tokens; None for a tokenizer without it."""
         backend = self.tokenizer
         if not self.bare:
             backend = getattr(backend, "backend_tokenizer", None)
@@ -69,23 +69,23 @@ class AnyTokenizer:
         return range(first, first + count)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text, without those that a model wants around it."""
+        """The ids of a text, without the special tokens that a model expects around it."""
         ids = self.tokenizer.encode(text, add_special_tokens=False)
         return list(ids.ids if self.bare else ids)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids that the vocabulary has, special tokens and all."""
+        """The text of ids, special tokens included. The vocabulary must have all of them."""
         settings = {} if self.bare else {"clean_up_tokenization_spaces": False}
         text: str = self.tokenizer.decode(list(ids), skip_special_tokens=False, **settings)
         return text
 
     def vocabulary(self) -> dict[str, int]:
-        """Every token and its id, added ones too.
+        """Every token and its id, added tokens included.
 
         Raises
         ------
         VocabError
-            An id is negative, or so large that tables by id would be mostly gaps.
+            An id is negative, or too large: twice the number of tokens plus 2**18, or more.
         """
         tokens: dict[str, int] = (
             self.tokenizer.get_vocab(with_added_tokens=True)
@@ -104,7 +104,7 @@ class AnyTokenizer:
         return tokens
 
     def added(self) -> dict[int, Any]:
-        """The tokens that are cut out of a text before anything else, as ``AddedToken``, by id."""
+        """The added tokens by id, as ``AddedToken``. A text is split at them first."""
         tokens: dict[int, Any] = (
             self.tokenizer.get_added_tokens_decoder()
             if self.bare
@@ -113,12 +113,12 @@ class AnyTokenizer:
         return tokens
 
     def add(self, words: list[str]) -> None:
-        """Add tokens that match wherever they stand and that no option of a decoder skips.
+        """Add tokens that match anywhere in a text and that no decoder skips.
 
         Raises
         ------
         VocabError
-            The tokenizer takes none.
+            The tokenizer takes no added tokens.
         """
         from tokenizers import AddedToken
 
@@ -132,10 +132,10 @@ class AnyTokenizer:
             ) from error
 
     def ignored(self) -> set[int]:
-        """The ids that stand around an answer: padding, beginning and end of a text.
+        """The ids around an answer: padding, beginning and end of a text.
 
-        A bare ``tokenizers.Tokenizer`` does not know which those are: all its special tokens
-        except the one for unknown words.
+        A bare ``tokenizers.Tokenizer`` does not know these roles. For it, they are all special
+        tokens except the one for unknown words.
         """
         if self.bare:
             unknown = getattr(self.tokenizer.model, "unk_token", None), "<unk>", "[UNK]"
@@ -145,12 +145,12 @@ class AnyTokenizer:
         return {role for role in roles if role is not None}
 
     def end(self) -> int | None:
-        """The id that ends an answer, where the tokenizer knows it."""
+        """The id that ends an answer, or None if the tokenizer does not know it."""
         number: int | None = None if self.bare else self.tokenizer.eos_token_id
         return number
 
     def save(self, folder: Path) -> None:
-        """Write the tokenizer to a folder as its library does."""
+        """Write the tokenizer to a folder with its own library."""
         if self.bare:
             self.tokenizer.save(str(folder / _TOKENIZER_FILE))
         else:
@@ -158,14 +158,14 @@ class AnyTokenizer:
 
 
 def load_saved(folder: Path) -> Any:
-    """The tokenizer saved in a folder: transformers' where it wrote one, else a bare one.
+    """Load the tokenizer in a folder: with transformers if it wrote one, else a bare tokenizer.
 
     Raises
     ------
     FileNotFoundError
-        There is none.
+        The folder has no tokenizer.
     VocabError
-        There is one that cannot be read, or only by running code that is in the folder.
+        The tokenizer cannot be read, or only by running code from the folder.
     """
     file = folder / _TOKENIZER_FILE
     wrapped = (folder / _WRAPPER_FILE).exists()
@@ -188,7 +188,7 @@ def load_saved(folder: Path) -> Any:
         raise VocabError(
             f"reading the tokenizer in {folder} needs {error.name}: pip install {error.name}"
         ) from error
-    except Exception as error:  # both libraries raise bare ones, and many more
+    except Exception as error:  # both libraries raise many kinds, bare Exception among them
         named = code_file(folder)
         if wrapped and named:
             raise VocabError(
@@ -201,13 +201,13 @@ def load_saved(folder: Path) -> Any:
 
 
 def code_file(folder: Path) -> str | None:
-    """The file of a checkpoint that names code of its own, if one does."""
+    """The first JSON file of a checkpoint that names Python code in the checkpoint, or None."""
     files = _WRAPPER_FILE, "processor_config.json", "preprocessor_config.json", "config.json"
     return next((name for name in files if _names_code(folder / name)), None)
 
 
 def _names_code(path: Path) -> bool:
-    """Whether one of a checkpoint's JSON files names classes that are not transformers' own."""
+    """True if a JSON file has an ``"auto_map"``, which names classes outside transformers."""
     import json
 
     try:

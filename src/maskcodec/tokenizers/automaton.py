@@ -1,4 +1,4 @@
-"""Texts in which no word is spelled, and labels that show, as automata over the ids of tokens."""
+"""Automata over token ids: texts that spell no tag or brick, and labels that are not blank."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Flags: TypeAlias = npt.NDArray[np.bool_]
 
-_SPACES = [chr(n) for n in range(0x3001) if chr(n).isspace()]  # there are none above
+_SPACES = [chr(n) for n in range(0x3001) if chr(n).isspace()]  # no space is above U+3000
 _SPACE_BEGINNINGS = {space.encode()[:n] for space in _SPACES for n in (1, 2)}
 
 
@@ -27,7 +27,7 @@ class Automaton(NamedTuple):
     Attributes
     ----------
     edges
-        For each state, the states that may follow and the sorted ids that lead there.
+        For each state, the next states and the sorted ids that lead to each.
     ends
         The states in which it may end.
     """
@@ -39,26 +39,26 @@ class Automaton(NamedTuple):
 def text_automaton(
     pieces: dict[int, bytes], words: Iterable[str], still: frozenset[int] = frozenset()
 ) -> Automaton:
-    """Any text that spells none of the words, as `PlainText` has it.
+    """The automaton of all texts that spell none of the words, as `PlainText` defines them.
 
     Parameters
     ----------
     pieces
-        The tokens and their bytes.
+        The ids of tokens, and their bytes.
     words
-        What must not be spelled.
+        The words that a text must not spell.
     still
-        The tokens that do not change how far a text has come.
+        The ids that do not change the state.
     """
     table = _plain_table(words)
     return _over_tokens(*_smallest(table, np.arange(len(table)) < len(table) - 1), pieces, still)
 
 
 def label_automaton(pieces: dict[int, bytes], words: Iterable[str]) -> Automaton:
-    """A text like that which has at least one letter that shows."""
+    """The automaton of all texts that spell none of the words and are not only white space."""
     plain = _plain_table(words)
     dead = len(plain) - 1
-    # Letters may be cut in two: what is half a letter so far, and how far a word has come.
+    # A state: the bytes of an unfinished character, and the state of `_plain_table`.
     states: dict[tuple[bytes, int], int] = {(b"", 0): 0}
     rows: list[list[int]] = []
     while len(rows) < len(states):
@@ -84,26 +84,30 @@ def label_automaton(pieces: dict[int, bytes], words: Iterable[str]) -> Automaton
 
 
 def unshown(text: bytes) -> bytes | None:
-    """What a label that shows nothing yet ends in: the bytes of half a letter.
+    """The bytes of an unfinished character at the end of a label that is white space so far.
 
-    None if it shows anything but white space.
+    None if the label has another character than white space.
     """
     decoder = getincrementaldecoder("utf-8")("ignore")
     return None if decoder.decode(text).strip() else decoder.getstate()[0]
 
 
 def _unshown(text: bytes) -> bytes | None:
-    """The same, with one half for all that go on alike."""
+    """`unshown`, with one representative for all beginnings with the same continuations."""
     half = unshown(text)
     if half is None or len(half) < 2 or half in _SPACE_BEGINNINGS:
         return half
     missing = (4 if half[0] >= 0xF0 else 3) - len(half)
     letter = (half + b"\x80" * missing).decode(errors="ignore")
-    return b"\xf1\x80\x80"[: 4 - missing] if letter else half  # no letter, if of a surrogate
+    return b"\xf1\x80\x80"[: 4 - missing] if letter else half  # surrogates are no characters
 
 
 def _plain_table(words: Iterable[str]) -> Index:
-    """The state after each byte, for the beginnings of words and, as the last, for a whole word."""
+    """The next state for each state and byte: int64 (states, 256).
+
+    A state is the longest end of the text that begins a word. The last state means that a word
+    was spelled.
+    """
     spelled = {word.encode() for word in words}
     states = {b"": 0}
     for n in range(1, max(map(len, spelled))):
@@ -119,7 +123,7 @@ def _plain_table(words: Iterable[str]) -> Index:
     table = np.full((dead + 1, 256), dead, np.int64)
     table[0] = 0
     fallback = [0] * (dead + 1)
-    for state in range(dead):  # the shorter ones first
+    for state in range(dead):  # shorter beginnings come first
         if state:
             table[state] = table[fallback[state]]
         for byte, after in children[state].items():
@@ -130,7 +134,7 @@ def _plain_table(words: Iterable[str]) -> Index:
 
 
 def _smallest(table: Index, ends: Flags) -> tuple[Index, Flags]:
-    """The same automaton with as few states, of which the first is still 0."""
+    """The same automaton with the fewest states; the first state is still 0."""
     kind = ends.astype(np.int64)
     kinds = 0
     while True:
@@ -150,10 +154,10 @@ def _smallest(table: Index, ends: Flags) -> tuple[Index, Flags]:
 def _over_tokens(
     table: Index, ends: Flags, pieces: dict[int, bytes], still: frozenset[int] = frozenset()
 ) -> Automaton:
-    """An automaton over tokens from one over bytes, without the state that it cannot leave.
+    """An automaton over tokens, from an automaton over bytes; drops the state without a way out.
 
-    Most tokens lead to the same state from everywhere: only those whose first byte tells a
-    difference are spelled again.
+    Most tokens lead to the same state from everywhere. For each state, only tokens whose first
+    byte leads elsewhere than from a similar state are followed again.
     """
     ids = np.array(sorted(pieces), np.int64)
     spelled = [pieces[number] for number in ids.tolist()]
@@ -168,7 +172,7 @@ def _over_tokens(
     known: dict[int, Index] = {}
 
     def after(state: int) -> Index:
-        """Where each token leads from a state."""
+        """The state after each token, from one state."""
         base = min(known, key=lambda other: int((table[state] != table[other]).sum()), default=None)
         found = np.full(len(ids), state, np.int64) if base is None else known[base].copy()
         differs = np.ones(257, np.bool_)

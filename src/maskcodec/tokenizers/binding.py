@@ -1,4 +1,4 @@
-"""A codec with a tokenizer, as `TokenCodec` asks for it: by way of its text, for any format."""
+"""A codec with a tokenizer, for `TokenCodec`: any format, by way of its text."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 
 class Binding:
-    """What a tokenizer makes of a codec's text, and back.
+    """A codec with a tokenizer: writes and reads ids by way of the codec's text.
 
-    A format that has more, such as ids without text, a stream, a guide or a grammar, has a subclass
-    of its own, which its `Codec.bind` returns. Parameters and errors are those of `TokenCodec`.
+    A format with more, such as ids without text, a stream, a guide or a grammar, has its own
+    subclass, which its `Codec.bind` returns. Parameters and errors are those of `TokenCodec`.
 
     Parameters
     ----------
     codec, tokenizer
-        The two.
+        The codec and its tokenizer.
     ignore
-        Further tokens or ids that stand around an answer.
+        Further tokens or ids around an answer, which readers skip.
     """
 
     def __init__(
@@ -48,17 +48,17 @@ class Binding:
 
     @property
     def rows(self) -> Rows | None:
-        """Which rows of pixels of an image of some size are looked at; None for all."""
+        """A function from an image's size to the rows of pixels that are sampled; None for all."""
         return None
 
     def encode(self, image: Any, labels: Any, **options: Any) -> Index:
-        """The ids of a mask or a label map; options are those of the codec's `encode`."""
+        """The ids of a mask or a label map; takes the options of the codec's `encode`."""
         return self._from_text(cast("Any", self.codec).encode(image, labels, **options), labels)
 
     def encode_each(self, masks: Any, labels: Sequence[Any]) -> Each:
-        """The ids of masks, where each one's begin and end, and by index the errors of those lost.
+        """The ids of masks, the offsets of each mask's ids, and the errors of lost masks by index.
 
-        ``masks`` is what `as_masks` returns.
+        ``masks`` comes from `as_masks`.
         """
         rows = [np.empty(0, np.int64)]
         gone: dict[int, LostMaskError] = {}
@@ -70,20 +70,20 @@ class Binding:
         return np.concatenate(rows), bounds(rows[1:]), gone
 
     def decode(self, ids: Any) -> Any:
-        """What ids describe, strictly."""
+        """Read ids strictly."""
         return self.codec.decode(self.text(ids))
 
     def recover(self, ids: Any) -> Any:
-        """Whatever can be drawn of any ids at all."""
+        """Read any ids: returns what can be drawn, and the problems."""
         return self.codec.recover(self.text(ids))
 
     def text(self, ids: Any) -> str:
-        """The text of ids as the tokenizer has it, without padding."""
+        """The text of ids, as the tokenizer decodes it, without padding."""
         numbers = as_ids(ids)
         return text_of(numbers[~padding(numbers, self.vocab)], self.tokenizer, self.vocab)
 
     def spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
-        """Where in ids each region of `recover` stands: all of a grid between its tags."""
+        """Where each region of `recover` lies in ids; for a grid, all lie between its tags."""
         if not self.codec.tags():
             return [(0, len(ids))] * len(self.recover(ids).regions)
         opening, closing = (self.vocab.words[tag] for tag in self.codec.tags()[-2:])
@@ -92,17 +92,17 @@ class Binding:
         return [(start, stop + 1)] * len(self.recover(ids).regions)
 
     def longest(self, options: GuideOptions) -> int | None:  # noqa: ARG002
-        """The most ids that an answer's masks take under a guide; None where there is no most."""
+        """The most ids that an answer's masks take under a guide; None if there is no maximum."""
         return None
 
     def stream(self) -> MaskStream:
-        """A decoder for ids that come one by one."""
+        """A decoder that takes ids one by one."""
         raise ConfigError(
             f"there are streams for B-SD with bricks and for scanlines, got {self.codec!r}"
         )
 
     def guide(self, options: GuideOptions) -> Guide:  # noqa: ARG002
-        """An automaton that says which ids may come next."""
+        """A guide: an automaton that says which ids may come next."""
         raise ConfigError(
             "there are guides for B-SD with bricks, for scanlines, R-RLE and I-RLE, got "
             f"{self.codec!r}"
@@ -115,13 +115,13 @@ class Binding:
         dialect: Dialect,  # noqa: ARG002
         box: Sequence[int] | None,  # noqa: ARG002
     ) -> str:
-        """What a guide allows as a grammar, or of it what comes behind a box that is known."""
+        """The grammar of a guide's answers, or of the rest of an answer behind a known box."""
         raise ConfigError(
             f"there are grammars for B-SD with bricks and for scanlines, got {self.codec!r}"
         )
 
     def _write(self, mask: Any, label: Any, where: str) -> tuple[str, LostMaskError | None]:
-        """A mask as text without what is lost of it, and the error that says this."""
+        """A mask as text without lost labels or masks, and the error that names these, or None."""
         try:
             return self.codec.encode(mask, label), None
         except LostMaskError as error:

@@ -1,4 +1,4 @@
-"""Extending a tokenizer by the tags and bricks of a codec, and what came of it."""
+"""Extend a tokenizer by the tags and bricks of a codec, and report what changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from maskcodec.text.codec import Codec
 
-# What is wrong with a token that was there before, and what follows from it.
+# Flags of a token that was there before, and the consequence of each.
 _CONSEQUENCES = {
     "special": "decode(skip_special_tokens=True) erases it: decode from ids, or pass False",
     "normalized": "it is looked for in normalised text, where some tokenizers do not find it",
@@ -26,16 +26,17 @@ _CONSEQUENCES = {
 
 
 class Conflict(NamedTuple):
-    """A token that was there before, in another way than `extend_tokenizer` would add it.
+    """A token that was there before, with another flag than `extend_tokenizer` would give it.
 
     Attributes
     ----------
     token, id
-        The token.
+        The token and its id.
     reason
-        ``"special"``, ``"normalized"``, ``"single_word"``, ``"lstrip"`` or ``"rstrip"``.
+        The flag: ``"special"``, ``"normalized"``, ``"single_word"``, ``"lstrip"`` or
+        ``"rstrip"``.
     consequence
-        What follows from it, for a person to read.
+        What the flag leads to, in words.
     """
 
     token: str
@@ -46,19 +47,19 @@ class Conflict(NamedTuple):
 
 @dataclass(frozen=True)
 class Extension:
-    """What `extend_tokenizer` did.
+    """The result of `extend_tokenizer`.
 
     Attributes
     ----------
     added
         The new tokens and their ids, in the order of their ids.
     reused
-        The tokens that were there before, and their ids, which are kept.
+        The tokens that were there before, and their ids, which do not change.
     rows
-        How many rows the model's embeddings must have: one for every id, and never fewer than
-        ``embedding_rows`` says that they have already.
+        The rows that the model's embeddings must have: one for every id, and at least
+        ``embedding_rows``.
     conflicts
-        Tokens that were there before and differ in a way that has a consequence.
+        Tokens that were there before with a flag that has a consequence.
     """
 
     added: Mapping[str, int]
@@ -78,33 +79,34 @@ class Extension:
 def extend_tokenizer(
     codec: Codec, tokenizer: Any, *, embedding_rows: int | None = None
 ) -> Extension:
-    """Make every tag and brick of a codec one token, changing the tokenizer in place.
+    """Make every tag and brick of a codec one token; changes the tokenizer in place.
 
-    New tokens are neither special, so that no decoder skips them, nor normalised, so that they
-    match in any tokenizer. Tokens that are there already keep their ids. Doing it twice changes
-    nothing. The model still has to learn the new rows: see ``docs/tokenizers.md``.
+    New tokens are not special, so that no decoder skips them, and not normalised, so that they
+    match in any tokenizer. Existing tokens keep their ids. A second call changes nothing. The
+    model must still learn the new rows: see ``docs/tokenizers.md``.
 
     Parameters
     ----------
     codec
-        Whose tags and bricks; `Codec.vocabulary` lists them.
+        The codec; `Codec.vocabulary` lists its tags and bricks.
     tokenizer
         Of transformers (``PreTrainedTokenizerBase``) or tokenizers (``Tokenizer``).
     embedding_rows
-        How many rows the model's embedding matrix has now, for example
-        ``model.get_input_embeddings().weight.shape[0]``: many models have more rows than their
-        tokenizer has ids, and must not be shrunk.
+        The number of rows of the model's embedding matrix now, for example
+        ``model.get_input_embeddings().weight.shape[0]``. Many models have more rows than their
+        tokenizer has ids, and must keep them.
 
     Returns
     -------
-    What was added, what was there, how many rows the model needs, and what conflicts.
+    The tokens added and reused, the rows that the model needs, and the conflicts.
 
     Raises
     ------
     TypeError
-        The codec or the tokenizer is none.
+        The codec is not a codec, or the tokenizer is of neither library.
     VocabError
-        The tokenizer takes no tokens, or its ids have gaps, so that new ids would be taken twice.
+        The tokenizer takes no added tokens, or its ids have gaps, so that a new token would get
+        an id that another token has.
 
     Examples
     --------
@@ -142,7 +144,7 @@ def extend_tokenizer(
 
 
 def _check_gaps(tokenizer: AnyTokenizer, vocabulary: dict[str, int], count: int) -> None:
-    """Refuse a vocabulary with gaps: `tokenizers` numbers new tokens by its length."""
+    """Refuse a vocabulary with gaps if `tokenizers` would give new tokens ids already in use."""
     new = tokenizer.new_ids(count)
     taken = {} if new is None else {i: token for token, i in vocabulary.items() if i in new}
     if taken:

@@ -1,4 +1,4 @@
-"""Grammars of token ids for serving engines, in either of two notations."""
+"""Grammars of token ids for serving engines, in the notations of xgrammar and llguidance."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ EMPTY = '""'
 class Grammar:
     """Rules over ids, written as xgrammar's EBNF or as llguidance's Lark.
 
-    A way of a rule is a text: the sets of ids and the names of rules in it, one after another.
+    A way (an alternative of a rule) is a text: sets of ids and names of rules in sequence.
 
     Parameters
     ----------
     dialect
         ``"xgrammar"`` or ``"llguidance"``.
     known
-        All ids that the vocabulary has, sorted.
+        All ids of the vocabulary, sorted.
     """
 
     def __init__(self, dialect: Dialect, known: Index) -> None:
         check_choice(dialect, Dialect, "dialect")
         self.lark = dialect == "llguidance"
         self._known = known
-        # Without it, llguidance 1.9 passes over the second of two equal ids that must come.
+        # Without it, llguidance 1.9 skips the second of two equal ids that are both forced.
         self._lines = ['%llguidance {"no_forcing": true}'] if self.lark else []
 
     def __str__(self) -> str:
         return "\n".join(self._lines) + "\n"
 
     def ids(self, *ids: int) -> str:
-        """One of these ids, which are in the vocabulary."""
+        """A term that matches one of these ids; the vocabulary must have all of them."""
         numbers = np.unique(np.array(ids, np.int64))
         if self.lark:
             return f"<[{','.join(_ranges(numbers))}]>"
@@ -57,18 +57,18 @@ class Grammar:
         return f"ExcludeToken({', '.join(map(str, others.tolist()))})"
 
     def rule(self, name: str, ways: Iterable[str]) -> str:
-        """Add a rule of several ways; returns its name."""
+        """Add a rule with these ways; returns its name."""
         self._lines.append(f"{name} {':' if self.lark else '::='} {' | '.join(ways)}")
         return name
 
     def root(self, ways: Iterable[str]) -> None:
-        """Add the rule of all that the grammar describes."""
+        """Add the root rule, which describes a whole answer."""
         self.rule("start" if self.lark else "root", ways)
 
     def automaton(self, name: str, automaton: Automaton) -> str:
-        """Add the rules of an automaton that has at least one edge; returns the name of the first.
+        """Add the rules of an automaton with at least one edge; returns the first rule's name.
 
-        It reads some ids, since each of them leaves a rule open that is closed at the end.
+        Use it for short inputs: every id opens a rule, and all rules close at the end.
         """
         edges, ends = automaton
         names = [name, *(f"{name}_{state}" for state in range(1, len(edges)))]
@@ -81,11 +81,12 @@ class Grammar:
         return name
 
     def long_automaton(self, name: str, automaton: Automaton) -> str:
-        """The same for an automaton that may read any number of ids.
+        """Add the rules of an automaton that may read any number of ids; returns the name.
 
-        Most of them lead to the same state from wherever it may not end, and from wherever it may:
-        they are written once. xgrammar forgets a rule that ends with the next one; llguidance needs
-        rules that begin with the one before, and has those of all states open at the beginning.
+        Most ids lead to the same state from all states that may end, or from all that may not:
+        these ids are written once. For xgrammar, a rule ends with the name of the next state's
+        rule: xgrammar then forgets the first one. For llguidance, a rule must begin with the name
+        of the previous state's rule; at the beginning, the rules of all states are open.
         """
         edges, ends = automaton
         ways = defaultdict(list)
@@ -125,7 +126,7 @@ class Grammar:
 
 
 def _common(edges: Sequence[dict[int, Index]]) -> dict[int, Index]:
-    """The edges that all states have."""
+    """The edges that all the states share."""
     common = dict(edges[0])
     for others in edges[1:]:
         common = {
@@ -148,20 +149,20 @@ def add_answer(
     tags: Sequence[int],
     rest: str,
 ) -> None:
-    """Add the rules of a whole answer: its instances, and the text around them if there is any.
+    """Add the rules of a whole answer: its instances, and the text around them if allowed.
 
     Parameters
     ----------
     grammar
-        The grammar, which has the rules that `rest` names.
+        The grammar; it must have the rules that `rest` names.
     words, options
-        The tokens to choose from, and what was asked for.
+        The tokens of the vocabulary by their use, and the options of the guide.
     labels
-        The ids of each label to choose from; None for any label.
+        The ids of each allowed label; None for any label.
     tags
         The ids of the two tags around a label.
     rest
-        What comes behind a label's tag in an instance.
+        The terms of an instance behind its label's closing tag.
     """
     if labels is None:
         grammar.long_automaton("label", label_automaton(words.within.pieces, words.within.words))

@@ -1,4 +1,4 @@
-"""What may come next in an answer: an automaton over ids, for constrained decoding."""
+"""Guides for constrained decoding: automata over ids that say which id may come next."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ Colours: TypeAlias = Literal["any", "alternate"]
 State: TypeAlias = tuple[Any, ...]
 
 FREE, END = "free", "end"
-_REMEMBERED = 1 << 18  # ids of answers whose state is known without reading them again
+_REMEMBERED = 1 << 18  # ids, in all answers whose states are cached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuideOptions:
-    """What was asked of a guide; `TokenCodec.guide` describes it."""
+    """The options of a guide; `TokenCodec.guide` describes them."""
 
     colours: Colours = "any"
     instances: int | None = None
@@ -50,18 +50,18 @@ class GuideOptions:
 
 
 class GuideWords(NamedTuple):
-    """The tokens of a vocabulary, by what a guide may do with them.
+    """The tokens of a vocabulary, by their use in a guide.
 
     Attributes
     ----------
     pieces
-        Those that are text, and their bytes.
+        The ids of text tokens, and their bytes.
     continuing
-        Those of them that only continue a word.
+        The pieces that only continue a word.
     text, within
-        What may stand in free text, and in a label.
+        The tokens allowed in free text, and in a label.
     ends, always
-        The ids that end an answer, and those that may come behind them.
+        The ids that end an answer, and the ids that readers skip.
     """
 
     pieces: dict[int, bytes]
@@ -73,7 +73,7 @@ class GuideWords(NamedTuple):
 
 
 def guide_words(options: GuideOptions, tokenizer: AnyTokenizer, vocab: Vocab) -> GuideWords:
-    """The tokens that a guide chooses from; errors are those of `TokenCodec.guide`."""
+    """Sort the tokens of a vocabulary for a guide; errors are those of `TokenCodec.guide`."""
     everything, added, continuing = spelled_tokens(tokenizer)
     words, end = vocab.words, tokenizer.end()
     wrong = [word for word, number in words.items() if number in options.ends]
@@ -82,7 +82,7 @@ def guide_words(options: GuideOptions, tokenizer: AnyTokenizer, vocab: Vocab) ->
     stops = {*options.ends, *(() if end is None else (end,))}
     if not options.free_text and options.instances == 0:
         raise ConfigError("without free text an answer is its instances; instances must not be 0")
-    # What readers pass over may stand between instances, and is nothing inside them.
+    # Tokens that readers skip are allowed between instances, not inside them.
     others = {n: spelled for n, spelled in added.items() if n not in vocab.word_ids}
     free = {n: spelled for n, spelled in {**everything, **others}.items() if n not in stops}
     never = vocab.ignored | stops
@@ -98,15 +98,15 @@ def guide_words(options: GuideOptions, tokenizer: AnyTokenizer, vocab: Vocab) ->
 
 
 class Guide(ABC):
-    """Which ids may come next, so that whatever is chosen decodes strictly.
+    """Says which ids may come next, so that any chosen answer decodes strictly.
 
-    `TokenCodec.guide` makes it. It holds no state of an answer: `allowed` can be asked for any
-    ids at any time, and by several threads. A state is what `start`, `step` and `options` work
-    on; they cost the same at any length, while `allowed` looks at all ids, though it remembers
-    the last answers it was asked for.
+    `TokenCodec.guide` makes it. It holds no state of an answer: several threads may call
+    `allowed` with any ids at any time. `start`, `step` and `options` work on a state; their cost
+    does not depend on the length of the answer. `allowed` reads all ids, but caches the states
+    of recent answers.
     """
 
-    made_by: tuple[Any, ...] = ()  # the `TokenCodec` and its options
+    made_by: tuple[Any, ...] = ()  # the `TokenCodec` and the `GuideOptions`
 
     def __init__(self, words: GuideWords, options: GuideOptions) -> None:
         if not options.free_text and not words.ends:
@@ -128,7 +128,7 @@ class Guide(ABC):
 
     @property
     def after(self) -> Index:
-        """The ids that may come behind an answer that has ended: int64, sorted, read-only."""
+        """The ids that may follow the end of an answer: int64, sorted, read-only."""
         return self._after
 
     def start(self) -> State:
@@ -141,8 +141,8 @@ class Guide(ABC):
         Raises
         ------
         DecodeError
-            The id is not among `options` (reason ``"not-allowed"``). Its position is 0, since a
-            state does not know how many ids came before it.
+            The id is not among `options` (reason ``"not-allowed"``). The error's position is 0,
+            since a state does not count ids.
         """
         return self._checked(state, operator.index(id_), 0)
 
@@ -156,7 +156,7 @@ class Guide(ABC):
         Parameters
         ----------
         ids
-            (n,), integer: a list, an array, a tensor; without the ids of `start`.
+            (n,), integer: a list, an array, a tensor; without the ids of the option ``start``.
 
         Returns
         -------
@@ -165,11 +165,12 @@ class Guide(ABC):
         Raises
         ------
         DecodeError
-            The answer so far is not what the guide allows; ``position`` says where it leaves it.
+            The guide does not allow the answer so far; ``position`` is the index of the first id
+            that it refuses.
         VocabError, TypeError
-            What is given is not ids.
+            The ids are not one-dimensional, or not integers.
         """
-        if type(ids) is list and ids and type(ids[-1]) is int:  # what a loop asks for, id by id
+        if type(ids) is list and ids and type(ids[-1]) is int:  # fast path of a decoding loop
             key = tuple(ids)
             before = self._states.get(key[:-1])
             if before is not None:
@@ -182,7 +183,7 @@ class Guide(ABC):
 
     @abstractmethod
     def _step(self, state: State, number: int) -> State | None:
-        """The state after an id, or None where it is not allowed."""
+        """The state after an id, or None if the id is not allowed."""
 
     def _state(self, ids: tuple[int, ...]) -> State:
         known = self._states.get(ids)
@@ -192,7 +193,7 @@ class Guide(ABC):
         return self._remembered(ids, self._walk(ids[:-1]) if before is None else before)
 
     def _remembered(self, ids: tuple[int, ...], before: State) -> State:
-        """The state of an answer, from that of all but its last id."""
+        """The state of an answer, from the state before its last id; caches it."""
         state = self._checked(before, ids[-1], len(ids) - 1)
         with self._lock:
             if self._states.setdefault(ids, state) is state:
@@ -222,11 +223,11 @@ class Guide(ABC):
         return after
 
     def _step_text(self, state: State, number: int) -> State | None:
-        """A step in free text: (FREE, how many instances, the end of the text)."""
+        """A step in free text. A state is (FREE, number of instances, end of the text)."""
         if number in self._ends:
             return (END,) if state[1] or not self._text.silent else None
         if number in self._always and not self._text.silent:
-            return state  # a decoder passes over it, so it does not part what stands around it
+            return state  # a decoder skips it and joins the text around it
         end = self._text.step(state[2], number)
         return None if end is None else (FREE, state[1], end)
 

@@ -1,4 +1,4 @@
-"""Tokenizers by their names: a file, a folder, or a name on the Hugging Face Hub."""
+"""Load tokenizers by name: a file, a folder, or a repository on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from maskcodec.tokenizers.any_tokenizer import load_saved
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-PREPARED = "maskcodec_rows"  # in a model's config: the words that have rows, and their ids
+PREPARED = "maskcodec_rows"  # key in a model's config: the words with embeddings, and their ids
 _HUB_NAME = re.compile(r"(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _EXAMPLE = "Qwen/Qwen2.5-VL-7B-Instruct"
 
 
 def load_tokenizer(name: str | os.PathLike[str]) -> Any:
-    """A tokenizer by the name of its file, its folder, or its repository on the Hub.
+    """Load a tokenizer from its file, its folder, or its repository on the Hub.
 
     Parameters
     ----------
     name
-        The path of a ``tokenizer.json``, of a folder with a tokenizer, or a name on the Hub such as
-        ``"Qwen/Qwen2.5-VL-7B-Instruct"``. What is on this machine is taken first: a file or a
-        folder of that name, then the Hub's cache. Code of a checkpoint is never run.
+        The path of a ``tokenizer.json`` or of a folder with a tokenizer, or a name on the Hub such
+        as ``"Qwen/Qwen2.5-VL-7B-Instruct"``. A file or folder of this name comes first, then the
+        Hub's cache, then the Hub. Code of a checkpoint never runs.
 
     Returns
     -------
-    A tokenizer of transformers, or of tokenizers where only a ``tokenizer.json`` is there; a new
-    one at every call.
+    A tokenizer of transformers; for a file, or a folder with only a ``tokenizer.json``, one of
+    tokenizers. Every call returns a new one.
 
     Raises
     ------
     ConfigError
-        There is no such tokenizer, or transformers is missing; the message says what was tried.
+        There is no such tokenizer, its file cannot be read, or transformers is missing.
     VocabError
-        A folder's tokenizer cannot be read, or only by running code of its own.
+        A folder's tokenizer cannot be read, or a tokenizer needs to run its own code.
     """
     path = _local(name)
     if path is not None and path.is_dir():
@@ -61,7 +61,7 @@ def bare_tokenizer(tokenizer: Any) -> Tokenizer:
     Raises
     ------
     VocabError
-        It has none: it is one of transformers' slow ones.
+        The tokenizer is a slow one of transformers, without a backend.
     """
     bare = hasattr(tokenizer, "token_to_id")
     backend: Tokenizer | None = tokenizer if bare else getattr(tokenizer, "backend_tokenizer", None)
@@ -74,9 +74,9 @@ def bare_tokenizer(tokenizer: Any) -> Tokenizer:
 
 
 def checkpoint_file(name: str | os.PathLike[str], file: str, *, download: bool) -> Path | None:
-    """A file of a folder, or of a name on the Hub; None where it has none.
+    """The path of a checkpoint's file, in a folder or in the Hub's cache; None if it has none.
 
-    With `download`, the Hub is asked where its cache does not have it.
+    With `download`, a file that is not in the cache is downloaded from the Hub.
     """
     path = _local(name)
     if path is not None:
@@ -95,7 +95,7 @@ def checkpoint_file(name: str | os.PathLike[str], file: str, *, download: bool) 
 
 
 def _local(name: str | os.PathLike[str]) -> Path | None:
-    """The file or folder of a name, if there is one."""
+    """The file or folder with this name, or None."""
     if not isinstance(name, (str, os.PathLike)):
         raise TypeError(
             "a checkpoint is named by its folder, a file or its name on the Hub, got "

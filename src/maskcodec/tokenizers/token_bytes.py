@@ -1,4 +1,4 @@
-"""What the tokens of a vocabulary spell, and which of them a text may go on with."""
+"""The bytes of each token, and the tokens that may continue a text."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
 _BYTE_TOKEN = re.compile("<0x([0-9A-F]{2})>")
-_LIVE_ENDS = 32  # how many unfinished tags have their lists of tokens remembered
-_FOREIGN = "é犬"  # that not all can write
+_LIVE_ENDS = 32  # unfinished tags whose lists of allowed tokens are cached
+_FOREIGN = "é犬"  # some vocabularies cannot write it
 _PROBE = "a black dog, [[0 12 63 41]]"
 
 
@@ -30,11 +30,11 @@ class Spelled(NamedTuple):
     Attributes
     ----------
     pieces
-        Of those that are pieces of text.
+        The bytes of text tokens, by id.
     added
-        Of those that are cut out of a text before anything else.
+        The bytes of added tokens, by id.
     continuing
-        The pieces that only continue a word, as WordPiece has them.
+        The ids of WordPiece's tokens that only continue a word.
     """
 
     pieces: dict[int, bytes]
@@ -43,12 +43,13 @@ class Spelled(NamedTuple):
 
 
 def spelled_tokens(tokenizer: AnyTokenizer) -> Spelled:
-    """The bytes of every token.
+    """The bytes of every token of a tokenizer.
 
     Raises
     ------
     VocabError
-        The tokenizer writes its tokens in a way that is not known here.
+        The vocabulary cannot spell a plain English text, or its tokens are not written as in
+        byte-level BPE, SentencePiece or WordPiece.
     """
     added = {number: token.content.encode() for number, token in tokenizer.added().items()}
     kinds = set(_decoders(tokenizer))
@@ -79,7 +80,7 @@ def _unknown_spelling(probe: str, written: bytes) -> VocabError:
 
 
 def _decoders(tokenizer: AnyTokenizer) -> Iterable[str]:
-    """The names of what a tokenizer's decoder does."""
+    """The types of a tokenizer's decoders."""
     tokens = tokenizer.tokenizer
     backend = tokens if tokenizer.bare else getattr(tokens, "backend_tokenizer", None)
     decoder = getattr(backend, "decoder", None)
@@ -93,7 +94,7 @@ def _decoders(tokenizer: AnyTokenizer) -> Iterable[str]:
 
 @lru_cache(maxsize=1)
 def _bytes_of_characters() -> dict[str, int]:
-    """The printable characters that stand for bytes in byte-level vocabularies, from GPT-2."""
+    """The byte of each character in byte-level vocabularies; the table is GPT-2's."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     table = {chr(byte): byte for byte in printable}
@@ -119,16 +120,16 @@ def _word(token: str) -> bytes:
 
 
 class PlainText:
-    """Text in which no tag or brick may be spelled out of pieces: any token but those that would.
+    """Text whose pieces spell no tag or brick: allows every token that does not complete one.
 
-    How far the text has come is the longest end of it that begins a word, usually ``b""``.
+    The state is the longest end of the text that begins a word, usually ``b""``.
 
     Parameters
     ----------
     pieces
-        The tokens and their bytes.
+        The ids of tokens, and their bytes.
     words
-        What must not be spelled.
+        The tags and bricks, which the text must not spell.
 
     Attributes
     ----------
@@ -137,7 +138,7 @@ class PlainText:
     """
 
     silent = False
-    behind = b""  # a mask: how far the text has come there
+    behind = b""  # the end of the text behind a mask
 
     def __init__(self, pieces: dict[int, bytes], words: list[str]) -> None:
         spelled = [word.encode() for word in words]
@@ -155,7 +156,7 @@ class PlainText:
         self.options = lru_cache(_LIVE_ENDS)(self._options)
 
     def step(self, end: bytes, number: int) -> bytes | None:
-        """The end of the text after a token; None where it spells a word."""
+        """The end of the text after a token; None if it spells a word or is no piece."""
         piece = self.pieces.get(number)
         if piece is None:
             return None
@@ -179,7 +180,7 @@ class PlainText:
         return frozen(np.insert(ids, np.searchsorted(ids, more), more))
 
     def _completing(self, end: bytes) -> set[int]:
-        """The tokens that would make a word of an end: those that begin with what it lacks."""
+        """The tokens that complete a word after an end: they begin with the rest of the word."""
         lacking = {
             word[n:]
             for n in range(1, len(end) + 1)
@@ -196,17 +197,17 @@ class PlainText:
 
 
 class NoText:
-    """No text, where a guide has masks alone: but one space, with which some tokenizers begin.
+    """No text, for a guide with masks alone. Allows one space first: some tokenizers write it.
 
     Parameters
     ----------
     pieces
-        The tokens and their bytes.
+        The ids of tokens, and their bytes.
 
     Attributes
     ----------
     spaces
-        The tokens that are one space.
+        The ids of tokens that are one space.
     """
 
     silent = True
@@ -217,7 +218,7 @@ class NoText:
         self.options = lru_cache(_LIVE_ENDS)(self._options)
 
     def step(self, end: bytes, number: int) -> bytes | None:
-        """The end of the text after a token; None where it may not come."""
+        """The end of the text after a token; None if the token is not allowed."""
         return self.behind if number in self.spaces and not end else None
 
     def _options(self, end: bytes, also: tuple[int, ...]) -> Index:
@@ -227,6 +228,6 @@ class NoText:
 
 
 def frozen(ids: Index) -> Index:
-    """An array that is handed out more than once."""
+    """The same array, now read-only: several callers share it."""
     ids.flags.writeable = False
     return ids

@@ -1,4 +1,4 @@
-"""The ids of one tokenizer: what they mean to a codec, those a user hands over, their text."""
+"""The ids of one tokenizer: a codec's words, checks of a user's ids, and the text of ids."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 ANY_LABEL = "roi0"
 IGNORE_INDEX = -100  # a trainer's mark for "no loss"
 _LARGEST = 2**63 - 1
-_UNKNOWN = "\ufffd"  # what is read in place of an id that no token has
+_UNKNOWN = "\ufffd"  # the text of an id without a token
 
 
 @dataclass(frozen=True, eq=False)
 class Vocab:
-    """What the ids of one tokenizer mean to one codec.
+    """The ids of one tokenizer, as one codec uses them.
 
     Attributes
     ----------
     words
         The tags and bricks, and their ids.
     size
-        One more than the largest id.
+        The largest id, plus 1.
     known
         bool (size,): whether a token has this id.
     ignored
-        Ids that stand around an answer: padding, beginning and end of a text.
+        The ids around an answer, which readers skip: padding, beginning and end of a text.
     """
 
     words: dict[str, int]
@@ -59,14 +59,17 @@ def read_vocab(
     vocabulary: Mapping[str, int],
     ignore: Iterable[int | str],
 ) -> Vocab:
-    """The ids of a codec's tags and bricks, checked against the tokenizer itself.
+    """Look up the ids of a codec's tags and bricks, and check them with the tokenizer.
 
-    ``vocabulary`` is all that the tokenizer has.
+    ``vocabulary`` holds all tokens of the tokenizer.
 
     Raises
     ------
     VocabError
-        A tag or brick is not one id, or does not stay one in the middle of a text.
+        A tag or brick is not one id, another added token contains it, or a tag is not one id
+        beside a label. A setting of the tokenizer changes texts, or `ignore` has an unknown token.
+    TypeError
+        `ignore` is a str.
     """
     tokenizer.check_plain()
     words = {word: _id(tokenizer, word) for word in codec.vocabulary()}
@@ -104,8 +107,8 @@ def label_ids(
     Raises
     ------
     LabelError
-        The tokenizer does not cut the text at the tags, or makes nothing of the label, or tokens
-        that readers pass over.
+        The tags do not stay whole beside the label, the label's ids spell nothing, or readers
+        would skip one of them.
     """
     first, *ids, last = tokenizer.encode(before + label + after)
     whole = (first, last) == (vocab.words[before], vocab.words[after])
@@ -129,7 +132,7 @@ def label_ids(
 
 
 def inside(tokenizer: AnyTokenizer, before: str, text: str, after: str) -> list[int] | None:
-    """The ids of a text between two words that are tokens, or None where they are not there."""
+    """The ids of a text between two words, or None if these do not stay whole beside it."""
     first, last = tokenizer.encode(before), tokenizer.encode(after)
     ids = tokenizer.encode(before + text + after)
     ends = [ids[: len(first)], ids[len(ids) - len(last) :]]
@@ -175,9 +178,9 @@ def as_ids(value: Any) -> Index:
     Raises
     ------
     TypeError
-        They are not integers.
+        The ids are not integers.
     VocabError
-        They are not one-dimensional.
+        The ids are not one-dimensional.
     """
     if isinstance(value, np.ndarray) and value.dtype == np.int64 and value.ndim == 1:
         return value if value.flags.carray else value.copy()
@@ -196,7 +199,7 @@ def as_ids(value: Any) -> Index:
         numbers = value if isinstance(value, (list, tuple)) else []
         if not numbers or set(map(type, numbers)) != {int}:
             raise TypeError(f"ids must be integers, got {ids.dtype}")
-        # Some do not fit int64: no token has them.
+        # Ids beyond int64 are clipped: no token has them.
         return np.array([min(max(n, -_LARGEST), _LARGEST) for n in numbers], np.int64)
     if ids.dtype == np.uint64:
         ids = np.minimum(ids, _LARGEST)
@@ -204,12 +207,12 @@ def as_ids(value: Any) -> Index:
 
 
 def padding(ids: Index, vocab: Vocab) -> Any:
-    """Which ids stand around an answer, or are a trainer's -100, which has no loss."""
+    """For each id, whether it lies around an answer or is -100, a trainer's mark: bool (n,)."""
     return np.isin(ids, [*vocab.ignored, IGNORE_INDEX])
 
 
 def text_of(ids: Index, tokenizer: AnyTokenizer, vocab: Vocab) -> str:
-    """The text of ids; an id that no token has becomes U+FFFD."""
+    """The text of ids; an id without a token becomes U+FFFD."""
     known = (ids >= 0) & (ids < vocab.size)
     known[known] = vocab.known[ids[known]]
     if known.all():
