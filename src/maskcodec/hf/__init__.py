@@ -1,4 +1,4 @@
-"""Models of Hugging Face transformers that draw masks: preparing, training, answering, refining."""
+"""Prepare, train and run models of Hugging Face transformers that draw masks; refine the masks."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ __all__ = [
     "stream",
 ]
 
-_HOMES = {  # each is imported when it is asked for: whoever refines masks needs no peft
+_HOMES = {  # imported on first use: refining masks needs no peft
     "Answer": ".answers",
     "Collator": "collate",
     "ImageOnlyProcessor": "processing",

@@ -1,4 +1,4 @@
-"""Where a conversation's answers stand, among the characters of its text and among its ids."""
+"""Find the answers of a conversation in its text and in its ids."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _GENERATION = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
 
 
 class Span(NamedTuple):
-    """An answer in a conversation's text: characters ``start`` to ``stop``, its end included.
+    """An answer in a conversation's text: characters ``start`` to ``stop``, ``stop`` exclusive.
 
-    Before it stand ``images`` images.
+    The token that ends the answer is included. ``images`` images come before the answer.
     """
 
     start: int
@@ -33,9 +33,9 @@ class Rendered(NamedTuple):
     Attributes
     ----------
     text
-        The chat template's.
+        The text that the chat template makes.
     spans
-        The answers to learn; None where only the template's own marks can tell.
+        The answers to learn; None if only the template's ``{% generation %}`` marks show them.
     """
 
     text: str
@@ -43,17 +43,18 @@ class Rendered(NamedTuple):
 
 
 def render(processor: Any, said: Conversation, where: str) -> Rendered:
-    """A conversation as its chat template has it, and where its answers are.
+    """Apply the chat template to a conversation, and find the answers in the text.
 
-    An answer begins where the template, asked for what comes before it, would have the model begin.
-    It ends behind the special token that follows it. Where none does, as with LLaVA-1.5, the
-    tokenizer's end token is put there: a model that never saw one would never stop.
+    An answer begins behind the generation prompt, which the template writes for the messages before
+    it. It ends behind the special token that follows it. If none follows, as with LLaVA-1.5, the
+    tokenizer's end token is inserted: a model that never saw one would never stop.
 
     Raises
     ------
     ConfigError
-        The template changes what was said before an answer, or the answer, and does not mark it
-        with ``{% generation %}``; or nothing can end an answer.
+        The template changes an answer, or the messages before it, and does not mark the answer
+        with ``{% generation %}``. Or no special token follows an answer, and the tokenizer has no
+        end token.
     """
     full = _text(processor, said.messages)
     special = _special(processor.tokenizer)
@@ -95,10 +96,10 @@ def token_spans(
     length: Callable[[str, int], int],
     where: str,
 ) -> list[tuple[int, int]]:
-    """Where the answers stand among the ids that a processor made of a text.
+    """Find the answers in the ids that a processor made of a text.
 
-    A processor puts many ids where the text has one placeholder. Behind the last image both agree,
-    so places are counted from the end.
+    A processor replaces one placeholder by many ids. Behind the last image, text and ids agree, so
+    positions are counted from the end.
 
     Parameters
     ----------
@@ -107,11 +108,12 @@ def token_spans(
     rendered
         The text, with spans.
     ids
-        What the processor made of it, without padding.
+        The ids that the processor made of the text, without padding.
     length
-        How many ids the processor makes of a text with so many images, where an image follows.
+        Counts the ids that the processor makes of a text and its first images. Called if an image
+        follows an answer.
     where
-        Which row it is, for errors.
+        The name of the row, for errors.
 
     Returns
     -------
@@ -120,7 +122,7 @@ def token_spans(
     Raises
     ------
     ConfigError
-        The tokenizer joins an answer with what stands around it.
+        The tokenizer joins an answer with the text around it.
     """
     text, spans = rendered
     tokens = encoded(processor.tokenizer, text)
@@ -147,14 +149,14 @@ def token_spans(
 def marked_spans(
     processor: Any, said: Conversation, images: list[Any], ids: list[int], where: str
 ) -> list[tuple[int, int]]:
-    """The same where the template marks answers with ``{% generation %}``.
+    """Find the answers in the ids by the template's ``{% generation %}`` marks.
 
-    The special token behind a mark belongs to it.
+    The special token behind a marked answer belongs to the answer.
 
     Raises
     ------
     ConfigError
-        The template does not mark each answer on its own.
+        The template does not mark each answer separately.
     """
     rest = iter(images)
     messages = [
@@ -188,13 +190,13 @@ def marked_spans(
 
 
 def encoded(tokenizer: Any, text: str) -> list[int]:
-    """The ids of a text as a processor would have them."""
+    """Encode a text as a processor does."""
     ids: list[int] = tokenizer(text, add_special_tokens=adds_special(tokenizer, text))["input_ids"]
     return ids
 
 
 def adds_special(tokenizer: Any, text: str) -> bool:
-    """Whether the tokenizer is to put its special tokens around a text of a chat template."""
+    """Whether the tokenizer must add its special tokens: the text lacks the ``bos_token``."""
     return not (tokenizer.bos_token and text.startswith(tokenizer.bos_token))
 
 
@@ -210,7 +212,7 @@ def _special(tokenizer: Any) -> list[str]:
 
 
 def _stop(full: str, before: str, answer: str) -> int | None:
-    """Where an answer ends in a text; None if it is not there behind what comes before it."""
+    """The end of an answer in a text; None if ``before`` and the answer do not begin the text."""
     if not full.startswith(before):
         return None
     start = len(before)

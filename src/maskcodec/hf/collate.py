@@ -1,4 +1,4 @@
-"""Rows to batches: conversations about images as tensors, with a loss on the answers only."""
+"""Make batches of rows: conversations about images, as tensors, with a loss on the answers only."""
 
 from __future__ import annotations
 
@@ -27,53 +27,53 @@ if TYPE_CHECKING:
 TooLong: TypeAlias = Literal["raise", "cut"]
 Side: TypeAlias = Literal["left", "right"]
 
-_IGNORED = -100  # torch's cross_entropy passes over it
+_IGNORED = -100  # torch's cross_entropy ignores it
 
 
 @dataclass(frozen=True, slots=True)
 class Collator:
-    """Makes tensors of rows, for any trainer on transformers: its ``data_collator``.
+    """Makes tensors of rows: the ``data_collator`` of any trainer on transformers.
 
-    Rows are those that ``maskcodec build`` writes, in any format, which is known by their fields:
+    It takes the rows that ``maskcodec build`` writes, and tells their format by their fields:
     ``messages`` and ``images`` (ms-swift, LLaMA-Factory), ``prompt``, ``completion`` and ``images``
-    (TRL), ``conversations`` and ``image`` (LLaVA). The trainer must hand them over whole:
+    (TRL), ``conversations`` and ``image`` (LLaVA). The trainer must pass whole rows:
     ``TrainingArguments(remove_unused_columns=False)``.
 
-    The loss is on what the assistant says, in all turns, and on the special token that ends each:
-    no template's header, question or image. With TRL's rows it is on the completion. Where a
-    template ends no answer, as LLaVA-1.5's, the tokenizer's ``eos_token`` is put there.
+    The loss covers the assistant's answers in all turns, and the special token that ends each. It
+    covers no header, question or image. With TRL's rows it covers the answers in the completion. If
+    a template does not end its answers, as LLaVA-1.5's, the tokenizer's ``eos_token`` is inserted.
 
     Parameters
     ----------
     processor
-        With a chat template, a tokenizer and an image processor, for example from
+        A processor with a chat template, a tokenizer and an image processor, for example from
         ``transformers.AutoProcessor`` or `ImageOnlyProcessor`.
     max_length
-        The most tokens of a row, those of the image included; None for any number.
+        The most tokens of a row, image tokens included, at least 1; None for no limit.
     too_long
-        What to do with a row that has more: ``"raise"``, since a mask that is cut off teaches to
-        draw half of it, or ``"cut"`` its end, which never cuts an image: where an image would be
-        cut, or nothing be left to learn, this raises, too.
+        The treatment of a longer row. ``"raise"``: a mask that is cut off teaches the model to draw
+        half of it. ``"cut"``: cut the row's end. This raises, too, if it would cut an image or
+        leave nothing of the first answer.
     folder
-        What the images' relative paths begin at. Rows are taken at their word: an absolute path, or
-        one with ``..``, is followed. What is there must be a PNG, JPEG, BMP, WebP or TIFF.
+        The folder that the images' relative paths begin at. Absolute paths and paths with ``..``
+        are followed. The files must be PNG, JPEG, BMP, WebP or TIFF.
     padding_side
-        Where shorter rows are filled up. Images, loss and positions are the same on either.
+        The side on which shorter rows are filled up. Images, loss and positions do not change.
     codec
-        That of the model, or the `TokenCodec` that `prepare_model` returned. By default that of the
-        folder which the tokenizer was loaded from, if it has one.
+        The model's codec, or the `TokenCodec` that `prepare_model` returned. Only used with `rows`.
+        By default the codec of the folder that the tokenizer was loaded from.
     rows
-        Where the rows come from, a folder or a file. If its ``maskcodec.json``, which
-        ``maskcodec build`` writes, has another codec, that is an error; without one they are taken
-        with a note.
+        The folder or file that the rows come from. It is an error if its ``maskcodec.json``, which
+        ``maskcodec build`` writes, has another codec. Without that file, the rows are accepted and
+        a note is logged.
 
     Raises
     ------
     ConfigError
-        The processor lacks something, a setting does not exist, or the rows are those of another
-        codec than the model's.
+        The processor lacks something, a setting does not exist, or the rows have another codec than
+        the model.
     FileNotFoundError
-        There are no such rows.
+        The folder or file of `rows` does not exist.
 
     Examples
     --------
@@ -114,28 +114,28 @@ image_processor; got NoneType without apply_chat_template
             self._check_rows(self.rows)
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """A batch.
+        """Make a batch.
 
         Parameters
         ----------
         rows
-            One or more; N of them.
+            N rows, at least one.
 
         Returns
         -------
-        What the processor gives, ``input_ids`` and ``attention_mask`` of int64 (N, length),
-        ``pixel_values`` and others, and ``labels`` of int64 (N, length): the ids that are learned,
-        -100 elsewhere.
+        The processor's tensors: ``input_ids`` and ``attention_mask``, int64 (N, length),
+        ``pixel_values`` and others. And ``labels``, int64 (N, length): the ids to learn, -100
+        elsewhere.
 
         Raises
         ------
         TypeError
-            A row, or an image, is of no kind that is known.
+            A row or an image has another type.
         SourceError
-            A row has no known layout, an image is missing or none, a text holds what stands for an
-            image, or a row is too long.
+            A row has no known layout, an image is missing or cannot be read, a text holds the
+            image token, or a row is too long.
         ConfigError
-            The chat template does not allow to tell where answers are.
+            The answers cannot be found in the chat template's text.
         """
         if not rows:
             raise SourceError("a batch needs at least one row, got none")
@@ -178,7 +178,7 @@ image_processor; got NoneType without apply_chat_template
         check_rows(rows, codec, whose)
 
     def _check_texts(self, said: Conversation, where: str) -> None:
-        """Refuse what the processor would take for another image."""
+        """Refuse texts with the image token, which the processor would take for another image."""
         mark = getattr(self.processor, "image_token", None)
         for k, message in enumerate(said.messages):
             if mark and any(mark in part.get("text", "") for part in message["content"]):
@@ -188,7 +188,7 @@ image_processor; got NoneType without apply_chat_template
                 )
 
     def _processed(self, texts: list[str], images: list[list[Image.Image]]) -> dict[str, Any]:
-        """What the processor makes of texts and images, filled up on the right."""
+        """The processor's tensors of texts and images, padded on the right."""
         nested: Any = images
         if not all(images):  # not every processor takes empty lists
             nested = [image for own in images for image in own]
@@ -211,7 +211,7 @@ image_processor; got NoneType without apply_chat_template
         ids: list[int],
         where: str,
     ) -> list[tuple[int, int]]:
-        """Where the ids are that are learned."""
+        """The spans of the ids to learn."""
         if text.spans is None:
             return marked_spans(self.processor, said, images, ids, where)
 
@@ -224,7 +224,7 @@ image_processor; got NoneType without apply_chat_template
     def _cut(
         self, ids: list[int], text: str, spans: list[tuple[int, int]], has_image: bool, where: str
     ) -> int:
-        """How many of a row's ids stay."""
+        """The number of a row's ids to keep."""
         most = self.max_length
         if most is None or len(ids) <= most:
             return len(ids)
@@ -234,7 +234,7 @@ image_processor; got NoneType without apply_chat_template
             raise SourceError(
                 f"{says}; {advice}, or leave the row out (too_long='cut' would cut its answer)"
             )
-        # Behind the last image, the ids are the text's: so many from the end.
+        # Behind the last image, the ids equal those of the text: count them from the end.
         tokens = encoded(self.processor.tokenizer, text)
         same = 0
         while same < min(len(tokens), len(ids)) and tokens[-1 - same] == ids[-1 - same]:
@@ -246,7 +246,7 @@ image_processor; got NoneType without apply_chat_template
         return most
 
     def _placed(self, batch: dict[str, Any], lengths: list[int]) -> dict[str, Any]:
-        """The batch with rows of so many ids, filled up on the side that is asked for."""
+        """The batch with each row cut to its length and padded on `padding_side`."""
         ids = batch["input_ids"]
         width = max(lengths)
         fill = {"input_ids": self.processor.tokenizer.pad_token_id, "labels": _IGNORED}

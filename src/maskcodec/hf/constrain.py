@@ -1,4 +1,4 @@
-"""Keeping a model's answer to what decodes: a guide over the scores of `generate`'s steps."""
+"""Keep a model's answer decodable: apply a guide to the scores of each step of `generate`."""
 
 from __future__ import annotations
 
@@ -24,45 +24,45 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.int64]
 
 _PLAIN = torch.contiguous_format
-_DEARER = 2  # to copy a row and blank it later takes so many times as long as to blank it
-_REMEMBERED = 8  # lists of ids that may not come, each as long as a vocabulary at most
-# By guide: what its options leave out, which takes a while to find out and stays the same.
+_DEARER = 2  # the time to copy a row and blank it later, divided by the time to blank it now
+_REMEMBERED = 8  # lists of forbidden ids; each is at most as long as a vocabulary
+# By guide: the columns that are forbidden. They are slow to compute and never change.
 _FORBIDDEN: WeakKeyDictionary[Guide, dict[Any, tuple[Index, torch.Tensor]]] = WeakKeyDictionary()
 
 
 class MaskLogitsProcessor(transformers.LogitsProcessor):
-    """Sets the scores of all ids to minus infinity that would keep an answer from decoding.
+    """Sets the scores of all ids that would break an answer to minus infinity.
 
-    For ``model.generate(..., logits_processor=[MaskLogitsProcessor(guide)])`` and for loops of
-    one's own that add one id to each row before each call: greedy, sampled or with beams, whose
-    rows change places and are found again by their ids. Where beams are sampled, say ``beams``. Not
-    for assisted decoding, which takes several ids at once.
+    Use it as ``model.generate(..., logits_processor=[MaskLogitsProcessor(guide)])``, or in your own
+    loop that adds one id to each row before each call. Greedy search, sampling and beams work:
+    beams change places and are found again by their ids. Pass ``beams=True`` if beams are sampled.
+    Assisted decoding does not work: it adds several ids at once.
 
-    What the first call has is the prompt, padding and all. Rows that have ended may go on with
-    what ends an answer or stands around it, and with nothing else. Columns beyond the vocabulary,
-    which padded embeddings have, are never allowed.
+    The first call has the prompt, padding included. Rows that have ended may only go on with ids
+    that end or surround an answer. Columns beyond the vocabulary, which padded embeddings have, are
+    never allowed.
 
-    The next generation is recognised by its ids, so that one processor serves many, one after
-    another. Where it cannot be, because a prompt begins with the last one, call `reset` first.
+    One processor serves many generations, one after another: it recognises a new one by its ids.
+    Call `reset` first if the new prompts begin with the last prompts.
 
     Parameters
     ----------
     guide
-        What `TokenCodec.guide` returns, made with ``ends=`` where the model's answers end with
-        other ids than the tokenizer's. It may be used by several processors at a time.
+        A guide that `TokenCodec.guide` returns. Pass ``ends=`` there if the model's answers end
+        with other ids than the tokenizer's. Several processors may share a guide.
     inplace
-        Whether to spare the time for tensors of the size of a batch of vocabularies: the scores
-        that come in may be written to, and what is returned is overwritten by the next call. Not
-        for ``generate(output_scores=True)`` or ``output_logits=True``, which keep them.
+        Whether to save the time for new tensors (rows, columns): the call may write to the scores
+        that come in, and the next call overwrites the scores that it returned. Not for
+        ``generate(output_scores=True)`` or ``output_logits=True``, which keep them.
     beams
-        Whether a row may go on with an id that was not allowed, and counts as ended: a search for
-        beams fills up with such rows, of no probability, where fewer ids are left than it has
-        beams. Without it that is an error, of a loop that does not use the scores.
+        Whether a row may go on with a forbidden id, and then counts as ended. A beam search with
+        more beams than allowed ids fills up with such rows, of probability 0. If False, such a row
+        is an error: the loop does not use the scores.
 
     Raises
     ------
     TypeError
-        It is no guide.
+        The guide has another type.
 
     Examples
     --------
@@ -102,18 +102,18 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
         self.reset()
 
     def reset(self) -> None:
-        """Forget what came so far: the next call has the prompt of another generation."""
+        """Forget the generation so far: the next call has the prompts of another one."""
         self._prompt: Ids = np.empty((0, 0), np.int64)
         self._length = 0  # of the rows of the last call
         self._states: dict[bytes, State] = {}  # of their answers, by the answers' ids
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """The scores of what may come next, and minus infinity for the rest.
+        """Keep the scores of the allowed ids; set all others to minus infinity.
 
         Parameters
         ----------
         input_ids
-            (rows, n), integer, on any device: the prompts, and the ids that were chosen since.
+            (rows, n), integer, on any device: the prompts, and the ids chosen since.
         scores
             (rows, columns), floating point, on any device; at least as many columns as ids.
 
@@ -124,12 +124,12 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
         Raises
         ------
         DecodeError
-            A row goes on with an id that was not allowed (reason ``"not-allowed"``), and rows are
-            no beams; ``position`` counts from the end of the prompt.
+            A row goes on with a forbidden id (reason ``"not-allowed"``), and ``beams`` is False;
+            ``position`` counts from the end of the prompt.
         ConfigError
-            The rows begin with the prompts of the last call, but are not one id longer.
+            The rows begin with the known prompts, but are not the last rows and one more id.
         VocabError
-            There are fewer columns than ids, or the shapes do not fit each other.
+            There are too few columns for the allowed ids, or the shapes do not fit each other.
         """
         if input_ids.ndim != 2 or scores.ndim != 2 or len(input_ids) != len(scores):
             raise VocabError(
@@ -148,7 +148,7 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
         return self._masked(scores, [self.guide.options(state) for state in states])
 
     def _goes_on(self, ids: Ids) -> bool:
-        """Whether rows are those of the last call, in any order, and one id more."""
+        """Whether the rows are those of the last call, in any order, and one more id."""
         known, length = self._prompt, self._prompt.shape[1]
         prompts = ids[:, :length]
         if not len(known) or ids.shape[1] <= length:
@@ -172,7 +172,7 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
     def _after(self, row: int, answer: Ids) -> State:
         state, number = self._states[answer[:-1].tobytes()], int(answer[-1])
         if state[0] == END:
-            return state  # whatever a framework fills the row up with
+            return state  # a framework pads the row with any id
         try:
             return self.guide.step(state, number)
         except DecodeError as error:
@@ -215,10 +215,10 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
         return masked
 
     def _blank(self, like: torch.Tensor, where: torch.Tensor, rows: list[int]) -> torch.Tensor:
-        """Scores that are all minus infinity: new ones, or those of the call before once more.
+        """Scores that are all minus infinity: a new tensor, or the tensor of the last call.
 
-        What is to be written to them is noted, to be taken back by the next call: numbers of
-        single scores, and whole rows.
+        ``where`` holds the flat indices that will be written, ``rows`` the whole rows. They are
+        kept, so that the next call can blank them again.
         """
         blank = self._own
         if blank is None or _kind(blank) != _kind(like):
@@ -233,7 +233,7 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
         return blank
 
     def _others(self, ids: Index, like: torch.Tensor) -> torch.Tensor:
-        """The columns that are not among the ids, which are most of them."""
+        """The columns that are not among the ids."""
         forbidden = _FORBIDDEN.setdefault(self.guide, {})
         key = id(ids), like.shape[1], like.device
         known = forbidden.get(key)
@@ -242,13 +242,13 @@ class MaskLogitsProcessor(transformers.LogitsProcessor):
             mask[ids] = False
             if len(forbidden) >= _REMEMBERED:
                 forbidden.clear()
-            with torch.inference_mode(False):  # it may be used outside of it, too
+            with torch.inference_mode(False):  # a later call may be outside inference mode
                 known = forbidden[key] = ids, _on(np.flatnonzero(mask), like)
         return known[1]
 
 
 def as_rows(ids: torch.Tensor) -> Ids:
-    """Ids on any device as an array, int64 (rows, n), which may be the tensor's own memory."""
+    """Ids on any device as an array, int64 (rows, n); it may share the tensor's memory."""
     return np.asarray(ids.detach().cpu().numpy(), np.int64)
 
 
@@ -257,7 +257,7 @@ def _kind(scores: torch.Tensor) -> tuple[Any, ...]:
 
 
 def _flat(options: Sequence[Index], rows: list[int], columns: int) -> Ids:
-    """Ids in some rows as numbers of scores, in one array."""
+    """The flat indices of the ids of some rows, in one array."""
     if not rows:
         return np.empty(0, np.int64)
     starts = np.array(rows, np.int64) * columns

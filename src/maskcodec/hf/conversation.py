@@ -1,4 +1,4 @@
-"""Rows of trainers, in any of their formats, as one kind of conversation; and their images."""
+"""Read the rows of any trainer's format as conversations, and load their images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ROLES = {
 
 
 class Conversation(NamedTuple):
-    """What a row says.
+    """The conversation of a row.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Conversation(NamedTuple):
     learned
         Indices of the answers to learn, ascending, at least one.
     images
-        One for each part that is an image, in their order: of Pillow, or where it is.
+        One for each image part, in order, as the row has it; `Pictures.load` loads it.
     """
 
     messages: list[dict[str, Any]]
@@ -43,32 +43,33 @@ class Conversation(NamedTuple):
     images: list[Any]
 
     def answer(self, message: int) -> str:
-        """What the assistant says in a message."""
+        """The text of a message."""
         return "".join(part["text"] for part in self.messages[message]["content"])
 
     def images_before(self, message: int) -> int:
-        """How many images the messages before one have."""
+        """The number of images in the messages before one."""
         before = self.messages[:message]
         return sum(part["type"] == "image" for said in before for part in said["content"])
 
 
 def read_row(row: Any, where: str) -> Conversation:
-    """The conversation of a row in the format of ms-swift, LLaMA-Factory, TRL or LLaVA.
+    """Read a row in the format of ms-swift, LLaMA-Factory, TRL or LLaVA.
 
     Parameters
     ----------
     row
-        With ``messages``, with ``prompt`` and ``completion``, or with ``conversations``; and with
-        ``images`` or ``image``, unless there are none.
+        A mapping with ``messages``, with ``prompt`` and ``completion``, or with ``conversations``;
+        and with ``images`` or ``image`` if the conversation has images.
     where
-        Which row it is, for errors.
+        The name of the row, for errors.
 
     Raises
     ------
     TypeError
-        The row is no mapping.
+        The row is not a mapping.
     SourceError
-        It has none of these layouts, no answer, or not as many images as places for them.
+        The row has another layout or no answer, its images and their places differ in number, or an
+        answer has an image.
     """
     if not isinstance(row, Mapping):
         raise TypeError(f"{where} must be a dict, as maskcodec build writes it; got {row!r:.80}")
@@ -102,7 +103,7 @@ class Pictures:
     Parameters
     ----------
     folder
-        What relative paths begin at.
+        The folder that relative paths begin at.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -110,21 +111,22 @@ class Pictures:
         self._loaded: dict[Path, Image.Image] = {}
 
     def load(self, image: Any, where: str) -> Image.Image:
-        """An image as viewers show it, which is how masks lie on it: RGB, turned by its Exif.
+        """Load an image in RGB, turned by its Exif, as viewers show it and as masks lie on it.
 
         Parameters
         ----------
         image
-            Of Pillow, a path, or ``{"bytes", "path"}`` as `datasets` keeps it.
+            A Pillow image, the bytes of a file, a path, or ``{"bytes", "path"}`` as `datasets`
+            keeps it.
         where
-            Which row it belongs to, for errors.
+            The name of its row, for errors.
 
         Raises
         ------
         TypeError
-            It is none of these.
+            The image has another type.
         SourceError
-            The file is missing or no image.
+            The file is missing or cannot be read.
         """
         if isinstance(image, Mapping):
             image = image.get("bytes") or image.get("path")
@@ -159,7 +161,7 @@ def _list(value: Any, where: str) -> list[Any]:
 
 
 def _message(said: Any, where: str) -> tuple[str, list[dict[str, Any]]]:
-    """The role of a message, and its parts."""
+    """The role and the parts of a message."""
     if not isinstance(said, Mapping):
         raise SourceError(f"{where} must be a dict with role and content, got {said!r:.80}")
     role, content, mark = said.get("role"), said.get("content"), _MARK
@@ -190,7 +192,7 @@ def _part(part: Any, where: str) -> dict[str, Any]:
 def _placed(
     said: list[tuple[str, list[dict[str, Any]]]], first: int, given: list[Any], where: str
 ) -> Conversation:
-    """The conversation, with an image for each part that is one."""
+    """The conversation, with an image for each image part."""
     learned = [k for k, (role, _) in enumerate(said) if role == "assistant" and k >= first]
     if not learned:
         raise SourceError(f"{where} has no answer of the assistant's to learn")

@@ -1,4 +1,4 @@
-"""What the embedding rows of new tokens begin with: the rows of words that say what they mean."""
+"""Initialise the embedding rows of new tokens with the rows of words of the same meaning."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from maskcodec.text.codec import Codec
     from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
-_SPREAD = 0.05  # of what rows differ by anyway: enough for bfloat16 to keep them apart
+_SPREAD = 0.05  # of the rows' standard deviation: enough for bfloat16 to keep the rows apart
 _CHUNK = 8192  # rows; a matrix of 150,000 in float32 would be gigabytes
-_NOTHING = 1e-12  # what a padding row may hold that is zero but for rounding
+_NOTHING = 1e-12  # the largest value of a padding row that is zero, up to rounding
 
 
 def word_shares(
     codec: Codec, tokenizer: AnyTokenizer, usable: set[int]
 ) -> dict[str, dict[int, float]]:
-    """For each tag and brick, the ids whose rows it is made of, and their shares, which sum to 1.
+    """The ids whose rows make the row of each tag and brick, and their shares, which sum to 1.
 
-    They are those of what `Codec.meanings` says, a digit before another one counting twice, so that
-    12 and 21 differ. No ids where the tokenizer has none in `usable`.
+    The ids spell the words of `Codec.meanings`. Each digit counts twice as much as the next one, so
+    that 12 and 21 differ. A tag or brick has no ids if none of its ids are in `usable`.
     """
     pieces: dict[str, list[int]] = {}
 
@@ -46,13 +46,13 @@ def word_shares(
 
 
 def _is_piece(piece: str, text: str) -> bool:
-    """Whether a token spells a part of a text, not only a space and not an unknown word."""
-    bare = piece.strip().removeprefix("##")  # as WordPiece continues a word
+    """Whether a token spells a part of a text: it is not only a space, and not an unknown word."""
+    bare = piece.strip().removeprefix("##")  # WordPiece marks the inside of a word so
     return bool(bare) and bare in text
 
 
 def untouched(weight: torch.Tensor, ids: Iterable[int], unnamed: list[int]) -> set[int]:
-    """Those of the ids whose rows nobody trained: zero, or bit for bit that of an unnamed id."""
+    """The ids whose rows nobody trained: zero, or bit for bit equal to an unnamed id's row."""
     rest = weight.detach()[unnamed]
     found = set()
     for i in ids:
@@ -63,15 +63,15 @@ def untouched(weight: torch.Tensor, ids: Iterable[int], unnamed: list[int]) -> s
 
 
 def set_rows(layer: Any, shares: dict[int, dict[int, float]], trained: list[int]) -> None:
-    """Set rows of an embedding or of a head, in place, and the head's biases of the same ids.
+    """Set rows of an embedding or a head in place, and the head's biases of the same ids.
 
     Parameters
     ----------
     layer
         Its ``weight`` is (rows, width), of any floating-point type, on any device.
     shares
-        For each id whose row is set, the ids that its row is the weighed mean of; none for the mean
-        of all `trained`. Small random numbers are added to each, the same on every machine.
+        For each id to set, the ids and weights of a weighted mean of rows; empty for the mean of
+        all `trained`. Small random numbers are added to each row, the same on every machine.
     trained
         Ids whose rows have been trained.
     """

@@ -1,4 +1,4 @@
-"""Asking a model for masks: whole answers, or regions while they are being written."""
+"""Ask a model for masks: whole answers, or regions while the model writes them."""
 
 from __future__ import annotations
 
@@ -37,40 +37,42 @@ def generate(
     Parameters
     ----------
     model
-        Of transformers, or wrapped by peft; on any device. It generates in evaluation mode.
+        A model of transformers, or wrapped by peft, on any device. It generates in evaluation mode.
     processor
-        The model's, with the tokenizer of `tokens` and a chat template.
+        The model's processor, with the tokenizer of `tokens` and a chat template.
     image
         A Pillow image, a uint8 array (height, width, 3) or (height, width), or a file's path; or a
         list of them.
     question
-        What is asked, without the image's own token; or a list of questions. One question about
-        several images, or several about one, will do; they are one batch.
+        The question, without the image token; or a list of questions. All questions are one batch.
+        Pass lists of the same length, one question about several images, or several questions
+        about one image.
     tokens
-        The codec that the model has learned, and its tokenizer.
+        The codec that the model has learned, with its tokenizer.
     constrain
-        Whether the model may only choose ids that decode. A guide, for other options than those
-        below; made once with ``ends=`` where the model's answers end with other ids than the
+        Whether the model may only choose ids that decode. Or a guide, for other options than those
+        below; make it once, with ``ends=`` if the model's answers end with other ids than the
         tokenizer's.
     labels, instances, colours, free_text
-        As `TokenCodec.guide` has them, which R-RLE and I-RLE need labels for. The guides of the
-        last four sets of options are kept.
+        The options of `TokenCodec.guide`; R-RLE and I-RLE need labels. The guides of the last four
+        sets of options are kept.
     **options
-        What ``model.generate`` takes, such as ``num_beams``, ``do_sample``, ``temperature`` or
-        ``generation_config``. Without that, at most 1,024 new ids, greedily, and no penalty on
-        repeating, which rows of a mask do.
+        Options of ``model.generate``, such as ``num_beams``, ``do_sample``, ``temperature`` or
+        ``generation_config``. Without a ``generation_config``: greedy search, at most 1,024 new
+        ids, and no repetition penalty, since the rows of a mask repeat.
 
     Returns
     -------
-    An `Answer`, or where a list was given a list of them.
+    An `Answer`, or a list of them if images or questions are a list.
 
     Raises
     ------
     ConfigError
-        An option asks for something that this function does itself, or there is no such guide.
+        An option asks for something that this function does itself, or the codec has no guide for
+        these options.
     VocabError
-        The processor's tokenizer or the model lacks the codec's tokens; the question holds the
-        token of an image.
+        The processor's tokenizer or the model lacks the codec's tokens, or the question holds the
+        image token.
     MaskError, TypeError, OSError
         A file is not an image, or images and questions do not fit each other.
     """
@@ -95,29 +97,29 @@ def stream(
     free_text: bool = True,
     **options: Any,
 ) -> Iterator[Progress]:
-    """Ask a model about an image, and see each row of a mask when it is written.
+    """Ask a model about an image, and show each row of a mask when it is written.
 
-    The model runs in a thread, which ends with the iterator: when that is exhausted, closed, or
-    nobody has it any more. What goes wrong in the thread is raised here.
+    The model runs in a thread. The thread ends when the iterator is exhausted, closed or collected
+    as garbage. An error in the thread is raised here.
 
     Parameters
     ----------
     model, processor, image, question, tokens
-        As `generate` has them; one image and one question.
+        As in `generate`, but one image and one question.
     constrain, labels, instances, colours, free_text, **options
-        As `generate` has them.
+        As in `generate`.
 
     Yields
     ------
-    A `Progress` whenever a row or a region has ended, and a last one with the whole answer.
+    A `Progress` when a row or a region ends, and a last one with the whole answer.
 
     Raises
     ------
     ConfigError
-        The codec is neither scanlines nor B-SD with bricks; there are several questions, or beams,
-        whose answers change until their end.
+        The codec is neither scanlines nor B-SD with bricks. There are several questions. Or there
+        are beams, whose answers change until their end.
     Others
-        As `generate`.
+        As in `generate`.
 
     Examples
     --------
@@ -136,7 +138,7 @@ def stream(
 
 
 def _shown(job: Job, words: MaskStream) -> Iterator[Progress]:
-    """Run a job in a thread, and say what comes of it."""
+    """Run a job in a thread, and yield its progress."""
     if job.beams:
         raise ConfigError("stream cannot show beams, whose answers change until their end")
     events: queue.SimpleQueue[int | list[Answer] | BaseException] = queue.SimpleQueue()
@@ -145,7 +147,7 @@ def _shown(job: Job, words: MaskStream) -> Iterator[Progress]:
     def work() -> None:
         try:
             events.put(job.run(events.put, stop.is_set))
-        except BaseException as error:  # whatever it is, it is not this thread's
+        except BaseException as error:  # `follow` raises it
             events.put(error)
 
     def follow() -> Iterator[Progress]:
@@ -163,7 +165,7 @@ def _shown(job: Job, words: MaskStream) -> Iterator[Progress]:
                     yield progress(words)
         finally:
             stop.set()
-            if thread is not current_thread():  # which may be the one to collect this as garbage
+            if thread is not current_thread():  # the thread may collect this iterator as garbage
                 thread.join()
 
     return follow()

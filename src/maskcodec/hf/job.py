@@ -21,19 +21,21 @@ if TYPE_CHECKING:
 
     from maskcodec.tokenizers.guide import Colours
 
-# What generation does unless it is told otherwise. Many checkpoints ask for a penalty on repeating,
-# which would bend the rows of a mask; and 20 new ids, the usual default, are no mask.
+# Defaults of generation. Many checkpoints ask for a repetition penalty, which would bend the rows
+# of a mask; and 20 new ids, the usual default, are too few for a mask.
 _DEFAULTS = {"max_new_tokens": 1024, "do_sample": False, "repetition_penalty": 1.0}
 _OURS = "return_dict_in_generate", "output_scores", "output_logits"
 
 
 def as_pairs(image: Any, question: Any) -> tuple[list[Any], list[str], bool]:
-    """Images, as many questions, and whether several were asked; one goes with all others.
+    """Pair images with questions; say whether the caller passed a list.
+
+    One image goes with all questions, and one question with all images.
 
     Raises
     ------
     MaskError
-        There are several of both, but not equally many, or none.
+        Two lists have different lengths, or a list is empty.
     TypeError
         A question is not a str.
     """
@@ -54,14 +56,14 @@ def as_pairs(image: Any, question: Any) -> tuple[list[Any], list[str], bool]:
 
 
 def model_inputs(processor: Any, images: Sequence[Any], questions: Sequence[str]) -> Any:
-    """The tensors of some prompts, padded on the left, on the CPU.
+    """The tensors of the prompts, padded on the left, on the CPU.
 
     Raises
     ------
     TypeError, MaskError
-        An image is none.
+        An image has another type or shape, or cannot be read.
     VocabError
-        A question holds the text that stands for an image.
+        A question holds the image token.
     """
     pictures = [as_picture(image) for image in images]
     prompts = [_prompt(processor, question) for question in questions]
@@ -83,7 +85,7 @@ def check_tokenizer(processor: Any, model: Any, tokens: TokenCodec) -> None:
     TypeError
         The processor has no tokenizer, or the model cannot generate.
     VocabError
-        A tag or brick has another id in it, or no row in the model.
+        A tag or brick has another id in the processor's tokenizer, or no row in the model.
     """
     tokenizer: Any = getattr(processor, "tokenizer", None)
     if not hasattr(tokenizer, "convert_tokens_to_ids"):
@@ -122,23 +124,23 @@ def _prompt(processor: Any, question: str) -> str:
 
 
 class Job:
-    """Prompts, and all that a model needs to answer them.
+    """Prompts, and everything that a model needs to answer them.
 
     Parameters
     ----------
     model, processor, tokens
-        As `generate` has them.
+        As in `generate`.
     images, questions
-        Equally many.
+        Two sequences of the same length.
     chosen
-        Its ``constrain``, ``labels``, ``instances``, ``colours`` and ``free_text``.
+        ``constrain``, ``labels``, ``instances``, ``colours`` and ``free_text`` of `generate`.
     options
-        Its other options.
+        The other options of `generate`.
 
     Attributes
     ----------
     beams
-        Whether there are several for a question.
+        Whether a question has several beams.
     """
 
     def __init__(
@@ -165,7 +167,7 @@ class Job:
             settings["max_new_tokens"] = None
         settings |= {name: value for name, value in options.items() if name != "generation_config"}
         _check({**config.to_dict(), **settings})
-        self._options = config.update(**settings)  # what belongs to no configuration
+        self._options = config.update(**settings)  # the options that a configuration lacks
         self._tell_ends(config, processor.tokenizer)
         self._config = config
         self.beams = (config.num_beams or 1) > 1
@@ -176,13 +178,13 @@ class Job:
         self._inputs = inputs.to(model.device, model.dtype)
 
     def _tell_ends(self, config: Any, tokenizer: Any) -> None:
-        """Settle which ids end an answer, the tokenizer's own among them, and which one pads."""
+        """Set the ids that end an answer, the tokenizer's among them, and the id that pads."""
         usual = self._model.generation_config
         ends = usual.eos_token_id if config.eos_token_id is None else config.eos_token_id
         listed = ends if isinstance(ends, (list, tuple)) else [ends]
         given = (*listed, tokenizer.eos_token_id)
-        self._ends = sorted({n for n in given if n is not None and n >= 0})  # -1 says none
-        # Cut off again, so best one that no answer has.
+        self._ends = sorted({n for n in given if n is not None and n >= 0})  # -1 means no id
+        # `_read` cuts off the padding, so prefer an id that no answer has.
         pads = tokenizer.pad_token_id, config.pad_token_id, usual.pad_token_id, *self._ends
         self._pad = next((pad for pad in pads if pad is not None), None)
         config.eos_token_id, config.pad_token_id = self._ends or None, self._pad
@@ -190,7 +192,7 @@ class Job:
     def run(
         self, push: Callable[[int], Any] = int, stopped: Callable[[], bool] = bool
     ) -> list[Answer]:
-        """The answers. Each id of the first is pushed, and all end once they are to be stopped."""
+        """Generate the answers; push each id of the first, and end all when `stopped` is true."""
         model, options = self._model, dict(self._options)
         likelihood = Likelihood(self._count)
         options["logits_processor"] = [
@@ -207,7 +209,7 @@ class Job:
         try:
             rows = model.generate(**self._inputs, generation_config=self._config, **options)
         finally:
-            for module in training:  # some parts, such as frozen ones, may have been in neither
+            for module in training:  # only these: frozen parts may have been in evaluation mode
                 module.training = True
         prompt = self._inputs["input_ids"].shape[1]
         return [
@@ -221,14 +223,14 @@ class Job:
     def _read(self, ids: list[int], likelihood: Likelihood, group: int) -> Answer:
         stop = next((at for at, number in enumerate(ids) if number in self._ends), None)
         ids = ids[:stop]
-        while stop is None and ids and ids[-1] == self._pad:  # another criterion ended it
+        while stop is None and ids and ids[-1] == self._pad:  # another criterion ended the answer
             ids.pop()
         logs = likelihood.logs(group, ids)
         return read_answer(self._tokens, ids, logs, stop is not None)
 
 
 def _check(options: dict[str, Any]) -> None:
-    """Refuse what changes what is returned."""
+    """Refuse options that change the result of ``model.generate``."""
     asked = [name for name in _OURS if options.get(name)]
     if (options.get("num_return_sequences") or 1) > 1:
         asked.append("num_return_sequences")

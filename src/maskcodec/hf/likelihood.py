@@ -1,4 +1,4 @@
-"""How likely a model found the ids of its answers, written down while it generates."""
+"""Record the probability of each id of an answer while the model generates."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
 
 
 class Likelihood(transformers.LogitsProcessor):
-    """The log-probability of every id that was chosen, or that a beam considered.
+    """Records the log-probability of every id that was chosen, also in beams that were dropped.
 
-    Before the constraint: what the model itself would have written. It is a tree of ids, so that
-    answers with a common beginning share it, and beams may change places. One number is kept for
-    an id, where `generate`'s ``output_logits`` keeps a whole vocabulary.
+    The probabilities are the model's own, before the constraint. The ids are a tree: answers with a
+    common beginning share it, and beams may change places. Each id takes one number;
+    ``output_logits`` of `generate` would keep a whole vocabulary.
 
     Parameters
     ----------
     groups
-        How many prompts there are; their rows come one after another, equally many of each.
+        The number of prompts. Their rows come one after another, the same number for each.
     """
 
     supports_continuous_batching = False
 
     def __init__(self, groups: int) -> None:
         self._groups = groups
-        self._prompt = -1  # how many ids it has
-        self._logs = [0.0] * groups  # of each node; the first ones are where the answers begin
+        self._prompt = -1  # the number of ids of the prompt
+        self._logs = [0.0] * groups  # of each node; the first nodes are the prompts
         self._next: dict[tuple[int, int], int] = {}
         self._nodes: dict[tuple[int, bytes], int] = {(n, b""): n for n in range(groups)}
-        self._rows: dict[tuple[int, bytes], int] = {}  # where the answers stand in the last call
+        self._rows: dict[tuple[int, bytes], int] = {}  # the rows of the answers in the last call
         self._thought = torch.empty(0, 0)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Note what the model thinks of the next ids; the scores stay as they are."""
+        """Note the log-probabilities of the next ids; return the scores unchanged."""
         if self._prompt < 0:
             self._prompt = input_ids.shape[1]
         answers = self._keys(as_rows(input_ids)[:, self._prompt :], self._nodes)
@@ -52,7 +52,7 @@ class Likelihood(transformers.LogitsProcessor):
         return scores
 
     def choose(self, input_ids: torch.Tensor) -> None:
-        """Note what was chosen: the rows of the last call and one id more, in any order."""
+        """Note the chosen ids: the rows of the last call and one more id, in any order."""
         answers = as_rows(input_ids)[:, self._prompt :]
         before, numbers = self._keys(answers[:, :-1], self._rows), answers[:, -1].tolist()
         logs = self._thought[[self._rows[answer] for answer in before], numbers].tolist()
@@ -66,7 +66,7 @@ class Likelihood(transformers.LogitsProcessor):
         self._nodes = dict(zip(self._keys(answers), nodes, strict=True))
 
     def logs(self, group: int, ids: Iterable[int]) -> list[float]:
-        """The natural logarithms of the probabilities of an answer's ids, to a prompt."""
+        """The natural logarithms of the probabilities of an answer's ids; `group` is its prompt."""
         node, found = group, []
         for number in ids:
             node = self._next[node, number]
@@ -74,7 +74,7 @@ class Likelihood(transformers.LogitsProcessor):
         return found
 
     def _keys(self, answers: Ids, known: Container[Any] | None = None) -> Keys:
-        """The prompt and the ids of each answer, all of which must be known."""
+        """The prompt and the ids of each answer; refuse answers that are not in `known`."""
         keys = [
             (row * self._groups // len(answers), ids.tobytes()) for row, ids in enumerate(answers)
         ]
@@ -87,14 +87,14 @@ class Likelihood(transformers.LogitsProcessor):
 
 
 class Watch(transformers.StoppingCriteria):
-    """Sees each id when it is chosen, and can end all answers.
+    """Passes on each id when it is chosen, and can end all answers.
 
     Parameters
     ----------
     likelihood
-        What is told of the ids.
+        Notes the ids.
     push
-        What is called with each id of the first row.
+        Called with each id of the first row.
     stopped
         Whether to end now.
     """

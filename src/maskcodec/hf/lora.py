@@ -1,4 +1,4 @@
-"""How Text4Seg trains: LoRA on the language model, and the new rows."""
+"""Train as Text4Seg does: LoRA on the language model, and the rows of the new tokens."""
 
 from __future__ import annotations
 
@@ -25,40 +25,41 @@ def lora_config(
     dropout: float = 0.05,
     new_rows: NewRows = "trainable_tokens",
 ) -> LoraConfig:
-    """A configuration for peft: LoRA on the language model's linear layers, and the codec's rows.
+    """Make a peft configuration: LoRA on the language model's linear layers, and the codec's rows.
 
-    The vision tower, the projector and the head get no LoRA. Without the rows, no model ever
-    writes a brick.
+    The vision tower, the projector and the head get no LoRA. The rows are needed: without them, no
+    model ever writes a brick.
 
-    TRL 1.16 asks the head for a bias, which peft's wrapper of single rows does not answer. Add the
-    adapter yourself, say ``adapted.get_output_embeddings().bias = None``, and hand that model to
-    the trainer without ``peft_config``.
+    TRL 1.16 reads the head's bias, which peft's wrapper of single rows lacks. Add the adapter
+    yourself, set ``adapted.get_output_embeddings().bias = None``, and pass that model to the
+    trainer without ``peft_config``.
 
     Parameters
     ----------
     model
-        Prepared by `prepare_model`.
+        A model that `prepare_model` has prepared.
     tokens
-        What that returned: all of its tags, bricks and location tokens are trained.
+        The `TokenCodec` that `prepare_model` returned. All tags, bricks and location tokens are
+        trained.
     rank
-        From 1 on.
+        LoRA's rank, at least 1.
     alpha
-        What the product of both matrices is multiplied with, divided by the rank; by default twice
+        LoRA's alpha: the product of both matrices is multiplied by alpha / rank. By default twice
         the rank, as in Text4Seg's scripts.
     dropout
-        0 .. 1, without 1.
+        LoRA's dropout, 0 .. 1, 1 exclusive.
     new_rows
-        ``"trainable_tokens"``: the codec's rows of both matrices and no others are trained and
-        saved. ``"modules_to_save"``: both matrices as a whole, over a billion numbers in a 7B
-        model; for programs that know nothing else.
+        ``"trainable_tokens"``: train and save only the codec's rows of both matrices.
+        ``"modules_to_save"``: train and save both matrices as a whole, over a billion numbers in a
+        7B model; for programs that cannot read single rows.
 
     Raises
     ------
     TypeError
-        `tokens` is no `TokenCodec`.
+        `tokens` is not a `TokenCodec`.
     ConfigError
-        The model lacks rows, has no linear layers where they are looked for, has an adapter
-        already, or peft would train its head wrongly; the message says which.
+        The model lacks rows, has no linear layers beside its embedding, or has an adapter already;
+        or peft would train its head wrongly. The message says which.
 
     Examples
     --------
@@ -98,7 +99,7 @@ def lora_config(
 
 
 def _matrix_names(model: Any, last: int) -> tuple[list[str], bool]:
-    """The names of both matrices, of one where they are tied, and whether they are."""
+    """The names of both matrices, or of one if they are tied; and whether they are tied."""
     if hasattr(model, "peft_config"):
         raise ConfigError("the model has an adapter already; pass the model without it")
     layers = [model.get_input_embeddings(), model.get_output_embeddings()]
@@ -120,7 +121,7 @@ def _matrix_names(model: Any, last: int) -> tuple[list[str], bool]:
 
 
 def _linear_layers(model: Any) -> str:
-    """A regular expression for the linear layers in the stack that stands beside the embedding."""
+    """A regular expression for the linear layers in the stack of layers beside the embedding."""
     embedding = model.get_input_embeddings()
     name = next(name for name, module in model.named_modules() if module is embedding)
     parent = name.rpartition(".")[0]

@@ -1,4 +1,4 @@
-"""A model and a tokenizer that have never seen a mask, made ready to learn a codec."""
+"""Prepare a model and a tokenizer for learning a codec."""
 
 from __future__ import annotations
 
@@ -39,35 +39,35 @@ def prepare_model(
 ) -> TokenCodec:
     """Extend a tokenizer by a codec's tokens and give them rows in the model, in place.
 
-    The matrices grow only where rows are missing, and never shrink: padding rows that the new ids
-    fall on are used. Rows of both matrices are set by id; tied ones stay tied. Tokens that were
-    there before keep their rows, unless these are padding: zero, or equal to a row of no token.
-    Words that got their rows from this function are noted in the model's config, so that doing it
-    again, also after training, changes nothing.
+    Rows are added only if they are missing; padding rows with the new ids are used, and no row is
+    removed. Rows of both matrices are set by id; tied matrices stay tied. Tokens that the tokenizer
+    had before keep their rows, unless these are padding: zero, or equal to a row of no token. The
+    model's config notes the words whose rows this function has set, so that a second call changes
+    nothing, also after training.
 
     Parameters
     ----------
     model
-        Of transformers, with a language model's head, in any floating-point type, on any device,
-        before peft or a trainer wraps it.
+        A model of transformers with a language model's head, in any floating-point type, on any
+        device, before peft or a trainer wraps it.
     codec
-        Whose tags, bricks and location tokens; each codec can be learned.
+        The codec to learn: any codec.
     tokenizer
-        The model's own; a bare ``tokenizers.Tokenizer`` will do.
+        The model's tokenizer; may be a bare ``tokenizers.Tokenizer``.
     init
-        What new rows begin with. ``"semantic"``: the mean of the pieces of "foreground",
-        "background" or "end of row" and of their number for bricks, of "location" and its number
-        for location tokens, of "start of box" and the like for tags. ``"mean"``: the mean of all
-        rows. Small random numbers, always the same, are added.
+        The first values of new rows. ``"semantic"``: for bricks, the mean of the pieces of
+        "foreground", "background" or "end of row" and of their number; for location tokens, of
+        "location" and their number; for tags, of "start of box" and the like. ``"mean"``: the mean
+        of all rows. Small random numbers, always the same, are added.
     out
-        A folder to write a checkpoint to that other programs load: codec, tokenizer, model and
-        generation config, and the processor if there is one. Not there yet, or empty. It appears
-        under its name when it is whole. The model gets this name, so that adapters refer to it.
+        A folder for a checkpoint that other programs load: codec, tokenizer, model and generation
+        config, and the processor if there is one. The folder must be empty or not exist. It gets
+        its name when it is complete. The model gets this name, too, so that adapters refer to it.
     processor
-        The model's processor; its tokenizer must be `tokenizer`. Only written.
+        The model's processor; its tokenizer must be `tokenizer`. Only written to `out`.
     rows
-        The folder or file of rows that the model will learn. If their ``maskcodec.json`` has
-        another codec, that is an error; without one they are taken with a note.
+        The folder or file of the rows to learn. It is an error if their ``maskcodec.json`` has
+        another codec. Without that file, the rows are accepted and a note is logged.
 
     Returns
     -------
@@ -76,13 +76,13 @@ def prepare_model(
     Raises
     ------
     TypeError
-        The model, the tokenizer or the codec is none.
+        The model, the tokenizer or the codec has another type.
     ConfigError
-        The model has no head, is wrapped by peft, or holds no numbers that can be set; the
-        processor has another tokenizer; the folder is not empty; the rows, or the checkpoint that
-        the model or the tokenizer comes from, are those of another codec.
+        The model has no head, is wrapped by peft, or its weights cannot be set. The processor has
+        another tokenizer. The folder is not empty. Or the rows, or the checkpoint of the model or
+        the tokenizer, have another codec.
     FileNotFoundError
-        There are no such rows.
+        The folder or file of `rows` does not exist.
     VocabError
         The codec and the tokenizer do not fit together, or the rows belong to other ids.
 
@@ -118,7 +118,7 @@ def prepare_model(
     kept: set[str] = set()
     for head, count in zip(_matrices(model), had, strict=True):
         kept |= _initialise(head, count, tokens, new, before, init)
-    meanings = codec.meanings()  # a model may well have tags and location tokens of its own
+    meanings = codec.meanings()  # a model may have had tags and location tokens before
     bricks = [word for word in kept.difference(codec.tags()) if meanings[word][0] != "location"]
     if bricks:
         logging.getLogger("maskcodec").warning(
@@ -135,7 +135,7 @@ def prepare_model(
 def _check_origins(
     model: Any, tokenizer: Any, codec: Codec, rows: str | os.PathLike[str] | None
 ) -> None:
-    """Refuse rows, and a checkpoint, of another codec."""
+    """Refuse rows or a checkpoint of another codec."""
     if rows is not None:
         check_rows(rows, codec, "the codec given")
     for name in {getattr(of, "name_or_path", "") for of in (model, tokenizer)}:
@@ -145,7 +145,7 @@ def _check_origins(
 
 
 def _matrices(model: Any) -> list[Any]:
-    """The layers that embed ids and that score them: one where they are tied, else two."""
+    """The layers that embed ids and that score ids: one if they are tied, else two."""
     if not hasattr(model, "get_input_embeddings") or not hasattr(model, "config"):
         raise TypeError(f"model must be one of transformers, got {type(model).__name__}")
     if hasattr(model, "peft_config"):
@@ -168,7 +168,7 @@ def _matrices(model: Any) -> list[Any]:
 
 
 def _prepared(model: Any, words: Mapping[str, int]) -> dict[str, int]:
-    """The words that have got their rows already, by the model's config."""
+    """The words whose rows are set already, by the model's config."""
     prepared: dict[str, int] = dict(getattr(model.config, PREPARED, None) or {})
     by_id = {i: word for word, i in prepared.items()}
     for word, i in words.items():
@@ -184,7 +184,7 @@ def _prepared(model: Any, words: Mapping[str, int]) -> dict[str, int]:
 def _initialise(
     head: Any, rows: int, tokens: TokenCodec, new: dict[int, str], before: set[int], init: Init
 ) -> set[str]:
-    """Set what is missing in one matrix that had so many rows; returns the words that it keeps."""
+    """Set the new rows of a matrix that had ``rows`` rows; return the words whose rows it keeps."""
     size = head.weight.shape[0]
     named = before.intersection(range(rows))
     unnamed = [i for i in range(rows) if i not in before and i not in new]
@@ -202,7 +202,7 @@ def _initialise(
 
 
 def _tell_size(model: Any, rows: int) -> None:
-    """Write the number of rows wherever a config says it."""
+    """Write the number of rows into the configs that have it."""
     for config in model.config, model.config.get_text_config():
         if hasattr(config, "vocab_size"):
             config.vocab_size = rows
@@ -219,7 +219,7 @@ def _free_folder(out: str | os.PathLike[str]) -> Path:
 
 
 def _write(folder: Path, model: Any, tokens: TokenCodec, processor: Any) -> None:
-    """Write all beside the folder, and give it its name at the end."""
+    """Write all files into a temporary folder beside `folder`, and rename it at the end."""
     parent = folder.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=parent, prefix=f".{folder.name}-") as work:
@@ -233,7 +233,7 @@ def _write(folder: Path, model: Any, tokens: TokenCodec, processor: Any) -> None
                 images.save_pretrained(made)
         tokens.save(made)
         if folder.is_dir():
-            with suppress(OSError):  # a link, a mount or the working directory stays, and is filled
+            with suppress(OSError):  # a link, a mount or the working directory: filled below
                 folder.rmdir()
         if folder.is_dir():
             for path in made.iterdir():

@@ -1,4 +1,4 @@
-"""Processors of Qwen2-VL and its kin that take images only, and so need no torchvision."""
+"""Processors of Qwen2-VL and its kin for images only, which need no torchvision."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _VIDEO_CONFIG = "video_preprocessor_config.json"
 class ImageOnlyProcessor(transformers.ProcessorMixin):
     """The processor of Qwen2-VL, Qwen2.5-VL, Qwen3-VL or InternVL, without its video processor.
 
-    The families' own processors cannot be made without a video processor, which needs torchvision.
-    This one is an instance of the family's class and differs in nothing else. The folder that it
-    saves says what the video processor is, so that ``transformers.AutoProcessor`` reads the
-    family's own from it where torchvision is installed.
+    The families' own processors need a video processor, which needs torchvision. This one is an
+    instance of the family's class and differs in nothing else. It saves the video processor's
+    settings, too: ``transformers.AutoProcessor`` loads the family's own processor from the folder
+    if torchvision is installed.
 
     Parameters
     ----------
     image_processor
-        The family's, for example ``transformers.Qwen2VLImageProcessorPil()``.
+        The family's image processor, for example ``transformers.Qwen2VLImageProcessorPil()``.
     tokenizer
-        The family's, with its image tokens.
+        The family's tokenizer, with its image tokens.
     chat_template
-        The Jinja text that makes a conversation one text. None: the tokenizer's.
+        The Jinja template that makes a conversation one text. None: the tokenizer's.
     image_seq_length
-        How many tokens InternVL has for a tile of an image; the others do not look at it.
+        The number of tokens for a tile of an image; only InternVL uses it.
     family
         The ``model_type`` of the model's config: ``"qwen2_vl"``, ``"qwen2_5_vl"``,
         ``"qwen3_vl"`` or ``"internvl"``.
@@ -44,11 +44,11 @@ class ImageOnlyProcessor(transformers.ProcessorMixin):
     Raises
     ------
     ConfigError
-        There is no such family.
+        The family is unknown.
 
     Examples
     --------
-    ``ImageOnlyProcessor.from_pretrained("Qwen/Qwen2-VL-7B-Instruct")`` is the usual way to one.
+    Usually you load one: ``ImageOnlyProcessor.from_pretrained("Qwen/Qwen2-VL-7B-Instruct")``.
 
     >>> from maskcodec.hf import ImageOnlyProcessor
     >>> ImageOnlyProcessor(None, None, family="bert")
@@ -61,7 +61,7 @@ got 'bert'
     video_processor_type: ClassVar[str]
 
     def __new__(cls, *args: Any, family: str = "qwen2_vl", **kwargs: Any) -> ImageOnlyProcessor:
-        """An instance of the family's class, which is one of this class, too."""
+        """An instance of the family's subclass of this class."""
         del args, kwargs
         return super().__new__(_family(family) if cls is ImageOnlyProcessor else cls)
 
@@ -74,7 +74,7 @@ got 'bert'
         *,
         family: str = "qwen2_vl",
     ) -> None:
-        del family  # says of which class this is
+        del family  # `__new__` has chosen the class by it
         if chat_template is None:
             chat_template = tokenizer.chat_template
         super().__init__(  # type: ignore[no-untyped-call]
@@ -89,22 +89,22 @@ got 'bert'
     def from_pretrained(  # type: ignore[override]
         cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any
     ) -> ImageOnlyProcessor:
-        """The processor of a checkpoint, or of a folder that any processor of a family wrote.
+        """Load the processor of a checkpoint, or of a folder that a family's processor wrote.
 
         Parameters
         ----------
         pretrained_model_name_or_path
             A folder, or a model's name on the Hub.
         **kwargs
-            What ``transformers.ProcessorMixin.from_pretrained`` takes. Code of the checkpoint
-            runs only with ``trust_remote_code=True``.
+            Options of ``transformers.ProcessorMixin.from_pretrained``. The checkpoint's code runs
+            only with ``trust_remote_code=True``.
 
         Raises
         ------
         ConfigError
             Neither ``config.json`` nor ``processor_config.json`` names a family.
         VocabError
-            It wants to run code of its own.
+            The checkpoint wants to run its own code.
         """
         place = pretrained_model_name_or_path
         kwargs.setdefault("trust_remote_code", False)  # else a checkpoint with code asks at stdin
@@ -126,15 +126,15 @@ got 'bert'
         return processor
 
     def to_dict(self) -> dict[str, Any]:
-        """What ``processor_config.json`` says: as the family's own, the video processor included.
+        """The content of ``processor_config.json``, with the video processor's settings.
 
-        Its settings are those that the processor was loaded with, or else the image processor's.
+        These are the settings that the processor was loaded with, or else the image processor's.
         """
         saved: dict[str, Any] = super().to_dict()
         images = saved["image_processor"]
         shared = ["patch_size", "temporal_patch_size", "merge_size", "image_mean", "image_std"]
         if self.video_processor_type == "InternVLVideoProcessor":
-            shared.append("size")  # in the others it bounds all frames together
+            shared.append("size")  # the other families use it for all frames together
         saved["video_processor"] = self.video_settings or {
             "video_processor_type": self.video_processor_type,
             **{key: images[key] for key in shared if key in images},
@@ -142,27 +142,27 @@ got 'bert'
         return saved
 
 
-# By their names a folder says which processor wrote it.
+# The names of the next classes are written into the folders that they save.
 class Qwen2VLProcessor(ImageOnlyProcessor, transformers.Qwen2VLProcessor):
-    """Qwen2-VL's."""
+    """The processor of Qwen2-VL."""
 
     video_processor_type = "Qwen2VLVideoProcessor"
 
 
 class Qwen2_5_VLProcessor(ImageOnlyProcessor, transformers.Qwen2_5_VLProcessor):  # noqa: N801
-    """Qwen2.5-VL's."""
+    """The processor of Qwen2.5-VL."""
 
     video_processor_type = "Qwen2VLVideoProcessor"
 
 
 class Qwen3VLProcessor(ImageOnlyProcessor, transformers.Qwen3VLProcessor):
-    """Qwen3-VL's."""
+    """The processor of Qwen3-VL."""
 
     video_processor_type = "Qwen3VLVideoProcessor"
 
 
 class InternVLProcessor(ImageOnlyProcessor, transformers.InternVLProcessor):
-    """InternVL's, of the checkpoints made for transformers (their names end in ``-hf``)."""
+    """The processor of InternVL's checkpoints for transformers (their names end in ``-hf``)."""
 
     video_processor_type = "InternVLVideoProcessor"
 
@@ -184,7 +184,7 @@ def _family(name: object) -> type[ImageOnlyProcessor]:
 def _family_at(
     place: str | os.PathLike[str], settings: dict[str, Any], hub: dict[str, Any]
 ) -> type[ImageOnlyProcessor]:
-    """The class that a checkpoint asks for."""
+    """The class for a checkpoint."""
     named = settings.get("processor_class")
     for family in _FAMILIES.values():
         if family.__name__ == named:
@@ -203,6 +203,6 @@ def _family_at(
 def _read(
     place: str | os.PathLike[str], hub: dict[str, Any], name: str = _VIDEO_CONFIG
 ) -> dict[str, Any] | None:
-    """One of a checkpoint's JSON files; None if it has none."""
+    """Read one of a checkpoint's JSON files; None if the file is missing."""
     found = cached_file(place, name, _raise_exceptions_for_missing_entries=False, **hub)
     return None if found is None else json.loads(Path(found).read_text(encoding="utf-8"))

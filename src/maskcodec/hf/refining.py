@@ -1,4 +1,4 @@
-"""Coarse masks made finer by SAM: Text4Seg's way, and SAMRefiner's."""
+"""Refine coarse masks with SAM, as Text4Seg or SAMRefiner does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 How: TypeAlias = Literal["text4seg", "samrefiner"]
 
-_ROUNDS = {"text4seg": 2, "samrefiner": 5}  # what the two have published
+_ROUNDS = {"text4seg": 2, "samrefiner": 5}  # as published
 _LEAST = {"text4seg": 0, "samrefiner": 1}
 _EXAMPLE = 'SamModel.from_pretrained("facebook/sam-vit-base")'
 
@@ -41,8 +41,8 @@ class Refined(NamedTuple):
     mask
         bool (height, width) of the image, owned by the caller.
     score
-        The IoU that SAM expects the mask to have, about 0 .. 1, or 0 where SAM drew nothing and
-        the coarse mask stands.
+        The IoU that SAM expects for the mask, about 0 .. 1; 0 if SAM drew nothing, so that the
+        coarse mask is kept.
     """
 
     mask: npt.NDArray[np.bool_]
@@ -60,45 +60,47 @@ def refine(
     seed: int = 0,
     batch_size: int = 16,
 ) -> list[Refined]:
-    """Coarse masks of one image, drawn anew by SAM 1 along the image's edges.
+    """Refine coarse masks of one image with SAM 1, along the image's edges.
 
-    The image is looked at once, whatever the number of objects and rounds. ``"text4seg"`` gives
-    SAM 10 points inside the object, 10 outside and the coarse mask, and feeds the logits that come
-    out back (the released scripts of arXiv 2410.09855). ``"samrefiner"`` gives it the pixel deepest
-    inside, the one farthest outside in the box, the box, and the mask with logits that fall from
-    the first towards the border, takes the best of SAM's three masks by the IoU that SAM expects,
-    and does it all again with that (arXiv 2502.06756, without its growing of boxes).
+    SAM encodes the image once for all objects and rounds.
+
+    ``"text4seg"`` gives SAM 10 points inside the object, 10 points outside and the coarse mask, and
+    feeds the resulting logits back (the released scripts of arXiv 2410.09855).
+
+    ``"samrefiner"`` gives SAM the pixel deepest inside the object, the pixel of the box farthest
+    outside it, the box, and the mask with logits that fall from the first pixel to the border. It
+    takes the best of SAM's three masks by the IoU that SAM expects, and repeats all this with that
+    mask (arXiv 2502.06756, without its growing of boxes).
 
     Parameters
     ----------
     model
-        SAM 1: a `transformers.SamModel` on any device in any float type; or a checkpoint's folder
-        or name, which is then loaded by each call.
+        SAM 1: a `transformers.SamModel` on any device in any float type. Or a checkpoint's folder
+        or name, which each call loads.
     image
-        What the regions were found in, as `generate` takes it: a Pillow image, a uint8 array
-        (height, width, 3) or (height, width), or a file's path. Turned by its Exif, so that masks
-        have the shape that viewers show.
+        The image of the regions, as `generate` takes it: a Pillow image, a uint8 array (height,
+        width, 3) or (height, width), or a file's path. It is turned by its Exif, so that masks have
+        the shape that viewers show.
     regions
-        For each object a `maskcodec.Region`, or whatever the codecs take for a mask of the
-        image's size.
+        For each object a `maskcodec.Region`, or any mask of the image's size that the codecs take.
     processor
-        The checkpoint's `SamProcessor` or image processor. Not needed: all checkpoints of SAM 1
-        have the same, and without one neither torchvision is, nor does an image become too narrow.
+        The checkpoint's `SamProcessor` or image processor. The default, None, fits all checkpoints
+        of SAM 1, needs no torchvision, and keeps narrow images at least 1 pixel wide.
     how
         ``"text4seg"`` or ``"samrefiner"``.
     rounds
         ``"text4seg"``: how often logits are fed back, at least 0, by default 2. ``"samrefiner"``:
         how often SAM is asked, at least 1, by default 5.
     seed
-        Where the points of ``"text4seg"`` lie, at least 0. An object's points are the same
-        whatever other objects there are.
+        The seed of the points of ``"text4seg"``, at least 0. An object's points do not depend on
+        the other objects.
     batch_size
         How many objects SAM draws at a time, at least 1.
 
     Returns
     -------
-    A `Refined` for each object, in order. An object never becomes empty: where SAM leaves nothing
-    of it in a round, what was there before stands. A mask that is empty to begin with stays so.
+    A `Refined` for each object, in order. If SAM leaves nothing of an object in a round, the mask
+    before that round is kept. An empty mask stays empty.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def refine(
     MaskError
         An image or a mask has another shape than it should.
     TypeError
-        The model is none of SAM 1, or something else is of the wrong kind.
+        The model is not a SAM 1 model, or another argument has another type.
     OSError
         The image's file cannot be read.
     """
@@ -144,7 +146,7 @@ def refine(
 
 
 class _Asked(NamedTuple):
-    """SAM, and what it has seen of an image."""
+    """SAM with the embedding of an image."""
 
     sam: SamModel
     embedding: torch.Tensor
@@ -156,10 +158,10 @@ class _Asked(NamedTuple):
     ) -> list[tuple[torch.Tensor, float]]:
         """The logits that SAM draws for each prompt, float32 (low, low), and their expected IoU.
 
-        `several` has SAM draw some masks for each, of which the best is taken.
+        With `several`, SAM draws three masks for each prompt, and the best one is taken.
         """
         answers: dict[int, tuple[torch.Tensor, float]] = {}
-        alike: dict[int, list[int]] = {}  # a batch has one number of points: padding is looked at
+        alike: dict[int, list[int]] = {}  # equal numbers of points: SAM would look at padding
         for i, prompt in enumerate(prompts):
             alike.setdefault(len(prompt.points), []).append(i)
         for those in alike.values():
@@ -188,7 +190,7 @@ class _Asked(NamedTuple):
 def _kept(
     before: list[Refined], answers: list[tuple[torch.Tensor, float]], square: Square
 ) -> list[Refined]:
-    """What SAM drew, or what was there before where it drew nothing."""
+    """The masks that SAM drew; the mask before if SAM drew nothing."""
     after = []
     for old, (logits, score) in zip(before, answers, strict=True):
         mask = square.painted(logits)
@@ -207,7 +209,7 @@ def _as_sam(model: Any) -> SamModel:
         )
     name = os.fspath(model)
     try:
-        # Looked at first: SamModel would fill what a checkpoint of another kind lacks at random.
+        # Check first: SamModel fills weights that another kind of checkpoint lacks at random.
         kind = AutoConfig.from_pretrained(name, trust_remote_code=False).model_type
         if kind == "sam":
             loaded: SamModel = SamModel.from_pretrained(name, attn_implementation="sdpa")

@@ -1,4 +1,4 @@
-"""What SAM is shown and asked: the image in its square; points, boxes and coarse masks."""
+"""The inputs of SAM: the image in its square; points, boxes and coarse masks."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     Floats: TypeAlias = npt.NDArray[np.float32]
 
 POINTS = 20  # Text4Seg: half of them inside, half outside
-LOGIT = float(np.log(0.999 / 0.001))  # Text4Seg: how sure SAM is told that the coarse mask is
-STRENGTH = 30.0  # SAMRefiner: the same, at the peak and outside
-GAMMA = 4.0  # SAMRefiner: how steeply that falls from the peak to the object's border
-_TINY = 1e-6  # of a cell: less is rounding
+LOGIT = float(np.log(0.999 / 0.001))  # Text4Seg: the logit of a cell inside the coarse mask
+STRENGTH = 30.0  # SAMRefiner: the logit at the peak; -30 outside
+GAMMA = 4.0  # SAMRefiner: how steeply the logits fall from the peak to the object's border
+_TINY = 1e-6  # of a cell: a smaller share is rounding
 _MEAN = np.array((0.485, 0.456, 0.406), np.float32)  # every checkpoint of SAM 1 has these
 _STD = np.array((0.229, 0.224, 0.225), np.float32)
 
 
 class Prompt(NamedTuple):
-    """What SAM is asked about one object.
+    """The prompt for one object.
 
     Attributes
     ----------
@@ -51,19 +51,19 @@ class Prompt(NamedTuple):
 
 
 class Square:
-    """The square that SAM sees, with an image in its upper left corner and padding around.
+    """The square that SAM sees: the image in its upper left corner, and padding around it.
 
     Parameters
     ----------
     shape
         (height, width) of the image.
     inner
-        (height, width) of what it becomes in the square; the longer is `side`.
+        (height, width) of the image in the square; the longer one is `side`.
     side
-        Pixels of the square's side, 1024 for released checkpoints.
+        The square's side in pixels, 1024 for released checkpoints.
     low
-        Cells of a mask's side as SAM takes and makes them, 256 for released checkpoints; they
-        cover the whole square, padding included.
+        The side of SAM's masks in cells, 256 for released checkpoints. The cells cover the whole
+        square, padding included.
     """
 
     def __init__(self, shape: tuple[int, int], inner: tuple[int, int], side: int, low: int) -> None:
@@ -73,9 +73,9 @@ class Square:
         self._covered = torch.outer(self._rows.sum(1), self._columns.sum(1))
 
     def points(self, ys: npt.ArrayLike, xs: npt.ArrayLike) -> torch.Tensor:
-        """Places in the image, (row, column) of its pixels' edges, as SAM wants them: x and y.
+        """Points of the image, in pixels with the upper left edges at 0, as SAM takes them: x, y.
 
-        SAM adds half a pixel to what it gets, so it is taken away here.
+        SAM adds half a pixel to its input, so half a pixel is subtracted here.
         """
         (height, width), (inner_height, inner_width) = self.shape, self.inner
         x = np.asarray(xs, np.float64) * inner_width / width - 0.5
@@ -83,17 +83,17 @@ class Square:
         return torch.from_numpy(np.stack([x, y], -1).astype(np.float32))
 
     def shares(self, values: npt.NDArray[np.bool_] | Floats) -> torch.Tensor:
-        """The mean of an image's values in each cell that it covers, float32 (low, low), else 0."""
+        """The mean of an image's values in each cell, float32 (low, low); 0 in the padding."""
         sums = self._rows @ torch.from_numpy(values.astype(np.float32)) @ self._columns.T
         return sums / self._covered.clamp(min=_TINY)
 
     @property
     def covered(self) -> torch.Tensor:
-        """The cells that have some of the image: bool (low, low)."""
+        """The cells that the image covers, at least in part: bool (low, low)."""
         return self._covered > _TINY
 
     def painted(self, logits: torch.Tensor) -> Bools:
-        """The mask that logits (low, low) mean in the image: bool (height, width)."""
+        """The mask of logits (low, low) in the image: bool (height, width)."""
         side, (inner_height, inner_width) = self.side, self.inner
         large = F.interpolate(logits[None, None], (side, side), mode="bilinear")
         large = large[..., :inner_height, :inner_width]
@@ -110,10 +110,10 @@ class Square:
 
 
 def scattered(mask: Bools, square: Square, seed: int) -> Prompt:
-    """What Text4Seg asks: points anywhere in- and outside, and the mask.
+    """Text4Seg's prompt: random points inside and outside the mask, and the mask.
 
-    Fewer points where the object, or what is around it, has fewer pixels. The padding gets logits
-    of 0, as in the released script.
+    There are fewer points if the inside or the outside has fewer pixels. The padding gets logits of
+    0, as in the released script.
     """
     rng = np.random.default_rng(seed)
     inside, outside = (
@@ -127,10 +127,10 @@ def scattered(mask: Bools, square: Square, seed: int) -> Prompt:
 
 
 def central(mask: Bools, square: Square) -> Prompt:
-    """What SAMRefiner asks: the pixel deepest inside, the one farthest outside in the box, the
+    """SAMRefiner's prompt: the pixel deepest inside, the pixel of the box farthest outside, the
     box, and the mask with logits that fall from the first pixel to the object's border.
 
-    No point outside where the object fills its box.
+    There is no point outside if the object fills its box.
     """  # noqa: D205
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
@@ -142,12 +142,12 @@ def central(mask: Bools, square: Square) -> Prompt:
     ys, xs = np.transpose(peaks)
     points = square.points(top + ys + 0.5, left + xs + 0.5)
     corners = square.points([top, bottom], [left, right]).flatten()
-    # A Gaussian of the depth, not of the place, as in the released script.
+    # A Gaussian of the depth, not of the position, as in the released script.
     falling = np.zeros(mask.shape, np.float32)
     steepness = min(GAMMA / box.sum(), 1.0)
     falling[top:bottom, left:right] = box * np.exp(-((inside - inside.max()) ** 2) * steepness)
     shares = square.shares(mask)
-    # An object smaller than half a cell has the cells that it fills best.
+    # An object smaller than half a cell gets the cells that it fills best.
     within = square.covered & (shares >= shares.max().clamp(max=0.5))
     logits = torch.where(within, square.shares(falling) / shares.clamp(min=_TINY), -1.0)
     labels = torch.tensor([1, 0][: len(peaks)])
@@ -155,10 +155,10 @@ def central(mask: Bools, square: Square) -> Prompt:
 
 
 def _depths(mask: Bools, box: tuple[int, int, int, int]) -> npt.NDArray[np.float64]:
-    """How far each pixel of a mask's tight box is from what is not set, in pixels.
+    """The distance of each pixel of a mask's tight box to the nearest unset pixel, in pixels.
 
-    What lies beyond the image is not known and does not count, unless nothing else is there. One
-    pixel around the box is enough: whatever is farther out is farther away.
+    The outside of the image does not count, unless all pixels are set. One pixel around the box is
+    enough: other pixels outside are farther away.
     """
     top, left, bottom, right = box
     above, before = min(top, 1), min(left, 1)
@@ -170,7 +170,7 @@ def _depths(mask: Bools, box: tuple[int, int, int, int]) -> npt.NDArray[np.float
 
 
 def seen(picture: Image.Image, sam: SamModel, processor: Any) -> tuple[Square, torch.Tensor]:
-    """The square that SAM sees, and its pixels: float32 (1, 3, side, side)."""
+    """Make the square that SAM sees, and its pixels: float32 (1, 3, side, side)."""
     config: Any = sam.config
     side = config.vision_config.image_size
     low = 4 * config.prompt_encoder_config.image_embedding_size
