@@ -190,6 +190,12 @@ def test_cards_are_searched_and_sorted(browser, address):
     assert names(browser) == [str(n) for n in range(22, 40, 4)]
 
 
+NEWLINE = {
+    "role": "assistant",
+    "text": [["<fg2>", []], ["\n", [0]], ["<fg2>", []]],
+    "problems": [["row-short", "too short", "filled it", 5]],
+    "omitted": 0,
+}
 MIDDLE = """
 const canvas = document.querySelector(arguments[0]);
 const context = canvas.getContext("2d");
@@ -249,6 +255,8 @@ def test_a_card_opens_and_leads_on(browser, address):
     opened(browser, address_of(browser))
     assert browser.find_element("id", "detail-name").text == "6"
     assert browser.execute_script("return document.querySelectorAll('.problems li').length") >= 1
+    marked = browser.execute_script("return said(arguments[0]).textContent", NEWLINE)
+    assert marked == "<fg2>↵1\n<fg2>"
     click(browser, "#close")
     wait(browser, "return !location.hash.includes('card')")
     assert errors(browser) == []

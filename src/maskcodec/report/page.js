@@ -176,7 +176,8 @@ function said(turn, most = Infinity) {
     else {
       const numbers = problems.map((number) => number + 1).join(" ");
       const title = problems.map((number) => turn.problems[number][1]).join("\n");
-      made.append(element("mark", { title }, shown, element("sup", {}, numbers)));
+      const whole = text === "\n" ? ["↵", "\n"] : [shown, ""]; // a line's end is marked before it
+      made.append(element("mark", { title }, whole[0], element("sup", {}, numbers)), whole[1]);
     }
     rest -= text.length;
     if (rest <= 0) break;
