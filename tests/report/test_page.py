@@ -14,11 +14,11 @@ from maskcodec.report.cards import Turn
 from maskcodec.report.page import Figure, Page
 from tests.report.test_cards import card, square
 
+pytest.importorskip("jinja2")
 HOSTILE = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(2)> \u202eabc כלב &amp;"
 
 
 def made(*cards, title="t", figures=(), counts=(), notes=()):
-    pytest.importorskip("jinja2")
     page = Page(title, "scanlines/1")
     for one in cards:
         page.add(one)
@@ -69,7 +69,6 @@ def test_the_policy_names_the_style_and_the_script():
 
 
 def test_a_photo_is_on_the_page_once():
-    pytest.importorskip("jinja2")
     page, loaded = Page("t", "scanlines/1"), []
 
     def load():
@@ -118,4 +117,4 @@ def test_a_page_that_no_browser_opens_is_refused(monkeypatch):
 def test_jinja_is_needed(monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(ConfigError, match=r"pip install 'maskcodec\[report\]'"):
-        Page("t", "scanlines/1").html([], [], [])
+        Page("t", "scanlines/1")

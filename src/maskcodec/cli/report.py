@@ -119,8 +119,8 @@ def report(
         maker.missing, notes = viewer.missing, list[str]()
     else:
         scores = Scores(codec, answer, method)
-        pairs = Comparison(Path(what), truth, key=key, scores=scores, allow_missing=allow_missing)
         maker = _Maker(f"{what} against {truth}", codec, tokenizer, method, scores.figures)
+        pairs = Comparison(Path(what), truth, key=key, scores=scores, allow_missing=allow_missing)
         for number, scored in enumerate(pairs):  # all of them count
             if start <= number < start + count:
                 maker.add_answer(scored, images)

@@ -19,6 +19,7 @@ from maskcodec.report.cards import MOST_MASKS, cut
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from jinja2 import Environment
     from PIL import Image
 
     from maskcodec.report.cards import Card, Thumb
@@ -68,11 +69,17 @@ class Page:
         How its answers are written, in words.
     unit
         What the length of an answer is counted in.
+
+    Raises
+    ------
+    ConfigError
+        Jinja2 is missing.
     """
 
     title: str
     codec: str
     unit: str = "characters"
+    _environment: Environment = field(init=False)
     _photos: dict[str, Photo] = field(default_factory=dict, init=False)
     _pictures: list[str] = field(default_factory=list, init=False)
     _cards: list[str] = field(default_factory=list, init=False)
@@ -81,6 +88,16 @@ class Page:
     _counts: dict[str, Counter[str]] = field(init=False)
 
     def __post_init__(self) -> None:
+        try:
+            from jinja2 import Environment, StrictUndefined
+        except ModuleNotFoundError:
+            raise ConfigError(
+                "a report needs jinja2, which is missing: "
+                "pip install 'maskcodec[report]', in a checkout '.[report]'"
+            ) from None
+        self._environment = Environment(
+            autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
         self._counts = {name: Counter() for name in ("label", "source", "kind", "size")}
 
     def __len__(self) -> int:
@@ -132,19 +149,9 @@ class Page:
         notes
             Sentences below them.
 
-        Raises
-        ------
-        ConfigError
-            Jinja2 is missing.
         """
-        try:
-            from jinja2 import Environment, StrictUndefined
-            from markupsafe import Markup
-        except ModuleNotFoundError:
-            raise ConfigError(
-                "a report needs jinja2, which is missing: "
-                "pip install 'maskcodec[report]', in a checkout '.[report]'"
-            ) from None
+        from markupsafe import Markup  # which Jinja2 needs as well
+
         style, script, template = (
             (files("maskcodec.report") / name).read_text("utf-8")
             for name in ("page.css", "page.js", "page.html.j2")
@@ -153,10 +160,7 @@ class Page:
         data = ",\n".join(self._cards)
         for letter in "<>&'":
             data = data.replace(letter, f"\\u{ord(letter):04x}")
-        environment = Environment(
-            autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-        )
-        return environment.from_string(template).render(
+        return self._environment.from_string(template).render(
             title=cut(self.title),
             codec=self.codec,
             unit=self.unit,
