@@ -55,7 +55,7 @@ def members(kind, bases):
         own = getattr(value, "fget", None) or getattr(value, "__func__", value)
         ours = (getattr(own, "__module__", None) or "").startswith("maskcodec")
         known = any(inspect.getattr_static(base, name, None) is value for base in bases)
-        if ours and not known and not name.startswith("_"):
+        if ours and not known and not name.startswith("_") and not isinstance(value, kind):
             shown = f".{name}{returned(own)}" if isinstance(value, property) else None
             yield shown or call(f".{name}", own), inspect.getdoc(own)
 
