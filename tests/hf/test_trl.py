@@ -27,7 +27,7 @@ from maskcodec import hf  # noqa: E402
 STEPS = 12
 
 
-def built(folder: Path) -> Path:
+def built(folder: Path, *flags: str) -> Path:
     """Rows as the command writes them for TRL."""
     random = np.random.default_rng(0)
     content = coco()
@@ -37,7 +37,7 @@ def built(folder: Path) -> Path:
         Image.fromarray(pixels).save(folder / "images" / image["file_name"])
     write(folder / "instances.json", content)
     source = f"coco:{folder / 'instances.json'},images={folder / 'images'}"
-    options = ["--format", "trl", "--out", str(folder / "rows"), "--workers", "1"]
+    options = ["--format", "trl", "--out", str(folder / "rows"), "--workers", "1", *flags]
     result = CliRunner().invoke(app, ["build", source, "--rows", "5", "--absent", "0", *options])
     assert result.exit_code == 0, result.output
     return folder / "rows"

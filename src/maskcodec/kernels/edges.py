@@ -51,25 +51,12 @@ def trace_edge(
     _, words, columns = maps.shape
     maps[0] = 0
     _fill(ends, height, place, maps[0])
-    mask, edge = maps[0], maps[1]
-    count = _NIL
-    for w in range(words):
-        for x in range(columns):
-            own = mask[w, x]
-            above, below = (own << 1) & _ALL, own >> 1
-            if w > 0:
-                above |= mask[w - 1, x] >> (BITS - 1)
-            if w < words - 1:
-                below |= (mask[w + 1, x] & 1) << (BITS - 1)
-            inner = above & below
-            inner &= mask[w, x - 1] if x > 0 else _NIL
-            inner &= mask[w, x + 1] if x < columns - 1 else _NIL
-            edge[w, x] = own & ~inner
-            count += _ones(edge[w, x])
+    count = _trace(maps[0], maps[1])
     at, to = _ONE, 2 * _ONE
     done = _NIL
     while done < reach:
-        step = min(reach - done, done + 1)  # no gap, though what leaves the map is lost
+        # No gap, though what leaves the map is lost; and no more than the next number holds.
+        step = min(reach - done, done + 1, BITS - 1)
         _grow_down(maps[at], step, maps[to])
         at, to = to, (_NIL if to == 2 else 2 * _ONE)
         _grow_across(maps[at], step, maps[to])
@@ -82,11 +69,12 @@ def trace_edge(
 def shared_bits(first: Index, place: tuple[int, int], second: Index, other: tuple[int, int]) -> int:
     """Count the pixels that are set in both of two maps, which lie at two places."""
     down, across = place[0] - other[0], place[1] - other[1]
+    begin = max(_NIL, -across)
     count = _NIL
     for w in range(max(_NIL, -down), min(first.shape[0], second.shape[0] - down)):
-        begin = max(_NIL, -across)
-        for x in range(begin, min(first.shape[1], second.shape[1] - across)):
-            count += _ones(first[w, x] & second[w + down, x + across])
+        some, others = first[w, begin:], second[w + down, begin + across :]
+        for x in range(min(len(some), len(others))):
+            count += _ones(some[x] & others[x])
     return count
 
 
@@ -106,26 +94,43 @@ def _fill(ends: Index, height: int, place: tuple[int, int], out: Index) -> None:
 
 
 @kernel
-def _grow_down(source: Index, step: int, out: Index) -> None:
-    """Set what is set, and what lies ``step`` rows above or below it."""
-    words, columns = source.shape
-    whole, part = step // BITS, step % BITS
-    rest = BITS - part
+def _trace(mask: Index, edge: Index) -> int:
+    """Write the pixels that have a neighbour of four which is not set; return how many."""
+    words, columns = mask.shape
+    count = _NIL
     for w in range(words):
+        own, out = mask[w], edge[w]
+        before, after = mask[max(w - 1, _NIL)], mask[min(w + 1, words - 1)]
+        first, last = int(w > 0), int(w < words - 1)
         for x in range(columns):
-            out[w, x] = source[w, x]
-        if w >= whole:
+            above = ((own[x] << 1) & _ALL) | ((before[x] >> (BITS - 1)) & first)
+            out[x] = above & ((own[x] >> 1) | ((after[x] & last) << (BITS - 1)))
+        left, middle, right = own[:-2], own[1:-1], own[2:]
+        inner = out[1:-1]
+        for x in range(len(inner)):
+            inner[x] = middle[x] & ~(inner[x] & left[x] & right[x])
+        out[0], out[columns - 1] = own[0], own[columns - 1]
+        for x in range(columns):
+            count += _ones(out[x])
+    return count
+
+
+@kernel
+def _grow_down(source: Index, step: int, out: Index) -> None:
+    """Set what is set, and what lies up to ``step`` rows above or below it, less than `BITS`."""
+    words, columns = source.shape
+    for w in range(words):
+        own, grown = source[w], out[w]
+        for x in range(columns):
+            grown[x] = own[x] | ((own[x] << step) & _ALL) | (own[x] >> step)
+        if w > 0:
+            other = source[w - 1]
             for x in range(columns):
-                out[w, x] |= (source[w - whole, x] << part) & _ALL
-        if w > whole:
+                grown[x] |= other[x] >> (BITS - step)
+        if w < words - 1:
+            other = source[w + 1]
             for x in range(columns):
-                out[w, x] |= source[w - whole - 1, x] >> rest
-        if w + whole < words:
-            for x in range(columns):
-                out[w, x] |= source[w + whole, x] >> part
-        if w + whole + 1 < words:
-            for x in range(columns):
-                out[w, x] |= (source[w + whole + 1, x] << rest) & _ALL
+                grown[x] |= (other[x] << (BITS - step)) & _ALL
 
 
 @kernel
@@ -133,12 +138,15 @@ def _grow_across(source: Index, step: int, out: Index) -> None:
     """Set what is set, and what lies ``step`` columns to the left or right of it."""
     words, columns = source.shape
     for w in range(words):
+        own, grown = source[w], out[w]
         for x in range(columns):
-            out[w, x] = source[w, x]
-        for x in range(step, columns):
-            out[w, x] |= source[w, x - step]
+            grown[x] = own[x]
+        behind, before = grown[step:], grown[:-step]
         for x in range(columns - step):
-            out[w, x] |= source[w, x + step]
+            behind[x] |= own[x]
+        ahead = own[step:]
+        for x in range(columns - step):
+            before[x] |= ahead[x]
 
 
 @kernel

@@ -138,18 +138,21 @@ def contour_runs(
     size: tuple[int, int],
     room: Index,
     starts: Index,
+    spans: Index,
     ends: Index,
 ) -> int:
     """Write the runs of what `paint_contour` would paint, none of them empty but for a first one.
 
     A column changes its colour where one line is set and the next one is not, or the other way
-    round. So the changes are counted by column, which says where those of each one go, and found
-    again. Returns how many runs there is to be room for, or are written if there is; 0 if nothing
-    is set. ``room`` is scratch as there, ``starts`` for one more number than the width of
-    ``within``, ``size`` is the image's (height, width).
+    round. So the changes are counted by column, which says where those of each one go. They are
+    noted in ``spans`` (n, 3), or found again if there are more than n. Returns how many runs there
+    is to be room for, or are written if there is; 0 if nothing is set. ``room`` is scratch as
+    there, ``starts`` for one more number than the width of ``within``, ``size`` is the image's
+    (height, width).
     """
     top, left, height, width = within
     starts[:] = 0
+    noted = _NIL
     first, last = _contour_lines(len(cells), y1, grid[0], height, room)
     for turn in range(2):
         old, new = _OLD, _NEW
@@ -169,12 +172,14 @@ def contour_runs(
                 if begin < 0:
                     begin = end
                     continue
-                for x in range(begin, end):
-                    if turn > 0:
-                        ends[starts[x]] = (left + x) * size[0] + top + y
-                        starts[x] += 1
-                    else:
+                if turn > 0:
+                    _end_runs(begin, end, left * size[0] + top + y, size[0], starts, ends)
+                else:
+                    for x in range(begin, end):
                         starts[x + 1] += 1
+                    if noted < len(spans):
+                        spans[noted, 0], spans[noted, 1], spans[noted, 2] = begin, end, y
+                    noted += 1
                 begin = _UNSET
             old, new = new, old
             before = used
@@ -186,6 +191,11 @@ def contour_runs(
                 return 0
             if count >= len(ends):
                 return count + 1
+            if noted <= len(spans):
+                for n in range(noted):
+                    at = left * size[0] + top + spans[n, 2]
+                    _end_runs(spans[n, 0], spans[n, 1], at, size[0], starts, ends)
+                break
     if height == size[0]:  # a run that ends at the bottom may go on at the top
         kept = _NIL
         for k in range(count):
@@ -200,6 +210,14 @@ def contour_runs(
         ends[count] = pixels
         count += 1
     return count
+
+
+@kernel
+def _end_runs(begin: int, end: int, at: int, height: int, starts: Index, ends: Index) -> None:
+    """Write that in some columns a run ends: ``at``, and so many pixels more for each column."""
+    for x in range(begin, end):
+        ends[starts[x]] = at + x * height
+        starts[x] += 1
 
 
 @kernel

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MOST_COUNTED = (1 << 32) - 1  # pixels of an image: COCO counts in 32 bits
 _DIGITS = 7  # bytes of a compressed count at most
-_USUAL = 4096  # runs for which there is room to begin with
+_USUAL = 4096  # runs, or changes of lines, for which there is room to begin with
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
@@ -220,7 +220,8 @@ def drawn_runs(
         part = within or (0, 0, *shape)
         room, starts = contour_room(cells), np.empty(part[3] + 1, np.int64)
         place = corner[0], corner[1], grid, part, shape
-        ends = _fitting(shape, partial(painting.contour_runs, cells, *place, room, starts))
+        spans = np.empty((_USUAL, 3), np.int64)
+        ends = _fitting(shape, partial(painting.contour_runs, cells, *place, room, starts, spans))
         if len(ends):
             return run_mask(shape, ends)
     edges = cell_edges(grid, shape, within)
