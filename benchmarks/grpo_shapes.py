@@ -36,10 +36,12 @@ if TYPE_CHECKING:
 
 CODEC = mc.BSD(grid=16)
 LEARNED, HELD_OUT = 64, 64  # scenes
+REINFORCED = 16  # of those that were learned: each is asked about again every other step
 BATCH = 16  # rows of a supervised step
-GROUP, PROMPTS = 8, 4  # answers to a question, and questions a step
+GROUP, PROMPTS = 8, 8  # answers to a question, and questions a step
 RATE = 2e-4
-ROOM = 1.5  # times the longest right answer
+TEMPERATURE = 0.7  # of answers, and of what is learned from them: at 1, few can be read
+ROOM = 1.25  # times the longest right answer
 NOTE = 10  # steps
 PARTS = "total", "iou", "boundary", "box", "label", "format", "length"
 
@@ -102,7 +104,7 @@ class Grpo:
             constrain=False,
             max_new_tokens=self._longest,
             do_sample=True,
-            temperature=1.0,
+            temperature=TEMPERATURE,
             top_k=0,
             top_p=1.0,
             suppress_tokens=self._never,
@@ -141,7 +143,7 @@ class Grpo:
                 tokenize=True,
                 return_dict=True,
                 return_tensors="pt",
-                padding=True,
+                processor_kwargs={"padding": True},
             )
         )
         start, longest = inputs["input_ids"].shape[1], max(map(len, ids))
@@ -159,7 +161,7 @@ class Grpo:
 
     def _learn(self, sampled: Sampled, advantages: torch.Tensor) -> None:
         model = self._learner.model
-        logits = model(**sampled.inputs).logits[:, sampled.start - 1 : -1]
+        logits = model(**sampled.inputs).logits[:, sampled.start - 1 : -1] / TEMPERATURE
         chosen = sampled.inputs["input_ids"][:, sampled.start :]
         gains = logits.log_softmax(-1).gather(2, chosen[:, :, None])[:, :, 0]
         loss = -(gains * advantages[:, None])[sampled.learned].mean()
@@ -210,14 +212,16 @@ def main() -> None:
         batches = Batches(learner, rows, BATCH, 0)
         train(learner, batches, options.supervised, until=time.perf_counter() + 1e9)
         learner.save(state)
+    learned = questions(folder, "train", learner.tokens)
     by_split = {
-        "learned": questions(folder, "train", learner.tokens),
+        "reinforced": learned[:REINFORCED],
+        "learned alone": learned[REINFORCED:],
         "never seen": questions(folder, "val", learner.tokens),
     }
     say(f"after {options.supervised} supervised steps:")
     result: dict[str, Any] = {"before": asked(learner, by_split), "steps": []}
     torch.manual_seed(0)
-    grpo = Grpo(learner, by_split["learned"], strict=options.reward == "strict")
+    grpo = Grpo(learner, by_split["reinforced"], strict=options.reward == "strict")
     path = options.out / f"{options.reward}.json"
     used, looks, noted = 0.0, 1, list[dict[str, float]]()
     while used < 60 * options.minutes:

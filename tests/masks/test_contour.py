@@ -287,3 +287,14 @@ def test_the_best_cells_of_an_image_too_large_to_draw_are_found():
     side = (1 << 20) + 1
     mask = RunMask([10, 200, 90, 300, side - 600], (side, 1))
     assert BoxFrame(4, 63, 1000).sample(mask, "best").cells.any()
+
+
+def test_lines_that_change_very_often_are_found_again(monkeypatch):
+    """There is room for so many changes; beyond them runs are the same."""
+    cells = np.indices((9, 12)).sum(0) % 3 > 0
+    region = mc.Region("dog", (1, 0, 30, 30), cells, (32, 32), frame="box")
+    want = region.runs((70, 90))
+    for room in (0, 1, 50):
+        monkeypatch.setattr("maskcodec.masks.runs._USUAL", room)
+        assert region.runs((70, 90)) == want
+    assert want == mc.coco.RunMask.from_mask(region.mask((70, 90)))

@@ -48,7 +48,6 @@ def trace_edge(
     -------
     How many pixels the edge has, and the number of the map of what is near.
     """
-    _, words, columns = maps.shape
     maps[0] = 0
     _fill(ends, height, place, maps[0])
     count = _trace(maps[0], maps[1])
