@@ -8,12 +8,13 @@ from tests.conftest import PURE
 from tests.fuzz import TARGETS, FaultError, pickles, run_case
 from tests.fuzz.__main__ import main
 
-CASES = {"pickles": 1500, "json_structure": 120, "pngs": 200, "streams": 60}
+CASES = {"pickles": 1500, "json_structure": 120, "pngs": 200, "streams": 60, "answers": 600}
 # What must come out among others, or the fuzzer has gone blind.
 REACHED = {
     "pickles": {"plain: value", "nearly: value", "refused: N at byte N names code"},
     "json_structure": {"coco: row", "coco: broken", "coco: refused", "refer: row"},
     "pngs": {"index: masks", "index: refused", "mask_of: array", "photo: photo"},
+    "answers": {"refused", "decoded", "nothing", "problem: truncated", "read as simpleseg"},
     "streams": {"whole", "broken", "nothing", "problem: truncated"},
 }
 

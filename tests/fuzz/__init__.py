@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-TARGETS = "pickles", "json_structure", "pngs", "streams"
+TARGETS = "pickles", "json_structure", "pngs", "streams", "answers"
 
 
 class FaultError(AssertionError):
