@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from _distortion import BEST, CANVAS, DEFAULT, KEEP, PAPER, TOKENS
-from _rivals import LOCATED, POLYGON, RLE
+from _distortion import BEST, CANVAS, DEFAULT, KEEP, OUTLINES, PAPER, TOKENS
+from _rivals import RLE
 from _scores import ALL, OTHERS, REFCOCO
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ _RIGHT, _BELOW, _ABOVE = (11.0, -4.0), (7.0, -13.0), (-8.0, 7.0)
 LOOKS = {
     "I-RLE": Look("I-RLE (cells a side)", "#8a8a8a", "v", {"16": _RIGHT, "32": _RIGHT}),
     RLE: Look("COCO RLE as text (cells a side)", "#8B5E3C", "D", {"64": _BELOW, "128": _BELOW}),
-    POLYGON: Look("polygon, digits (vertices)", "#222222", "^", {"8": _BELOW, "16": _BELOW}),
-    LOCATED: Look(
-        "polygon, location tokens (vertices)",
+    OUTLINES: Look("polygons, digits (vertices)", "#222222", "^", {"8": _BELOW, "16": _BELOW}),
+    TOKENS.format(OUTLINES): Look(
+        "polygons, location tokens (vertices)",
         "#56B4E9",
         "^",
         {"8": _BELOW, "64": _ABOVE},

@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     Rings = list[npt.NDArray[np.float64]]
     Count = Callable[[str], int]
 
-# Settings: cells a side of the canvas, and the most rows of scanlines.
+# Settings: cells a side of the canvas, the most rows of scanlines, the most vertices of polygons.
 GRIDS = 16, 24, 32, 48, 64, 80, 128
 ROWS = 5, 6, 8, 11, 14, 16, 20, 24, 32, 48
 FEW_ROWS = 8, 11, 16, 24
+POINTS, FEW_POINTS = (8, 12, 16, 24, 32, 64), (16, 32)
 
 CANVAS, KEEP, BEST = "B-SD", "scanlines, keep", "scanlines, best"
+OUTLINES = "polygons"
 TOKENS = "{}, location tokens"
 SCANLINES = KEEP, BEST, TOKENS.format(KEEP), TOKENS.format(BEST)
 PAPER, DEFAULT = (CANVAS, "64"), (KEEP, "11")
@@ -126,6 +128,11 @@ def of_codecs(counter: Counter) -> list[Contender]:
         for name, coordinates in ((family, "digits"), (TOKENS.format(family), "tokens")):
             make = partial(mc.Scanlines, sampling=sampling, coordinates=coordinates)
             found += add(name, "rows", ROWS, make)
+    for name, coordinates in ((OUTLINES, "digits"), (TOKENS.format(OUTLINES), "tokens")):
+        found += add(name, "points", POINTS, partial(mc.Polygons, coordinates=coordinates))
+    for spelling in ("simpleseg", "gemini", "florence2"):
+        make = partial(mc.Polygons, spelling=spelling)
+        found += add(f"{OUTLINES}, {spelling}", "points", FEW_POINTS, make)
     return [
         *found,
         *add("R-RLE", "grid", [16, 32, 64], mc.RRLE),
@@ -159,7 +166,8 @@ def _by_codec(count: Count, method: str | None, codec: Any, sample: Sample) -> T
         return LOST
     if codec.has_instances:
         (found,) = codec.decode(text)
-        right = _says(codec, found, sample)
+        right = codec.encode_regions([found]) == text
+        right &= isinstance(codec, mc.Polygons) or _says(codec, found, sample)
         mask = found.mask(sample.shape, method=method)
     else:
         grid = codec.decode(text)

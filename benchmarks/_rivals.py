@@ -2,11 +2,11 @@
 
 All name the class once, as ours do, with the tags and tokens of `BSD(bricks=False)`:
 
-polygon
+Douglas-Peucker
     ``<ref>dog</ref>[[x1 y1 x2 y2 ...] [x1 y1 ...]]``, a pair of brackets for each ring. Coordinates
     are 0 .. 999, of 999 steps from one edge of the image to the other. A pixel is inside when it is
     inside an odd number of rings, so that a hole is a ring like any other.
-polygon, location tokens
+Douglas-Peucker, location tokens
     ``<ref>dog</ref>[[<loc12><loc34>...] [...]]``, the same with 1,000 added tokens.
 COCO RLE
     ``<ref>dog</ref><seg>counts</seg>``, the compressed counts of pycocotools.
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 BINS = 999
 VERTICES = 8, 16, 32, 64
-POLYGON, LOCATED, RLE = "polygon", "polygon, location tokens", "COCO RLE"
+POLYGON, LOCATED = "Douglas-Peucker", "Douglas-Peucker, location tokens"
+RLE = "COCO RLE"
 _HALVINGS = 20  # of the simplification's tolerance: to a thousandth of a pixel
 
 

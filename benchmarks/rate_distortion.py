@@ -20,7 +20,7 @@ import numpy as np
 from _annotations import read
 from _common import DOCS, Table, number, paragraph, versions, write_page
 from _curve import plot
-from _distortion import BEST, DEFAULT, KEEP, PAPER, SCANLINES, TOKENS, Counter, of_codecs
+from _distortion import BEST, DEFAULT, KEEP, OUTLINES, PAPER, SCANLINES, TOKENS, Counter, of_codecs
 from _rivals import LOCATED, of_rivals
 from _scores import ALL, OTHERS, REFCOCO, SIZES, Result, measure
 from _vocabularies import load_tokenizer
@@ -39,6 +39,7 @@ MARKS = (
     f"`{OTHER_MARK}` is what would be on it without location tokens."
 )
 DIGITS, LOCATIONS = (KEEP, BEST), (TOKENS.format(KEEP), TOKENS.format(BEST))
+WITH_TOKENS = [LOCATED, *LOCATIONS, TOKENS.format(OUTLINES), f"{OUTLINES}, florence2"]
 # What must be had for how many tokens, in digits and with location tokens: over COCO.
 ASKED = (0.94, 47, 35), (0.967, 57, 45)
 ASKED_REFCOCO = 52, 40  # for the canvas's own IoU
@@ -139,7 +140,7 @@ def _text(result: Result, what: str, chosen: str) -> list[str]:
 
 def _marks(result: Result, chosen: str) -> list[str]:
     """Who is on the front, and who would be without location tokens."""
-    front, other = result.front(chosen), result.front(chosen, [LOCATED, *LOCATIONS])
+    front, other = result.front(chosen), result.front(chosen, WITH_TOKENS)
     return [
         MARK if k in front else OTHER_MARK if k in other else "" for k in range(len(result.scores))
     ]
@@ -158,7 +159,7 @@ def fronts(result: Result) -> dict[str, str]:
     """Who is on the front of each set, in words, with and without location tokens."""
     return {
         f"{chosen}{suffix}": _front(result, chosen, without)
-        for without, suffix in (([], ""), ([LOCATED, *LOCATIONS], ", without location tokens"))
+        for without, suffix in (([], ""), (WITH_TOKENS, ", without location tokens"))
         for chosen in (ALL, REFCOCO, OTHERS)
     }
 
@@ -197,11 +198,12 @@ def page(about: str, result: Result, vocabulary: str, asked: Sequence[Limit]) ->
         painted by `contour`, the canvas by `nearest`, unless the name says otherwise. Tokens do not
         depend on the way back."""
     rivals = """
-        A polygon is the mask's outline, holes as well, simplified by Douglas and
-        Peucker as little as its vertices allow, in 1,000 steps from edge to edge of the image:
-        `<ref>dog</ref>[[x1 y1 x2 y2 ...] [...]]`, in digits, or with 1,000 added tokens for the
-        numbers. COCO RLE is the compressed string of pycocotools, of every pixel or of cells
-        by the nearest. Tags are tokens in all of them, as they are in ours."""
+        Polygons are `mc.Polygons`, also as others spell them. Douglas-Peucker is what other tools
+        do: the mask's outline, holes as well, simplified as little as its vertices allow, in 1,000
+        steps from edge to edge of the image: `<ref>dog</ref>[[x1 y1 x2 y2 ...] [...]]`, in digits,
+        or with 1,000 added tokens for the numbers. COCO RLE is the compressed string of
+        pycocotools, of every pixel or of cells by the nearest. Tags are tokens in all of them, as
+        they are in ours."""
     origin = f"""
         Of these masks, {len(result.vertices):,} were drawn as polygons, of
         {np.median(result.vertices or [0]):.0f} vertices in the median, to which a polygon comes
