@@ -55,6 +55,13 @@ def test_there_are_never_more_vertices_than_asked_for(mask, points, bins):
         assert codec.decode(codec.encode_regions(found)) == found
 
 
+def test_thousands_of_vertices_are_left_out_in_passes():
+    checker = (np.indices((30, 30)).sum(0) % 2).astype(np.uint8)  # 1,800 vertices
+    found, vertices = iou(mc.Polygons(points=40), checker)
+    assert found > 0.02
+    assert vertices <= 40
+
+
 def test_an_annotations_polygons_are_taken_as_they_are():
     triangle, square = [10.5, 10, 60, 12, 33, 50], [70, 5, 75, 5, 75, 9, 70, 9]
     codec = mc.Polygons(points=7, bins=801)
