@@ -1,8 +1,9 @@
-"""How good answers are: cIoU, gIoU, mIoU, P@0.5, AP, Acc@0.5, N-acc, T-acc, IoU of classes.
+"""Measure answers: cIoU, gIoU, mIoU, P@0.5, AP, Acc@0.5, N-acc, T-acc, IoU of classes.
 
-Accumulators, all alike: `update` takes a prediction and its target, `merge` another accumulator of
-the same kind, `compute` says the figure, 0 .. 1. They count in whole numbers, so that parts merged
-in any order have the same figure, and can be pickled. ``docs/metrics.md`` says who reports which.
+All accumulators work alike: `update` takes a prediction and its target, `merge` takes another
+accumulator of the same kind, `compute` returns the figure, 0 .. 1. They count in whole numbers, so
+that parts merged in any order give the same figure. They can be pickled. ``docs/metrics.md`` says
+who reports which figure.
 """
 
 from maskcodec.metrics.boxes import BoxAccuracy

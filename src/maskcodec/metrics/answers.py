@@ -1,4 +1,4 @@
-"""Answers of a model as texts: how each is read and measured, and all figures of many of them.
+"""Read and measure a model's answers, and compute all figures of many answers.
 
 `maskcodec eval` and the tasks for lmms-eval both call this, so that they count alike.
 """
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """What a codec reads in a text.
+    """An answer as a codec reads it.
 
     Attributes
     ----------
     regions
-        What it shows; of a broken text what could be recovered.
+        The regions of the text; of a broken text, the recovered regions.
     problems
-        What was wrong with a text that had to be recovered.
+        The problems of a broken text; empty for a valid one.
     """
 
     regions: list[Region]
@@ -44,12 +44,12 @@ class Answer(NamedTuple):
 
     @property
     def broken(self) -> bool:
-        """Whether it had to be recovered."""
+        """Whether the text had to be recovered."""
         return bool(self.problems)
 
 
 def read_answer(codec: Any, text: str) -> Answer:
-    """A text as its codec reads it; words alone are valid, and show nothing.
+    """Read a text with its codec; a text of words alone is valid and has no regions.
 
     Examples
     --------
@@ -60,25 +60,25 @@ def read_answer(codec: Any, text: str) -> Answer:
     >>> read_answer(mc.BSD(), "<ref>dog</ref>").broken
     True
     """
-    found = codec.recover(text)  # reports nothing exactly where `decode` returns
+    found = codec.recover(text)  # reports no problem if and only if `decode` returns
     if found.problems and codec.is_words(text):
         return Answer([], [])
     return Answer(found.regions, found.problems)
 
 
 class Measured(NamedTuple):
-    """One answer beside its target.
+    """An answer compared with its target.
 
     Attributes
     ----------
     overlap
-        What the two have in common, without what is ignored.
+        The overlap of both, without the ignored pixels.
     hit
-        Whether the boxes agree, as `BoxAccuracy` has it.
+        Whether the boxes agree, as `BoxAccuracy` measures it.
     broken
         Whether the answer had to be recovered.
     claimed
-        Whether it claims something, which cannot be read where no pixel is set.
+        Whether the answer claims something: it has regions or is broken, even if no pixel is set.
     """
 
     overlap: Overlap
@@ -100,25 +100,25 @@ def measured(
     ignored: RunMask | None = None,
     method: Method | None = None,
 ) -> tuple[Measured, RunMask | None]:
-    """How good an answer is, and the mask that it shows without what is ignored.
+    """Measure an answer; also return its mask without the ignored pixels.
 
     Parameters
     ----------
     said
-        What `read_answer` returns, or a mask, None for nothing.
+        The `Answer` that `read_answer` returns, or a mask; None for nothing.
     target
-        The mask that it should show, None for no target.
+        The mask of the target; None for no target.
     shape
-        (height, width) of the image in pixels; only where nothing is shown may it be None.
+        (height, width) of the image in pixels; may be None if the answer has no regions.
     ignored
         Pixels that do not count.
     method
-        How cells become pixels, as `maskcodec.Region.mask` has it.
+        How cells become pixels, as in `maskcodec.Region.mask`.
 
     Raises
     ------
     MaskError
-        Sizes differ, or the image is larger than any that is painted.
+        Sizes differ, the shape is missing, or the image is too large to be painted.
     """
     if isinstance(said, Answer):
         regions, broken = said.regions, said.broken
@@ -128,25 +128,25 @@ def measured(
     if ignored is not None and ignored.any():
         mask, target = without(mask, ignored), without(target, ignored)
     overlap = measure(mask, target)
-    claimed = broken or bool(regions)  # an answer that cannot be read is not empty, nor is a box
+    claimed = broken or bool(regions)  # neither a broken answer nor a box is an empty answer
     shown = mask if regions is None else regions
     hit = BoxAccuracy().hit(shown, target, shape=shape, claimed=claimed)
     return Measured(overlap, hit, broken, claimed), mask
 
 
 class Figures:
-    """The figures of answers, and how many of them could be read.
+    """The figures of answers, and the numbers of valid and broken ones.
 
     Attributes
     ----------
     metrics
         The accumulators of masks by the names of their figures.
     boxes
-        That of boxes.
+        The accumulator of boxes.
     counts
-        Of answers: ``"valid"``, which decode strictly or are words alone, and ``"broken"``, all
-        others; ``"recovered"``, the broken ones that show something; ``"empty"``, which show
-        nothing, and ``"empty_broken"``, the broken ones of these.
+        The numbers of answers by kind. ``"valid"``: decodes strictly, or is words alone.
+        ``"broken"``: not valid. ``"recovered"``: broken, with a pixel set. ``"empty"``: no pixel is
+        set. ``"empty_broken"``: broken and empty.
 
     Examples
     --------
@@ -166,20 +166,20 @@ class Figures:
         self.metrics |= {"N-acc": NAcc(), "T-acc": TAcc()}
         self.boxes = BoxAccuracy()
         self.counts = Counter[str]()
-        self._scores, self._ious = array("d"), array("d")  # of those that show something
+        self._scores, self._ious = array("d"), array("d")  # of the answers with a pixel set
 
     @property
     def samples(self) -> int:
-        """How many answers there are."""
+        """The number of answers."""
         return self.boxes.samples
 
     @property
     def targets(self) -> int:
-        """How many of them have a target."""
+        """The number of answers that have a target."""
         return self.metrics["mIoU"].samples
 
     def add(self, one: Measured, score: float | None = None) -> None:
-        """Count one answer; `score` is how sure the model is, for average precision."""
+        """Count one answer; `score`, the model's certainty, is for average precision."""
         for metric in self.metrics.values():
             metric.add(one.overlap, claimed=one.claimed)
         self.boxes.add(one.hit)
@@ -193,13 +193,13 @@ class Figures:
             self._ious.append(one.iou)
 
     def share(self, kind: str) -> float:
-        """How many of all answers are of a kind of `counts`, 0 .. 1; ``nan`` of none."""
+        """The share of answers of a kind of `counts`, 0 .. 1; ``nan`` without answers."""
         return ratio(self.counts[kind], self.samples)
 
     def compute(self) -> dict[str, tuple[float, int]]:
-        """Each figure by its name, and of how many samples it is; ``nan`` of none.
+        """Each figure by its name, with its number of samples; ``nan`` without samples.
 
-        Average precision is there where every answer that shows something has a score.
+        Average precision is included if every answer with a pixel set has a score.
         """
         metrics = {**self.metrics, "Acc@0.5": self.boxes}
         found = {name: (metric.compute(), metric.samples) for name, metric in metrics.items()}
@@ -211,7 +211,7 @@ class Figures:
 
 
 def without(mask: RunMask | None, ignored: RunMask) -> RunMask | None:
-    """What a mask has outside of some pixels of the same image."""
+    """Remove the ignored pixels from a mask."""
     return None if mask is None else inverted(united([inverted(mask), ignored]))
 
 

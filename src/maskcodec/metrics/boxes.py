@@ -24,10 +24,10 @@ Box: TypeAlias = tuple[float, float, float, float]  # x1, y1, x2, y2, edges in p
 
 @dataclass(slots=True)
 class BoxAccuracy(Share):
-    """Acc@0.5: how many samples' boxes have an IoU of at least a threshold.
+    """Acc@0.5: the share of samples whose boxes have an IoU of at least the threshold.
 
-    Without a target, an empty answer is a hit, any box or other claim a miss. As
-    RefCOCO's papers report it for referring comprehension, where every sample has one box.
+    Without a target, an empty answer is a hit; a box or another claim is a miss. RefCOCO's papers
+    report this for referring comprehension; there every sample has one box.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class BoxAccuracy(Share):
     Attributes
     ----------
     right, samples
-        How many hits, of how many samples.
+        The numbers of hits and of samples.
 
     Raises
     ------
@@ -68,7 +68,7 @@ class BoxAccuracy(Share):
         shape: tuple[int, int] | None = None,
         claimed: bool = False,
     ) -> None:
-        """Count one sample, which `hit` measures."""
+        """Count one sample, measured by `hit`."""
         self.add(self.hit(prediction, target, shape=shape, claimed=claimed))
 
     def add(self, hit: bool, /) -> None:
@@ -89,23 +89,27 @@ class BoxAccuracy(Share):
         Parameters
         ----------
         prediction, target
-            Four numbers (x1, y1, x2, y2), the edges of a box in pixels, not COCO's width and
-            height; a `maskcodec.Region`, whose box is the one that its text names,
-            `maskcodec.Region.box_pixels`, or a list of them, whose box goes around all; any other
-            mask that `maskcodec.metrics.measure` takes, whose box is the tight one; None, an empty
-            list or an empty mask for nothing.
+            One of these:
+
+            - Four numbers (x1, y1, x2, y2), the edges of a box in pixels, not COCO's width and
+              height.
+            - A `maskcodec.Region`: its box is `maskcodec.Region.box_pixels`, which its text names.
+              Or a list of regions: their box goes around all.
+            - Any other mask that `maskcodec.metrics.measure` takes: its box is the tight one.
+            - None, an empty list or an empty mask for nothing.
         shape
-            (height, width) of the image in pixels, which regions and polygons need.
+            (height, width) of the image in pixels; regions and polygons need it.
         claimed
-            Whether the prediction claims something though it has no box, as an answer does that
-            cannot be read: where there is no target it is a miss. Boxes always claim.
+            Whether the prediction claims something although it has no box, as a broken answer does.
+            Without a target, a claim is a miss. Boxes always claim.
 
         Raises
         ------
         MaskError
-            A box is none, or what `maskcodec.metrics.measure` refuses.
+            A box has an infinite edge, or x1 > x2 or y1 > y2; or `maskcodec.metrics.measure`
+            refuses a mask.
         TypeError
-            It is something else altogether.
+            A prediction or target has another type.
         """
         size = None if shape is None else as_image_size(shape, "shape")
         boxes = _read_box(prediction, size, "prediction"), _read_box(target, size, "target")
@@ -114,7 +118,7 @@ class BoxAccuracy(Share):
 
 
 def box_iou(first: Box | None, second: Box | None) -> float:
-    """Intersection over union of two boxes, 0 .. 1; 1 where there is neither, 0 where one is."""
+    """Intersection over union of two boxes, 0 .. 1; 1 if both are None, 0 if one is."""
     if first is None or second is None:
         return 1.0 if first is second else 0.0
     width = min(first[2], second[2]) - max(first[0], second[0])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from maskcodec.masks.arrays import IntegerArray
 
-NO_CLASS = -1  # of a prediction, where it has none
+NO_CLASS = -1  # value of a predicted pixel without a class
 _COUNTED = 1 << 16  # values below are counted with a table, others by sorting
 
 
@@ -28,24 +28,24 @@ _COUNTED = 1 << 16  # values below are counted with a table, others by sorting
 class ClassIoU(Metric):
     """The IoU of each class of label maps over all samples, and their mean, semantic mIoU.
 
-    A class's intersections and unions are summed over all samples first. The mean is over the
-    classes that occur: in a target, or in a prediction, where a class that no target has counts 0.
-    This is the mIoU that mmsegmentation reports.
+    Each class's intersections and unions are first summed over all samples. The mean is over the
+    classes that occur in a target or a prediction. A class that only predictions have counts 0.
+    mmsegmentation reports this mIoU.
 
     Parameters
     ----------
     classes
-        How many classes there are, whose values are 0 .. n - 1; or the name of each value, as the
+        The number n of classes, with the values 0 .. n - 1. Or the name of each value, as the
         image-wise codecs take it: ``{value: name}``, or a sequence. Values are at least 0.
     ignore
-        The value of target pixels that do not count, such as 255; whatever is predicted there.
+        The value of target pixels that do not count, such as 255.
 
     Raises
     ------
     ConfigError
-        There is no class, or a value is below 0, or to be ignored.
+        There is no class, a value is below 0, or `ignore` is the value of a class.
     TypeError
-        They are something else altogether.
+        An argument has another type.
 
     Examples
     --------
@@ -86,18 +86,18 @@ class ClassIoU(Metric):
         Parameters
         ----------
         prediction
-            A label map (height, width) of the classes' values, -1 where it has none; the value to
-            be ignored is as good as -1. Or a `maskcodec.LabelGrid`, painted, if the classes have
-            names; labels that are no class's are wrong wherever they are.
+            A label map (height, width) of the classes' values, and of -1 for no class; the value
+            of `ignore` means -1, too. Or a `maskcodec.LabelGrid`, which is painted, if the classes
+            have names; labels without a class count as wrong.
         target
-            A label map (height, width) of the classes' values, and of the one to be ignored.
+            A label map (height, width) of the classes' values and of `ignore`.
 
         Raises
         ------
         MaskError
-            The sizes are not the same, a value is no class's, or one is no label map.
+            The sizes differ, a value has no class, or one is not a label map.
         TypeError
-            One is something else altogether.
+            One has another type.
         """
         wanted = as_pixels(target, "target")
         found = self._painted(prediction, wanted.shape)
@@ -122,7 +122,7 @@ class ClassIoU(Metric):
         self.samples += 1
 
     def ious(self) -> dict[int | str, float]:
-        """The IoU of each class that occurs, 0 .. 1, by its name, or by its value without names."""
+        """The IoU of each class that occurs, 0 .. 1, by its name; without names by its value."""
         found: dict[int | str, float] = {}
         for value in sorted(self._predicted.keys() | self._targeted.keys()):
             both = self._shared[value]
@@ -131,7 +131,7 @@ class ClassIoU(Metric):
         return found
 
     def compute(self) -> float:
-        """The mean over the classes that occur, 0 .. 1; ``nan`` if none does."""
+        """The mean over the classes that occur, 0 .. 1; ``nan`` if no class occurs."""
         ious = self.ious().values()
         return sum(ious) / len(ious) if ious else float("nan")
 
@@ -151,7 +151,7 @@ class ClassIoU(Metric):
         return value in self.classes
 
     def _values(self) -> str:
-        """What a label map may hold, in words."""
+        """The values that a label map may hold, in words."""
         ignored = "" if self.ignore is None else f", and {self.ignore} is ignored"
         if isinstance(self.classes, int):
             return f"classes are 0 .. {self.classes - 1}{ignored}"
@@ -159,7 +159,7 @@ class ClassIoU(Metric):
 
 
 def _count(values: IntegerArray) -> dict[int, int]:
-    """How often each value stands in an array."""
+    """The number of times that each value occurs in an array."""
     if values.size and values.min() >= 0 and values.max() < _COUNTED:
         counts = np.bincount(values.ravel().astype(np.int64, copy=False))
         return {value: int(counts[value]) for value in np.flatnonzero(counts).tolist()}

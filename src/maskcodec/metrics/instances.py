@@ -1,4 +1,4 @@
-"""Average precision of regions, each beside the instance of its class that it agrees with best."""
+"""Average precision of regions, each matched with an instance of its class."""
 
 from __future__ import annotations
 
@@ -21,19 +21,21 @@ if TYPE_CHECKING:
 
     from maskcodec.masks.grid import Method
 
-_MOST = 100  # regions of a class and an image that count, those of the best scores
+_MOST = 100  # regions of a class and an image that count: the ones with the best scores
 
 
 @dataclass(slots=True)
 class AveragePrecision(Metric):
-    """AP: how well the scores of regions rank those that agree with an instance.
+    """AP: how well the scores of regions rank the regions that match an instance.
 
-    As COCO's evaluation has it: regions of an image, the best score first, each take the instance
-    that they agree with best and that is still free. A region that takes none is a miss, and so is
-    an instance that is not taken. Precision at 101 recalls, the mean over the thresholds and over
-    the classes that have instances; ``nan`` if there is no instance. Unlike there, equal scores
-    count together, so that the order of images makes no difference, and crowds are not known. One
-    entry a region is held.
+    This follows COCO's evaluation. The regions of an image are sorted by score, best first. Each
+    region takes the free instance with the highest IoU, if that reaches the threshold. A region
+    without an instance is a miss, and so is an instance without a region. The figure is the
+    precision at 101 recalls, averaged over the thresholds and the classes that have instances;
+    ``nan`` if there is no instance.
+
+    There are two differences: equal scores count together, so that the order of images does not
+    matter, and there are no crowds. The accumulator holds one entry for each region.
 
     Parameters
     ----------
@@ -43,7 +45,7 @@ class AveragePrecision(Metric):
     Attributes
     ----------
     samples
-        How many images were counted.
+        The number of images.
 
     Raises
     ------
@@ -91,23 +93,23 @@ class AveragePrecision(Metric):
         target
             The mask of each instance.
         scores
-            How sure the model is of each region, such as `maskcodec.answers.Answer.scores`; 1
-            for all without them, which leaves nothing to rank.
+            The model's certainty of each region, such as `maskcodec.answers.Answer.scores`. By
+            default 1 for all, so that nothing is ranked.
         labels
-            The class of each instance; the regions' is their label. By default all are of one
+            The class of each instance; a region's class is its label. By default there is one
             class.
         shape
-            (height, width) of the image in pixels, which regions and polygons need.
+            (height, width) of the image in pixels; regions and polygons need it.
         method
-            How cells become pixels, as `maskcodec.Region.mask` has it.
+            How cells become pixels, as in `maskcodec.Region.mask`.
 
         Raises
         ------
         MaskError
-            There is not one finite score for each region, or not one label for each instance; an
-            instance has no pixel; or what `maskcodec.metrics.measure` refuses.
+            There is not one finite score for each region, or not one label for each instance. An
+            instance has no pixel. Or `maskcodec.metrics.measure` refuses a mask.
         TypeError
-            There are labels, and a prediction is no region, or it is something else altogether.
+            There are labels, but a prediction is not a region. Or a mask has another type.
         """
         size = None if shape is None else as_image_size(shape, "shape")
         found, wanted = list(prediction), list(target)
@@ -143,12 +145,12 @@ class AveragePrecision(Metric):
         self.samples += 1
 
     def _hits(self, ious: Any) -> list[int]:
-        """Of which thresholds each region is a hit, a bit for each; the best score is first."""
+        """The thresholds at which each region is a hit, one bit each; the best score is first."""
         bits = [0] * len(ious)
         for place, threshold in enumerate(self.thresholds):
             free = ious.copy()
             for row in range(len(bits) if free.size else 0):
-                best = free.shape[1] - 1 - int(np.argmax(free[row, ::-1]))  # the last of equals
+                best = free.shape[1] - 1 - int(np.argmax(free[row, ::-1]))  # the last of equal IoUs
                 if free[row, best] >= threshold:
                     bits[row] |= 1 << place
                     free[:, best] = -1

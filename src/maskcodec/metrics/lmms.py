@@ -1,6 +1,6 @@
-"""What a task folder for lmms-eval calls; `maskcodec eval-tasks` writes such folders.
+"""Functions for the task folders of lmms-eval, which `maskcodec eval-tasks` writes.
 
-lmms-eval hands over rows of a task's file as dicts and answers as texts. It is not imported.
+lmms-eval passes rows of a task's file as dicts and answers as texts. It is not imported.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-# The figures of a task, and the names by which its YAML finds their aggregations.
+# The figures of a task, and the names of their aggregations in its YAML.
 FIGURES = {
     "cIoU": "ciou",
     "gIoU": "giou",
@@ -38,22 +38,22 @@ def doc_to_visual(doc: Mapping[str, Any]) -> list[Image.Image]:
 def process_results(
     codec: Any, doc: Mapping[str, Any], results: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """How good an answer is, as plain numbers: the same ones for each figure.
+    """Measure an answer, as plain numbers: the same numbers for each figure.
 
     Parameters
     ----------
     codec
-        What the answer is decoded by.
+        The codec of the answer.
     doc
-        A row: ``segmentation`` is a COCO RLE with a size, without a pixel for no target; pixels of
-        ``ignore``, if it is there, do not count.
+        A row. ``segmentation`` is a COCO RLE with a size; without a pixel it is no target. The
+        pixels of ``ignore``, an optional mask, do not count.
     results
-        The answer, alone in a list.
+        A list with the answer.
 
     Raises
     ------
     MaskError
-        A mask is none, or is too large.
+        A mask cannot be read, or is too large.
 
     Examples
     --------
@@ -75,14 +75,14 @@ def process_results(
 
 
 def figure(name: str, items: Sequence[Mapping[str, Any]]) -> float:
-    """A figure of what `process_results` made of all answers, 0 .. 1.
+    """Compute a figure, 0 .. 1, from the results of `process_results`.
 
     Parameters
     ----------
     name
         One of `FIGURES`. ``"valid"`` and ``"recovered"`` are shares of all answers.
     items
-        Of each answer, what `process_results` has for this figure.
+        The result of `process_results` for each answer and this figure.
     """
     figures = Figures()
     for item in items:

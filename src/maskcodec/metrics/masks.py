@@ -17,10 +17,10 @@ _ONE = 1 << 64  # an IoU of 1: whole numbers add up to the same in any order
 
 @dataclass(slots=True)
 class MaskMetric(Metric):
-    """An accumulator of what masks have in common.
+    """An accumulator of overlaps of masks.
 
-    A sample has *no target* where no pixel of its target is set, and is answered by *nothing* where
-    none of its prediction is, unless it is said to claim something all the same.
+    A sample has *no target* if no pixel of its target is set. Its answer is *empty* if no pixel of
+    its prediction is set and the prediction does not claim something.
     """
 
     def update(
@@ -33,21 +33,21 @@ class MaskMetric(Metric):
         method: Method | None = None,
         claimed: bool = False,
     ) -> None:
-        """Count one sample; `claimed` as `add` has it, the others are `measure`'s parameters."""
+        """Count one sample; `claimed` as in `add`, the other parameters as in `measure`."""
         self.add(measure(prediction, target, shape=shape, method=method), claimed=claimed)
 
     @abstractmethod
     def add(self, overlap: Overlap, /, *, claimed: bool = False) -> None:
-        """Count one sample that was measured, as it is once for several figures.
+        """Count one sample that was measured: measure it once for several figures.
 
         Parameters
         ----------
         overlap
-            What `maskcodec.metrics.measure` found.
+            The result of `maskcodec.metrics.measure`.
         claimed
-            Whether the prediction claims something though none of its pixels is set, as an answer
-            does that cannot be read: it is not an empty answer for `GIoU` and `NAcc`. The other
-            figures ask the pixels alone. Pixels always claim.
+            Whether the prediction claims something although no pixel is set, as a broken answer
+            does. `GIoU` and `NAcc` do not count it as an empty answer. The other figures only look
+            at pixels. Pixels always claim.
         """
 
 
@@ -55,18 +55,17 @@ class MaskMetric(Metric):
 class CIoU(MaskMetric):
     """Cumulative IoU, also called oIoU: the sum of all intersections over the sum of all unions.
 
-    Large objects weigh more than small ones. Pixels that are predicted without a target count as
-    part of the unions. An empty answer without a target adds nothing. Returns ``nan`` if no pixel
-    was ever set.
+    Large objects weigh more than small ones. Pixels that are predicted without a target count in
+    the unions. An empty answer without a target adds nothing.
 
-    As RefCOCO's papers report it, and gRefCOCO's (GRES, arXiv 2306.00968, section 5).
+    RefCOCO's papers report this figure, and gRefCOCO's (GRES, arXiv 2306.00968, section 5).
 
     Attributes
     ----------
     intersection, union
         The sums, in pixels.
     samples
-        How many samples were counted, which is all of them.
+        The number of samples; all count.
 
     Examples
     --------
@@ -114,23 +113,24 @@ class _MeanIoU(MaskMetric):
 class GIoU(_MeanIoU):
     """The mean of the samples' IoUs; without a target, an empty answer counts 1.
 
-    A wrong nothing counts 0, as any IoU without an intersection, and so does a claim without
-    pixels. It has nothing to do with the *generalized IoU* of boxes.
+    An empty answer to a target counts 0. So does a claim without pixels. This is not the
+    *generalized IoU* of boxes.
 
-    As gRefCOCO has it (GRES, arXiv 2306.00968, section 5), and ReasonSeg (LISA, arXiv 2308.00692).
+    gRefCOCO reports this figure (GRES, arXiv 2306.00968, section 5), and ReasonSeg (LISA, arXiv
+    2308.00692).
 
     Attributes
     ----------
     samples
-        How many samples were counted, which is all of them.
+        The number of samples; all count.
 
     Examples
     --------
     >>> from maskcodec.metrics import GIoU
     >>> metric = GIoU()
     >>> metric.update([[1, 1], [0, 0]], [[1, 0], [0, 0]])  # 1 / 2
-    >>> metric.update(None, [[0, 0], [0, 0]])  # empty, and so is the target: 1
-    >>> metric.update(None, [[1, 1], [1, 1]])  # a wrong one, 0
+    >>> metric.update(None, [[0, 0], [0, 0]])  # empty answer, no target: 1
+    >>> metric.update(None, [[1, 1], [1, 1]])  # empty answer to a target: 0
     >>> metric.compute()
     0.5
     """
@@ -138,15 +138,15 @@ class GIoU(_MeanIoU):
 
 @dataclass(slots=True)
 class MIoU(_MeanIoU):
-    """The mean IoU of the samples that have a target; those without one are left out.
+    """The mean IoU of the samples that have a target; other samples are left out.
 
-    As RefCOCO's papers and RRSIS-D's report it, where every sample has a target: there it equals
-    `GIoU`. The mIoU of semantic segmentation is `maskcodec.metrics.ClassIoU`.
+    RefCOCO's papers and RRSIS-D's report this figure; there every sample has a target, so that it
+    equals `GIoU`. The mIoU of semantic segmentation is `maskcodec.metrics.ClassIoU`.
 
     Attributes
     ----------
     samples
-        How many samples were counted: those that have a target.
+        The number of samples that have a target.
 
     Examples
     --------
@@ -166,14 +166,14 @@ class MIoU(_MeanIoU):
 
 @dataclass(slots=True)
 class NAcc(Share, MaskMetric):
-    """No-target accuracy: of the samples without a target, how many were answered by nothing.
+    """No-target accuracy: the share of samples without a target that have an empty answer.
 
-    As gRefCOCO has it (GRES, arXiv 2306.00968, section 5).
+    gRefCOCO reports this figure (GRES, arXiv 2306.00968, section 5).
 
     Attributes
     ----------
     right, samples
-        How many were answered by nothing, of how many without a target.
+        The numbers of empty answers and of samples, both without a target.
 
     Examples
     --------
@@ -197,15 +197,15 @@ class NAcc(Share, MaskMetric):
 
 @dataclass(slots=True)
 class TAcc(Share, MaskMetric):
-    """Target accuracy: of the samples with a target, how many were answered by something.
+    """Target accuracy: the share of samples with a target whose prediction has a pixel set.
 
-    By any pixel at all, wherever it lies: it says how much a good `NAcc` costs. A claim without
-    pixels is no answer. As gRefCOCO has it (GRES, arXiv 2306.00968, section 5).
+    The pixel may lie anywhere: the figure shows how much a good `NAcc` costs. A claim without
+    pixels does not count. gRefCOCO reports this figure (GRES, arXiv 2306.00968, section 5).
 
     Attributes
     ----------
     right, samples
-        How many were answered by something, of how many with a target.
+        The numbers of predictions with a pixel and of samples, both with a target.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How much of a prediction and of its target is the same: counted on runs, hardly ever painted."""
+"""Measure the overlap of a prediction and its target: on runs, seldom on painted pixels."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _LISTS = list, tuple
 
 
 class Overlap(NamedTuple):
-    """What two masks of one image have in common.
+    """The overlap of two masks of one image.
 
     Attributes
     ----------
     intersection
-        How many pixels are set in both.
+        The number of pixels set in both.
     prediction, target
-        How many are set in each.
+        The number of pixels set in each.
     """
 
     intersection: int
@@ -41,12 +41,12 @@ class Overlap(NamedTuple):
 
     @property
     def union(self) -> int:
-        """How many pixels are set in either."""
+        """The number of pixels set in at least one mask."""
         return self.prediction + self.target - self.intersection
 
     @property
     def iou(self) -> float:
-        """Intersection over union, 0 .. 1; 1 where both are empty."""
+        """Intersection over union, 0 .. 1; 1 if both are empty."""
         return self.intersection / self.union if self.union else 1.0
 
 
@@ -57,32 +57,35 @@ def measure(
     shape: tuple[int, int] | None = None,
     method: Method | None = None,
 ) -> Overlap:
-    """How much of a prediction and of its target is the same.
+    """Measure the overlap of a prediction and its target.
 
     Parameters
     ----------
     prediction, target
-        A mask (height, width), bool or integer, of two values; a `maskcodec.Region`, or a
-        list of them, united; a `maskcodec.coco.RunMask`, or a list of them; what
-        `maskcodec.coco.read` takes, run lengths or polygons; None or an empty list for nothing.
+        One of these:
+
+        - A mask (height, width), bool or integer, of two values.
+        - A `maskcodec.Region` or a `maskcodec.coco.RunMask`, or a list of either, which are united.
+        - Run lengths or polygons, as `maskcodec.coco.read` takes them.
+        - None or an empty list for nothing.
     shape
-        (height, width) of the image in pixels. Regions and run lengths without a size need it where
-        the other side does not say it. Polygons always do: without `shape`, a list of lists is a
+        (height, width) of the image in pixels. Regions and run lengths without a size need it if
+        the other side has no size. Polygons always need it: without `shape`, a list of lists is a
         mask of 0 and 1, as for the codecs.
     method
-        How the cells of regions become pixels, as `maskcodec.Region.mask` has it.
+        How the cells of regions become pixels, as in `maskcodec.Region.mask`.
 
     Returns
     -------
-    The counts. Where both are arrays their pixels are compared, otherwise runs; regions are painted
-    only by other methods than ``"nearest"``.
+    The counts. Two arrays are compared by pixels, other masks by runs. Regions are painted only by
+    other methods than ``"nearest"``.
 
     Raises
     ------
     MaskError
-        The sizes are not the same, nobody says how large the image is, or one is no mask.
+        The sizes differ, the image's size is unknown, or a value is not a mask.
     TypeError
-        One is something else altogether.
+        A value has another type.
 
     Examples
     --------
@@ -113,21 +116,21 @@ def read_mask(
     origin: str = "shape",
     method: Method | None = None,
 ) -> IntegerArray | RunMask | None:
-    """A prediction or a target as a mask of its image, None for nothing.
+    """Read a prediction or a target as a mask of its image; None for nothing.
 
     Parameters
     ----------
     value, method
-        As `measure` takes them.
+        As in `measure`.
     size
-        (height, width) of the image, checked, where it is known.
+        (height, width) of the image, checked; None if it is unknown.
     what, origin
-        What to call the value in messages, and whatever has the size.
+        The names of the value and of the source of `size` in messages.
 
     Raises
     ------
     MaskError, TypeError
-        As `measure` has it.
+        As in `measure`.
     """
     value = opened_mask(value)
     if value is None or (isinstance(value, _LISTS) and len(value) == 0):
@@ -156,7 +159,7 @@ def read_mask(
 
 
 def _compared(prediction: Any, target: Any) -> Overlap:
-    """The counts of two masks of one shape, or of nothing."""
+    """The counts of two masks of one shape; None is an empty mask."""
     if prediction is None or target is None:
         return Overlap(0, _area(prediction), _area(target))
     if not isinstance(prediction, RunMask) and not isinstance(target, RunMask):
@@ -176,7 +179,7 @@ def _area(mask: IntegerArray | RunMask | None) -> int:
 
 
 def _has_size(value: Any) -> bool:
-    """Whether a value says how large its image is."""
+    """Whether a value has the size of its image."""
     if isinstance(value, _LISTS):
         value = value[0] if value else None
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The figures of thresholds: P@0.5 .. P@0.9, and average precision of answers with scores."""
+"""The figures with thresholds: P@0.5 .. P@0.9, and average precision of answers with scores."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _RECALLS = np.arange(101) / 100
 
 @dataclass(slots=True)
 class Precision(Share, MaskMetric):
-    """P@0.5: of the samples with a target, how many have a mask with an IoU of at least 0.5.
+    """P@0.5: the share of samples with a target whose IoU is at least the threshold, 0.5.
 
-    Or another threshold: RefCOCO's papers report 0.5 to 0.9. Samples without a target are left out.
+    RefCOCO's papers report the thresholds 0.5 to 0.9. Samples without a target are left out.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Precision(Share, MaskMetric):
     Attributes
     ----------
     right, samples
-        How many hits, of how many samples.
+        The numbers of hits and of samples.
 
     Raises
     ------
@@ -64,18 +64,17 @@ class Precision(Share, MaskMetric):
 def average_precision(
     scores: Sequence[float], ious: Sequence[float], targets: int, thresholds: Sequence[float]
 ) -> float:
-    """The area under precision by recall of answers that are ranked by their scores.
+    """The area under the curve of precision over recall; scores rank the answers.
 
-    One answer a target. As COCO's evaluation has it: at 101 recalls the best precision from there
-    on, the mean over thresholds, a hit from the threshold on. Equal scores count together.
+    Each target has one answer. As in COCO's evaluation: take the best precision at each of 101
+    recalls or above, and the mean over the thresholds. Equal scores count together.
 
     Parameters
     ----------
     scores, ious
-        Of each answer that shows something: how sure the model is, and how good it is, 0 where
-        there is no target.
+        For each answer with a pixel set: the model's certainty, and the IoU, 0 without a target.
     targets
-        How many samples have a target.
+        The number of samples that have a target.
     thresholds
         The least IoU of a hit.
 
@@ -92,7 +91,7 @@ def average_precision(
 
 
 def ranked_precision(scores: Any, hits: Any, targets: int) -> float:
-    """The same of answers whose hits (n, thresholds), 0 or 1, are known; at least one target."""
+    """Average precision from hits (n, thresholds), 0 or 1; there is at least one target."""
     if not len(scores):
         return 0.0
     order = np.argsort(-scores)

@@ -1,4 +1,4 @@
-"""What all accumulators share: they are merged, and say what they counted."""
+"""The base classes of all accumulators."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from maskcodec.messages import brief
 class Metric(ABC):
     """An accumulator: it counts samples, one after another, in whole numbers.
 
-    Two that counted the same are equal, in whatever order and parts they did.
+    Two accumulators of the same samples are equal, in any order and in any parts.
 
     Attributes
     ----------
     samples
-        How many samples the figure is of.
+        The number of samples that the figure counts.
     """
 
     samples: int = dataclasses.field(default=0, init=False)
@@ -32,17 +32,17 @@ class Metric(ABC):
 
     @abstractmethod
     def compute(self) -> float:
-        """The figure of all samples so far, 0 .. 1; ``nan`` where there is nothing to divide by."""
+        """The figure of all samples so far, 0 .. 1; ``nan`` if there is nothing to divide by."""
 
     def merge(self, other: Metric) -> None:
-        """Count what another accumulator of the same kind and settings has counted.
+        """Add the samples of another accumulator of the same kind and settings.
 
         Raises
         ------
         TypeError
-            It is of another kind.
+            The other accumulator is of another kind.
         ConfigError
-            Its settings are others.
+            The other accumulator has other settings.
         """
         if type(other) is not type(self):
             mine, its = type(self).__name__, type(other).__name__
@@ -67,7 +67,7 @@ class Share(Metric):
     Attributes
     ----------
     right, samples
-        How many are right, of how many that count.
+        The numbers of samples that are right and that count.
     """
 
     right: int = dataclasses.field(default=0, init=False)
@@ -83,17 +83,17 @@ class Share(Metric):
 
 
 def check_threshold(threshold: float) -> None:
-    """Refuse what is no IoU that a hit can be asked for.
+    """Refuse a threshold that no IoU can have.
 
     Raises
     ------
     ConfigError
-        It is not above 0 and at most 1.
+        The threshold is not a number above 0 and at most 1.
     """
     if not isinstance(threshold, Real) or not 0 < threshold <= 1:
         raise ConfigError(f"threshold must be above 0 and at most 1, got {brief(threshold)}")
 
 
 def ratio(part: int, whole: int) -> float:
-    """A share of a count, rounded once; ``nan`` of nothing."""
+    """The quotient of two counts, rounded once; ``nan`` if `whole` is 0."""
     return part / whole if whole else math.nan
