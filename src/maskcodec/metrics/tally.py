@@ -83,12 +83,12 @@ class Share(Metric):
 
 
 def check_threshold(threshold: float) -> None:
-    """Refuse a threshold that no IoU can have.
+    """Refuse a threshold that is not a number above 0 and at most 1.
 
     Raises
     ------
     ConfigError
-        The threshold is not a number above 0 and at most 1.
+        The threshold is out of range.
     """
     if not isinstance(threshold, Real) or not 0 < threshold <= 1:
         raise ConfigError(f"threshold must be above 0 and at most 1, got {brief(threshold)}")

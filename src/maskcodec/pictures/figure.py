@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 FAINT = (104, 112, 124)
 WASH, CANVAS, LINE = (240, 242, 246), (30, 34, 44), (58, 64, 78)
 MOST_DRAWN = 1 << 24  # pixels of a picture
-_ROOM = 4  # pixels between lines, at least
-_BAND = 1 << 18  # pixels that are tinted together
+_ROOM = 4  # least pixels between lines
+_BAND = 1 << 18  # pixels tinted at a time
 
 _COLOURS: list[Colour] = [
     (239, 71, 89),
@@ -64,7 +64,7 @@ _TO_SEEN = np.array(
         [0.0259040371, 0.7827717662, -0.8086757660],
     ]
 )
-MOST_NAMED = 10  # masks of a picture whose labels stand on them; more have numbers, and a legend
+MOST_NAMED = 10  # masks with labels on the picture; more masks have numbers and a legend
 _MOST_LISTED = 200  # labels of a legend
 
 
@@ -76,7 +76,7 @@ class Drawn(NamedTuple):
     pictures
         RGB, all of the size of the photo.
     legend
-        What stands in a legend below, in the order of `palette`; nothing where the pictures say it.
+        The lines of a legend, in the order of `palette`; empty if the pictures have the labels.
     """
 
     pictures: list[Image.Image]
@@ -91,9 +91,9 @@ class _Tinted(NamedTuple):
     picture
         RGB.
     owners
-        int32 (height, width): the number of the mask that is seen at a pixel, from 1, or 0.
+        int32 (height, width): the number of the visible mask at each pixel, from 1, or 0.
     found
-        The tight box of each mask, and its pixels.
+        The tight box of each mask, and its number of pixels.
     """
 
     picture: Image.Image
@@ -102,16 +102,16 @@ class _Tinted(NamedTuple):
 
 
 def palette(count: int) -> list[Colour]:
-    """Colours that can be told apart: ten chosen ones, then those that differ most from them.
+    """Colours that are easy to distinguish: ten chosen ones, then those that differ most from them.
 
     Parameters
     ----------
     count
-        How many, at least 0; the first 256 are different ones.
+        The number of colours, at least 0. The first 256 are different; then they repeat.
 
     Returns
     -------
-    (red, green, blue), 0 .. 255 each; the first ones are the same for every `count`.
+    (red, green, blue), 0 .. 255 each. A larger `count` only appends colours.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def palette(count: int) -> list[Colour]:
 
 
 def colour_of(number: int) -> Colour:
-    """The colour at a place of `palette`, from 0."""
+    """The colour at an index of `palette`, from 0."""
     if number < len(_COLOURS):
         return _COLOURS[number]
     colours = _all_colours()
@@ -132,7 +132,7 @@ def colour_of(number: int) -> Colour:
 
 @lru_cache(maxsize=1)
 def _all_colours() -> list[Colour]:
-    """The chosen colours, each followed by the one that is farthest from all before it."""
+    """The chosen colours, then colours that are each farthest from all before them."""
     levels = np.arange(16) * 17
     tried = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
     seen = _seen(tried)
@@ -150,7 +150,7 @@ def _all_colours() -> list[Colour]:
 
 
 def _seen(colours: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Colours (n, 3) as lightness, green to red and blue to yellow, where distances are as seen.
+    """Colours (n, 3) as lightness, green to red and blue to yellow; distances are as perceived.
 
     Oklab, https://bottosson.github.io/posts/oklab.
     """
@@ -161,12 +161,12 @@ def _seen(colours: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
 
 
 def plain(shape: tuple[int, int]) -> Image.Image:
-    """A dark picture to draw on where there is no photo; `shape` is (height, width)."""
+    """A dark picture to draw on instead of a photo; `shape` is (height, width)."""
     return Image.new("RGB", (shape[1], shape[0]), CANVAS)
 
 
 def drawn_shape(shape: tuple[int, int]) -> tuple[int, int]:
-    """The size that an image is drawn in, (height, width), of up to `MOST_DRAWN` pixels."""
+    """The size (height, width) in which an image is drawn: at most `MOST_DRAWN` pixels."""
     height, width = shape
     scale = min(1.0, (MOST_DRAWN / (height * width)) ** 0.5)
     height, width = max(1, int(height * scale)), max(1, int(width * scale))
@@ -175,7 +175,7 @@ def drawn_shape(shape: tuple[int, int]) -> tuple[int, int]:
 
 
 def drawable(image: Image.Image) -> Image.Image:
-    """The picture itself, or a smaller one if it has more pixels than are drawn."""
+    """The picture itself, or a smaller one if it has more than `MOST_DRAWN` pixels."""
     height, width = drawn_shape((image.height, image.width))
     if (width, height) == image.size:
         return image
@@ -190,23 +190,23 @@ def compared(
     remarks: Sequence[Sequence[str]] | None = None,
     opacity: float = 0.5,
 ) -> Drawn:
-    """A picture with masks laid over it: tinted, outlined and labelled; once for each side.
+    """Draw masks on a photo, one picture for each side: tinted, outlined and labelled.
 
     Parameters
     ----------
     image
         The photo, of any mode; not changed.
     sides
-        For each picture its masks, all in one order: (height, width) as the photo, set where not 0.
-        They are taken one at a time. The first side has the labels' places.
+        The masks of each picture, all in the same order: (height, width) as the photo, set where
+        not 0. They are taken one at a time. The first side decides the places of the labels.
     labels
-        A label for each mask of a side, or none at all. Labels never cover each other. Of more than
-        `MOST_NAMED`, or where one finds no place, the pictures have the numbers, from 1, and the
-        labels are for a legend.
+        A label for each mask of a side, or no labels. Labels never cover each other. If there are
+        more than `MOST_NAMED`, or a label finds no place, the pictures have numbers, from 1, and
+        the labels go to the legend.
     remarks
-        For each side what stands behind each label, such as an IoU.
+        For each side a text behind each label, such as an IoU.
     opacity
-        How much of a mask's colour is seen, 0 .. 1.
+        The opacity of a mask's colour, 0 .. 1.
 
     Raises
     ------
@@ -233,15 +233,16 @@ def compared(
 
 
 def draw_cells(regions: Sequence[Region], shape: tuple[int, int]) -> Image.Image:
-    """The cells that a text sets, each region in its colour, with the lines between them.
+    """Draw the cells that a text sets, each region in its colour, with lines between cells.
 
-    On the canvas they are those of the whole grid. Where cells belong to their box, a region has
-    its own, and its box is outlined. Lines are left out where they would stand too close.
+    If cells belong to the canvas, the lines are those of the whole grid. If cells belong to their
+    box, each region has its own lines, and its box is outlined. Lines are left out if they would be
+    too close.
 
     Parameters
     ----------
     regions
-        At least one, all on the same canvas.
+        At least one region, all on the same canvas.
     shape
         (height, width) of the picture in pixels.
     """
@@ -266,19 +267,19 @@ def panels(
     legend: Sequence[str] = (),
     caption: str = "",
 ) -> Image.Image:
-    """Pictures of one size beside and below each other, each with a title.
+    """Arrange pictures of one size in rows, each with a title.
 
     Parameters
     ----------
     pictures
-        (title, remark, picture), at least one; the remark stands behind the title in grey, and
-        goes on below it where it is longer than a line.
+        (title, remark, picture), at least one. The remark follows the title in grey; a long remark
+        goes on below it.
     columns
-        How many pictures a row has, at least 1.
+        The number of pictures in a row, at least 1.
     legend
         Labels to list below, in the order of `palette`.
     caption
-        A line of text to show at the bottom, cut where it is too long.
+        A line of text at the bottom, cut if it is too long.
 
     Returns
     -------
@@ -319,9 +320,9 @@ def panels(
 
 
 def legend_of(labels: Sequence[str], size: int, width: int) -> Image.Image:
-    """A picture, as wide as is said, of labels beside their colours; of no height for none.
+    """Draw labels beside their colours in a picture of the given width; no labels, no height.
 
-    Of more than 200 labels, how many more there are stands in the last place.
+    The first 200 labels are listed; a last entry has the number of the others.
     """
     listed = [shortened(label) for label in labels[:_MOST_LISTED]]
     if len(labels) > _MOST_LISTED:
@@ -341,7 +342,7 @@ def legend_of(labels: Sequence[str], size: int, width: int) -> Image.Image:
 
 
 def with_legend(picture: Image.Image, legend: Sequence[str]) -> Image.Image:
-    """A picture with labels below, in the order of `palette`; itself where there are none."""
+    """A picture with labels below, in the order of `palette`; the picture itself without labels."""
     if not legend:
         return picture
     size = max(13, round(min(picture.size) / 21))
@@ -354,26 +355,26 @@ def with_legend(picture: Image.Image, legend: Sequence[str]) -> Image.Image:
 
 
 def fitted(image: Image.Image, *, least: int = 480, most: int = 960) -> Image.Image:
-    """The picture in a size that panels can be read at: its longer side `least` .. `most`."""
+    """Resize a picture for panels: its longer side becomes `least` .. `most` pixels."""
     height, width = fitted_sides((image.height, image.width), least=least, most=most)
     coloured = image if image.mode == "RGB" else image.convert("RGB")
     return coloured.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def fitted_sides(shape: tuple[int, int], *, least: int, most: int) -> tuple[int, int]:
-    """The (height, width) of what `fitted` makes of a picture of a shape."""
+    """The (height, width) that `fitted` gives a picture of a shape."""
     longer = max(shape)
     scale = min(max(longer, least), most) / longer
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
 def fitted_mask(mask: Mask, size: tuple[int, int]) -> Mask:
-    """A mask in the size of a picture, which Pillow has as (width, height)."""
+    """Resize a mask to the size of a picture, Pillow's (width, height)."""
     return np.array(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
 
 
 def _tinted(image: Image.Image, masks: Iterable[npt.ArrayLike], opacity: float) -> _Tinted:
-    """A picture with masks laid over it: tinted and outlined."""
+    """Draw masks on a picture: tinted and outlined."""
     pixels = np.array(image.convert("RGB"))
     shape = pixels.shape[:2]
     owners = np.zeros(shape, np.int32)
@@ -409,7 +410,7 @@ def _tint(
     colour: npt.NDArray[np.int64],
     opacity: float,
 ) -> None:
-    """Mix a colour into some pixels, a few rows at a time: the sums take much room."""
+    """Mix a colour into some pixels, a few rows at a time to save memory."""
     rows = max(1, _BAND // area.shape[1])
     for y in range(0, len(area), rows):
         part, own = pixels[y : y + rows], area[y : y + rows]
@@ -417,7 +418,7 @@ def _tint(
 
 
 def _shrunk(area: npt.NDArray[np.bool_], by: int) -> npt.NDArray[np.bool_]:
-    """The mask without its outermost pixels; the picture's own edge is no edge of a mask."""
+    """The mask without its outermost pixels; the picture's edge does not count as an outside."""
     for _ in range(by):
         padded = np.pad(area, 1, mode="edge")
         area = area & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
@@ -425,7 +426,7 @@ def _shrunk(area: npt.NDArray[np.bool_], by: int) -> npt.NDArray[np.bool_]:
 
 
 def _tight_box(area: npt.NDArray[np.bool_]) -> Box:
-    """x1, y1, x2, y2 with the far edges outside; of an empty mask all 0."""
+    """x1, y1, x2, y2, the last two exclusive; all 0 for an empty mask."""
     xs, ys = np.flatnonzero(area.any(axis=0)), np.flatnonzero(area.any(axis=1))
     if len(xs) == 0:
         return 0, 0, 0, 0
@@ -435,7 +436,7 @@ def _tight_box(area: npt.NDArray[np.bool_]) -> Box:
 def _draw_lines(
     pixels: npt.NDArray[np.uint8], edges: tuple[Index, Index], where: npt.NDArray[np.bool_]
 ) -> None:
-    """Lines between rows and between columns, where these are large enough to be told apart."""
+    """Draw lines between rows and between columns if they are at least `_ROOM` pixels wide."""
     lines = np.zeros(where.shape, np.bool_)
     rows, columns = edges
     if np.diff(rows).min() >= _ROOM:
@@ -449,7 +450,7 @@ def _draw_lines(
 def _draw_outline(
     pixels: npt.NDArray[np.uint8], box: tuple[int, int, int, int], colour: npt.NDArray[np.int64]
 ) -> None:
-    """The outermost pixels of a box: top, left, height and width."""
+    """Draw the outermost pixels of a box: top, left, height and width."""
     top, left, height, width = box
     part = pixels[top : top + height, left : left + width]
     rim = np.ones(part.shape[:2], np.bool_)
@@ -458,7 +459,7 @@ def _draw_outline(
 
 
 def _legend_lines(labels: Sequence[str], size: int, width: int) -> list[list[tuple[int, int]]]:
-    """Which labels stand in each line of the legend, and how far each is indented."""
+    """The labels in each line of the legend: index and indent in pixels."""
     lines: list[list[tuple[int, int]]] = []
     at = width
     for number, label in enumerate(labels):

@@ -1,4 +1,4 @@
-"""Text on pictures: fonts, and labels that look for a free place."""
+"""Write text on pictures: fonts, and free places for labels."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ Box: TypeAlias = tuple[int, int, int, int]
 PAPER, INK = (255, 255, 255), (28, 32, 40)
 
 _LONGEST_LABEL = 36
-_MOST_LABELS = 200  # a picture has no place for more
+_MOST_LABELS = 200  # a picture has no room for more
 _GAP = 2  # pixels between labels
-_OWN = ""  # Pillow's own font, which has ASCII only
+_OWN = ""  # Pillow's own font: ASCII only
 _FONTS = "NotoSansCJK-Regular.ttc", "msyh.ttc", "Arial Unicode.ttf", "DejaVuSans.ttf", "arial.ttf"
-_NO_LETTER = "\U0010ffff"  # no font has it, so that it looks like whatever a font lacks
+_NO_LETTER = "\U0010ffff"  # no font has it: it looks like every character that a font lacks
 
 
 class Tag(NamedTuple):
-    """A label on its way to its place.
+    """A label without a place.
 
     Attributes
     ----------
     text, colour
-        What is written, and on which colour.
+        The text, and the colour below it.
     number
-        The number that what it names has in `draw_tags`' map of owners.
+        The mask's number in the map of owners of `place_tags`.
     box
-        What it names: x1, y1, x2, y2 in pixels, the far edges outside.
+        The mask's box: x1, y1, x2, y2 in pixels, the last two exclusive.
     area
-        How many pixels it names, at least 1.
+        The mask's number of pixels, at least 1.
     """
 
     text: str
@@ -54,16 +54,16 @@ class Tag(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a label is drawn.
+    """A label and its place.
 
     Attributes
     ----------
     tag
         The label.
     box
-        Its corners on the picture: x1, y1, x2, y2 in pixels, the far edges outside.
+        The label's corners on the picture: x1, y1, x2, y2 in pixels, the last two exclusive.
     apart
-        Whether it lies so far from what it names that a line leads there.
+        Whether the label is far from its mask, so that a line leads there.
     """
 
     tag: Tag
@@ -86,7 +86,10 @@ def write(
     *,
     bold: bool = False,
 ) -> None:
-    """One line of text from its left end and middle; Pillow's font has no heavier weight."""
+    """Write a line of text; `at` is its left end and vertical middle.
+
+    Bold text is drawn several times, since Pillow's font has no bold weight.
+    """
     name, shown = _lettered(text)
     x, y = round(at[0]), round(at[1])
     for shift in range(1 + bold * max(1, size // 20)):
@@ -94,12 +97,12 @@ def write(
 
 
 def unlettered(texts: Iterable[str]) -> list[str]:
-    """The characters of some texts that the fonts here lack, which are written as escapes."""
+    """The characters of some texts that the available fonts lack; they are written as escapes."""
     return sorted({one for text in texts for one in _lacking(_lettered(text)[0], text)})
 
 
 def cut(text: str, size: int, width: float) -> str:
-    """As much of a text as fits into a width, without a part of a tag, a brick or an escape."""
+    """Cut a text to a width, never inside a tag, a brick or an escape."""
     if len(text) < 1000 and length(text, size) <= width:
         return text
     kept = text[:1000]
@@ -109,7 +112,7 @@ def cut(text: str, size: int, width: float) -> str:
 
 
 def wrapped(text: str, size: int, width: float, first: float | None = None) -> list[str]:
-    """A text in lines of a width, at most, of which the first may have another one.
+    """Break a text into lines of at most a width; `first` is the width of the first line.
 
     A word that is wider than a line is cut.
     """
@@ -127,25 +130,27 @@ def wrapped(text: str, size: int, width: float, first: float | None = None) -> l
 
 
 def shortened(label: str) -> str:
-    """A label as it is shown on a picture: in one line that is not too long."""
+    """A label in one line, cut to the length for a picture."""
     words = " ".join(label.split())
     return words if len(words) <= _LONGEST_LABEL else words[: _LONGEST_LABEL - 3].rstrip() + "..."
 
 
 def place_tags(tags: Iterable[Tag], owners: Owners) -> list[Place]:
-    """Places of labels so that none covers another; those that find none are left out.
+    """Find places for labels so that they do not cover each other.
+
+    Labels without a free place are left out.
 
     Parameters
     ----------
     tags
         The labels, in any order.
     owners
-        int32 (height, width): which number what is seen at a pixel has, 0 for nothing.
+        int32 (height, width): the number of the visible mask at each pixel, 0 for no mask.
     """
     size = letters(owners.shape[::-1])
     places: list[Place] = []
     ranked = sorted(tags, key=lambda tag: tag.area)[-_MOST_LABELS:]
-    for tag in ranked:  # the smallest first, since it has the least choice
+    for tag in ranked:  # the smallest first: it has the fewest free places
         width = _chip_width(shortened(tag.text), size)
         found = _free_place(tag, (width, round(1.5 * size)), owners, [one.box for one in places])
         if found is not None:
@@ -154,9 +159,9 @@ def place_tags(tags: Iterable[Tag], owners: Owners) -> list[Place]:
 
 
 def draw_places(picture: Image.Image, places: Iterable[Place], texts: Sequence[str]) -> None:
-    """Draw labels upon an RGB picture, each in the middle of its place.
+    """Draw labels on an RGB picture, each in the middle of its place.
 
-    `texts` has what is written for each number, from 1, and is no longer than the place.
+    `texts` has the text of each number, from 1; a text is at most as wide as its place.
     """
     draw = ImageDraw.Draw(picture)
     size = letters(picture.size)
@@ -179,19 +184,19 @@ def _chip_width(text: str, size: int) -> int:
 
 
 def letters(size: tuple[int, int]) -> int:
-    """How large the letters of labels are on a picture of a size."""
+    """The size of the letters of labels on a picture, in pixels."""
     return max(11, round(min(size) / 24))
 
 
 @lru_cache(maxsize=64)
 def _font(name: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """A font by its name, of which Pillow has one of its own."""
+    """Load a font by its name; an empty name is Pillow's own font."""
     return ImageFont.truetype(name, size) if name else ImageFont.load_default(size)
 
 
 @lru_cache(maxsize=1)
 def _fonts() -> list[str]:
-    """The fonts that are there, Pillow's own first."""
+    """The available fonts, Pillow's own first."""
     found = [_OWN]
     for name in _FONTS:
         with contextlib.suppress(OSError):
@@ -202,7 +207,7 @@ def _fonts() -> list[str]:
 
 @lru_cache(maxsize=1024)
 def _lettered(text: str) -> tuple[str, str]:
-    """The font that a text is written in, and the text with escapes for what it lacks."""
+    """The font for a text, and the text with escapes for characters that the font lacks."""
     name = min(_fonts(), key=lambda name: len(_lacking(name, text)))
     lacking = _lacking(name, text)
     shown = (ascii(one)[1:-1] if one in lacking else one for one in text)
@@ -215,7 +220,7 @@ def _lacking(name: str, text: str) -> set[str]:
 
 @lru_cache(maxsize=4096)
 def _has_letter(name: str, character: str) -> bool:
-    """Whether a font has a character: what it lacks looks all the same."""
+    """Whether a font has a character: all characters that it lacks look the same."""
     if not character.isprintable():
         return False
     font = _font(name, 20)
@@ -225,7 +230,7 @@ def _has_letter(name: str, character: str) -> bool:
 def _free_place(
     tag: Tag, size: tuple[int, int], owners: Owners, taken: Sequence[Box]
 ) -> Place | None:
-    """Where a label covers no other one, and as little as may be of what other labels name."""
+    """The place where a label covers no other label, and as little as possible of other masks."""
     height, width = owners.shape
     margin = size[1] // 5
     right, bottom = width - size[0] - margin, height - size[1] - margin
@@ -242,7 +247,7 @@ def _free_place(
         under = owners[y : y + size[1], x : x + size[0]]
         own = np.count_nonzero(under == tag.number)
         others = np.count_nonzero(under) - own
-        hidden = max(0, 8 * own / tag.area - 1)  # a label may lie on what is much larger
+        hidden = max(0, 8 * own / tag.area - 1)  # a label may lie on a mask 8 times as large
         cost = 3 * others + hidden * own + 4 * (abs(x - left) + abs(y - top)) + 30 * order
         if cost < least:
             best, least = (x, y), cost
@@ -262,7 +267,7 @@ def _free_place(
 def _are_free(
     corners: npt.NDArray[np.int64], size: tuple[int, int], taken: Sequence[Box]
 ) -> npt.NDArray[np.bool_]:
-    """Which corners (n, 2) a label may have without coming close to another one."""
+    """Whether a label with each corner (n, 2) keeps its distance to other labels: bool (n,)."""
     x, y = corners.T
     free = np.ones(len(corners), np.bool_)
     for left, top, right, bottom in taken:
@@ -272,7 +277,7 @@ def _are_free(
 
 
 def _inner_place(tag: Tag, size: tuple[int, int], owners: Owners) -> list[tuple[int, int]]:
-    """Where a label fits well into what it names, nearest to its middle, if it does at all."""
+    """The place inside a large mask that is nearest to its middle; empty if there is no place."""
     if tag.area < 8 * size[0] * size[1]:
         return []
     room = size[1] // 4
@@ -291,5 +296,5 @@ def _inner_place(tag: Tag, size: tuple[int, int], owners: Owners) -> list[tuple[
 
 
 def _mean(counts: npt.NDArray[np.int64]) -> float:
-    """The mean of the places 0, 1, ... if each is there so many times."""
+    """The mean of the indices 0, 1, ..., weighted by `counts`."""
     return float(counts @ np.arange(len(counts))) / float(counts.sum())

@@ -1,4 +1,4 @@
-"""Regions drawn upon a photo."""
+"""Draw regions on a photo."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def draw(
     opacity: float = 0.5,
     method: Method | None = None,
 ) -> Image.Image:
-    """A photo with regions laid over it: tinted, outlined and labelled.
+    """Draw regions on a photo: tinted, outlined and labelled.
 
-    Up to ten regions have their labels on the picture. More have numbers, in their order from 1,
-    and a legend below; so have labels that find no free place.
+    Up to ten regions have their labels on the picture. If there are more, or a label finds no free
+    place, the regions have numbers, in their order from 1, and a legend below.
 
     Parameters
     ----------
@@ -39,26 +39,26 @@ def draw(
     regions
         As `Codec.decode` returns them: ``answer.regions``, or a `LabelGrid`'s ``regions()``.
     labels
-        What is written of each region; by default its label.
+        The text for each region; by default its label.
     opacity
-        How much of a region's colour is seen, 0 .. 1.
+        The opacity of a region's colour, 0 .. 1.
     method
-        How cells become pixels, as `Region.mask` has it.
+        How cells become pixels, as in `Region.mask`.
 
     Returns
     -------
-    A new RGB image of the photo's size, but for the legend; one of more than 16 million pixels is
+    A new RGB image of the photo's size, plus the legend. A photo of more than 16 million pixels is
     made smaller.
 
     Raises
     ------
     MaskError
-        The array is no picture, or the opacity is out of range.
+        The array has another shape, the opacity is out of range, or there is not one label for each
+        region.
     SourceError
-        The file is no photo, or too large.
+        The file cannot be read as a photo, or is too large.
     TypeError
-        One of the regions is none, or the image is something else or has other than 8 bits a
-        channel.
+        A region or the image has another type, or the image has other than 8 bits a channel.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Sheets: many pictures with their masks, and the words of each beside it."""
+"""Draw a sheet: many pictures with their masks, each with text beside it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from maskcodec.masks.arrays import Mask
 
-_SIZE, _LINE, _GAP = 14, 20, 16  # pixels: of letters, between lines, around what a tile has
-_WIDTH = 360  # pixels of the words
+_SIZE, _LINE, _GAP = 14, 20, 16  # pixels: size of letters, distance of lines, margin of tiles
+_WIDTH = 360  # pixels of the text
 _MOST_LINES = 6  # of one text
 _WARNING = (190, 60, 40)
 
@@ -26,17 +26,17 @@ class Tile(NamedTuple):
     Attributes
     ----------
     name
-        What stands above its words.
+        The title, above the texts.
     photo
         RGB.
     sides
-        One or two lists of masks of the photo's size, each drawn upon a copy of it.
+        One or two lists of masks of the photo's size; each list is drawn on a copy of the photo.
     labels
-        Of each mask.
+        The label of each mask.
     lines
-        Texts, each of which begins a line.
+        Texts; each begins a new line.
     remark
-        What stands below the words.
+        A text below them.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Tile(NamedTuple):
 
 
 def sheet(tiles: Sequence[Tile], *, columns: int = 2) -> Image.Image:
-    """Tiles beside and below each other, each as high as it needs, in rows of equal height."""
+    """Arrange tiles in rows; a row is as high as its highest tile."""
     drawn = [_drawn(tile) for tile in tiles]
     width = max(tile.width for tile in drawn)
     rows = [drawn[at : at + columns] for at in range(0, len(drawn), columns)]
@@ -64,7 +64,7 @@ def sheet(tiles: Sequence[Tile], *, columns: int = 2) -> Image.Image:
 
 
 def _drawn(tile: Tile) -> Image.Image:
-    """A tile: its pictures, and on their right the words."""
+    """Draw a tile: its pictures, and its texts on their right."""
     found = compared(tile.photo, tile.sides, tile.labels)
     texts = [(line, INK) for text in tile.lines for line in _lines(text)]
     texts += [(line, FAINT) for line in _lines(tile.remark)] if tile.remark else []
