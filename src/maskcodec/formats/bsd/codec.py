@@ -39,30 +39,31 @@ _PLAIN = "fg{}", "bg{}"
 class BSD(InstanceCodec, GridCodec):
     r"""Box-wise semantic descriptors: masks as boxes and bricks on a canvas (``b-sd/1``).
 
-    An instance is ``<ref>label</ref><box>[[x1 y1 x2 y2]]</box><seg>rows</seg>``, several stand one
-    after another. Coordinates are cells of the canvas, both corners inside the box; a row is
-    drawn with bricks ``<fgN>`` and ``<bgN>`` of 1 .. 63 cells that add up to the box's width. The
-    grammar and its limits are in ``docs/formats/b-sd.md``. From Text4Seg++ (arXiv 2509.06321),
-    which leaves the separator of rows and the spelling of bricks open.
+    An instance is ``<ref>label</ref><box>[[x1 y1 x2 y2]]</box><seg>rows</seg>``; instances follow
+    one another. Coordinates are cells of the canvas, both corners inside the box. The bricks
+    ``<fgN>`` and ``<bgN>`` of 1 .. 63 cells draw a row; they add up to the box's width. The grammar
+    and its limits are in ``docs/formats/b-sd.md``. The format is from Text4Seg++ (arXiv
+    2509.06321), which leaves the separator of rows and the spelling of bricks open.
 
-    The cells belong to the image, so a small object has few. `Scanlines` lays them over the
-    object's own box; ``docs/choosing.md`` compares the two.
+    The cells belong to the image, so that a small object has few. In `Scanlines`, the cells belong
+    to the object's box; ``docs/choosing.md`` compares the two formats.
 
     Parameters
     ----------
     grid
         Cells per image: (rows, columns) or one number for both, 1 .. 1024; 64 by default.
     sampling
-        How pixels become cells. ``"nearest"``, the default, as Pillow does and the paper's data was
-        made; ``"area"`` sets cells that are at least half covered; ``"keep"`` is ``"area"`` that
-        never loses a whole mask.
+        How pixels become cells. ``"nearest"``, the default, takes the nearest pixel, as Pillow and
+        the paper's data do. ``"area"`` sets cells that are at least half covered. ``"keep"`` is
+        ``"area"``, but never loses a whole mask.
     row_separator
-        ``"\n"``, or ``""`` for rows that end where the box's width is reached.
+        ``"\n"``, or ``""``: a row ends when the box's width is reached.
     bricks
-        Whether bricks are tokens of their own. False writes ``fg12bg3``, which needs none.
+        Whether each brick is a new token. False writes ``fg12bg3``, without new tokens.
     spelling
-        The foreground brick and the background brick, ``{}`` for the number. None, and what None
-        is kept for: ``("<fg{}>", "<bg{}>")``, or ``("fg{}", "bg{}")`` with ``bricks=False``.
+        The foreground brick and the background brick, ``{}`` for the number. None, the default,
+        means ``("<fg{}>", "<bg{}>")``, or ``("fg{}", "bg{}")`` with ``bricks=False``; these are
+        stored as None.
     ref_tags, box_tags, seg_tags
         The opening and the closing tag of the label, the box and the rows. For Qwen2-VL, for
         example, ``ref_tags=("<|object_ref_start|>", "<|object_ref_end|>")``.
@@ -70,7 +71,7 @@ class BSD(InstanceCodec, GridCodec):
     Raises
     ------
     ConfigError
-        A value is not one of those above, or two spellings could be mistaken for each other.
+        A setting has another value, or two spellings could be mistaken for each other.
 
     Examples
     --------
@@ -112,11 +113,11 @@ class BSD(InstanceCodec, GridCodec):
 
     @property
     def has_bricks(self) -> bool:
-        """Whether bricks are tokens of their own."""
+        """Whether each brick is a token."""
         return self.bricks
 
     def words(self) -> Spelling:
-        """The tags and bricks in force, as tables; shared by all codecs that spell alike."""
+        """The tags and bricks as tables; shared by all codecs with the same spelling."""
         bricks = self.spelling or self._usual()
         return checked_spelling(self.tags(), bricks, MAX_RUN, Boxes(*self.canvas))
 
@@ -125,7 +126,7 @@ class BSD(InstanceCodec, GridCodec):
         return {**GridCodec.get_config(self), "spelling": list(self.words().bricks)}
 
     def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> InstanceBinding:
-        """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""
+        """Bind the codec to a tokenizer, for `maskcodec.TokenCodec`."""
         from maskcodec.formats.bsd.ids import BSDBinding, PlainBinding
 
         return (BSDBinding if self.bricks else PlainBinding)(self, tokenizer, ignore)
@@ -139,7 +140,7 @@ class BSD(InstanceCodec, GridCodec):
         return tight_text(words, label, separated, *sampled(mask, self.canvas, self.sampling))
 
     def _write_region(self, words: Spelling, label: str, region: Region) -> str:
-        """Boxes are drawn tight; a region without a cell set keeps its box."""
+        """Write a region with a tight box; a region without a set cell keeps its box."""
         if region.frame != "canvas" or region.canvas != self.canvas:
             raise MaskError(
                 f"{region!r} is none of this codec's, which draws on a canvas of "
@@ -153,7 +154,7 @@ class BSD(InstanceCodec, GridCodec):
 
 
 def _cropped(box: Box, cells: Mask) -> tuple[Box, Mask]:
-    """A box and its cells without rows and columns around that are background; never nothing."""
+    """Crop a box and its cells to the set cells; without set cells, return both unchanged."""
     ys, xs = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
     if len(ys) == 0:
         return box, cells

@@ -1,4 +1,4 @@
-"""Grammars of token ids for serving engines: whole answers, or the rows of a box that is known."""
+"""Grammars of token ids for serving engines: whole answers, or the rows of a known box."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from maskcodec.tokenizers.guide import GuideOptions, GuideWords
 
 
-_MOST_WAYS = 64_000  # llguidance 1.9 numbers what they are made of with 16 bits
+_MOST_WAYS = 64_000  # llguidance 1.9 has 16 bits for their parts
 
 
 def box_grammar(codec: BSD, vocab: BrickVocab, box: Sequence[int], dialect: Dialect) -> str:
-    """The rows of a box, ``<seg>`` to ``</seg>``; errors are those of `TokenCodec.grammar`."""
+    """The grammar of a box's rows, ``<seg>`` to ``</seg>``; errors as in `TokenCodec.grammar`."""
     x1, y1, x2, y2 = codec.words().boxes.checked(box)
     width, below = x2 - x1 + 1, y2 - y1
     rules = _Rules(codec, vocab, dialect)
@@ -51,9 +51,9 @@ def answer_grammar(
     *,
     dialect: Dialect,
 ) -> str:
-    """The grammar of a whole answer, for a codec that `check_holds_boxes` takes.
+    """The grammar of a whole answer, for a dialect that `check_holds_boxes` accepts.
 
-    ``labels`` are the ids of each label to choose from, None for any.
+    ``labels`` are the ids of each label to choose from; None for any label.
     """
     rules = _Rules(codec, vocab, dialect)
     place = BoxGuide(words.pieces, words.continuing, replace(codec.words().boxes, ordered=False))
@@ -74,7 +74,7 @@ def answer_grammar(
 
 
 def check_holds_boxes(dialect: Dialect) -> None:
-    """Refuse what cannot hold the rows of a box that is written in the same answer."""
+    """Refuse a dialect that cannot express rows that fit a box of the same answer."""
     check_choice(dialect, Dialect, "dialect")
     if dialect != "llguidance":
         raise ConfigError(
@@ -87,9 +87,9 @@ def check_holds_boxes(dialect: Dialect) -> None:
 class _Rules:
     """The rules of a codec's rows, and the ids in them.
 
-    A rule of llguidance may have a number of 64 bits, which is handed on from rule to rule: it has
-    the four numbers of the box, and counts the rows up from y1. A rule goes on to another one with
-    a changed number only behind a token or a row; the engine's optimiser stumbles over others.
+    A rule of llguidance may have a parameter of 64 bits, which rules pass on. Here it holds the
+    four numbers of the box, and counts the rows up from y1. A rule only passes on a changed
+    parameter behind a token or a row: the engine's optimiser fails on other rules.
     """
 
     def __init__(self, codec: BSD, vocab: BrickVocab, dialect: Dialect) -> None:
@@ -103,7 +103,7 @@ class _Rules:
         self.separator = "".join(f"{grammar.ids(number)} " for number in vocab.separator)
 
     def boxed(self, canvas: tuple[int, int], place: BoxGuide) -> None:
-        """A box from its first bracket on, and the rows that it has."""
+        """Add the rules of a box, from its first bracket, and of its rows."""
         rows, columns = canvas
         bits = [max((size - 1).bit_length(), 1) for size in (columns, rows, columns, rows)]
         shifts = [sum(bits[:n]) for n in range(4)]
@@ -136,9 +136,9 @@ class _Rules:
 def _numbers(
     place: BoxGuide, canvas: tuple[int, int], shifts: Sequence[int], lowest: tuple[str, str]
 ) -> Iterator[tuple[str, dict[str, list[int]]]]:
-    """The rules of the digits: for each the ids of every way, by what comes behind them.
+    """The rules of the digits: for each rule, the ids by the rule that follows them.
 
-    No ways are left where the box is finished.
+    The rule of a finished box has no ids.
     """
     rows, columns = canvas
     limits = columns, rows, columns, rows
@@ -166,9 +166,9 @@ def _way(
     shifts: Sequence[int],
     lowest: tuple[str, str],
 ) -> str | None:
-    """What a token changes in the number of a rule, and when it may come; None for never.
+    """The change of a rule's parameter by a token, and its condition; None if it may never come.
 
-    `begun` numbers were done before it, and are not known here.
+    `begun` numbers were done before the token; their values are unknown here.
     """
     value = sum(after.before[at] << shifts[at] for at in range(begun, len(after.before)))
     numbers = [*after.before]
@@ -186,7 +186,7 @@ def _way(
 
 
 def _largest(number: int, limit: int) -> int:
-    """The largest number below a limit that begins like this."""
+    """The largest number below a limit that begins with these digits."""
     most = last = number
     while number and (number := 10 * number) < limit:
         last = 10 * last + 9

@@ -1,4 +1,4 @@
-"""B-SD as ids: its rows as they come, under a guide, and as a grammar."""
+"""B-SD as ids: the stream, the guide and the grammar of its rows."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 _NONE = 0  # the brick before the first of a row
 
-# Plain tuples, since a guide makes one for every id of an answer.
+# Plain tuples for speed: a guide makes one for every id of an answer.
 RowState: TypeAlias = tuple[int, int, int, int, int]
 
 
 class PlainBinding(InstanceBinding):
-    """The ids of B-SD's text without bricks of its own."""
+    """The ids of B-SD's text without bricks as tokens."""
 
     def __init__(
         self, codec: BSD, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()
@@ -55,7 +55,7 @@ class BSDBinding(BrickBinding):
         return RowStream(self._reader, self.bricks)
 
     def grammar(self, options: GuideOptions, *, dialect: Dialect, box: Sequence[int] | None) -> str:
-        """What the guide allows as a grammar, or of it what comes behind a box that is known."""
+        """The guide as a grammar: of a whole answer, or of the rows behind a known box."""
         if box is not None:
             return box_grammar(self.codec, self.bricks, box, dialect)
         check_holds_boxes(dialect)
@@ -83,7 +83,7 @@ class RowStream(BrickStream):
     def _open(self, box: Box) -> None:
         self._cells = np.zeros((box[3] - box[1] + 1, box[2] - box[0] + 1), np.uint8)
         self._row, self._x = 0, 0
-        self._joined: list[int] | None = []  # all bricks, as long as no newline came
+        self._joined: list[int] | None = []  # all bricks, until a newline comes
 
     def _run(self, run: int) -> None:
         separated = self._codec.row_separator != ""
@@ -114,7 +114,7 @@ class RowStream(BrickStream):
 
 
 def _by_width(runs: list[int], rows: int, width: int, cells: Mask) -> Mask:
-    """Rows without a newline between them, drawn by their width; `cells` if they are one row."""
+    """Draw rows without newlines by the box's width; return `cells` if they are one row."""
     if sum(map(abs, runs)) <= width:
         return cells
     drawn = np.zeros((rows, width), np.uint8)
@@ -129,18 +129,18 @@ def _by_width(runs: list[int], rows: int, width: int, cells: Mask) -> Mask:
 
 
 class SumGuide:
-    """Which bricks may come next, so that every row adds up to the box's width.
+    """The bricks that may come next, so that every row adds up to the box's width.
 
-    States are (width, below, left, before, written): the columns of every row; how many rows come
-    below the present one; columns left in the row; the brick before in the row, 0 for none; ids of
-    the separator written.
+    States are (width, below, left, before, written): the columns of a row; the rows below the
+    current one; the columns left in the row; the brick before in the row, 0 for none; the ids of
+    the separator written so far.
 
     Parameters
     ----------
     codec, vocab
         The codec and its ids.
     alternate
-        Whether the same colour may come again only behind a brick of 63.
+        Whether colours must alternate; only behind a brick of 63 may a colour repeat.
     """
 
     def __init__(self, codec: BSD, vocab: BrickVocab, *, alternate: bool) -> None:
@@ -173,7 +173,7 @@ class SumGuide:
         return ids
 
     def step(self, state: RowState, number: int) -> RowState | None:
-        """The state after an id other than that of ``</seg>``, or None where it may not come."""
+        """The state after an id other than ``</seg>``, or None if the id may not come."""
         width, below, left, before, written = state
         if written or (below and left == 0):
             if number == self._separator[written]:
@@ -192,12 +192,12 @@ class SumGuide:
         return width, below, left, run, 0
 
     def ends(self, state: RowState, number: int) -> bool:
-        """Whether an id is that of ``</seg>`` and may come."""
+        """Whether the id is ``</seg>`` and may come."""
         _, below, left, _, written = state
         return number == self._end and not written and left == 0 and below == 0
 
     def _listed(self, colour: int, longest: int, more: bool, ends: bool) -> Index:
-        """The bricks of a colour, or both for 0, that are not longer, and what ends a row."""
+        """The bricks of a colour (0: of both) of at most a length, and the ids that end a row."""
         runs = self._runs.items()
         ids = [number for number, run in runs if abs(run) <= longest and run * colour >= 0]
         ids += self._separator[:1] if more else ()

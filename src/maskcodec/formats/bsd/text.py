@@ -1,4 +1,4 @@
-"""B-SD as text: its rows written, and read whatever stands in them."""
+"""B-SD as text: write its rows, and read any rows."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from maskcodec.masks.arrays import Index, Mask
     from maskcodec.text.problems import Reading, Symbols
 
-_QUOTED = k.STRAY_TEXT, k.BAD_NUMBER, k.BREAK_SPELLED  # their reports quote the text at fault
+_QUOTED = k.STRAY_TEXT, k.BAD_NUMBER, k.BREAK_SPELLED  # their reports quote the wrong text
 
 
 def tight_text(
     words: Spelling, label: str, separated: bool, pixels: Mask, ys: Index, xs: Index
 ) -> str:
-    """An instance of the cells ``pixels[ys, xs]`` of a canvas that are set; "" where none is."""
+    """An instance of the set cells of ``pixels[ys, xs]`` on a canvas; "" if no cell is set."""
     box, rows = _rows(words, pixels, ys, xs, True, separated)
     return words.instance(label, box, rows) if rows else ""
 
 
 def boxed_text(words: Spelling, label: str, separated: bool, cells: Mask, box: Box) -> str:
-    """An instance of all cells of a box, whether they are set or not."""
+    """An instance of all cells of a box, set or not."""
     _, rows = _rows(words, cells, *every_cell(cells.shape), False, separated)
     return words.instance(label, box, rows)
 
@@ -40,7 +40,7 @@ def boxed_text(words: Spelling, label: str, separated: bool, cells: Mask, box: B
 def _rows(
     words: Spelling, pixels: Mask, ys: Index, xs: Index, tight: bool, separated: bool
 ) -> tuple[Box, str]:
-    """The tight box of cells that are set, or all of them, and its rows."""
+    """The box of all cells, or with `tight` of the set cells, and the text of its rows."""
     runs = np.empty(len(ys) * (len(xs) + 1), np.int64)
     edges = np.empty(len(ys) * (len(xs) + 2), np.int64)
     y1, x1, y2, x2, count = writing.mask_runs(pixels, ys, xs, tight, separated, edges, runs)
@@ -53,9 +53,9 @@ class RowReader(InstanceReader):
     Parameters
     ----------
     reading, symbols, words
-        As `InstanceReader` has them.
+        As in `InstanceReader`.
     separated
-        Whether rows end with a newline; otherwise the box's width tells where they end.
+        Whether a newline separates rows; otherwise a row ends at the box's width.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class RowReader(InstanceReader):
                 text = self.reading.excerpt(at, found) if kind in _QUOTED else ""
                 self.reading.report(at, *_report(kind, row, found, shown(label), box, text))
             rows_set = np.flatnonzero(cells[:drawn].any(axis=1))
-            drawn = int(rows_set[-1]) + 1 if len(rows_set) else 0  # the rest is background anyway
+            drawn = int(rows_set[-1]) + 1 if len(rows_set) else 0  # the rest is background
             cells = cells[:drawn].copy()
         canvas = self.words.boxes.rows, self.words.boxes.columns
         return drawn_region(label, box, canvas, "canvas", cells[:drawn])
@@ -86,7 +86,7 @@ class RowReader(InstanceReader):
 def _report(
     kind: int, row: int, found: int, name: str, box: Box, text: str
 ) -> tuple[str, str, str]:
-    """What `reading.draw` found wrong: the reason, the message, and what was done about it."""
+    """The report of a fault of `reading.draw`: the reason, the message, and the repair."""
     rows, width = box[3] - box[1] + 1, box[2] - box[0] + 1
     where = f"row {row + 1} of {rows} of {name}"
     if kind in (k.ROW_LONG, k.ROW_SHORT):

@@ -1,1 +1,1 @@
-"""What formats of instances share: tags, labels, boxes, readers, streams and guides."""
+"""The shared parts of formats of instances: tags, labels, boxes, readers, streams and guides."""

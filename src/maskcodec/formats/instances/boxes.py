@@ -1,4 +1,4 @@
-"""How the box of an instance is written: as digits or as location tokens, and read again."""
+"""Write and read the box of an instance, as digits or as location tokens."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ Fault: TypeAlias = tuple[str, str, str]  # the reason, the message, what was don
 _DIGITS = re.compile(r" *\[ *\[ *([0-9]+) +([0-9]+) +([0-9]+) +([0-9]+) *\] *\] *")
 _ANY_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _NUMBERS_LAST = re.compile(r"[\[(]*\s*" + r"[, ]+".join([_ANY_NUMBER.pattern] * 4) + r"[\s\])]*\Z")
-_LONGEST_LAST = 200  # characters of a box that stands at the end of a text
+_LONGEST_LAST = 200  # characters of a box at the end of a text
 _LOCATION = re.compile(r"([^{}]*)\{(?::0([2-9]))?\}([^{}]*)")
-_HUGE = 10**9  # stands for any longer number, since `int` takes quadratic time
+_HUGE = 10**9  # replaces any longer number, since `int` takes quadratic time
 
 
 @dataclass(frozen=True)
 class Location:
-    """How a location token is spelled: ``<loc{}>``, or ``<loc{:04}>`` with leading zeros."""
+    """The spelling of a location token: ``<loc{}>``, or ``<loc{:04}>`` with leading zeros."""
 
     spelling: str
 
     @cached_property
     def parts(self) -> tuple[str, int, str]:
-        """What stands before the number, its fewest digits, and what stands behind it."""
+        """The text before the number, its fewest digits, and the text behind it."""
         match = _LOCATION.fullmatch(self.spelling)
         if not match or not match[1] or match[1][-1].isdecimal() or match[3][:1].isdecimal():
             raise ConfigError(
@@ -58,18 +58,18 @@ class Location:
 
 @dataclass(frozen=True)
 class Boxes:
-    """How a format writes boxes.
+    """The boxes of a format.
 
     Attributes
     ----------
     rows, columns
-        What they lie on: cells of the canvas, or parts of the image's height and width.
+        The ranges of y and x: cells of the canvas, or bins of the image's height and width.
     ordered
-        Whether the first corner must be the upper left one; otherwise any two opposite ones do.
+        Whether the first corner must be the upper left one; otherwise any opposite corners do.
     axes
-        Whether x comes before y.
+        The order of the numbers in the text: x before y, or y before x.
     location
-        How location tokens are spelled; None for digits.
+        The spelling of location tokens; None for digits.
     """
 
     rows: int
@@ -80,18 +80,18 @@ class Boxes:
 
     @cached_property
     def sample(self) -> str:
-        """A box as it stands between its tags."""
+        """The text of a box of zeros, without its tags."""
         return self.text((0, 0, 0, 0))
 
     def text(self, box: tuple[int, ...]) -> str:
-        """A box as it stands between its tags."""
+        """The text of a box, without its tags."""
         numbers = self.turned(box)
         if self.location is not None:
             return "".join(map(self.location.word, numbers))
         return f"[[{' '.join(map(str, numbers))}]]"
 
     def plain(self, content: str) -> Box | None:
-        """The box between its tags where nothing is wrong with it; spaces do not matter."""
+        """Read the text between the tags of a box; None if it has a fault. Spaces do not matter."""
         match = self._shape.fullmatch(content)
         numbers = [] if match is None else [self._exact(digits) for digits in match.groups()]
         if len(numbers) != 4 or None in numbers:
@@ -101,7 +101,7 @@ class Boxes:
         return (x1, y1, x2, y2) if inside else None
 
     def repaired(self, content: str) -> tuple[Box | None, list[Fault]]:
-        """The box that any text says, if it says one, and what is wrong with it."""
+        """Read any text as a box; return the box, or None, and the faults."""
         box = self.plain(content)
         if box is not None:
             return box, []
@@ -109,7 +109,7 @@ class Boxes:
         message = f"a box is {self._described}, got {content[:80]!r}"
         match = self._shape.fullmatch(content)
         numbers = match.groups() if match else self._any_numbers(content)
-        parts = any("." in number for number in numbers)  # of the image's sides
+        parts = any("." in number for number in numbers)  # fractions of the image's sides
         if len(numbers) != 4 or (parts and all(nearest_number(number) <= 1 for number in numbers)):
             return None, [("bad-box", message, "left this instance out")]
         if not match or any(self._exact(digits) is None for digits in numbers):
@@ -130,7 +130,7 @@ class Boxes:
         return (x1, y1, x2, y2), faults
 
     def parted(self, text: str) -> tuple[str, str]:
-        """The label and the box that a text without tags ends with; "" for no box."""
+        """The label and the box at the end of a text without tags; "" for no box."""
         pattern = _NUMBERS_LAST if self.location is None else self._locations_last
         match = pattern.search(text[-_LONGEST_LAST:])
         place = match.group() if match else ""
@@ -138,7 +138,7 @@ class Boxes:
         return before.rpartition("\n")[2].strip(), place.strip()
 
     def may_become(self, content: str, closing: str) -> bool:
-        """Whether a text could go on to be a box and its closing tag."""
+        """Whether a text could be the beginning of a box and its closing tag."""
         sample = self.sample
         ends = (sample[i:] for i in range(len(sample) + 1))
         cuts = (n for n in range(1, len(closing)) if content.endswith(closing[:n]))
@@ -146,14 +146,14 @@ class Boxes:
         return any(map(self._shape.fullmatch, wholes))
 
     def checked(self, box: Any) -> Box:
-        """A box that a caller gives.
+        """Check a box that a caller gives.
 
         Raises
         ------
         MaskError
-            It does not lie on the canvas.
+            The box does not lie on the canvas.
         TypeError
-            It is not four integers.
+            The box is not four integers.
         """
         try:
             x1, y1, x2, y2 = (operator.index(number) for number in box)
@@ -187,26 +187,26 @@ class Boxes:
         return re.compile(" *" + " *".join([self.location.pattern] * 4) + " *")
 
     def _any_numbers(self, content: str) -> list[str]:
-        """All numbers of a text; of a location token its own one, not those of its spelling."""
+        """All numbers of a text, without the digits in the spelling of location tokens."""
         if self.location is not None:
             content = re.sub(self.location.pattern, r" \1 ", content)
         return _ANY_NUMBER.findall(content)
 
     def _exact(self, digits: str) -> int | None:
-        """A number as it is written, with its leading zeros and no others."""
+        """The number, or None if it is negative or has wrong leading zeros."""
         number = nearest_number(digits)
         fewest = 1 if self.location is None else self.location.parts[1]
         return number if number >= 0 and digits == digits.lstrip("0").zfill(fewest) else None
 
     def turned(self, numbers: tuple[int, ...]) -> Box:
-        """Numbers in the order of the text from those of a box, and the other way round."""
+        """Convert the numbers of a box to the order of the text, or back."""
         first, second, third, fourth = numbers
         if self.axes == "yx":
             return second, first, fourth, third
         return first, second, third, fourth
 
     def sorted(self, box: Box) -> Box:
-        """The upper left corner before the lower right one, where the order says nothing."""
+        """Put the upper left corner first, unless the box must be `ordered`."""
         if self.ordered:
             return box
         x1, y1, x2, y2 = box
@@ -214,7 +214,7 @@ class Boxes:
 
 
 def nearest_number(digits: str) -> int:
-    """A coordinate, however long, to the nearest; anything negative is as far outside as -1."""
+    """Round a coordinate of any length; a negative one becomes -1."""
     if digits.startswith("-"):
         return -1
     whole, _, fraction = digits.partition(".")

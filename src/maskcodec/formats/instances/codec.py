@@ -1,4 +1,4 @@
-"""What formats of instances share: every mask with its label, one after another."""
+"""The base classes of formats of instances: every mask with its label, one after another."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 
 class Words(Protocol):
-    """How a codec spells what is not a label."""
+    """The tags and bricks of a codec."""
 
     @property
     def forbidden(self) -> re.Pattern[str]:
-        """What no label may hold."""
+        """A pattern that no label may contain."""
 
 
 class RegionCodec(Codec):
-    """What formats have in common that write masks one by one; use one of them."""
+    """The base of formats that write masks one by one; use one of them."""
 
     __slots__ = ()
 
@@ -55,37 +55,37 @@ class RegionCodec(Codec):
         threshold: int | None = None,
         lost: Lost = "raise",
     ) -> str:
-        """One mask as text.
+        """Write one mask as text.
 
         Parameters
         ----------
         mask
-            (height, width), bool or integer, any memory order, of two values: 0, or without a 0
-            the smaller one, is the background; a single one that is not 0 is set everywhere. Also
-            a Pillow image, nested lists of 0 and 1, a CPU tensor, or the path of a file that
-            ``maskcodec encode`` reads. Or an annotation's
-            ``segmentation``, see `maskcodec.coco.read`: run lengths, or polygons and `shape`.
+            (height, width), bool or integer, any memory order, of two values. 0 is the background;
+            without a 0, the smaller value is. A mask of a single value other than 0 is set
+            everywhere. Also a Pillow image, nested lists of 0 and 1, a CPU tensor, or the path of a
+            file that ``maskcodec encode`` reads. Or an annotation's ``segmentation``, see
+            `maskcodec.coco.read`: run lengths, or polygons and `shape`.
         label
             Any text without tags and bricks; white space around it is dropped.
         shape
-            (height, width) of the image, which polygons need; a mask or run lengths of another
-            size are refused.
+            (height, width) of the image; polygons need it. A mask or run lengths of another size
+            are refused.
         threshold
-            Where to cut a mask of more than two values, such as one with grey edges: what is at
-            least that is set, 128 for 0 .. 255. Segmentations have nothing to cut.
+            The least value that is set, for a mask of more than two values, such as one with grey
+            edges: 128 for 0 .. 255. Not for segmentations.
         lost
-            What to do with a mask that has pixels but no cell left: ``"raise"``, or ``"drop"``,
+            The treatment of a mask that has pixels but no cell left: ``"raise"``, or ``"drop"``,
             which logs a warning and returns the empty string.
 
         Returns
         -------
-        The text, canonical. Empty for an empty mask.
+        The canonical text. Empty for an empty mask.
 
         Raises
         ------
         MaskError
-            The mask has no two sides, no pixels, or more than two values and no `threshold`; or
-            the segmentation is broken or does not fit.
+            The mask does not have two sides, has no pixels, or has more than two values and there
+            is no `threshold`. Or the segmentation is broken or does not fit.
         LostMaskError
             No cell of the mask is left on the grid.
         LabelError
@@ -93,7 +93,7 @@ class RegionCodec(Codec):
         TypeError
             The mask is not bool or integer, or the label is not a str.
         ModuleNotFoundError
-            Polygons without pycocotools.
+            The mask is polygons, and pycocotools is missing.
         """
         return self.encode_many([mask], [label], shape=shape, threshold=threshold, lost=lost)
 
@@ -106,32 +106,31 @@ class RegionCodec(Codec):
         threshold: int | None = None,
         lost: Lost = "raise",
     ) -> str:
-        """Several instances of one image as one text, in the order given.
+        """Write several masks of one image as one text, in the order given.
 
         Parameters
         ----------
         masks
-            Masks of one size as `encode` takes them; an array (n, height, width) does as well.
+            Masks of one size, as `encode` takes them; also an array (n, height, width).
         labels
-            A label for each mask; the same one may come again.
-        shape
-            (height, width) of the image, as `encode` has it.
-        threshold
-            As `encode` has it.
+            A label for each mask; labels may repeat.
+        shape, threshold
+            As in `encode`.
         lost
-            What to do with masks that have pixels but no cell left: ``"raise"``, or ``"drop"``,
-            which leaves them out and logs one warning with their indices; `lost` returns these.
+            The treatment of masks that have pixels but no cell left: ``"raise"``, or ``"drop"``,
+            which leaves them out and logs one warning with their indices. The method `lost` returns
+            these indices.
 
         Returns
         -------
-        The instances one after another with nothing between. Empty masks add nothing.
+        The instances, one after another with nothing between. Empty masks add nothing.
 
         Raises
         ------
-        As `encode`; a message about one of several masks gives its index. Also
+        As in `encode`; a message about one of several masks gives its index. Also
 
         MaskError
-            The masks are not of one size.
+            The masks differ in size, or there is not one label for each mask.
         """
         check_choice(lost, Lost, "lost")
         images, texts = list(masks), [labels] if isinstance(labels, str) else list(labels)
@@ -165,17 +164,17 @@ class RegionCodec(Codec):
         shape: tuple[int, int] | None = None,
         threshold: int | None = None,
     ) -> list[int]:
-        """The indices of masks that have pixels but no cell left; of an empty mask nothing is lost.
+        """The indices of masks that have pixels but no cell left; empty masks do not count.
 
         Parameters
         ----------
         masks, shape, threshold
-            As `encode_many` takes them.
+            As in `encode_many`.
 
         Raises
         ------
         MaskError, TypeError, ModuleNotFoundError
-            As `encode_many`.
+            As in `encode_many`.
 
         Examples
         --------
@@ -195,14 +194,14 @@ class RegionCodec(Codec):
         return gone
 
     def encode_regions(self, regions: Iterable[Region]) -> str:
-        """Regions as text, canonical: the inverse of `decode`, and a way to clean an answer up.
+        """Write regions as canonical text: the inverse of `decode`; also cleans up an answer.
 
         Raises
         ------
         MaskError
-            A region's cells are not those of this codec.
+            A region's cells do not fit this codec.
         LabelError
-            A label is empty or would break the text, as `recover` may return one.
+            A label is empty or would break the text; `recover` may return such labels.
         """
         words = self.words()
         parts = []
@@ -214,21 +213,20 @@ class RegionCodec(Codec):
         return self._joined(parts)
 
     def decode(self, text: str) -> list[Region]:
-        """The regions that a text describes, strictly.
+        """Read the regions of a text, strictly.
 
-        Text before, between and behind the instances is passed over; inside them only spaces
-        may stand between tags and bricks. Text that the encoder would not write, but that has only
-        one meaning, is accepted.
+        Text before, between and behind the instances is ignored. Inside an instance, only spaces
+        are allowed between tags and bricks. Text that the encoder would not write is accepted if it
+        has only one meaning.
 
         Returns
         -------
-        The regions in the order of the text; none is an empty list.
+        The regions in the order of the text; an empty list without regions.
 
         Raises
         ------
         DecodeError
-            Something does not follow the format: its ``reason`` and ``position`` say what and
-            where.
+            The text does not follow the format; ``reason`` and ``position`` say why and where.
         TruncatedError
             The text stops inside an instance.
         TypeError
@@ -237,11 +235,11 @@ class RegionCodec(Codec):
         return self._read(TextReading(text, strict=True))
 
     def recover(self, text: str) -> RecoveredRegions:
-        """Whatever can be drawn of any text at all, and what was wrong with it.
+        """Read any text: return the regions that can be drawn, and the problems of the text.
 
-        Never raises on a str. Rows and rings are repaired one by one. An instance whose box cannot
-        be read is left out. Memory and time are linear in the text, and in the cells of its boxes,
-        at most the grid's for each instance.
+        It never raises on a str. Rows and rings are repaired one by one. An instance without a
+        readable box is left out. Memory and time are linear in the text and in the cells of its
+        boxes; an instance has at most the cells of the grid.
 
         Examples
         --------
@@ -262,27 +260,27 @@ class RegionCodec(Codec):
 
     @abstractmethod
     def _read(self, reading: TextReading) -> list[Region]:
-        """The regions of a text; what is wrong with it is reported to the reading."""
+        """The regions of a text; its faults are reported to the reading."""
 
     @abstractmethod
     def _write(self, words: Any, label: str, mask: IntegerArray | RunMask) -> str:
-        """An instance of a mask; "" where no cell of it is set."""
+        """Write a mask as an instance; "" if no cell of it is set."""
 
     @abstractmethod
     def _write_region(self, words: Any, label: str, region: Region) -> str:
-        """An instance of a region, which must be one of this codec's."""
+        """Write a region as an instance; refuse a region that does not fit this codec."""
 
     def _name(self, label: str, words: Words) -> str:
-        """A label as it is written."""
+        """The label as it is written."""
         return instance_label(label, words)
 
     def _joined(self, parts: list[str]) -> str:
-        """Some instances as one text."""
+        """Join instances to one text."""
         return "".join(parts)
 
 
 class InstanceCodec(RegionCodec):
-    """What formats of instances with a box and rows have in common; use `Scanlines` or `BSD`."""
+    """The base of formats of instances with a box and rows; use `Scanlines` or `BSD`."""
 
     __slots__ = ()
 
@@ -297,7 +295,7 @@ class InstanceCodec(RegionCodec):
         return read_text(reading, self)
 
     def meanings(self) -> dict[str, tuple[str, int | None]]:
-        """What each word of `vocabulary` means: in English, and its number if it has one."""
+        """The meaning of each word of `vocabulary`: English words, and a number or None."""
         said, words = Codec.meanings(self), self.words()
         for run in words.runs() if self.has_bricks else ():
             kind = "end of row" if run >= END else "foreground" if run > 0 else "background"
@@ -305,12 +303,12 @@ class InstanceCodec(RegionCodec):
         return said | {word: ("location", n) for n, word in enumerate(words.locations())}
 
     def reserved(self) -> tuple[str, str]:
-        """What may not stand in a label, and what not in any other words: regular expressions."""
+        """Regular expressions that must not match in a label, and in other text."""
         pattern = self.words().forbidden.pattern
         return pattern, pattern
 
     def tags(self) -> tuple[str, ...]:
-        """The tags, each opening one before its closing one."""
+        """The tags; each opening tag comes before its closing tag."""
         return self.ref_tags + self.box_tags + self.seg_tags
 
     def vocabulary(self) -> list[str]:
@@ -321,12 +319,12 @@ class InstanceCodec(RegionCodec):
 
     @property
     def has_bricks(self) -> bool:
-        """Whether bricks are tokens of their own."""
+        """Whether each brick is a token."""
         return True
 
     @property
     def frame(self) -> BoxFrame | None:
-        """How cells lie over an instance's own box; None where they belong to the image."""
+        """The frame of cells in an instance's box; None if cells belong to the image."""
         return None
 
     @property
@@ -335,7 +333,7 @@ class InstanceCodec(RegionCodec):
         return self.canvas if self.frame is None else self.frame[:2]
 
     def longest_row(self) -> str:
-        """A row in which every cell is a brick of its own."""
+        """A row with a brick for every cell."""
         words, columns = self.words(), self.most_cells[1]
         return "".join(words.brick((1, -1)[column % 2]) for column in range(columns))
 
@@ -349,7 +347,7 @@ class InstanceCodec(RegionCodec):
 
     @abstractmethod
     def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> Binding:
-        """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""
+        """Bind the codec to a tokenizer, for `maskcodec.TokenCodec`."""
 
     def _settle_tags(self) -> None:
         for name in ("ref_tags", "box_tags", "seg_tags"):

@@ -1,4 +1,4 @@
-"""What may come next in an instance: its label, its box, and only rows that fit it."""
+"""The guide of instances: the ids that may come next in a label, a box, and its rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LABEL, _LISTED, _BOX_TAG, _BOX, _SEG_TAG, _ROWS = (
 
 
 class RowGuide(Protocol):
-    """Which ids may come next between ``<seg>`` and ``</seg>``, and when the latter may."""
+    """The ids that may come next between ``<seg>`` and ``</seg>``, and when ``</seg>`` may come."""
 
     def start(self, box: Box) -> Any:
         """The state behind ``<seg>`` in a box."""
@@ -42,28 +42,34 @@ class RowGuide(Protocol):
         """The ids that may come next: int64, sorted, read-only, never empty."""
 
     def step(self, state: Any, number: int) -> Any:
-        """The state after an id other than that of ``</seg>``, or None where it may not come."""
+        """The state after an id other than ``</seg>``, or None if the id may not come."""
 
     def ends(self, state: Any, number: int) -> bool:
-        """Whether an id is that of ``</seg>`` and may come."""
+        """Whether the id is ``</seg>`` and may come."""
 
 
 class BrickGuide(Guide):
     """The automaton of instances with bricks.
 
-    States are (FREE, instances so far, end of the text), (LABEL, instances, half a letter or None
-    once it shows anything, end of the text), (LISTED, instances, node), (BOX_TAG, instances),
-    (BOX, instances, a state of its guide), (SEG_TAG, instances, box or None),
-    (ROWS, instances, a state of `rows`) and (END,).
+    The states are:
+
+    - (FREE, instances so far, end of the text)
+    - (LABEL, instances, half a letter or None after a visible character, end of the text)
+    - (LISTED, instances, node)
+    - (BOX_TAG, instances)
+    - (BOX, instances, state of the box's guide)
+    - (SEG_TAG, instances, box or None)
+    - (ROWS, instances, state of `rows`)
+    - (END,)
 
     Parameters
     ----------
     codec, vocab
         The codec and its ids.
     rows
-        What the format's rows may be.
+        The guide of the format's rows.
     tokens, options
-        The tokens to choose from, and what was asked for.
+        The tokens to choose from, and the options of the guide.
     labels
         The ids of each label to choose from; None for any label.
     """
@@ -95,7 +101,7 @@ class BrickGuide(Guide):
         self._label_text = tokens.within
         super().__init__(tokens, options)
         for state in (self._outset(), (_LABEL, 0, b"", b""), (_LABEL, 0, None, b"")):
-            self.options(state)  # the long lists, so that no answer has to wait for them
+            self.options(state)  # make the long lists now, so that no answer waits for them
 
     def options(self, state: State) -> Index:
         """The ids that may come next in a state: int64, sorted, read-only, never empty."""
@@ -175,7 +181,7 @@ class BrickGuide(Guide):
 
 
 def _tree(labels: Sequence[Sequence[int]], end: int) -> list[tuple[dict[int, int], Index]]:
-    """The labels as a tree of ids: for each node the next ones, and those sorted."""
+    """The labels as a tree of ids: for each node the next nodes by id, and the ids sorted."""
     if not labels:
         raise ConfigError("labels must have at least one label to choose from, got none")
     children: list[dict[int, int]] = [{}]

@@ -1,4 +1,4 @@
-"""What may come next in a box: digits, however a tokenizer splits them, or location tokens."""
+"""The guide of a box: digits, in any tokens that the tokenizer has, or location tokens."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 _PIECE = re.compile(rb" ?(?:[0-9\[\]]+ ?)*")
 _MIXED = re.compile(rb"[0-9] | [0-9]")
 _OPENING, _CLOSING, _SPACE, _ZERO = b"[] 0"
-_CLOSE, _CLOSING_NEXT, _DONE = 4, 5, 6  # after the four numbers
-_REMEMBERED = 20_000  # states whose tokens are known
+_CLOSE, _CLOSING_NEXT, _DONE = 4, 5, 6  # places after the four numbers
+_REMEMBERED = 20_000  # states whose tokens are kept
 
 
 class BoxState(NamedTuple):
-    """How far a box is written.
+    """The state of a box that is partly written.
 
     Attributes
     ----------
     place
-        -2 and -1 before the brackets, 0 .. 3 in a number, 4 .. 6 behind the last one.
+        -2 and -1 before the brackets, 0 .. 3 in a number, 4 .. 6 behind the last number.
     number
-        The digits of the present number as a number, -1 where it is not begun.
+        The digits of the current number as a number, -1 without digits.
     spaced
         Whether the last byte was a space.
     before
-        The numbers before it.
+        The numbers before the current one.
     """
 
     place: int = -2
@@ -45,7 +45,7 @@ class BoxState(NamedTuple):
 
     @property
     def done(self) -> bool:
-        """Whether nothing but ``</box>`` may come."""
+        """Whether only ``</box>`` may come."""
         return self.place == _DONE
 
 
@@ -53,21 +53,21 @@ _NOTHING = BoxState()
 
 
 class BoxGuide:
-    """Which tokens may come next between ``<box>`` and ``</box>``.
+    """The tokens that may come next between ``<box>`` and ``</box>``.
 
     Parameters
     ----------
     pieces
         The tokens of the vocabulary and their bytes.
     continuing
-        Those that only continue a word, and are not decoded as such behind a tag.
+        The tokens that only continue a word; behind a tag they are decoded differently.
     boxes
-        What the box lies on, and whether its corners are in order.
+        The ranges of the box, and the order of its corners.
 
     Raises
     ------
     VocabError
-        A digit or a bracket has no token of its own, so that a box might not be finished.
+        A digit, a bracket or the space between numbers has no token, so that a box might never end.
     """
 
     def __init__(self, pieces: dict[int, bytes], continuing: frozenset[int], boxes: Boxes) -> None:
@@ -87,7 +87,7 @@ class BoxGuide:
         self._tokens = tokens
         self._continuing = continuing
         self._digits: list[list[int]] = [[] for _ in range(10)]
-        self._numbers: dict[int, bytes] = {}  # that begin with a digit and go on
+        self._numbers: dict[int, bytes] = {}  # begin with a digit and are longer
         self._others: dict[int, bytes] = {}
         for number, piece in tokens.items():
             if piece in digits:
@@ -95,11 +95,11 @@ class BoxGuide:
             else:
                 (self._numbers if piece[:1] in digits else self._others)[number] = piece
         self._ends: dict[tuple[int, bool, bool, bool], list[int]] = {}
-        # Where no token joins a digit and a space, the next number's limits do not matter yet.
+        # If no token joins a digit and a space, the next number's limits do not matter yet.
         self._mixed = any(_MIXED.search(piece) for piece in tokens.values())
         self._known: dict[tuple[int, ...], Index] = {}
         if not boxes.ordered:
-            self.automaton()  # looks up every state, so that no answer has to wait for one
+            self.automaton()  # looks up every state now, so that no answer waits
 
     def start(self) -> BoxState:
         """The state behind ``<box>``."""
@@ -110,14 +110,14 @@ class BoxGuide:
         return self._boxes.sorted(self._boxes.turned(state.before))
 
     def step(self, state: BoxState, number: int) -> BoxState | None:
-        """The state after a token, or None where it may not come."""
+        """The state after a token, or None if the token may not come."""
         piece = self._tokens.get(number)
         if piece is None or (state == _NOTHING and number in self._continuing):
             return None
         return self._spell(state, piece)
 
     def options(self, state: BoxState) -> Index:
-        """The tokens that may come, sorted; none where the box is finished."""
+        """The tokens that may come, sorted; empty if the box is done."""
         key = self._key(state)
         ids = self._known.get(key)
         if ids is None:
@@ -133,7 +133,7 @@ class BoxGuide:
         return ids
 
     def automaton(self) -> Automaton:
-        """The same as an automaton, for corners in any order."""
+        """The guide as an automaton, for corners in any order."""
         states, alike = [_NOTHING], {self._key(_NOTHING): 0}
         edges: list[dict[int, Index]] = []
         while len(edges) < len(states):
@@ -161,7 +161,7 @@ class BoxGuide:
         if self._mixed:
             return self._allowed(state, self._others)
         key = state.place, begun, state.spaced, state == _NOTHING
-        if key not in self._ends:  # whatever the numbers are
+        if key not in self._ends:  # the numbers do not matter
             self._ends[key] = self._allowed(state, self._others)
         return self._ends[key]
 
@@ -175,7 +175,7 @@ class BoxGuide:
 
     def _spell(self, state: BoxState, piece: bytes) -> BoxState | None:
         if piece == b" " and not (0 <= state.place < 3 and state.number >= 0):
-            return None  # or spaces would never end
+            return None  # else spaces would never end
         place, number, spaced, done = state
         for byte in piece:
             if byte == _SPACE:
@@ -208,10 +208,11 @@ class BoxGuide:
         return BoxState(place, number, spaced, done)
 
     def _key(self, state: BoxState) -> tuple[int, ...]:
-        """What of a state decides on what may follow: less than its numbers.
+        """The part of a state that decides which tokens may follow.
 
-        How many digits a number may get, not which it has; but where corners are in order and a
-        token joins a digit and a space, it is what the numbers behind it must not be below.
+        This is how far the number may still grow, not its digits. But if corners are in order and a
+        token joins a digit and a space, all numbers matter: they are the least values of later
+        numbers.
         """
         place, number, spaced, before = state
         if self._boxes.ordered and self._mixed:
@@ -232,7 +233,7 @@ class BoxGuide:
         return self._lowest(place, done) <= number < self._limits[place]
 
     def _may_become(self, place: int, number: int, done: tuple[int, ...]) -> bool:
-        """Whether a number that begins like this fits: 1 may become 12."""
+        """Whether a number with this beginning fits: 1 may become 12."""
         low, high = self._lowest(place, done), self._limits[place]
         last = number
         while number < high:
@@ -251,19 +252,19 @@ class LocationState(NamedTuple):
 
     @property
     def done(self) -> bool:
-        """Whether nothing but ``</box>`` may come."""
+        """Whether only ``</box>`` may come."""
         return len(self.before) == _CLOSE
 
 
 class LocationGuide:
-    """Which location tokens may come next between ``<box>`` and ``</box>``: any four.
+    """The location tokens that may come next between ``<box>`` and ``</box>``: any four.
 
     Parameters
     ----------
     ids
         The ids of the location tokens, by their numbers.
     boxes
-        How boxes are written.
+        The boxes of the format.
     """
 
     def __init__(self, ids: list[int], boxes: Boxes) -> None:
@@ -276,7 +277,7 @@ class LocationGuide:
         return LocationState()
 
     def step(self, state: LocationState, number: int) -> LocationState | None:
-        """The state after an id, or None where it may not come."""
+        """The state after an id, or None if the id may not come."""
         place = self._numbers.get(number)
         return None if place is None else LocationState((*state.before, place))
 

@@ -1,4 +1,4 @@
-"""Instances with a tokenizer: ids without text, streams and guides where there are bricks."""
+"""Instances as ids of a tokenizer; with bricks also without text, with streams and guides."""
 
 from __future__ import annotations
 
@@ -34,37 +34,37 @@ if TYPE_CHECKING:
     from maskcodec.tokenizers.binding import Each
     from maskcodec.tokenizers.guide import Guide, GuideOptions
 
-_ANY_LABEL = 32  # ids: no label of the datasets is longer
+_ANY_LABEL = 32  # ids: no label of the data sets is longer
 
 
 class InstanceBinding(Binding):
-    """The ids of the text of instances, which is all that there is of it without bricks.
+    """The ids of instances, written and read as the ids of their text.
 
     Parameters
     ----------
     codec, tokenizer, ignore
-        As `Binding` has them.
+        As in `Binding`.
     reading
-        The codec by which ids are read, where the tokenizer does not keep all of the text.
+        The codec that reads ids; it differs if the tokenizer does not keep all of the text.
     """
 
     codec: InstanceCodec
     reading: InstanceCodec
 
     def decode(self, ids: Any) -> list[Region]:
-        """What ids describe, strictly."""
+        """Read the regions of ids, strictly."""
         return self.reading.decode(self.text(ids))
 
     def recover(self, ids: Any) -> RecoveredRegions:
-        """Whatever can be drawn of any ids at all."""
+        """Read any ids: return the regions that can be drawn, and the problems."""
         return self.reading.recover(self.text(ids))
 
     def spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
-        """Where in ids each region of `recover` stands.
+        """The span of ids, start and stop, of each region of `recover`.
 
-        A reader lets an instance end at ``</seg>`` and, at the latest, where the next label begins,
-        so the parts between can be read by themselves, with the tag behind them: an instance that
-        it ends may still be drawn, where one at the end of the text would not be whole.
+        For a reader, an instance ends at ``</seg>``, or at the latest at the next label. So each
+        part between is read alone, together with the tag behind it: without that tag, the part
+        would look cut off, and its instance might not be drawn.
         """
         tags = [self.vocab.words[tag] for tag in self.codec.tags()]
         ends = {0, len(ids)}
@@ -80,7 +80,7 @@ class InstanceBinding(Binding):
         return spans
 
     def longest(self, options: GuideOptions) -> int | None:
-        """The most ids that an answer's masks take under a guide; None where there is no most."""
+        """The most ids of the masks of an answer under a guide; None without a limit."""
         if options.instances is None:
             return None
         labels = self._labels(options)
@@ -115,7 +115,7 @@ class InstanceBinding(Binding):
 
 
 class BrickBinding(InstanceBinding):
-    """The ids of instances with bricks, written and read without their text."""
+    """The ids of instances with bricks, written and read without the text."""
 
     def __init__(
         self, codec: InstanceCodec, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()
@@ -129,20 +129,20 @@ class BrickBinding(InstanceBinding):
             self._writer = BrickWriter(codec, tokenizer, self.bricks)
 
     def _read_as(self) -> InstanceCodec:
-        """The codec by which ids are read."""
+        """The codec that reads ids."""
         return self.codec
 
     @abstractmethod
     def _rows(self, options: GuideOptions) -> RowGuide:
-        """What rows may be, for a guide."""
+        """The guide of rows."""
 
     @property
     def rows(self) -> Rows | None:
-        """Which rows of pixels of an image of some size are looked at; None for all."""
+        """A function from an image's shape to the rows of pixels that are used; None for all."""
         return None if self._writer is None else self._writer.rows
 
     def encode(self, image: Any, labels: Any, **options: Any) -> Index:
-        """The ids of a mask; options are those of the codec's `encode`."""
+        """The ids of a mask; options as in the codec's `encode`."""
         if self._writer is None:
             return super().encode(image, labels, **options)
         shape, threshold = options.pop("shape", None), options.pop("threshold", None)
@@ -153,12 +153,12 @@ class BrickBinding(InstanceBinding):
         if ids is None:
             pixels = as_mask(pixels)
             ids = cast("Index", self._writer.one(pixels, labels))
-        if len(ids) == 0:  # lost, or empty to begin with: the codec knows what to say
+        if len(ids) == 0:  # a lost mask or an empty one: the codec raises if it is lost
             self.codec.encode(pixels, labels, **options)
         return ids
 
     def encode_each(self, masks: Any, labels: Sequence[Any]) -> Each:
-        """The ids of masks, written in one compiled call, and the errors of those lost."""
+        """The ids of masks, written in one compiled call, and the errors of lost masks."""
         if self._writer is None:
             return super().encode_each(masks, labels)
         ids, offsets = self._writer.many(masks, labels)
@@ -170,13 +170,13 @@ class BrickBinding(InstanceBinding):
         return ids, offsets, gone
 
     def decode(self, ids: Any) -> list[Region]:
-        """What ids describe, strictly."""
+        """Read the regions of ids, strictly."""
         numbers = as_ids(ids)
         regions = self._reader.read(numbers)
         return self._reader.reading(numbers, strict=True)[0] if regions is None else regions
 
     def recover(self, ids: Any) -> RecoveredRegions:
-        """Whatever can be drawn of any ids at all."""
+        """Read any ids: return the regions that can be drawn, and the problems."""
         numbers = as_ids(ids)
         regions = self._reader.read(numbers)
         if regions is None:
@@ -184,7 +184,7 @@ class BrickBinding(InstanceBinding):
         return RecoveredRegions(regions, [])
 
     def guide(self, options: GuideOptions) -> Guide:
-        """An automaton that says which ids may come next."""
+        """The automaton of the ids that may come next."""
         words = guide_words(options, self.tokenizer, self.vocab)
         rows, labels = self._rows(options), self._labels(options)
         return BrickGuide(self.codec, self.bricks, rows, words, options, labels=labels)

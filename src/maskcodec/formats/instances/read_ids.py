@@ -1,4 +1,4 @@
-"""Ids of instances under a reader: at once where nothing is wrong, else as text is read."""
+"""Read the ids of instances: in compiled code if they have no fault, else as text is read."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_CACHED = 4096  # labels and boxes that are remembered
-_CACHED_BYTES = 800  # more than 100 ids are no class name: a cache of them would be a leak
+_CACHED = 4096  # labels and boxes that are kept
+_CACHED_BYTES = 800  # more than 100 ids are not a class name: caching them would leak memory
 
 
 class IdReading(Reading):
-    """Ids under a reader: a tag or a brick is its id, never the pieces that spell it.
+    """The reading of ids: a tag or a brick is its id, never the pieces that spell it.
 
     Parameters
     ----------
     ids
         int64 (n,), padding included.
     tokenizer, vocab
-        What the ids mean.
+        The tokenizer of the ids, and its vocabulary.
     """
 
     unit = "id"
@@ -59,7 +59,7 @@ class IdReading(Reading):
         return text_of(self.ids[start:stop], self._tokenizer, self._vocab)
 
     def excerpt(self, start: int, stop: int) -> str:
-        """The beginning of that text, for a message."""
+        """The beginning of the text of some ids, for a message."""
         return self.slice(start, min(stop, start + 80))[:80]
 
     def places(self, positions: list[int]) -> list[int]:
@@ -68,17 +68,17 @@ class IdReading(Reading):
         return counted
 
     def regions(self, codec: InstanceCodec) -> list[Region]:
-        """The regions of the ids; what is wrong with them is reported."""
+        """The regions of the ids; faults are reported."""
         kinds = self._vocab.kinds
         symbols = cut(len(self.ids), lambda *room: k.scan_ids(self.ids, kinds, *room))
         return codec.reader(self, symbols).read()
 
 
 class _Known(dict[bytes, T]):
-    """What ids say, by their bytes; remembered where it is short.
+    """A cache of the meaning of ids, by their bytes; long keys are not kept.
 
-    Half the time of `functools.lru_cache`, and that needs a function around it that leaves out
-    what is long.
+    It takes half the time of `functools.lru_cache`, which would also need a function around it that
+    leaves out long keys.
     """
 
     def __init__(self, read: Callable[[bytes], T]) -> None:
@@ -94,18 +94,18 @@ class _Known(dict[bytes, T]):
 
 
 def _new_room(most: tuple[int, int]) -> _Room:
-    """What `reading.read_instance` writes to: what it found, and the cells, as array and bytes."""
+    """Room for `reading.read_instance`: its results, and the cells as bytes and as an array."""
     drawn = bytearray(most[0] * most[1] + k.BLOCK)
     return np.zeros(13, np.int64), drawn, np.frombuffer(drawn, np.uint8)
 
 
 class BrickReader:
-    """Reads the instances of ids, at once where nothing is wrong with them.
+    """Reads the instances of ids, in compiled code if they have no fault.
 
     Parameters
     ----------
     codec, tokenizer, vocab
-        The codec by which ids are read, and what the tokenizer makes of it.
+        The codec that reads ids, the tokenizer, and its vocabulary of the codec.
     """
 
     def __init__(self, codec: InstanceCodec, tokenizer: AnyTokenizer, vocab: BrickVocab) -> None:
@@ -125,10 +125,10 @@ class BrickReader:
         self._boxes = _Known(self._read_box)
 
     def read(self, ids: Index) -> list[Region] | None:
-        """The regions of ids that hold whole, exact instances; None for all others."""
+        """The regions of ids of complete, exact instances; None for all other ids."""
         try:
             room = self._rooms.pop()
-        except IndexError:  # all of them are with other threads
+        except IndexError:  # other threads use all of them
             room = _new_room(self._most)
         regions = self._read(ids, room)
         self._rooms.append(room)
@@ -160,16 +160,16 @@ class BrickReader:
         return regions
 
     def reading(self, ids: Index, *, strict: bool) -> tuple[list[Region], list[Problem]]:
-        """The regions of any ids, and what is wrong with them, which is raised when strict."""
+        """The regions of any ids, and their problems; if strict, the first problem is raised."""
         reading = IdReading(ids, self._tokenizer, self._vocab, strict=strict)
         return reading.regions(self.codec), reading.problems()
 
     def box(self, ids: Index) -> Box | None:
-        """The box that ids between their tags say, where nothing is wrong with it."""
+        """The box of the ids between its tags; None if they have a fault."""
         return self._boxes[ids.tobytes()]
 
     def repaired_box(self, ids: Index) -> Box | None:
-        """The box that any ids between their tags say, padding among them, if they say one."""
+        """The box of any ids between its tags, padding included; None if there is no box."""
         return self._words.boxes.repaired(self.text(ids))[0]
 
     def text(self, ids: Index) -> str:

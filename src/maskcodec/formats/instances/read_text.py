@@ -1,4 +1,4 @@
-"""The reader of instances: from a text to regions, whatever stands in it."""
+"""The reader of instances: from any text to regions."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from maskcodec.text.problems import Reading
     from maskcodec.text.regions import Region
 
-_BEFORE_A_BOX = REF, REF_END, SEG_END  # tags behind which a box may stand without its own
-_ENDED = 6  # the kind of the tag that stands for the end of the text
+_BEFORE_A_BOX = REF, REF_END, SEG_END  # behind these tags, a box may come without its own tags
+_ENDED = 6  # the kind of the tag that marks the end of the text
 
 
 class _Tag(NamedTuple):
@@ -34,24 +34,24 @@ class _Tag(NamedTuple):
 
 
 class TagReader(ABC):
-    """Reads the instances of one text, each of which is its tags in order.
+    """Reads the instances of one text; the tags of an instance come in order.
 
-    A tag that is missing is reported and done without; a tag that comes too early for the present
-    instance begins the next one.
+    A missing tag is reported, and the reader goes on without it. A tag that comes too early for the
+    current instance begins the next one.
 
     Parameters
     ----------
     reading
-        What is read, and where to report.
+        The text or the ids to read; takes the reports.
     symbols
-        Its tokens, int64 (n, 3), and the tags among them, as `reading.scan` has them.
+        The tokens, int64 (n, 3), and the tags among them, as `reading.scan` writes them.
     words
-        The spelling in force.
+        The spelling.
     """
 
     words: Any
-    before: ClassVar[dict[int, int]] = {BOX: REF_END, SEG: BOX_END}  # with nothing between
-    draws_from: ClassVar[int] = SEG  # the first tag without which something may still be drawn
+    before: ClassVar[dict[int, int]] = {BOX: REF_END, SEG: BOX_END}  # only spaces between them
+    draws_from: ClassVar[int] = SEG  # without this tag or later ones, an instance can be drawn
 
     def __init__(self, reading: Reading, symbols: Symbols, words: Any) -> None:
         self.reading = reading
@@ -61,7 +61,7 @@ class TagReader(ABC):
         self.tags = [*map(_Tag._make, tags), _Tag(len(self.tokens), _ENDED, end, end)]
         self.at = 0
         self.next = self.tags[0]
-        self.reported = -1  # the tag that was found in place of another, once reported
+        self.reported = -1  # index of the last tag reported in place of a missing one
 
     def read(self) -> list[Region]:
         """All instances that can be drawn, in the order of the text."""
@@ -74,11 +74,11 @@ class TagReader(ABC):
 
     @abstractmethod
     def _instance(self) -> Region | None:
-        """The next instance, if it can be drawn."""
+        """The next instance; None if it cannot be drawn."""
 
     @property
     def ended(self) -> bool:
-        """Whether the text stops here, so that more may have been to come."""
+        """Whether the text ends here; it may be cut off."""
         return self.next.kind == _ENDED
 
     def _label(self) -> str:
@@ -107,11 +107,11 @@ class TagReader(ABC):
                 self.reading.report(start, "bad-label", message, "kept it as it is")
 
     def _name(self, label: str, kind: int) -> str:  # noqa: ARG002
-        """The label of a text behind which, in place of its tag, one of a kind comes."""
+        """The label in a text; a tag of another kind comes behind it instead of ``</ref>``."""
         return label
 
     def _expect(self, kind: int) -> _Tag | None:
-        """The tag that must come now, or None where it does not."""
+        """The tag that must come now, or None if another one comes."""
         tag = self.next
         if tag.kind != kind:
             if self.reported != self.at:
@@ -144,13 +144,13 @@ class TagReader(ABC):
             self.reading.report(start, "missing-tag", message, action)
 
     def _may_go_on(self, kind: int, tail: str) -> bool:
-        """Whether a text that ends like this was cut off before a tag, rather than wrong."""
+        """Whether a text with this end was cut off before a tag; otherwise it is wrong."""
         tag: str = self.words.tags[kind]
         return kind not in self.before or tag.startswith(tail.strip(" "))
 
 
 class InstanceReader(TagReader):
-    """Reads instances with a box; a format says how rows are drawn."""
+    """Reads instances with a box; each format draws its rows."""
 
     words: Spelling
 
@@ -161,16 +161,16 @@ class InstanceReader(TagReader):
     def _name(self, label: str, kind: int) -> str:
         if kind not in (BOX_END, SEG):
             return label
-        name, place = self.words.boxes.parted(label)  # a box may stand in it
+        name, place = self.words.boxes.parted(label)  # it may end with a box
         return name if place else label
 
     def _box(self, label: str) -> tuple[str, Box | None]:
-        """The label, which may end where a box without its tags begins, and the box."""
+        """The label, without a box that lacks its tags, and the box."""
         before = self.tags[self.at - 1] if self.at else None
         opened = self._expect(BOX)
         end = self.next
         self._expect(BOX_END)
-        if end.kind == _ENDED:  # whether the last number is whole cannot be known
+        if end.kind == _ENDED:  # the last number may be cut off
             return label, None
         if opened is not None:
             return label, self._coordinates(self.reading.slice(opened.stop, end.start), opened.stop)
@@ -194,7 +194,7 @@ class InstanceReader(TagReader):
                 first = opened.token + 1
             last = self.next.token
             if opened is None and not closed and not self._is_run(first):
-                last = first  # a box on its own: the text behind it is not meant as bricks
+                last = first  # a box alone: the text behind it is not bricks
             elif self.next.kind == _ENDED and self._ends_in_beginning(first):
                 last -= 1
             region = self._rows(label, box, first, last, closed=closed)
@@ -203,7 +203,7 @@ class InstanceReader(TagReader):
 
     @abstractmethod
     def _rows(self, label: str, box: Box, first: int, last: int, *, closed: bool) -> Region:
-        """The region that tokens ``first`` up to ``last`` draw; `closed` if a tag ends it."""
+        """Draw the tokens ``first`` to ``last``, exclusive; `closed` if ``</seg>`` follows."""
 
     def _coordinates(self, content: str, start: int) -> Box | None:
         box, faults = self.words.boxes.repaired(content)
@@ -230,7 +230,7 @@ class InstanceReader(TagReader):
 
 
 def read_text(reading: TextReading, codec: InstanceCodec) -> list[Region]:
-    """The regions of a text; what is wrong with it is reported to the reading."""
+    """The regions of a text; its faults are reported to the reading."""
     words = codec.words()
     return read_tagged(reading, words.tags, lambda one: codec.reader(one, _symbols(one, words)))
 
@@ -238,7 +238,7 @@ def read_text(reading: TextReading, codec: InstanceCodec) -> list[Region]:
 def read_tagged(
     reading: TextReading, tags: Iterable[str], reader: Callable[[TextReading], TagReader]
 ) -> list[Region]:
-    """The same, by any reader of tags, which HTML may have escaped."""
+    """The regions of a text, by any reader of tags; HTML may have escaped the tags."""
     found = reader(reading)
     if not found.ended or not (tag := escaped_tag(reading.raw, tags)):
         return found.read()

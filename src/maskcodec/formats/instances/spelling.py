@@ -1,4 +1,4 @@
-"""How instances are spelled: tags and bricks, as text and as tables for the kernels."""
+"""The spelling of instances: tags and bricks, as text and as tables for the kernels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from maskcodec.formats.instances.boxes import Box, Boxes
     from maskcodec.masks.arrays import Index, Mask
 
-_CACHED_LABEL = 100  # longer ones are no class names: a cache of them would be a leak
+_CACHED_LABEL = 100  # a longer label is not a class name: caching it would leak memory
 REF, REF_END, BOX, BOX_END, SEG, SEG_END = range(6)
 
 
@@ -38,22 +38,22 @@ class Spelling:
     Attributes
     ----------
     tags
-        ``<ref> </ref> <box> </box> <seg> </seg>`` or what stands for them.
+        ``<ref> </ref> <box> </box> <seg> </seg>`` or the tags instead of them.
     bricks
         The spelling of a foreground brick, of a background brick and, in scanlines, of an end,
         ``{}`` for the number.
     most
         The largest number of a brick.
     boxes
-        How boxes are written.
+        The boxes of the format.
     forbidden
-        What no label may hold.
+        A pattern that no label may contain.
     pieces, bounds, starts
-        What `reading.scan` looks for.
+        Tables for `reading.scan`: the pieces of tags and bricks, and their first bytes.
     table, table_bounds
-        What `writing.spell` writes: the bytes of the bricks from -63 on.
+        Tables for `writing.spell`: the bytes of the bricks from -63 on.
     longest
-        The bytes of the longest brick.
+        The number of bytes of the longest brick.
     """
 
     tags: tuple[str, ...]
@@ -74,28 +74,28 @@ class Spelling:
         return [*runs, *range(END, END + self.most + 1)] if len(self.bricks) > 2 else runs
 
     def brick(self, run: int) -> str:
-        """How a brick is spelled."""
+        """The text of a brick."""
         return _named(self.bricks, run)
 
     def spelled(self, runs: Index, count: int) -> str:
-        """Some bricks as text; 0 is a newline."""
+        """The text of the first `count` bricks; 0 is a newline."""
         data = np.empty(count * self.longest, np.uint8)
         size = writing.spell(runs, count, self.table, self.table_bounds, data)
         return data[:size].tobytes().decode()
 
     def locations(self) -> list[str]:
-        """The location tokens, by their numbers; none where boxes are digits."""
+        """The location tokens, by their numbers; empty if boxes are digits."""
         location = self.boxes.location
         return [location.word(n) for n in range(self.boxes.columns)] if location else []
 
     def instance(self, label: str, box: Box, rows: str) -> str:
-        """An instance: its label, its box (x1, y1, x2, y2), and its rows as text."""
+        """The text of an instance: its label, its box (x1, y1, x2, y2), and its rows."""
         ref, ref_end, box_tag, box_end, seg, seg_end = self.tags
         place = self.boxes.text(box)
         return f"{ref}{label}{ref_end}{box_tag}{place}{box_end}{seg}{rows}{seg_end}"
 
     def is_beginning(self, tail: str) -> bool:
-        """Whether a brick or the closing ``</seg>`` could begin with this."""
+        """Whether a brick or ``</seg>`` begins with this text."""
         symbols = [self.tags[SEG_END]]
         symbols += map(self.brick, self.runs())
         return any(symbol.startswith(tail) for symbol in symbols)
@@ -105,27 +105,27 @@ class Spelling:
 def checked_spelling(
     tags: tuple[str, ...], bricks: tuple[str, ...], most: int, boxes: Boxes
 ) -> Spelling:
-    """The checked spelling with these tags, bricks up to a number, and boxes.
+    """Check tags and bricks, and make their spelling; `most` is the largest number of a brick.
 
     Raises
     ------
     ConfigError
-        A brick has no ``{}`` or a digit beside it, white space stands in a tag or a brick, or
-        two of them overlap, so that one text could be cut in two ways.
+        A brick has no ``{}``, or a digit beside it. A tag or a brick contains white space. Or two
+        of them overlap, so that a text could be read in two ways.
     """
     parts = [_brick_parts(brick) for brick in bricks]
     place = () if boxes.location is None else (boxes.location.parts[::2],)
     check_bricks(tags, [*parts, *place])
     pieces, bounds = packed([*tags, *(piece for part in parts for piece in part)])
     starts = np.zeros(256, np.bool_)
-    beginnings = [*range(len(tags)), *range(len(tags), len(bounds) - 1, 2)]  # no suffix is one
+    beginnings = [*range(len(tags)), *range(len(tags), len(bounds) - 1, 2)]  # without suffixes
     starts[pieces[bounds[beginnings]]] = True
     ends = range(END, END + MAX_RUN + 1) if bricks[2:] else ()
     runs = [*range(-MAX_RUN, MAX_RUN + 1), *ends]
     table, table_bounds = packed([_named(bricks, run) if run else "\n" for run in runs])
     patterns = [re.escape(tag) for tag in tags]
     for (prefix, suffix), first in zip(parts, "110", strict=False):
-        number = f"(?:6[0-3]|[1-5][0-9]|[{first}-9])"  # the longest first: errors name it whole
+        number = f"(?:6[0-3]|[1-5][0-9]|[{first}-9])"  # longest first: errors name all digits
         patterns.append(re.escape(prefix) + number + re.escape(suffix))
     patterns += [] if boxes.location is None else [boxes.location.pattern]
     return Spelling(
@@ -150,7 +150,7 @@ def _named(bricks: tuple[str, ...], run: int) -> str:
 
 
 def instance_label(label: str, words: Any) -> str:
-    """A label as it stands between its tags: stripped, and refused where it would break them."""
+    """The label as it is written: stripped; refused if it contains a tag or a brick."""
     if isinstance(label, str) and len(label) <= _CACHED_LABEL:
         return _instance_label(label, words)
     return _instance_label.__wrapped__(check_label(label), words)
@@ -180,9 +180,9 @@ def _brick_parts(brick: str) -> tuple[str, str]:
 
 
 def check_bricks(tags: tuple[str, ...], parts: list[tuple[str, str]]) -> None:
-    """Refuse tags and bricks that could be mistaken for each other, whatever a brick's number.
+    """Refuse tags and bricks that could be mistaken for each other, with any number of a brick.
 
-    Which number it is matters only where another spelling has the same digits.
+    A number only matters if another spelling contains the same digits.
     """
     check_apart([*tags, *(f"{prefix}1{suffix}" for prefix, suffix in parts)])
     spelled = [*tags, *(piece for part in parts for piece in part)]

@@ -1,4 +1,4 @@
-"""Bricks and boxes as the ids of one tokenizer: plain data, checked."""
+"""The ids of bricks and boxes in a tokenizer, as checked plain data."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from maskcodec.masks.arrays import Cells, Index
     from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
-BLANKS = "Ġ▁ "  # how byte-level and SentencePiece vocabularies write a space, and a space
+BLANKS = "Ġ▁ "  # the space of byte-level vocabularies, of SentencePiece, and the space itself
 
 _CROSSING = re.compile(rf"[0-9][{BLANKS}]")
 _PIECE = re.compile(rf"[{BLANKS}0-9\[\]]+")
-_LONGEST_PIECE = 7  # bytes that fit a number with a sign
+_LONGEST_PIECE = 7  # bytes that fit a signed int64
 _SAMPLES = 64
-_NEWLINE = "Ċ", "\n", "<0x0A>"  # how vocabularies write it
+_NEWLINE = "Ċ", "\n", "<0x0A>"  # the newline in vocabularies
 
 
 def sample_boxes(side: int) -> list[list[int]]:
-    """Every number at each of the four places, place by place, then some boxes of several."""
+    """Boxes with every number at each of the four places, then some with four numbers."""
     zero = [0, 0, 0, 0]
     boxes = [[*zero[:place], n, *zero[place + 1 :]] for place in range(4) for n in range(side)]
     starts = range(0, side, max(side // _SAMPLES, 1))
@@ -43,10 +43,10 @@ def sample_boxes(side: int) -> list[list[int]]:
 def box_numbers(
     boxes: list[list[int]], ids: list[list[int]], side: int, vocabulary: dict[str, int]
 ) -> list[list[int]] | None:
-    """The ids of every number at each place of a box; None where a box is not their sum.
+    """The ids of every number at each place of a box; None if a box is not their concatenation.
 
-    It is where no token reaches from a digit into the space behind it: then every tokenizer cuts
-    there, whatever stands on the other side. A sample of boxes is compared all the same.
+    A box is their concatenation if no token joins a digit and the space behind it: then every
+    tokenizer cuts there. A sample of boxes is also compared.
     """
     if _CROSSING.search("\n".join(vocabulary)):
         return None
@@ -70,7 +70,7 @@ def box_numbers(
 def box_pieces(
     boxes: list[list[int]], ids: list[list[int]], vocabulary: dict[str, int]
 ) -> dict[int, str]:
-    """The ids that a box may have and their text; none where its text is more than theirs."""
+    """The ids that a box may have, and their texts; empty if these do not make its text."""
     blanks = str.maketrans(dict.fromkeys(BLANKS, " "))
     texts = {
         number: token.translate(blanks)
@@ -84,12 +84,12 @@ def box_pieces(
 
 
 def box_text(box: list[int]) -> str:
-    """A box as it stands between its tags."""
+    """The text of a box in digits, without its tags."""
     return f"[[{' '.join(map(str, box))}]]"
 
 
 def check_readable(tokenizer: AnyTokenizer, boxes: list[list[int]], ids: list[list[int]]) -> None:
-    """Refuse a tokenizer whose ids of a box are not read as that box."""
+    """Refuse a tokenizer that does not decode the ids of a box to that box."""
     for box, row in zip(boxes, ids, strict=True):
         text = tokenizer.decode(row)
         if re.findall("[0-9]+", text) != list(map(str, box)):
@@ -109,10 +109,10 @@ def _common_end(first: list[int], second: list[int]) -> int:
 def write_tables(
     codec: InstanceCodec, words: dict[str, int], separator: list[int], numbers: list[list[int]]
 ) -> Index:
-    """What `writing.write_ids` writes, in the order that it is described there."""
+    """The tables of `writing.write_ids`, in the order that it describes."""
     rows, columns = codec.most_cells
     spelling = codec.words()
-    # Every cell another colour, and whatever numbers.
+    # The longest instance: a brick for every cell, and the longest numbers.
     longest = rows * (columns + len(separator)) + 4 * max(map(len, numbers)) + 6
     tags = [words[tag] for tag in spelling.tags]
     known = set(spelling.runs())
@@ -129,7 +129,7 @@ def write_tables(
 def blanks(
     tokenizer: AnyTokenizer, brick: str, vocabulary: dict[str, int]
 ) -> list[tuple[int, int]]:
-    """The ids that are spaces between bricks, and those with newlines, as the kernels have them."""
+    """The ids of spaces and of newlines between bricks, with their values in the kernels."""
     around = tokenizer.encode(brick)
     found = []
     for token, number in vocabulary.items():
@@ -148,22 +148,21 @@ def blanks(
 
 @dataclass(frozen=True, eq=False)
 class BrickVocab(Vocab):
-    """What codecs with bricks need besides, to write and to read ids without text.
+    """The vocabulary of a codec with bricks: writes and reads ids without text.
 
     Attributes
     ----------
     separator
-        The ids of a newline between bricks: one, or several, or none where the tokenizer drops
-        it.
+        The ids of a newline between bricks; empty if the tokenizer drops it.
     separated
-        Whether the ids tell where a row ends; otherwise the box's width does.
+        Whether an id ends a row; otherwise the box's width does.
     kinds
-        int32 (size,): what each id stands for, as the value of a token in the kernels.
+        int32 (size,): the meaning of each id, as the value of a token in the kernels.
     pieces
-        int64: what `kinds` refers to, text that a box may have, packed into numbers; empty where
-        the text of a box is more than that of its ids.
+        int64: the texts that a box may have, packed into numbers; `kinds` refers to them. Empty if
+        the texts of the ids do not make the text of a box.
     tables
-        int64: what `writing.write_ids` writes, or None where a box is more than the sum of its
+        int64: the tables of `writing.write_ids`. None if a box is not the concatenation of its
         numbers.
     """
 
@@ -177,12 +176,12 @@ class BrickVocab(Vocab):
 def read_brick_vocab(
     codec: InstanceCodec, tokenizer: AnyTokenizer, vocabulary: dict[str, int], vocab: Vocab
 ) -> BrickVocab:
-    """What the ids of a codec with bricks mean, checked against the tokenizer itself.
+    """Read the ids of a codec with bricks, and check them with the tokenizer.
 
     Raises
     ------
     VocabError
-        A coordinate cannot be written, or bricks do not stay whole beside each other.
+        A coordinate cannot be written, or the tokenizer splits bricks beside each other.
     """
     spelling, words = codec.words(), vocab.words
     brick = {run: words[spelling.brick(run)] for run in spelling.runs()}
@@ -231,7 +230,7 @@ def read_brick_vocab(
 def _written_boxes(
     tokenizer: AnyTokenizer, spelling: Spelling
 ) -> tuple[list[list[int]], list[list[int]]]:
-    """Boxes in digits, as numbers and as the ids that a tokenizer makes of them."""
+    """Sample boxes in digits, as numbers and as ids of the tokenizer."""
     tags, canvas = spelling.tags, spelling.boxes
     boxes = sample_boxes(max(canvas.rows, canvas.columns))
     written = [tags[BOX] + box_text(box) + tags[BOX_END] for box in boxes]
@@ -241,9 +240,10 @@ def _written_boxes(
 
 
 def _check_bricks(codec: InstanceCodec, tokenizer: AnyTokenizer, vocab: BrickVocab) -> None:
-    """Compare the ids of one text that has everything with those of the tokenizer.
+    """Compare the expected ids of a sample text with the tokenizer's ids.
 
-    Every brick stands before and behind others, itself and the separator, and so do locations.
+    In this text, every brick comes before and behind other bricks, itself and the separator. Every
+    location token comes before and behind itself and another one.
     """
     spelling = codec.words()
     tags = spelling.tags
@@ -251,7 +251,7 @@ def _check_bricks(codec: InstanceCodec, tokenizer: AnyTokenizer, vocab: BrickVoc
     pairs = [(spelling.brick(n), spelling.brick(-n)) for n in range(1, most + 1)]
     pairs += [(spelling.brick(end), spelling.brick(1)) for end in runs[2 * most :]]
     pairs += [(spelling.brick(run), spelling.brick(run)) for run in runs]
-    pairs.append(pairs[0])  # so that the first one stands behind a separator, too
+    pairs.append(pairs[0])  # the first brick must come behind a separator, too
     rows = codec.row_separator.join(first + second for first, second in pairs)
     places = [word for word in spelling.locations() for _ in range(2)]
     text = spelling.instance(ANY_LABEL, (0, 0, 0, 0), rows) * 2 + "".join(places)

@@ -1,4 +1,4 @@
-"""The writer of instances as ids: from masks to what a tokenizer would make of their text."""
+"""The writer of instances as ids: from masks to the ids that a tokenizer makes of their text."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from maskcodec.masks.runs import RunMask
     from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
 
-_CACHED = 4096  # labels that are remembered
-_CACHED_LENGTH = 100  # longer ones are no class names: a cache of them would be a leak
+_CACHED = 4096  # labels that are kept
+_CACHED_LENGTH = 100  # a longer label is not a class name: caching it would leak memory
 _CHUNK = 256  # masks whose cells are held at once
-_USUAL = 512  # ids of a mask for which a batch has room to begin with
+_USUAL = 512  # ids of room for each mask of a batch at first
 _NO_PLACES = np.empty((0, 10), np.int64)
 
 
 class BrickWriter:
-    """Writes instances as ids, where a box is the sum of its numbers.
+    """Writes instances as ids, if the ids of a box are the concatenation of its numbers' ids.
 
     Parameters
     ----------
     codec, tokenizer, vocab
-        The codec, and what the tokenizer makes of it; `vocab` has ``tables``.
+        The codec, the tokenizer, and its vocabulary of the codec, with ``tables``.
     """
 
     def __init__(self, codec: InstanceCodec, tokenizer: AnyTokenizer, vocab: BrickVocab) -> None:
@@ -54,20 +54,20 @@ class BrickWriter:
 
     @property
     def looks_at_all(self) -> bool:
-        """Whether `one` looks at every pixel, and so sees what is no mask."""
+        """Whether `one` reads every pixel, and so finds masks of more than two values."""
         return self._frame is not None
 
     @property
     def rows(self) -> Rows | None:
-        """Which rows of pixels of an image of some size are looked at; None for all."""
+        """A function from an image's shape to the rows of pixels that are used; None for all."""
         if self._frame is not None or self._sampling != "nearest":
             return None
         return lambda shape: nearest_pixels(self._canvas, shape, None)[0]
 
     def one(self, mask: IntegerArray | RunMask, label: str) -> Index | None:
-        """The ids of one mask; none if no cell of it is left.
+        """The ids of one mask; an empty array if no cell of it is left.
 
-        None if it was seen to have more than two values.
+        None if more than two values were found in the mask.
         """
         name = self.label(label)
         if self._frame is not None:
@@ -80,9 +80,9 @@ class BrickWriter:
         return self._write_cells(pixels[None], ys, xs, name)[0]
 
     def many(self, masks: Any, labels: Sequence[str]) -> tuple[Index, Index]:
-        """The ids of masks, one after another, and where each one's begin and end.
+        """The ids of masks, one after another, and the N + 1 offsets of their ends.
 
-        ``masks`` is an array (N, height, width), or a list of what `sample_mask` takes.
+        ``masks`` is an array (N, height, width), or a list of masks as `sample_mask` takes them.
         """
         canvas, frame = self._canvas, self._frame
         if isinstance(masks, np.ndarray) and is_plain(masks):
@@ -106,19 +106,19 @@ class BrickWriter:
         return np.concatenate(parts), np.cumsum(np.concatenate(counts))
 
     def label(self, label: str) -> Index:
-        """A label as `writing.write_ids` takes the labels of one mask: two edges, and its ids.
+        """A label in the form for `writing.write_ids`: two edges, and its ids.
 
         Raises
         ------
         LabelError
-            It is empty or would break the text, or the tags around it.
+            The label is empty, or would break the text or the tags around it.
         """
         if isinstance(label, str) and len(label) <= _CACHED_LENGTH:
             return self._label(label)
         return self._label_ids(label)
 
     def _labels(self, labels: Sequence[str]) -> Index:
-        """Labels as `writing.write_ids` takes them: the edges, and the ids of all of them."""
+        """Labels in the form for `writing.write_ids`: the edges, and the ids of all labels."""
         names = [self.label(label)[2:] for label in labels]
         edges = bounds(names)
         return np.concatenate([edges + len(edges), *names])
@@ -130,7 +130,7 @@ class BrickWriter:
         return np.array([2, 2 + len(ids), *ids], np.int64)
 
     def _write_framed(self, frame: BoxFrame, masks: Any, labels: Index) -> tuple[Index, Index]:
-        """The ids of masks whose cells belong to their boxes, and where each one's begin and end.
+        """The ids of masks whose cells belong to their boxes, and the offsets of their ends.
 
         ``masks`` is uint8 (N, height, width), or a list.
         """

@@ -1,4 +1,4 @@
-"""What the image-wise codecs have in common: the label of every cell as text."""
+"""The base class of the image-wise codecs: the label of every cell as text."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ _NameTable: TypeAlias = "tuple[Index, Cells, tuple[str, ...]]"
 _MARKS = "*", "|", "\n", ""
 _SEPARATORS = r"[|*\n]|</?(?:ref|box)>"
 _RUN = re.compile(r"[^\s*|][ \t]*\*[ \t]*[0-9]+[ \t]*(?:[|\r\n]|$)")  # label*count, not **words**
-_CACHED_NAMES = 20_000  # characters: tables of more would be a leak
+_CACHED_NAMES = 20_000  # characters: caching larger tables would leak memory
 _DIGITS = len(str(MAX_GRID**2))  # of the longest run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelCodec(GridCodec):
-    """What the image-wise formats have in common; use `ISD`, `IRLE` or `RRLE`."""
+    """The base of the image-wise formats; use `ISD`, `IRLE` or `RRLE`."""
 
     counted: ClassVar[bool] = True
     by_row: ClassVar[bool] = False
@@ -81,48 +81,48 @@ class LabelCodec(GridCodec):
         threshold: int | None = None,
         lost: Lost = "raise",
     ) -> str:
-        """A label map, or one mask, as text.
+        """Write a label map, or one mask, as text.
 
         Parameters
         ----------
         image
-            (height, width), any memory order: with `names` an integer label map, with one label a
+            (height, width), any memory order. With names, an integer label map; with one label, a
             mask of any integer type and two values, as `BSD.encode` takes it. Also Pillow images,
-            and paths of files that ``maskcodec encode`` reads. Or, with one label, an
-            annotation's ``segmentation``, see `maskcodec.coco.read`.
+            and paths of files that ``maskcodec encode`` reads. With one label also an annotation's
+            ``segmentation``, see `maskcodec.coco.read`.
         labels
             ``{value: name}`` or a sequence of names by value; values without a name become the
             background. Or one label, for a mask.
         shape
-            (height, width) of the image, which polygons need; a mask or run lengths of another
-            size are refused.
+            (height, width) of the image; polygons need it. A mask or run lengths of another size
+            are refused.
         threshold
-            With one label, where to cut a mask of more than two values, such as one with grey
-            edges: what is at least that is set, 128 for 0 .. 255.
+            The least value that is set, for a mask of more than two values, such as one with grey
+            edges: 128 for 0 .. 255. Only with one label.
         lost
-            What to do with labels that have pixels but no cell left, as a coarse grid of a whole
-            scene has some: ``"raise"``, or ``"drop"``, which leaves them out and logs one warning
-            with their names; `lost` returns these.
+            The treatment of labels that have pixels but no cell left, which is common on a coarse
+            grid: ``"raise"``, or ``"drop"``, which leaves them out and logs one warning with their
+            names. The method `lost` returns these names.
 
         Returns
         -------
-        The text between its ``<seg>`` tags.
+        The text with its ``<seg>`` tags.
 
         Raises
         ------
         MaskError
-            The array is not two-dimensional or has no pixels at all, a mask has more than two
-            values and no threshold, or the segmentation is broken or does not fit the shape.
+            The array is not two-dimensional or has no pixels, a mask has more than two values and
+            there is no threshold, or the segmentation is broken or does not fit the shape.
         ConfigError
-            A label map with a threshold.
+            There is a threshold for a label map.
         LostMaskError
-            A label is left without a cell.
+            A label has pixels but no cell left.
         LabelError
-            A label is empty, would break the text, or is the background's where one is asked for.
+            A label is empty or would break the text, or a mask has the background's label.
         TypeError
             The array is not bool or integer, or a label is not a str.
         ModuleNotFoundError
-            Polygons without pycocotools.
+            The mask is polygons, and pycocotools is missing.
         """
         check_choice(lost, Lost, "lost")
         grid, gone = self._sample(image, labels, shape, threshold)
@@ -145,12 +145,12 @@ class LabelCodec(GridCodec):
         Parameters
         ----------
         label_map, names, shape, threshold
-            As `encode` takes them; one label and a mask do as well.
+            As in `encode`; also one label and a mask.
 
         Raises
         ------
         MaskError, LabelError, TypeError, ModuleNotFoundError
-            As `encode`.
+            As in `encode`.
 
         Examples
         --------
@@ -163,12 +163,12 @@ class LabelCodec(GridCodec):
         return self._sample(label_map, names, shape, threshold)[1]
 
     def encode_grid(self, grid: LabelGrid) -> str:
-        """A grid as text: the inverse of `decode`.
+        """Write a grid as text: the inverse of `decode`.
 
         Raises
         ------
         MaskError
-            The grid has other than the codec's rows and columns.
+            The grid has other rows and columns than the codec.
         LabelError
             A label would break the text.
         """
@@ -191,16 +191,15 @@ class LabelCodec(GridCodec):
         )
 
     def decode(self, text: str) -> LabelGrid:
-        """The grid that a text describes, strictly.
+        """Read the grid of a text, strictly.
 
-        The text holds exactly one ``<seg>...</seg>``, whatever stands around it, or it is a bare
-        descriptor without tags. Spaces around labels, counts and separators make no difference.
+        The text contains exactly one ``<seg>...</seg>`` with any text around it, or it is a
+        descriptor without tags. Spaces around labels, counts and separators are ignored.
 
         Raises
         ------
         DecodeError
-            Something does not follow the format: its ``reason`` and ``position`` say what and
-            where.
+            The text does not follow the format; ``reason`` and ``position`` say why and where.
         TruncatedError
             The text stops before its end.
         TypeError
@@ -209,11 +208,11 @@ class LabelCodec(GridCodec):
         return self._read(TextReading(text, strict=True))
 
     def recover(self, text: str) -> RecoveredGrid:
-        """A whole grid from any text at all, and what was wrong with it.
+        """Read any text: return a whole grid, and the problems of the text.
 
-        Never raises on a str. By row, a short row is filled with background, a long one cut, and
-        missing ones are background, so that a mistake stays in its row; the formats without rows
-        are filled or cut at their end. Memory is that of the grid, time linear in the text.
+        It never raises on a str. With rows (R-RLE), a short row is filled with background, a long
+        row is cut, and missing rows are background: a mistake stays in its row. Without rows (I-SD,
+        I-RLE), the end is filled or cut. Memory is linear in the grid, time in the text.
 
         Examples
         --------
@@ -228,21 +227,21 @@ class LabelCodec(GridCodec):
         return RecoveredGrid(self._read(reading), reading.problems())
 
     def reserved(self) -> tuple[str, str]:
-        """What may not stand in a label, and what not in any other words: regular expressions."""
+        """Regular expressions that must not match in a label, and in other text."""
         tags = "|".join(map(re.escape, self.seg_tags))
         return f"{tags}|{_SEPARATORS}", tags
 
     def is_words(self, text: str) -> bool:
-        """Whether a text that does not decode is words alone, as a denial is, not a failed mask.
+        """Whether a text that does not decode is words alone, such as a denial, not a broken mask.
 
-        Descriptors are read without tags as well, so that none may begin in it.
+        A descriptor is also read without tags, so words must not contain the beginning of one.
         """
         if any(tag in text or html.escape(tag) in text for tag in self.seg_tags):
             return False
         return not _RUN.search(text) if self.counted else "|" not in text
 
     def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> Binding:
-        """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""
+        """Bind the codec to a tokenizer, for `maskcodec.TokenCodec`."""
         from maskcodec.formats.labels.ids import LabelBinding
 
         return LabelBinding(self, tokenizer, ignore)
@@ -252,11 +251,11 @@ class LabelCodec(GridCodec):
         return self.seg_tags
 
     def vocabulary(self) -> list[str]:
-        """The two tags, which a tokenizer must have as one token each."""
+        """The two tags; a tokenizer must have each as one token."""
         return list(self.seg_tags)
 
     def marks(self) -> tuple[str, str, str, str]:
-        """What stands between label and count, between runs, between rows, and at the end."""
+        """The marks between label and count, between runs, between rows, and at the end."""
         return _MARKS
 
     def _read(self, reading: TextReading) -> LabelGrid:
@@ -272,7 +271,7 @@ class LabelCodec(GridCodec):
     def _sample(
         self, image: Any, labels: str | Names, shape: tuple[int, int] | None, threshold: int | None
     ) -> tuple[LabelGrid, list[str]]:
-        """The grid of an image, and the labels it has pixels but no cell of."""
+        """The grid of an image, and the labels with pixels but without cells."""
         if isinstance(labels, str):
             label = cell_label(labels, self.seg_tags)
             if label == self.background:
@@ -288,13 +287,13 @@ class LabelCodec(GridCodec):
             )
         values, numbers, names = self._named(labels)
         pixels = as_label_map(opened_mask(image), shape)
-        if self.sampling != "nearest":  # by label: two values of one name count together
+        if self.sampling != "nearest":  # sample labels: two values of one name count together
             pixels = np.append(numbers, np.int32(0))[index_of(pixels, values)]
             values = np.arange(1, len(names), dtype=np.int64)
             numbers = values.astype(np.int32)
         index = sample_labels(pixels, values, self.canvas, self.sampling)
         background = np.int32(0)
-        cells = np.append(numbers, background)[index]  # index -1 is a value without a name
+        cells = np.append(numbers, background)[index]  # index -1: the value has no name
         missing = set(range(1, len(names))) - set(np.unique(cells).tolist())
         if missing:
             there = numbers[np.isin(values, _values_in(pixels))]
@@ -302,7 +301,7 @@ class LabelCodec(GridCodec):
         return drawn_grid(cells, names), [names[number] for number in sorted(missing)]
 
     def _named(self, labels: Names) -> _NameTable:
-        """What the values of a label map are called."""
+        """The table of the values and labels of a label map."""
         pairs = tuple(named_values(labels))
         long = sum(len(name) for _, name in pairs) > _CACHED_NAMES
         return (_name_table.__wrapped__ if long else _name_table)(
@@ -314,7 +313,7 @@ class LabelCodec(GridCodec):
 def _name_table(
     pairs: tuple[tuple[int, str], ...], background: str, seg: tuple[str, str]
 ) -> _NameTable:
-    """The named values, sorted; the number of each one's label; the labels by number."""
+    """The named values, sorted; the number of each value's label; the labels by number."""
     names = {background: 0}
     numbers: dict[int, int] = {}
     for value, name in pairs:
@@ -325,7 +324,7 @@ def _name_table(
 
 
 def _values_in(pixels: IntegerArray) -> IntegerArray:
-    """The values that a label map has, sorted; those beyond int64, which have no name, left out."""
+    """The values of a label map, sorted, without values beyond int64, which have no names."""
     flat = pixels.ravel(order="K")
     if flat.dtype == np.uint8:
         seen = np.zeros(256, np.uint8)
@@ -338,7 +337,7 @@ def _values_in(pixels: IntegerArray) -> IntegerArray:
 
 @lru_cache(maxsize=256)
 def _label_table(names: tuple[str, ...], seg: tuple[str, str]) -> tuple[Mask, Index]:
-    """The bytes of some labels, one after another, and where each begins."""
+    """The bytes of labels, one after another, and the offset of each label."""
     return packed([cell_label(name, seg) for name in names])
 
 

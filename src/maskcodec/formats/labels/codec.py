@@ -89,8 +89,8 @@ class RRLE(LabelCodec):
     seg_tags
         The opening and the closing tag.
     dialect
-        How `encode` spells it: ``"maskcodec"``, or ``"text4seg"`` for the spelling that the
-        checkpoints of mc-lan/Text4Seg were trained with. `decode` reads both.
+        The spelling of `encode`: ``"maskcodec"``, or ``"text4seg"``, with which the checkpoints of
+        mc-lan/Text4Seg were trained. `decode` reads both.
 
     Examples
     --------
@@ -111,5 +111,5 @@ class RRLE(LabelCodec):
         check_choice(self.dialect, Dialect, "dialect")
 
     def marks(self) -> tuple[str, str, str, str]:
-        """What stands between label and count, between runs, between rows, and at the end."""
+        """The marks between label and count, between runs, between rows, and at the end."""
         return _TEXT4SEG if self.dialect == "text4seg" else LabelCodec.marks(self)

@@ -1,4 +1,4 @@
-"""What may come next in R-RLE and I-RLE with a fixed set of labels: rows x columns, exactly."""
+"""The guide of R-RLE and I-RLE: a fixed set of labels, and exactly rows x columns cells."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ _SPACE, _ZERO = b" 0"
 _DIGITS = b"0123456789"
 _DIGIT = re.compile(rb"[0-9]")
 _IN_LABEL, _IN_COUNT, _IN_MARK, _DONE = range(4)
-_REMEMBERED = 20_000  # states whose tokens are known
+_REMEMBERED = 20_000  # states whose tokens are kept
 
 
 class RunState(NamedTuple):
-    """How far a descriptor is written.
+    """The state of a descriptor that is partly written.
 
     Attributes
     ----------
     below
-        Rows below the present one.
+        Rows below the current one.
     left
-        Cells left in the row, the present run's included.
+        Cells left in the row, the current run's included.
     before
-        The label of the run before it in the row, -1 for none.
+        The label of the run before in the row, -1 for none.
     phase
-        In a label, a count, what stands behind a run, or done.
+        In a label, in a count, in the mark behind a run, or done.
     at
-        The node of the label's tree, the label, the label, nothing.
+        By phase: the node in the tree of labels, the label, the label, unused.
     number
-        Whether a space may come, the count so far, the count and the bytes written of the mark,
-        nothing.
+        By phase: whether a space may come; the count so far; the count, shifted left by 8 bits,
+        with the written bytes of the mark; unused.
     """
 
     below: int
@@ -56,7 +56,7 @@ class RunState(NamedTuple):
 
 
 class GridGuide(Guide):
-    """The automaton of R-RLE and I-RLE over bytes, and of tokens over that.
+    """The automaton of R-RLE and I-RLE over tokens, made from one over bytes.
 
     States are (FREE, descriptors so far, end of the text), (CELLS, `RunState`) and (END,).
 
@@ -65,9 +65,9 @@ class GridGuide(Guide):
     codec, vocab
         The codec and its ids.
     words, options
-        The tokens to choose from, and what was asked for.
+        The tokens to choose from, and the options of the guide.
     labels
-        The labels to choose from, the background among them.
+        The labels to choose from, the background included.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class GridGuide(Guide):
         self._bar, self._newline, self._last = bar, newline, last
         self._alternate = options.colours == "alternate" and len(labels) > 1
         self._nodes: list[dict[int, int]] = [{}]
-        self._below: list[set[int]] = [set()]  # the labels that a node may become
+        self._below: list[set[int]] = [set()]  # the labels below each node
         self._leaves: dict[int, int] = {}
         for k, label in enumerate(labels):
             self._plant(label.encode() + star, k)
@@ -97,7 +97,7 @@ class GridGuide(Guide):
         _check_alphabet("".join([*written, _DIGITS.decode()]), set(tokens.values()))
         self._pieces = tokens
         self._trie, self._ids = _trie(tokens)
-        # How far a token may reach: rows, what it may multiply a count by, and cells in all.
+        # The reach of one token: rows, the factor by which it extends a count, and cells in all.
         self._ahead = 1 + max(piece.count(b"\n") for piece in tokens.values())
         numbers = [re.findall(rb"[0-9]+", piece) for piece in tokens.values()]
         self._digits = 10 ** max(len(number) for found in numbers for number in found)
@@ -106,7 +106,7 @@ class GridGuide(Guide):
         self._known: dict[RunState, Index] = {}
         super().__init__(words, options)
         for count in (0, 1):
-            self.options((FREE, count, b""))  # the long lists, so that no answer waits for them
+            self.options((FREE, count, b""))  # make the long lists now, so that no answer waits
 
     def options(self, state: State) -> Index:
         """The ids that may come next in a state: int64, sorted, read-only, never empty."""
@@ -125,10 +125,11 @@ class GridGuide(Guide):
         return ids
 
     def _alike(self, run: RunState) -> RunState:
-        """A state that goes on like this one, the same for as many as can be told cheaply.
+        """A state with the same options; one for all states that are cheap to recognise as alike.
 
-        How many cells or rows are left matters only as far as one token reaches. Where every digit
-        of a count is a token, that is whether the count fills the row, and which digit may follow.
+        The numbers of cells and rows left only matter within the reach of one token. If every digit
+        of a count is a token, it only matters whether the count fills the row, and which digits may
+        follow.
         """
         phase, written = run.phase, run.number & 0xFF if run.phase == _IN_MARK else 0
         count = {_IN_COUNT: run.number, _IN_MARK: run.number >> 8}.get(phase, 0)
@@ -157,7 +158,7 @@ class GridGuide(Guide):
                 return None
             if number != self._seg:
                 return self._step_text(state, number)
-            # Some tokenizers begin any text with a space, which decoders pass over.
+            # Some tokenizers begin any text with a space, which decoders ignore.
             begun = self._row(self._rows - 1)._replace(number=1)
             return None if state[1] else (_CELLS, begun)
         if state[0] != _CELLS:
@@ -170,7 +171,7 @@ class GridGuide(Guide):
         return None if run is None or number not in self._pieces else (_CELLS, run)
 
     def _search(self, state: RunState) -> Index:
-        """The tokens all of whose bytes may come, by walking their trie."""
+        """Walk the trie of tokens; return the tokens whose bytes may all come."""
         found = [self._seg_end] if self._ends_here(state) else []
         stack = [(0, state)]
         while stack:
@@ -193,7 +194,7 @@ class GridGuide(Guide):
         return run.phase == _DONE
 
     def _bytes(self, run: RunState) -> Iterable[int]:
-        """The bytes that may come, and some that may not."""
+        """The bytes that may come, and some others; `_byte` decides."""
         if run.phase == _IN_LABEL:
             return [*self._nodes[run.at], *b" " * run.number]
         if run.phase == _IN_COUNT:
@@ -202,7 +203,7 @@ class GridGuide(Guide):
         return self._mark(run, run.number >> 8)[run.number & 0xFF :][:1]
 
     def _byte(self, run: RunState, byte: int) -> RunState | None:
-        """The state after a byte, or None where it may not come."""
+        """The state after a byte, or None if the byte may not come."""
         below, left, before, phase, at, number = run
         if phase == _IN_LABEL:
             if number and byte == _SPACE:
@@ -226,7 +227,7 @@ class GridGuide(Guide):
         return None
 
     def _mark(self, run: RunState, count: int) -> bytes:
-        """What stands behind a run of so many cells."""
+        """The mark behind a run of `count` cells."""
         if run.phase == _DONE:
             return b""
         if count < run.left:
@@ -260,7 +261,7 @@ class GridGuide(Guide):
 
 
 def _trie(tokens: dict[int, bytes]) -> tuple[list[dict[int, int]], dict[int, list[int]]]:
-    """Tokens as a tree of bytes, and the ids that end at its nodes."""
+    """The tokens as a tree of bytes, and the ids that end at each node."""
     nodes: list[dict[int, int]] = [{}]
     ids: dict[int, list[int]] = {}
     for number, piece in tokens.items():
@@ -275,7 +276,7 @@ def _trie(tokens: dict[int, bytes]) -> tuple[list[dict[int, int]], dict[int, lis
 
 
 def _check_alphabet(characters: str, tokens: set[bytes]) -> None:
-    """Refuse a vocabulary in which a label might be begun that cannot be finished."""
+    """Refuse a vocabulary in which a label could begin but never end."""
     for character in dict.fromkeys(characters):
         spelled = character.encode()
         if spelled not in tokens and not all(bytes([byte]) in tokens for byte in spelled):

@@ -1,4 +1,4 @@
-"""I-SD, I-RLE and R-RLE with a tokenizer: by way of their text, and guided where they count."""
+"""I-SD, I-RLE and R-RLE as ids of their text; a guide for I-RLE and R-RLE, which have counts."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ class LabelBinding(Binding):
         super().__init__(codec, tokenizer, ignore)
         self._breaks: re.Pattern[str] | None = None
         if codec.by_row and not self._keeps_newlines():
-            # A count is one number: what follows it without a bar begins a row.
+            # A count is one number: text behind it without a bar begins a row.
             behind = rf" *(?:\||{re.escape(codec.seg_tags[1])}|$)"
             self._breaks = re.compile(rf"(\* *[0-9]+) (?!{behind})")
 
     def decode(self, ids: Any) -> Any:
-        """What ids describe, strictly."""
+        """Read the grid of ids, strictly."""
         return self.codec.decode(self._with_newlines(ids))
 
     def recover(self, ids: Any) -> Any:
-        """Whatever can be drawn of any ids at all."""
+        """Read any ids: return a whole grid, and the problems."""
         return self.codec.recover(self._with_newlines(ids))
 
     def guide(self, options: GuideOptions) -> Guide:
-        """An automaton that says which ids may come next."""
+        """The automaton of the ids that may come next."""
         codec = self.codec
         if not codec.counted:
             return super().guide(options)
@@ -63,7 +63,7 @@ class LabelBinding(Binding):
         return GridGuide(codec, self.vocab, words, options, labels=list(dict.fromkeys(labels)))
 
     def longest(self, options: GuideOptions) -> int | None:
-        """The most ids of a text: every cell is a run of its own, with the longest label."""
+        """The most ids of a text: a run for every cell, with the longest label."""
         if options.labels is None:
             return None
         codec, (before, between, behind, end) = self.codec, self.codec.marks()
@@ -81,6 +81,6 @@ class LabelBinding(Binding):
         return self.codec.encode_grid(grid), lost_error(self.codec, message) if gone else None
 
     def _with_newlines(self, ids: Any) -> str:
-        """The text of ids with the newlines that a tokenizer may drop."""
+        """The text of ids, with the newlines that the tokenizer dropped."""
         text = self.text(ids)
         return self._breaks.sub(r"\1\n", text) if self._breaks else text

@@ -1,4 +1,4 @@
-"""A decoded label map: a grid of cells, and the label that each number stands for."""
+"""A decoded label map: a grid of cells with numbers, and the label of each number."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from maskcodec.masks.arrays import Cells, Mask
 
 
-_CACHED_LABEL = 100  # longer ones are no class names: a cache of them would be a leak
+_CACHED_LABEL = 100  # a longer label is not a class name: caching it would leak memory
 _TAGS = ("<ref>", "</ref>", "<box>", "</box>")
 
 
@@ -31,14 +31,14 @@ _TAGS = ("<ref>", "</ref>", "<box>", "</box>")
 class LabelGrid:
     """A grid of labels over a whole image, as the image-wise codecs return it.
 
-    Two grids are equal when every cell has the same label, whatever number it has.
+    Two grids are equal if every cell has the same label; the numbers of labels may differ.
 
     Parameters
     ----------
     cells
         (rows, columns), integer: indices into `names`. Kept as read-only int32.
     names
-        The labels, ``names[0]`` being the background's. Each stands once.
+        The labels, each once; ``names[0]`` is the background.
 
     Examples
     --------
@@ -72,16 +72,16 @@ class LabelGrid:
         method: Method = "nearest",
         out: Mask | None = None,
     ) -> Mask:
-        """Where a label is, as a mask of the whole image; a label that is nowhere is empty.
+        """The mask of a label on the whole image; empty if no cell has the label.
 
         Parameters
         ----------
         label
-            The label, as it stands in the text.
+            The label, as in the text.
         shape
             (height, width) in pixels.
         method
-            ``"nearest"``, ``"smooth"`` or ``"contour"``, as `Region.mask` has them.
+            ``"nearest"``, ``"smooth"`` or ``"contour"``, as in `Region.mask`.
         out
             uint8 (height, width), C-contiguous and writable: written to, and returned.
 
@@ -103,21 +103,21 @@ class LabelGrid:
         *,
         missing: int | None = None,
     ) -> npt.NDArray[np.int32 | np.int64]:
-        """Every pixel's label as a number; each cell is a rectangle of pixels.
+        """The label of every pixel as a number; each cell is a rectangle of pixels.
 
         Parameters
         ----------
         shape
             (height, width) in pixels.
         names
-            Which value each label has, as it was given to `encode`: ``{value: name}`` or a
-            sequence. By default a value is an index into this grid's own `names`.
+            The value of each label, as given to `encode`: ``{value: name}`` or a sequence. By
+            default a value is an index into this grid's `names`.
         missing
-            The value of a label that `names` does not have, such as the background.
+            The value of labels that are not in `names`, such as the background.
 
         Returns
         -------
-        int32 array (height, width), with `names` int64, owned by the caller.
+        int32 array (height, width), int64 with `names`, owned by the caller.
 
         Raises
         ------
@@ -154,7 +154,7 @@ class LabelGrid:
         return (self.cells.shape, tuple(self.names[k] for k in order), rank[self.cells].tobytes())
 
     def regions(self) -> list[Region]:
-        """The labels as regions of the grid, each in a tight box; the background is none.
+        """The labels as regions of the grid, each with a tight box; without the background.
 
         Examples
         --------
@@ -179,7 +179,7 @@ class LabelGrid:
         return hash(self._key())
 
     def __reduce__(self) -> tuple[type[LabelGrid], tuple[Cells, tuple[str, ...]]]:
-        return LabelGrid, (self.cells, self.names)  # so that the copy is read-only as well
+        return LabelGrid, (self.cells, self.names)  # the copy must be read-only, too
 
     def __repr__(self) -> str:
         rows, columns = self.cells.shape
@@ -187,15 +187,14 @@ class LabelGrid:
 
 
 class RecoveredGrid(NamedTuple):
-    """What an image-wise codec's `recover` made of a text.
+    """The result of `recover` of an image-wise codec.
 
     Attributes
     ----------
     grid
-        The whole grid; cells that nothing was said of are background.
+        The whole grid; cells that the text does not mention are background.
     problems
-        Everything that was wrong, in the order of the text; empty when `decode` would have
-        returned the same grid.
+        All problems, in the order of the text; empty if `decode` returns the same grid.
     """
 
     grid: LabelGrid
@@ -208,7 +207,7 @@ class RecoveredGrid(NamedTuple):
 
 
 def named_values(names: Mapping[int, str] | Sequence[str]) -> list[tuple[int, str]]:
-    """The values and names of a label map, checked: from a mapping, or a sequence by value."""
+    """Check the names of a label map; return pairs of value and name."""
     if isinstance(names, Mapping):
         pairs = list(names.items())
     elif isinstance(names, Sequence) and not isinstance(names, str):
@@ -230,7 +229,7 @@ def named_values(names: Mapping[int, str] | Sequence[str]) -> list[tuple[int, st
 
 
 def drawn_grid(cells: Cells, names: tuple[str, ...]) -> LabelGrid:
-    """A grid from what a reader or a sampler made: int32 cells that nobody else writes to."""
+    """Make a grid without checks: int32 cells that nothing else writes to."""
     grid = object.__new__(LabelGrid)
     _fill(grid, cells, names)
     return grid
@@ -243,7 +242,7 @@ def _fill(grid: LabelGrid, cells: Cells, names: tuple[str, ...]) -> None:
 
 
 def cell_label(label: str, seg: tuple[str, str]) -> str:
-    """A label as it stands in a grid: stripped, and refused where it would break the text."""
+    """The label as it is written: stripped; refused if it would break the text."""
     if isinstance(label, str) and len(label) <= _CACHED_LABEL:
         return _cell_label(label, seg)
     return _cell_label.__wrapped__(check_label(label), seg)

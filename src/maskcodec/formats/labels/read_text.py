@@ -1,4 +1,4 @@
-"""The reader of I-SD, I-RLE and R-RLE: from a text to a grid of labels, whatever stands in it."""
+"""The reader of I-SD, I-RLE and R-RLE: from any text to a grid of labels."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _LOST_BREAK = re.compile(
 
 
 class DescriptorReader:
-    """Reads the one label grid of a text.
+    """Reads the label grid of a text.
 
     Parameters
     ----------
     reading
-        The text, and where to report.
+        The text; takes the reports.
     canvas
         (rows, columns) of the grid.
     background
-        The label of cells that nothing is said of.
+        The label of cells that the text does not mention.
     seg
         The opening and the closing tag.
     counted, by_row
@@ -103,7 +103,7 @@ class DescriptorReader:
     def _are_joined(
         self, first: int, last: int, run: Callable[[Index], object], count: int
     ) -> bool:
-        """Whether there is no newline, but more cells than a row has."""
+        """Whether rows lack their newlines: there is no newline, but too many cells for a row."""
         if not self.by_row or self.canvas[0] == 1 or b"\n" in self.reading.raw[first:last]:
             return False
         faults = np.empty((count, 4), np.int64)
@@ -117,7 +117,7 @@ class DescriptorReader:
         self.by_row = False
 
     def _body(self) -> tuple[int, int, bool, bool]:
-        """The bytes of the descriptor, and whether its opening and its closing tag are there."""
+        """The start and stop of the descriptor in bytes; whether it is opened, and closed."""
         reading = self.reading
         start, end = self.seg[0].encode(), self.seg[1].encode()
         tags = list(re.finditer(re.escape(start) + b"|" + re.escape(end), reading.raw))
@@ -138,7 +138,7 @@ class DescriptorReader:
             )
             reading.report(tags[2].start(), "second-seg", message, "read the first")
         body = reading.raw[first:last]
-        if opened and not stops:  # a cut may have left the beginning of the closing tag
+        if opened and not stops:  # the text may be cut inside the closing tag
             cut = next((n for n in range(len(end) - 1, 0, -1) if body.endswith(end[:n])), 0)
             body = body[: len(body) - cut]
         last = first + len(body.rstrip(_WHITE))

@@ -1,4 +1,4 @@
-"""Scanlines: every instance as a label, a box, and where the colour changes in its rows."""
+"""Scanlines: every instance as a label, a box, and the columns where its rows change colour."""
 
 from __future__ import annotations
 
@@ -36,36 +36,36 @@ ScanlineSampling: TypeAlias = Literal["keep", "best", "nearest"]
 class Scanlines(InstanceCodec):
     """Masks as boxes and scanlines (``scanlines/1``), the library's own format and its default.
 
-    An instance is ``<ref>label</ref><box>[[x1 y1 x2 y2]]</box><seg>rows</seg>``, several stand one
-    after another. The box is cut into at most 11 rows and 63 columns, however small the object is.
-    A row says at which columns the colour changes: ``<bg:N>`` and ``<fg:N>`` fill up to column N,
-    ``<end:N>`` is foreground up to there and ends the row. Two tokens draw a row of a simple
-    object, and a wrong one moves no other edge. The grammar and its limits are in
+    An instance is ``<ref>label</ref><box>[[x1 y1 x2 y2]]</box><seg>rows</seg>``; instances follow
+    one another. The box is cut into at most 11 rows and 63 columns by default, also for a small
+    object. A row lists the columns where the colour changes: ``<bg:N>`` and ``<fg:N>`` fill up to
+    column N, ``<end:N>`` fills up to column N with foreground and ends the row. Two tokens draw a
+    row of a simple object. A wrong token moves no other edge. The grammar and its limits are in
     ``docs/formats/scanlines.md``.
 
     Parameters
     ----------
     rows
-        The most rows of a box, 1 .. 63; never more than it has pixels.
+        The most rows of a box, 1 .. 63; never more than the box has rows of pixels.
     columns
-        The columns of every row, 1 .. 63. They cost no tokens.
+        The columns of every row, 1 .. 63. More columns cost no tokens.
     bins
-        How many parts each side of the image has for the box, 1 .. 1024. Boxes of images up to
-        that size are exact.
+        The number of bins of each side of the image, in which boxes are measured, 1 .. 1024. Boxes
+        of images up to that size are exact.
     coordinates
-        ``"digits"``, or ``"tokens"`` for four location tokens ``<loc281>``, which cost a third.
+        ``"digits"``, or ``"tokens"`` for four location tokens ``<loc281>``, a third of the tokens.
     sampling
         How pixels become cells. ``"keep"`` sets cells that are at least half covered, and never
-        loses a mask; ``"best"`` then moves edges as long as what `Region.mask` draws comes nearer
-        to the mask, in some tenths of a millisecond; ``"nearest"`` looks at one pixel a cell.
+        loses a mask. ``"best"`` then moves edges while the result of `Region.mask` comes nearer to
+        the mask; this takes some tenths of a millisecond. ``"nearest"`` reads one pixel a cell.
     axes
-        ``"xy"``, or ``"yx"`` for boxes that name y before x, as PaliGemma's do.
+        ``"xy"``, or ``"yx"`` for boxes with y before x, as PaliGemma's.
     spelling
         The foreground brick, the background brick and the end of a row, ``{}`` for the number.
     location
-        A location token, ``{}`` for the number, ``{:04}`` for one with leading zeros. To reuse
-        tokens that a model has: ``"<loc_{}>"`` for Florence-2, ``"<loc{:04}>"`` with ``bins=1024``
-        and ``axes="yx"`` for PaliGemma.
+        A location token, ``{}`` for the number, ``{:04}`` for a number with leading zeros. To reuse
+        a model's tokens: ``"<loc_{}>"`` for Florence-2, ``"<loc{:04}>"`` with ``bins=1024`` and
+        ``axes="yx"`` for PaliGemma.
     ref_tags, box_tags, seg_tags
         The opening and the closing tag of the label, the box and the rows. For Qwen2-VL, for
         example, ``ref_tags=("<|object_ref_start|>", "<|object_ref_end|>")``.
@@ -73,7 +73,7 @@ class Scanlines(InstanceCodec):
     Raises
     ------
     ConfigError
-        A value is not one of those above, or two spellings could be mistaken for each other.
+        A setting has another value, or two spellings could be mistaken for each other.
 
     Examples
     --------
@@ -120,29 +120,29 @@ class Scanlines(InstanceCodec):
 
     @property
     def row_separator(self) -> str:  # type: ignore[override]
-        """Nothing: a row ends with a brick of its own."""
+        """Empty: an end brick ends a row."""
         return ""
 
     @property
     def canvas(self) -> tuple[int, int]:
-        """The parts of the image's height and width that boxes are measured in."""
+        """The bins of the image's height and width in which boxes are measured."""
         return self.bins, self.bins
 
     @property
     def frame(self) -> BoxFrame:
-        """How boxes are written and cells laid over them."""
+        """The frame of cells in an instance's box."""
         return BoxFrame(self.rows, self.columns, self.bins)
 
     def cells_name(self) -> str:
-        """What a mask may have no cell left of, for messages."""
+        """The name of the cells that a mask may lose, for messages."""
         return "its box"
 
     def cells_text(self) -> str:
-        """How many cells there are, in words."""
+        """The number of cells, in words."""
         return f"{self.rows} x {self.columns} a box"
 
     def words(self) -> Spelling:
-        """The tags and bricks in force, as tables; shared by all codecs that spell alike."""
+        """The tags and bricks as tables; shared by all codecs with the same spelling."""
         location = Location(self.location) if self.coordinates == "tokens" else None
         boxes = Boxes(*self.canvas, ordered=False, axes=self.axes, location=location)
         return checked_spelling(self.tags(), self.spelling, self.columns, boxes)
@@ -154,7 +154,7 @@ class Scanlines(InstanceCodec):
         return "".join(map(words.brick, edges))
 
     def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> ScanlineBinding:
-        """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""
+        """Bind the codec to a tokenizer, for `maskcodec.TokenCodec`."""
         from maskcodec.formats.scanlines.ids import ScanlineBinding
 
         return ScanlineBinding(self, tokenizer, ignore)

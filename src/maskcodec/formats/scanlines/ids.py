@@ -1,4 +1,4 @@
-"""Scanlines as ids: their rows as they come, under a guide, and as a grammar."""
+"""Scanlines as ids: the stream, the guide and the grammar of their rows."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class ScanlineBinding(BrickBinding):
         return ScanlineStream(self._reader, self.bricks)
 
     def grammar(self, options: GuideOptions, *, dialect: Dialect, box: Sequence[int] | None) -> str:
-        """What the guide allows as a grammar, or of it what comes behind a box that is known."""
+        """The guide as a grammar: of a whole answer, or of the rows behind a known box."""
         if box is not None:
-            self.codec.words().boxes.checked(box)  # it says nothing about its rows
+            self.codec.words().boxes.checked(box)  # the rows do not depend on it
         return answer_grammar(
             self.codec,
             self.bricks,
@@ -87,17 +87,17 @@ class ScanlineStream(BrickStream):
 
 
 class EdgeGuide:
-    """Which bricks may come next, so that the edges of a row grow.
+    """The bricks that may come next, so that the edges of a row grow.
 
-    States are (row, edge, colour): the rows that have ended; the last edge of the present one; the
-    colour before it, 1 for foreground, -1 for background, 0 where none is.
+    States are (row, edge, colour): the number of finished rows; the last edge of the current row;
+    the colour before it, 1 for foreground, -1 for background, 0 for none.
 
     Parameters
     ----------
     codec, vocab
         The codec and its ids.
     alternate
-        Whether the same colour may not come again, and the last foreground is the end's.
+        Whether colours must alternate; the end of the row then writes the last foreground.
     """
 
     def __init__(self, codec: Scanlines, vocab: BrickVocab, *, alternate: bool) -> None:
@@ -127,7 +127,7 @@ class EdgeGuide:
         return self._either if row < self._rows else self._close
 
     def step(self, state: EdgeState, number: int) -> EdgeState | None:
-        """The state after an id other than that of ``</seg>``, or None where it may not come."""
+        """The state after an id other than ``</seg>``, or None if the id may not come."""
         row, edge, colour = state
         run = self._runs.get(number, 0)
         if run == 0 or row == self._rows or not self._may_come(run, edge, colour):
@@ -137,7 +137,7 @@ class EdgeGuide:
         return row, abs(run), (1 if run > 0 else -1) if self._alternate else 0
 
     def ends(self, state: EdgeState, number: int) -> bool:
-        """Whether an id is that of ``</seg>`` and may come."""
+        """Whether the id is ``</seg>`` and may come."""
         row, edge, _ = state
         return number == self._end and row > 0 and edge == 0
 
@@ -150,9 +150,9 @@ class EdgeGuide:
         column = run - END if run >= END else abs(run)
         if not self._alternate:
             return column > edge or (run >= END and column == edge)
-        if run >= END:  # its foreground comes behind background, or first
+        if run >= END:  # its foreground comes behind background or is the first run
             return colour < 0 < column - edge or edge == 0
-        behind = 2 if run > 0 else 1  # there must be room for what has to follow
+        behind = 2 if run > 0 else 1  # columns for the runs that must follow
         return edge < column <= self._columns - behind and run * colour <= 0
 
 
@@ -166,10 +166,10 @@ def answer_grammar(
     dialect: Dialect,
     behind_box: bool = False,
 ) -> str:
-    """The grammar of an answer, or with `behind_box` of what comes behind the box of an instance.
+    """The grammar of an answer, or with `behind_box` of the rows behind the box of an instance.
 
-    ``labels`` are the ids of each label to choose from, None for any; ``known`` are all ids that
-    the vocabulary has, sorted. Errors are those of `TokenCodec.grammar`.
+    ``labels`` are the ids of each label to choose from; None for any label. Errors are those of
+    `TokenCodec.grammar`.
     """
     check_choice(dialect, Dialect, "dialect")
     grammar = Grammar(dialect, np.flatnonzero(vocab.known))
@@ -188,7 +188,7 @@ def answer_grammar(
 
 
 def _place(codec: Scanlines, vocab: BrickVocab, words: GuideWords) -> Automaton:
-    """What may stand between the tags of a box."""
+    """The automaton of a box, between its tags."""
     spelling = codec.words()
     locations = np.array(sorted(vocab.words[word] for word in spelling.locations()), np.int64)
     if len(locations):
@@ -197,7 +197,7 @@ def _place(codec: Scanlines, vocab: BrickVocab, words: GuideWords) -> Automaton:
 
 
 def _row(codec: Scanlines, vocab: BrickVocab) -> Automaton:
-    """A row: its states are the columns that it has come to, and one behind its end."""
+    """The automaton of a row: its states are the columns reached, and one behind the end."""
     spelling, over = codec.words(), codec.columns + 1
 
     def ids(*runs: int) -> Index:

@@ -1,4 +1,4 @@
-"""Scanlines as text: edges that grow from the left side of the box to the right."""
+"""Scanlines as text: write and read rows of edges, from left to right."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from maskcodec.masks.arrays import Mask
     from maskcodec.text.problems import Reading, Symbols
 
-_QUOTED = k.STRAY_TEXT, k.BAD_NUMBER, k.EDGE_BACK  # their reports quote the text at fault
+_QUOTED = k.STRAY_TEXT, k.BAD_NUMBER, k.EDGE_BACK  # their reports quote the wrong text
 
 
 def boxed_text(words: Spelling, label: str, box: Box, cells: Mask) -> str:
-    """An instance of a box and its cells."""
+    """Write a box and its cells as an instance."""
     runs = np.empty(cells.size + len(cells), np.int64)
     return words.instance(label, box, words.spelled(runs, writing.scanlines(cells, runs)))
 
@@ -34,9 +34,9 @@ class ScanlineReader(InstanceReader):
     Parameters
     ----------
     reading, symbols, words
-        As `InstanceReader` has them.
+        As in `InstanceReader`.
     cells
-        The most rows, and the columns.
+        The most rows of a box, and the columns.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ScanlineReader(InstanceReader):
                 text = self.reading.excerpt(at, found) if kind in _QUOTED else ""
                 self.reading.report(at, *self._report(kind, row, found, name, text))
         rows = drawn
-        if self.ended:  # more may have been to come
+        if self.ended:  # the text may be cut off
             rows = self.most
         elif drawn == 0:
             self.reading.report(
@@ -72,7 +72,7 @@ class ScanlineReader(InstanceReader):
     def _report(
         self, kind: int, row: int, found: int, name: str, text: str
     ) -> tuple[str, str, str]:
-        """What the kernel found wrong: the reason, the message, and what was done about it."""
+        """The report of a fault of the kernel: the reason, the message, and the repair."""
         where = f"row {row + 1} of {name}"
         if kind == k.STRAY_TEXT:
             return "extra-text", f"{text!r} in {where} is no brick", "passed over it"
