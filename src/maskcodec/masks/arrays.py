@@ -1,4 +1,4 @@
-"""The boundary: what a user hands over becomes one kind of array, or an exact error."""
+"""Convert and check a user's arrays: each becomes one kind of array, or an exact error."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     IntegerArray: TypeAlias = npt.NDArray[np.bool_ | np.integer[Any]]
 
 
-MOST_SIDE = 1 << 20  # pixels of a side that cells are drawn on: memory is taken for each
+MOST_SIDE = 1 << 20  # pixels a side of a painted image: painting takes memory for each
 _UINT8 = np.dtype(np.uint8)
 _FIRST_ROW: Index = np.zeros(1, np.int64)
 
 
 def as_pixels(value: Any, what: str = "mask") -> IntegerArray:
-    """A mask or label map as a two-dimensional bool or integer array, without copying one.
+    """A mask or label map as a two-dimensional bool or integer array; arrays are not copied.
 
     Takes arrays of any memory order, nested lists, Pillow images and CPU tensors.
     """
@@ -52,7 +52,7 @@ def as_pixels(value: Any, what: str = "mask") -> IntegerArray:
 
 
 def _unread(value: Any) -> str:
-    """Why NumPy cannot read a value, and for a tensor what to type."""
+    """Why NumPy cannot read a value; for a tensor, also what to type."""
     if not hasattr(value, "detach"):
         return "cannot be read as an array"
     device, dtype = str(getattr(value, "device", "cpu")), str(getattr(value, "dtype", ""))
@@ -65,7 +65,7 @@ def _unread(value: Any) -> str:
 
 
 def _other_sides(shape: tuple[int, ...], what: str) -> str:
-    """What to do with an array that has not two sides."""
+    """What to do with an array that is not two-dimensional."""
     if len(shape) > 2 and all(side == 1 for side in shape[:-2]):
         one = f"mask[{', '.join('0' * (len(shape) - 2))}]"
         each = f"[{one} for mask in masks]" if what[-1].isdigit() else one
@@ -80,18 +80,18 @@ def _other_sides(shape: tuple[int, ...], what: str) -> str:
 def as_two_values(
     pixels: IntegerArray, what: str = "mask", threshold: int | None = None
 ) -> IntegerArray:
-    """A mask of at most two values, in which whatever is not 0 is set; not copied if it is one.
+    """A mask in which every nonzero pixel is set; not copied if it is one already.
 
-    Of two values, 0 is the background, and without a 0 the smaller one. A single value that is not
-    0 is set everywhere. `threshold` sets what is at least that.
+    With two values, the background is 0, or the smaller value if neither is 0. With one value, all
+    pixels are set unless it is 0. With `threshold`, pixels of at least this value are set.
 
     Raises
     ------
     MaskError
-        The mask has more values and no threshold; or it has only 0 and 1, which a threshold above
-        them would make empty.
+        The mask has more than two values and there is no threshold; or the threshold is above 1
+        and the mask has only 0 and 1, or only 1; or the threshold is below 1.
     TypeError
-        The threshold is no integer.
+        The threshold is not an integer.
     """
     if pixels.dtype.kind == "b":
         return pixels
@@ -108,10 +108,10 @@ def as_two_values(
 
 
 def first_mixed(masks: IntegerArray, rows: Index | None = None) -> int:
-    """The first of some plain masks (N, height, width) that is not two values, or -1.
+    """The index of the first plain mask (N, height, width) with two nonzero values, or -1.
 
-    With `rows`, only these are looked at: a mask with no other pixel than 0 and one more value
-    there is one for whoever looks at nothing else.
+    With `rows`, only these rows are checked, for a caller that reads no others. A mask without a
+    0 in these rows counts as well, since its background is unknown.
     """
     pixels = masks.view(np.uint8)
     if rows is None:
@@ -120,7 +120,7 @@ def first_mixed(masks: IntegerArray, rows: Index | None = None) -> int:
 
 
 def as_threshold(value: Any) -> int:
-    """A threshold, checked: what a pixel must at least be to be set."""
+    """A checked threshold: an integer of at least 1."""
     try:
         threshold = operator.index(value)
     except TypeError:
@@ -151,14 +151,17 @@ def _many_values(pixels: IntegerArray, what: str) -> str:
 
 
 def as_bytes(mask: IntegerArray) -> Mask:
-    """The mask as the kernels take it: C-contiguous writable uint8, any non-zero value set."""
+    """The mask for the kernels: C-contiguous writable uint8; nonzero is set."""
     if is_plain(mask):
         return mask.view(np.uint8)
     return np.not_equal(mask, 0, order="C").view(np.uint8)
 
 
 def is_plain(array: IntegerArray) -> bool:
-    """Whether the kernels can read it where it lies: any other kind would compile anew."""
+    """True if the kernels can read the array without a copy: one byte a pixel, C-contiguous.
+
+    It must also be writable, since any other kind of array would compile the kernels again.
+    """
     return array.itemsize == 1 and array.flags.carray
 
 
@@ -177,7 +180,7 @@ def as_size(value: Any, what: str) -> tuple[int, int]:
 
 
 def as_painted_size(value: Any, what: str) -> tuple[int, int]:
-    """A size (height, width) that cells can be drawn on."""
+    """A size (height, width) of at most 2**20 pixels a side, for painting."""
     height, width = as_size(value, what)
     if max(height, width) > MOST_SIDE:
         raise MaskError(f"{what} is {height} x {width}; a side has up to {MOST_SIDE:,} pixels")
@@ -185,7 +188,7 @@ def as_painted_size(value: Any, what: str) -> tuple[int, int]:
 
 
 def as_out(out: Mask | None, shape: tuple[int, int]) -> Mask:
-    """The caller's output array, checked, or a fresh one."""
+    """The caller's output array after a check, or a new array."""
     if out is None:
         return np.empty(shape, np.uint8)
     if not isinstance(out, np.ndarray) or out.dtype != _UINT8:
@@ -199,11 +202,11 @@ def as_out(out: Mask | None, shape: tuple[int, int]) -> Mask:
 
 
 def packed(parts: Iterable[str]) -> tuple[Mask, Index]:
-    """Several strings as UTF-8, one after another, and the edges between them for the kernels."""
+    """Several strings as UTF-8, one after another, and their `bounds`."""
     data = [part.encode() for part in parts]
     return np.frombuffer(bytearray(b"".join(data)), np.uint8), bounds(data)
 
 
 def bounds(rows: Sequence[Sequence[int] | Index]) -> Index:
-    """Where each of several lists begins when they stand one after another, and where all end."""
+    """The offset of each list in their concatenation, and its length: int64 (n + 1,)."""
     return np.cumsum([0, *map(len, rows)]).astype(np.int64)

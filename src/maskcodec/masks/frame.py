@@ -1,4 +1,4 @@
-"""Cells that belong to an instance's own box, however small it is."""
+"""Cells that divide the box of an instance, of any size."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Box: TypeAlias = tuple[int, int, int, int]
 
 MOST_CELLS = 63  # a side: the last edge that has a brick
 MOST_BINS = 1024
-PRICE = 0.002  # of IoU, which `best` must gain for a token
-_LINES, _SAMPLES = 8, 2  # points that `best` looks at of a cell's height and width,
-_FEWEST = 64  # and of a box's at least, where it does not look at all pixels,
-_ALL = 128  # of which a side may have so many
+PRICE = 0.002  # the IoU that `best` must gain for each further token
+_LINES, _SAMPLES = 8, 2  # points that `best` compares in a cell's height and width
+_FEWEST = 64  # least number of points on the side of a larger box
+_ALL = 128  # pixels of a box's side up to which `best` compares all of them
 
 
 class Framed(NamedTuple):
@@ -36,7 +36,7 @@ class Framed(NamedTuple):
     box
         (x1, y1, x2, y2) in bins, both corners inside.
     within
-        The pixels (top, left, height, width) that it stands for.
+        (top, left, height, width) in pixels: the part of the image that the box covers.
     cells
         uint8 (rows, columns), 0 and 1.
     """
@@ -47,16 +47,16 @@ class Framed(NamedTuple):
 
 
 class BoxFrame(NamedTuple):
-    """How boxes are written and cells laid over them.
+    """The bins of boxes, and the cells in a box.
 
     Attributes
     ----------
     rows
-        The most rows; never more than the box has pixels.
+        The most rows of cells; a box has at most as many as its height in pixels.
     columns
-        The columns, whatever the box's size.
+        The columns of cells, the same for every box.
     bins
-        Into how many parts each side of the image is cut for the box.
+        The number of bins on each side of the image.
     """
 
     rows: int
@@ -65,11 +65,11 @@ class BoxFrame(NamedTuple):
 
     @property
     def table(self) -> Index:
-        """The frame as the kernels take it."""
+        """The frame for the kernels: int64 [bins, rows, columns]."""
         return _table(self)
 
     def sample(self, mask: IntegerArray | RunMask, sampling: BoxSampling) -> Framed | None:
-        """The box of a mask and its cells; None where it is empty, or no cell of it is left."""
+        """The box of a mask and its cells; None if the mask is empty or no cell is left."""
         places, cells = self.sample_all([mask], sampling)
         x1, y1, x2, y2, *within, rows, columns = places[0].tolist()
         if rows == 0:
@@ -80,8 +80,8 @@ class BoxFrame(NamedTuple):
     def sample_all(self, masks: Any, sampling: BoxSampling) -> tuple[Index, Mask]:
         """The places and the cells of several masks, as `sampling.sample_boxes` writes them.
 
-        ``masks`` is an array (N, height, width), or a list of masks. Rows of -1 mark pixels with
-        more than two values.
+        ``masks`` is an array (N, height, width), or a list of masks. A place has -1 rows if the
+        mask has more than two values.
         """
         rows, columns, _ = self
         places = np.zeros((len(masks), 10), np.int64)
@@ -122,9 +122,10 @@ def _points(pixels: int, usual: int) -> int:
 
 
 def _improve(mask: IntegerArray | RunMask, place: Index, cells: Mask) -> None:
-    """Flip cells until they decode to a mask nearer to this one, in place.
+    """Flip cells in place, to bring the decoded mask closer to this one.
 
-    The search may not look at all pixels; where it does not, they are compared at last.
+    On a large box, the search compares only some pixels. Then all pixels are compared at the end,
+    and the flips are undone if they lower the IoU.
     """
     *_, top, left, height, width, rows, columns = place.tolist()
     if rows < 1:
@@ -143,7 +144,7 @@ def _improve(mask: IntegerArray | RunMask, place: Index, cells: Mask) -> None:
 
 
 def _drawn_iou(cells: Mask, mask: IntegerArray | RunMask, within: Part) -> float:
-    """The IoU of a mask and of what all cells of a part of the image decode to."""
+    """The IoU of a mask and of the mask that cells on a part of the image decode to."""
     if isinstance(mask, RunMask):
         drawn = drawn_runs(cells, (0, 0), cells.shape, mask.shape, within, "contour")
         both, painted, area = rle.shared_runs(drawn._ends, mask._ends), drawn.area, mask.area

@@ -1,7 +1,7 @@
-"""Pixels to cells and back: the only step that loses anything.
+"""Pixels to cells and back: the only step that loses information.
 
-A mask of any size becomes ``rows x columns`` cells by a sampler, and cells become a mask of any
-size again. `nearest` is what the data of the Text4Seg papers was made with.
+Sampling turns a mask of any size into ``rows x columns`` cells; painting turns cells into a mask of
+any size. The Text4Seg papers made their data with ``"nearest"``.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 Sampling: TypeAlias = Literal["nearest", "area", "keep"]
 Method: TypeAlias = Literal["nearest", "smooth", "contour"]
 Frame: TypeAlias = Literal["canvas", "box"]  # what cells belong to: the image, or their box
-Part: TypeAlias = tuple[int, int, int, int]  # of an image: its top, left, height and width
+Part: TypeAlias = tuple[int, int, int, int]  # top, left, height and width in pixels
 
 
 class SampledMask(Protocol):
-    """A mask that samples itself, as `maskcodec.masks.runs.RunMask` does, which has no pixels."""
+    """A mask without pixels that samples itself, such as `maskcodec.masks.runs.RunMask`."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -37,15 +37,15 @@ class SampledMask(Protocol):
         """Whether any pixel is set."""
 
     def sampled(self, grid: tuple[int, int], sampling: Sampling, within: Part | None) -> Mask:
-        """What `sample_mask` would make of the pixels."""
+        """The cells that `sample_mask` returns for the pixels."""
 
 
 @lru_cache(maxsize=4096)
 def nearest_index(size: int, cells: int) -> Index:
-    """The pixel that each of `cells` cells looks at, of `size` pixels: Pillow's NEAREST.
+    """The pixel of each cell, for `cells` cells on `size` pixels: Pillow's NEAREST.
 
-    Pillow adds the step up in double precision rather than multiplying it, which differs from
-    ``floor((i + 0.5) * size / cells)`` for some sizes; `numpy.cumsum` adds in the same order.
+    Pillow adds up the step in double precision and does not multiply it. For some sizes this
+    differs from ``floor((i + 0.5) * size / cells)``. `numpy.cumsum` adds in the same order.
     """
     steps = np.full(cells, size / cells)
     steps[0] /= 2
@@ -55,7 +55,7 @@ def nearest_index(size: int, cells: int) -> Index:
 def nearest_pixels(
     grid: tuple[int, int], shape: tuple[int, int], within: Part | None
 ) -> tuple[Index, Index]:
-    """The row and the column of pixels that each row and column of cells looks at."""
+    """The pixel row of each row of cells, and the pixel column of each column of cells."""
     if within is None:
         return nearest_index(shape[0], grid[0]), nearest_index(shape[1], grid[1])
     top, left, height, width = within
@@ -64,17 +64,17 @@ def nearest_pixels(
 
 @lru_cache(maxsize=4096)
 def nearest_edges(cells: int, size: int) -> Index:
-    """Where the pixels of each cell begin on the way back: `cells` + 1 edges, 0 .. `size`."""
-    index = nearest_index.__wrapped__(cells, size)  # as long as the side: not to be kept
+    """The pixel at which each cell begins when it is painted: `cells` + 1 edges, 0 .. `size`."""
+    index = nearest_index.__wrapped__(cells, size)  # one entry a pixel: too long for the cache
     return np.searchsorted(index, np.arange(cells + 1)).astype(np.int64)
 
 
 @lru_cache(maxsize=256)
 def smooth_mix(cells: int, size: int) -> Index:
-    """Which two cells each pixel lies between, and how near it is to the second.
+    """The two cells around each pixel, and the weight of the second.
 
     Shape (size, 3): lower cell, upper cell, weight of the upper one in units of
-    ``1 / (2 * size)``. Whole numbers, so that "one half" is exact on every machine.
+    ``1 / (2 * size)``. Whole numbers make "one half" exact on every machine.
     """
     mix = _mix(cells, size)
     mix[:, :2] = np.clip(mix[:, :2], 0, cells - 1)
@@ -82,7 +82,7 @@ def smooth_mix(cells: int, size: int) -> Index:
 
 
 def _mix(cells: int, size: int) -> Index:
-    """The same with cells -1 and `cells`, which lie beyond the first and the last one."""
+    """As `smooth_mix`, with cell -1 before the first cell and cell `cells` behind the last."""
     centres = (2 * np.arange(size) + 1) * cells - size  # in units of 1 / (2 * size) of a cell
     lower = centres // (2 * size)
     weight = centres - lower * 2 * size
@@ -100,16 +100,16 @@ def sample_mask(
     Parameters
     ----------
     mask
-        (height, width), bool or integer; whatever is not zero is set. Or one that samples itself.
+        (height, width), bool or integer; nonzero is set. Or a mask that samples itself.
     grid
         (rows, columns).
     sampling
         ``"nearest"``: a cell is the pixel that Pillow's NEAREST picks. ``"area"``: a cell is set
-        when at least half of it is covered. ``"keep"``: like ``"area"``, but where that leaves
-        nothing of a mask that has pixels, the best covered cells are set.
+        if at least half of it is covered. ``"keep"``: like ``"area"``; but if a mask with pixels
+        would have no cell, the cells with the largest coverage are set.
     within
-        The part of the image that the cells lie on, which holds all pixels that are set; by
-        default all of it.
+        The part of the image under the cells; it must contain all set pixels. By default the
+        whole image.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def sample_mask(
 
 
 def chosen_cells(covered: Index, pixels: int, sampling: Sampling) -> Mask:
-    """The cells that ``"area"`` or ``"keep"`` sets, of what is covered in units of 1 / `pixels`."""
+    """The cells that ``"area"`` or ``"keep"`` sets; coverage is in units of 1 / `pixels`."""
     cells = np.empty(covered.shape, np.uint8)
     how = k.KEEP if sampling == "keep" else k.AREA
     k.choose_cells(covered.reshape(-1), pixels, how, cells.reshape(-1))
@@ -140,9 +140,9 @@ def chosen_cells(covered: Index, pixels: int, sampling: Sampling) -> Mask:
 def sampled(
     mask: IntegerArray | SampledMask, grid: tuple[int, int], sampling: Sampling
 ) -> tuple[Mask, Index, Index]:
-    """An array, rows and columns such that ``array[rows, columns] != 0`` are a mask's cells.
+    """An array, rows and columns: ``array[rows, columns] != 0`` are the cells of `sample_mask`.
 
-    As `sample_mask` has them; `nearest` looks at the mask itself, which saves a copy.
+    For ``"nearest"`` the array may be the mask itself, which saves a copy.
     """
     if isinstance(mask, np.ndarray) and sampling == "nearest" and is_plain(mask):
         return mask.view(np.uint8), *nearest_pixels(grid, mask.shape, None)
@@ -156,7 +156,7 @@ def every_cell(grid: tuple[int, int]) -> tuple[Index, Index]:
 
 
 def cell_coverage(mask: Mask, grid: tuple[int, int], within: Part) -> Index:
-    """How much of each cell is set: int64 (rows, columns), in 1 / (height * width) of a cell."""
+    """The set part of each cell: int64 (rows, columns), in 1 / (height * width) of a cell."""
     covered = np.empty(grid, np.int64)
     width = mask.shape[1]
     lines = np.empty(width, np.int32), np.empty(width, np.uint8)
@@ -182,21 +182,20 @@ def paint_cells(
     corner
         (row, column) of the box's first cell on the grid.
     grid
-        (rows, columns) of the whole image, or of `within`; what lies outside the box is 0.
+        (rows, columns) of the whole image, or of `within`; cells outside the box are 0.
     shape
         (height, width) of the result in pixels.
     method
-        ``"nearest"``: a cell is a rectangle. ``"smooth"``: bilinear between cell centres, set
-        where the result is at least one half. ``"contour"``: a pixel is as far inside a run of its
-        row as it is from the nearest end, outside likewise, at most the height of a cell; the
-        grid's sides end no run, and set is what is not outside, linear between the centres of
-        rows. Where one of these would leave nothing of cells that are set, they are painted
-        ``"nearest"``.
+        ``"nearest"``: a cell is a rectangle. ``"smooth"``: interpolates bilinearly between cell
+        centres and sets pixels of at least one half. ``"contour"``: takes for each point of a row
+        its distance to the nearest end of a run, positive inside, negative outside, at most the
+        height of a cell; interpolates linearly between the centres of rows; sets pixels that are
+        not negative. The grid's left and right sides end no run. If ``"smooth"`` or
+        ``"contour"`` sets no pixel for cells that are set, ``"nearest"`` paints them.
     out
-        uint8 (height, width), C-contiguous: written instead of a fresh array.
+        uint8 (height, width), C-contiguous and writable: filled instead of a new array.
     within
-        The part of the image that the grid lies on, beyond which there is nothing; by default all
-        of it.
+        The part of the image under the grid; pixels outside are 0. By default the whole image.
 
     Returns
     -------
@@ -216,7 +215,7 @@ def paint_cells(
 def cell_edges(
     grid: tuple[int, int], shape: tuple[int, int], within: Part | None
 ) -> tuple[Index, Index]:
-    """The pixels that every row and every column of a grid begins at, and where the last ends."""
+    """The pixels at which the rows and columns of a grid begin, and the ends of the last ones."""
     top, left, height, width = within or (0, 0, *shape)
     return nearest_edges(grid[0], height) + top, nearest_edges(grid[1], width) + left
 
@@ -231,7 +230,7 @@ def _paint_smooth(
         return painting.paint_smooth(cells, *corner, whole, *mixes, line, out)
     top, left, height, width = within
     whole, line = np.empty((rows + 2, columns + 2), np.uint8), np.empty(columns + 2, np.int64)
-    beyond = np.array([1, 1, 0])  # the whole has a cell more on each side
+    beyond = np.array([1, 1, 0])  # `whole` has one more cell on each side
     mixes = _mix(rows, height) + beyond, _mix(columns, width) + beyond
     part = np.empty((height, width), np.uint8)
     count = painting.paint_smooth(cells, corner[0] + 1, corner[1] + 1, whole, *mixes, line, part)
@@ -248,7 +247,7 @@ def _paint_contour(
 
 
 def contour_room(cells: Mask) -> Index:
-    """Scratch for the contour of some cells."""
+    """Scratch memory for the contour of cells."""
     return np.empty((painting.ROOM, 6 * cells.shape[1] + 16), np.int64)
 
 
@@ -262,16 +261,16 @@ def sample_labels(
     label_map
         (height, width), integer.
     values
-        The values that have a name, sorted, each once.
+        The values with a name, sorted, each once.
     sampling
-        As for a mask, value by value. ``"area"``: a cell takes the value that covers most of it,
-        between equals a named one, and of those the smallest. ``"keep"``: like ``"area"``, then
-        every value that is left without a cell, the one with the fewest pixels first, takes the
-        cells it covers best from values that have others to keep.
+        ``"nearest"``: a cell is the pixel that Pillow's NEAREST picks. ``"area"``: a cell takes
+        the value that covers most of it; if several do, a named one, and of these the smallest.
+        ``"keep"``: like ``"area"``; then each value without a cell, starting with the fewest
+        pixels, takes the cells it covers best, from values that have more than one cell.
 
     Returns
     -------
-    int64 array (rows, columns): indices into `values`, -1 where a value has no name.
+    int64 array (rows, columns): indices into `values`, -1 for a value without a name.
     """
     if sampling == "nearest":
         ys = nearest_index(label_map.shape[0], grid[0])
@@ -282,7 +281,7 @@ def sample_labels(
     present, areas = np.unique(numbers[numbers >= 0], return_counts=True)
     cells = np.full(grid, -1, np.int64)
     most = np.full(grid, -1, np.int64)
-    for number in [*present.tolist(), -1]:  # the first of equals: named values come first
+    for number in [*present.tolist(), -1]:  # the first of equals wins: named ones
         share = cell_coverage((numbers == number).view(np.uint8), grid, whole)
         cells[share > most] = number
         most = np.maximum(share, most)
@@ -295,7 +294,7 @@ def sample_labels(
 
 
 def _give_best_cells(cells: Index, number: int, share: Index) -> None:
-    """Set the cells that a label covers best, where their owner keeps another one."""
+    """Give a value the cells it covers best, except the last cell of another value."""
     owners, counts = np.unique(cells, return_counts=True)
     left = dict(zip(owners.tolist(), counts.tolist(), strict=True))
     free = np.array([owner < 0 or left[owner] > 1 for owner in owners.tolist()])
@@ -309,7 +308,7 @@ def _give_best_cells(cells: Index, number: int, share: Index) -> None:
 
 
 def index_of(array: IntegerArray, values: Index) -> Index:
-    """For every element its index among sorted values, or -1."""
+    """The index of every element in sorted values, or -1."""
     if array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
         raise MaskError(f"a label map's values must fit int64, got {int(array.max())}")
     numbers = array.astype(np.int64)
@@ -320,10 +319,10 @@ def index_of(array: IntegerArray, values: Index) -> Index:
 
 
 def box_part(box: tuple[int, int, int, int], bins: tuple[int, int], shape: tuple[int, int]) -> Part:
-    """The pixels (top, left, height, width) of an image that a box in bins stands for.
+    """The pixels (top, left, height, width) that a box in bins covers.
 
-    `bins` are those of the image's (height, width). The box is read inwards: a pixel that it does
-    not cover whole is not in it, though it always has one.
+    `bins` counts the bins of the image's (height, width). Only pixels that lie wholly in the box
+    belong to it; it always has at least one.
     """
     x1, y1, x2, y2 = box
     height, width = shape

@@ -1,4 +1,4 @@
-"""What the codecs take for a mask: an array, or an annotation's segmentation."""
+"""Convert and check the masks that codecs take: arrays and annotations' segmentations."""
 
 from __future__ import annotations
 
@@ -34,14 +34,15 @@ def as_mask(
     later: bool = False,
     rows: Rows | None = None,
 ) -> IntegerArray | RunMask:
-    """A mask or a segmentation, checked, and copied only if it must be cut in two.
+    """Convert and check a mask or a segmentation; copies an array only to make two values of it.
 
-    Lists are polygons with `shape`, without it a mask of 0 and 1. An array of two columns, a point
-    a row, is a polygon with a `shape` that is not its own, unless it holds 0 and 1 only. What is
-    not 0 is set; of pixels that are not two values, what is at least `threshold`, see
-    `as_two_values`. With `later`, what the kernels can read is not looked at: whoever reads it all
-    sees whether it has more values.
-    `rows` says which rows are looked at of an image of a size, if they are not all.
+    A list is polygons if `shape` is given, else a mask of 0 and 1. An array with two columns is a
+    polygon with one point a row if it has a value above 1, and `shape` is given and is not the
+    array's shape in either order. Set pixels and `threshold` are those of `as_two_values`.
+
+    With `later`, the values of a plain array are not checked: the caller reads all pixels and
+    finds a third value itself. `rows` maps an image's size to the rows that the caller reads, if
+    these are not all: a plain array may have more values in the other rows.
     """
     if isinstance(value, (RunMask, Mapping)) or _has_parts(value):
         return read(value, shape=shape, what=what)
@@ -86,7 +87,7 @@ def as_mask(
 def as_label_map(
     value: Any, shape: tuple[int, int] | None = None, what: str = "label map"
 ) -> IntegerArray:
-    """A label map, checked and not copied."""
+    """Check a label map; an array is not copied."""
     if isinstance(value, (RunMask, Mapping)):
         raise TypeError(f"{what} must be an array: a segmentation is a mask, which takes one label")
     return _of_shape(as_pixels(value, what), shape, what)
@@ -99,10 +100,10 @@ def as_masks(
     threshold: int | None = None,
     rows: Rows | None = None,
 ) -> Any:
-    """Masks as one array (N, height, width), or as a list of what `as_mask` makes of each.
+    """Masks as one array (N, height, width), or as a list of results of `as_mask`.
 
-    `shape` is a size for all or one for each; `label_maps` says which are none. `rows` is that of
-    `as_mask`.
+    `shape` is one size for all masks or a list with one for each. `label_maps` is True for each
+    label map, which `as_label_map` converts. `rows` is that of `as_mask`.
     """
     shapes = _shapes(shape, len(value))
     points = any(size is not None for size in shapes) and any(map(like_points, value))
@@ -124,7 +125,7 @@ def as_masks(
 
 
 def check_one_size(masks: Sequence[Any]) -> None:
-    """Refuse masks of one image, as `as_mask` returns them, that are not of one size."""
+    """Refuse masks of one image, as `as_mask` returns them, if their sizes differ."""
     for index, mask in enumerate(masks):
         if mask.shape != masks[0].shape:
             raise MaskError(
@@ -138,26 +139,29 @@ def _has_parts(value: Any) -> bool:
 
 
 def _like_mask(value: Sequence[Any], shape: tuple[int, int]) -> bool:
-    """Whether a list has rows and columns as an image has, or one that lies on its side."""
+    """True if a list has the rows and columns of an image, or these swapped."""
     rows = {len(row) if isinstance(row, (*_LISTS, np.ndarray)) else 0 for row in value}
     return len(rows) == 1 and (len(value), *rows) in _sizes(shape)
 
 
 def like_points(value: Any) -> bool:
-    """Whether an array may have a point a row, which a mask of numbers 2 pixels wide has, too."""
+    """True if an array may be points, one a row: two columns and a value above 1.
+
+    A mask that is 2 pixels wide may look like this, too.
+    """
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf":
         return False
     return value.shape[1:] == (2,) and len(value) > 0 and not value.max() <= 1
 
 
 def _sizes(shape: tuple[int, int]) -> set[tuple[int, int]]:
-    """The size of an image's masks, and of one that lies on its side."""
+    """The size of an image, and the same with height and width swapped."""
     size = as_image_size(shape, "shape")
     return {size, size[::-1]}
 
 
 def _shapes(shape: Any, count: int) -> list[Any]:
-    """The shape of each of some masks, of one for all or one for each."""
+    """The shape of each mask, from one shape for all or a list with one for each."""
     listed = isinstance(shape, _LISTS) or getattr(shape, "ndim", 0) == 2
     if not listed or not any(size is None or np.ndim(size) for size in shape):
         return [shape] * count

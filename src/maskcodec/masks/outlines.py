@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 def polygons_of(mask: Mask, corner: tuple[int, int] = (0, 0)) -> list[list[float]]:
     """The polygons [x1, y1, x2, y2, ...] along the edges of a mask's pixels.
 
-    Each connected part is one polygon; pixels that share a corner alone are not connected. A hole
-    is part of the polygon around it: a line leads there and the same way back, which encloses
-    nothing. So pycocotools draws exactly the mask.
+    Each connected part is one polygon; pixels that share only a corner are not connected. A hole
+    is part of the polygon around it: a line leads to the hole and back the same way, and encloses
+    nothing. pycocotools draws exactly the mask.
 
     Parameters
     ----------
     mask
-        uint8 (height, width), set where it is not 0.
+        uint8 (height, width); nonzero is set.
     corner
         (x, y) of its first pixel.
     """
@@ -30,7 +30,7 @@ def polygons_of(mask: Mask, corner: tuple[int, int] = (0, 0)) -> list[list[float
     height = len(padded)
     loops, (ys, xs), columns = _loops(padded)
     parts: list[list[Index]] = []
-    home: dict[int, int] = {}  # of each loop, the part that it belongs to
+    home: dict[int, int] = {}  # the part of each loop
     for number, nodes in enumerate(loops):
         y, x = int(ys[nodes[0]]), int(xs[nodes[0]])  # the leftmost of the topmost corners
         points = np.stack([xs[nodes], ys[nodes]], axis=1)
@@ -62,29 +62,29 @@ def rings_of(mask: Mask, *, holes: bool = True) -> list[Index]:
 def _loops(
     padded: npt.NDArray[np.bool_],
 ) -> tuple[list[Index], tuple[Index, Index], tuple[Index, Index]]:
-    """The loops around the pixels that are set, from top to bottom and left to right.
+    """The loops around the set pixels, from top to bottom and left to right.
 
     Returns
     -------
     loops
-        The corners of each loop, as numbers, from the leftmost of its topmost ones on.
+        The numbers of each loop's corners. The first is the leftmost of the topmost corners.
     places
-        y and x of each corner: that of the pixel's upper left one, of which it is numbered.
+        y and x of each corner: the pixel of which it is the upper left corner.
     columns
-        By columns, from top to bottom, where corners lie (x * height + y), and their loops.
+        The positions of corners (x * height + y), sorted by column, and the loop of each.
     """
     height = len(padded)
     above, below = padded[:-1], padded[1:]
     turns = above[:, :-1] ^ above[:, 1:] ^ below[:, :-1] ^ below[:, 1:]
     falling = above[:, :-1] & below[:, 1:] & ~above[:, 1:] & ~below[:, :-1]
     rising = above[:, 1:] & below[:, :-1] & ~above[:, :-1] & ~below[:, 1:]
-    crossing = falling | rising  # two corners at one place, one on each side
+    crossing = falling | rising  # two corners at one point
     ys, xs = (part + 1 for part in np.nonzero(turns | crossing))
     count = 1 + crossing[ys - 1, xs - 1].astype(np.int64)
-    side = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)  # 1 for a second one
+    side = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)  # 1: second corner
     turned = np.repeat(rising[ys - 1, xs - 1], count)
     ys, xs = np.repeat(ys, count), np.repeat(xs, count)
-    rows = np.arange(len(ys))  # as they are sorted: along rows, two and two are an edge
+    rows = np.arange(len(ys))  # corners are sorted by rows: each pair is an edge
     down = np.lexsort((side ^ turned, ys, xs))
     across, along = np.empty_like(rows), np.empty_like(rows)
     across[rows[::2]], across[rows[1::2]] = rows[1::2], rows[::2]
@@ -107,7 +107,7 @@ def _loops(
 
 
 def _joined(part: list[Index]) -> Index:
-    """An outline and its holes as one: from its first point to each hole, around it, and back."""
+    """An outline and its holes as one polygon: from the first point to each hole, and back."""
     outer, *holes = part
     pieces = [outer]
     for hole in holes:

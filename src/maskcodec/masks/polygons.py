@@ -1,4 +1,4 @@
-"""COCO's polygons: checked here, drawn by pycocotools, whose rules are COCO's."""
+"""COCO's polygons: this module checks them, pycocotools draws them by COCO's rules."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 MOST_OUTLINE = 2_000_000  # pixels around all polygons: pycocotools takes 100 bytes for each
 MOST_DRAWN_ON = (
     1 << 29
-) - 1  # pixels of an image: beyond, pycocotools writes past the end of its memory
-_FAR = 1 << 20  # beyond this the coordinates of pycocotools would overflow
-_BEYOND = 2  # pixels that a polygon may leave its image by
+) - 1  # pixels of an image: beyond this, pycocotools writes past the end of its memory
+_FAR = 1 << 20  # beyond this, coordinates overflow in pycocotools
+_BEYOND = 2  # pixels by which a polygon may leave its image
 _HINT = (
     "polygons need pycocotools, which is missing: "
     "pip install 'maskcodec[coco]', in a checkout '.[coco]'"
@@ -31,15 +31,16 @@ _HINT = (
 def checked_polygons(
     polygons: Sequence[Any], shape: tuple[int, int], what: str
 ) -> list[Coordinates]:
-    """Polygons as float64 [x1, y1, x2, y2, ...], such that pycocotools can draw them.
+    """Check polygons for pycocotools; returns each as float64 [x1, y1, x2, y2, ...].
 
     Raises
     ------
     MaskError
-        One has fewer than three points, half a point, or points far outside the image, or the
-        outlines are longer than any object's, or the image is too large for pycocotools.
+        A polygon has fewer than three points, an odd number of coordinates, or a point far
+        outside the image; the polygons fit the image only with height and width swapped; their
+        outlines are longer than 2,000,000 pixels together; or the image has 2**29 pixels or more.
     TypeError
-        One is not a list of numbers.
+        A polygon is not a list of numbers.
     """
     if shape[0] * shape[1] > MOST_DRAWN_ON:
         raise MaskError(
@@ -48,7 +49,7 @@ def checked_polygons(
         )
     rings = [_ring(ring, shape, f"{what}, polygon {i}") for i, ring in enumerate(polygons)]
     _check_turned(rings, shape, what)
-    # No side is longer than three of the image, so that most need not be measured.
+    # No side of a polygon is longer than three sides of the image: most need no measuring.
     if 3 * max(shape) * sum(map(len, rings)) > MOST_OUTLINE:
         length = sum(map(_outline, rings))
         if length > MOST_OUTLINE:
@@ -59,14 +60,14 @@ def checked_polygons(
 
 
 def polygon_counts(rings: Sequence[Coordinates], shape: tuple[int, int]) -> list[bytes]:
-    """The compressed counts of each polygon, as `checked_polygons` returns them.
+    """The compressed counts of each polygon; `checked_polygons` returns the polygons.
 
-    They are not merged by pycocotools, which takes memory for every pixel of the image to do it.
+    pycocotools does not merge them: this would take memory for every pixel of the image.
 
     Raises
     ------
     ModuleNotFoundError
-        There is no pycocotools.
+        pycocotools is not installed.
     """
     try:
         import pycocotools.mask as coco
@@ -76,14 +77,14 @@ def polygon_counts(rings: Sequence[Coordinates], shape: tuple[int, int]) -> list
 
 
 def _ring(ring: Any, shape: tuple[int, int], what: str) -> Coordinates:
-    """One polygon as pycocotools takes it, of such a size that it takes no more than it should."""
+    """Check one polygon for pycocotools: float64 (2 n,)."""
     try:
         numbers = np.asarray(ring)
     except (ValueError, OverflowError):
         numbers = np.empty((0, 0))
     if numbers.dtype == object and numbers.ndim == 1 and all(type(n) in {int, float} for n in ring):
         numbers = np.array([float(max(-2 * _FAR, min(n, 2 * _FAR))) for n in ring])  # beyond int64
-    if numbers.ndim == 2 and numbers.shape[1] == 2:  # a point a row
+    if numbers.ndim == 2 and numbers.shape[1] == 2:  # one point a row
         ring = numbers = numbers.ravel()
     if numbers.ndim != 1 or numbers.dtype.kind not in "iuf":
         raise TypeError(f"{what} must be numbers [x1, y1, x2, y2, x3, y3, ...], got {brief(ring)}")
@@ -93,7 +94,7 @@ def _ring(ring: Any, shape: tuple[int, int], what: str) -> Coordinates:
     points = numbers.astype(np.float64, copy=False)
     side = max(shape)
     low, high = max(-side, -_FAR), min(2 * side, _FAR)
-    if not (points.min() >= low and points.max() <= high):  # also where one is not a number
+    if not (points.min() >= low and points.max() <= high):  # nan fails as well
         at = int(np.argmin((points >= low) & (points <= high)))
         number = ring[at] if isinstance(ring, (list, tuple)) else numbers[at].item()
         raise MaskError(
@@ -104,7 +105,7 @@ def _ring(ring: Any, shape: tuple[int, int], what: str) -> Coordinates:
 
 
 def _check_turned(rings: Sequence[Coordinates], shape: tuple[int, int], what: str) -> None:
-    """Refuse polygons that leave the image, but would not with height and width swapped."""
+    """Refuse polygons that leave the image, but fit if height and width are swapped."""
     height, width = shape
     if max(float(ring.max()) for ring in rings) <= min(shape) + _BEYOND:
         return
@@ -119,6 +120,6 @@ def _check_turned(rings: Sequence[Coordinates], shape: tuple[int, int], what: st
 
 
 def _outline(points: Coordinates) -> float:
-    """How many pixels lie around a polygon."""
+    """The number of pixels along a polygon's outline."""
     corners = points.reshape(-1, 2)
     return float(np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum())

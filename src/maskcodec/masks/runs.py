@@ -1,4 +1,4 @@
-"""A mask as COCO's runs: sampled, measured and written without its pixels."""
+"""A mask as COCO's runs: sampled, measured and written without painting its pixels."""
 
 from __future__ import annotations
 
@@ -26,31 +26,32 @@ if TYPE_CHECKING:
     Places = npt.NDArray[np.float64]
 
 MOST_COUNTED = (1 << 32) - 1  # pixels of an image: COCO counts in 32 bits
-_DIGITS = 7  # bytes of a compressed count at most
-_USUAL = 4096  # runs, or changes of lines, for which there is room to begin with
+_DIGITS = 7  # most bytes of a compressed count
+_USUAL = 4096  # runs, or changes of lines, in the first buffer
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
 class RunMask:
-    """A mask as the runs of its columns, which is how COCO counts.
+    """A mask as the runs of its columns, in COCO's order.
 
-    The codecs take one wherever they take a mask. What it does costs as much time and memory as
-    it has runs, however many pixels its image has; only `mask` paints.
+    The codecs take one wherever they take a mask. Time and memory depend on the number of runs,
+    not on the number of pixels; only `mask` paints.
 
     Parameters
     ----------
     counts
         Integers of at least 0: the lengths of the runs down the columns, one column after
-        another; background first, then foreground, and so on.
+        another. The first run is background, then foreground and background alternate.
     shape
-        (height, width) of the image, whose pixels the counts add up to: at most 2**32 - 1.
+        (height, width) of the image: at most 2**32 - 1 pixels. The counts add up to its pixels.
 
     Raises
     ------
     MaskError
-        The counts are below 0, or do not add up.
+        A count is below 0, the counts do not add up to the pixels, or the shape is too large or
+        has a side below 1.
     TypeError
-        They are no integers.
+        The counts are not integers, or the shape is not two integers.
 
     Examples
     --------
@@ -64,8 +65,8 @@ class RunMask:
     """
 
     shape: tuple[int, int]
-    _ends: Index  # where each run ends, as the kernels have it
-    _polygons: Sequence[Places] | None  # what it was drawn from, if these do not overlap
+    _ends: Index  # the end of each run, for the kernels
+    _polygons: Sequence[Places] | None  # its polygons, if it has some that do not overlap
 
     def __init__(self, counts: Any, shape: tuple[int, int]) -> None:
         height, width = as_image_size(shape, "shape")
@@ -77,18 +78,20 @@ class RunMask:
     def from_mask(cls, mask: Any) -> RunMask:
         """The runs of a mask (height, width), bool or integer, of two values.
 
-        The smaller one is the background, 0 if it is one of them.
+        The background is 0, or the smaller value if neither is 0.
 
         Raises
         ------
         MaskError
-            It has more values, or is no mask.
+            The mask has more than two values, no pixels, or is not two-dimensional.
+        TypeError
+            The mask is not bool or integer.
         """
         pixels = as_two_values(as_pixels(mask))
         shape = as_image_size(pixels.shape, "shape")
         flat = np.not_equal(pixels.T, 0).ravel()
         changes = np.flatnonzero(flat[1:] != flat[:-1])
-        first = int(flat[0])  # a run of background that is empty
+        first = int(flat[0])  # 1: an empty run of background comes first
         ends = np.zeros(first + len(changes) + 1, np.int64)
         np.add(changes, 1, out=ends[first:-1])
         ends[-1] = flat.size
@@ -101,12 +104,12 @@ class RunMask:
 
     @property
     def area(self) -> int:
-        """How many pixels are set."""
+        """The number of set pixels."""
         return int(k.measure_runs(self._ends, self.shape[0])[0])
 
     @property
     def bbox(self) -> tuple[int, int, int, int]:
-        """(x, y, width, height) of the tight box in pixels, as COCO has it; four times 0 if empty.
+        """(x, y, width, height) of the tight box in pixels, in COCO's order; all 0 if empty.
 
         Equal to ``pycocotools.mask.toBbox``.
         """
@@ -119,7 +122,7 @@ class RunMask:
         return self.area > 0
 
     def cells(self, grid: int | tuple[int, int], sampling: Sampling = "nearest") -> Mask:
-        """The mask sampled to cells, as the codecs do it.
+        """Sample the mask to cells, as the codecs do.
 
         Parameters
         ----------
@@ -130,15 +133,15 @@ class RunMask:
 
         Returns
         -------
-        uint8 array (rows, columns) of 0 and 1, owned by the caller: equal to those of the painted
-        mask, cell for cell.
+        uint8 array (rows, columns) of 0 and 1, owned by the caller. It equals the cells of the
+        painted mask.
         """
         check_choice(sampling, Sampling, "sampling")
         pair = grid if isinstance(grid, (tuple, list)) else (grid, grid)
         return self.sampled(as_size(pair, "grid"), sampling, None)
 
     def sampled(self, grid: tuple[int, int], sampling: Sampling, within: Part | None) -> Mask:
-        """As `cells`, of a part of the image that holds all pixels that are set; unchecked."""
+        """As `cells`, for a part of the image that contains all set pixels; checks nothing."""
         height = self.shape[0]
         if sampling == "nearest":
             cells = np.empty(grid, np.uint8)
@@ -151,10 +154,10 @@ class RunMask:
         return chosen_cells(covered, part[2] * part[3], sampling)
 
     def mask(self, *, out: Mask | None = None) -> Mask:
-        """Its pixels: uint8 (height, width) of 0 and 1, C-contiguous; `out` if it was given.
+        """Paint the pixels: uint8 (height, width) of 0 and 1, C-contiguous; `out` if given.
 
-        An RLE of a few bytes may claim 4 GiB of them: look at `shape` before you paint one that
-        you did not make.
+        An RLE of a few bytes may claim 4 GiB of pixels: check `shape` before you paint an RLE from
+        an untrusted source.
         """
         height, width = self.shape
         out = as_out(out, self.shape)
@@ -163,10 +166,10 @@ class RunMask:
         return out
 
     def coco_rle(self, *, text: bool = False) -> dict[str, Any]:
-        """A compressed RLE, ``{"size": [height, width], "counts": bytes}``.
+        """The compressed RLE, ``{"size": [height, width], "counts": bytes}``.
 
-        Byte for byte what ``pycocotools.mask.encode`` makes of the painted mask. With ``text=True``
-        the counts are a str, as JSON needs them; all that read an RLE take either.
+        Equal, byte for byte, to ``pycocotools.mask.encode`` of the painted mask. With ``text=True``
+        the counts are a str, for JSON; readers of RLEs take both.
         """
         return written(self.shape, _canonical(self._ends), text=text)
 
@@ -180,7 +183,7 @@ class RunMask:
         return hash((self.shape, _canonical(self._ends).tobytes()))
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        """Refuse to be taken for an array: that would paint in silence."""
+        """Refuse conversion to an array, which would paint silently."""
         raise TypeError("a RunMask is no array; .mask() paints it")
 
     def __repr__(self) -> str:
@@ -192,9 +195,9 @@ class RunMask:
 def run_mask(
     shape: tuple[int, int], ends: Index, polygons: Sequence[Places] | None = None
 ) -> RunMask:
-    """A mask of runs that are known to fit: where each one ends, int64, owned.
+    """A `RunMask` from the end of each run: int64, not checked and not copied.
 
-    `polygons` are what it was drawn from: float64 [x1, y1, x2, y2, ...] in pixels.
+    `polygons` are its polygons: float64 [x1, y1, x2, y2, ...] in pixels.
     """
     mask = object.__new__(RunMask)
     object.__setattr__(mask, "shape", shape)
@@ -211,9 +214,9 @@ def drawn_runs(
     within: Part | None = None,
     method: Literal["nearest", "contour"] = "nearest",
 ) -> RunMask:
-    """The runs of what `maskcodec.masks.grid.paint_cells` paints, without the pixels.
+    """The runs of the mask that `maskcodec.masks.grid.paint_cells` paints, without painting.
 
-    None of them is empty, but for a first one.
+    Only the first run may be empty.
     """
     shape = as_painted_size(shape, "shape")
     if method == "contour":
@@ -231,7 +234,7 @@ def drawn_runs(
 
 
 def _fitting(shape: tuple[int, int], write: Callable[[Index], int]) -> Index:
-    """The runs that are written where there is room for as many as `write` returns."""
+    """The runs that `write` writes: calls it again if the first buffer is too short."""
     ends = np.empty(max(_USUAL, 4 * shape[1]), np.int64)
     count = write(ends)
     if count > len(ends):
@@ -241,20 +244,20 @@ def _fitting(shape: tuple[int, int], write: Callable[[Index], int]) -> Index:
 
 
 def written(shape: tuple[int, int], ends: Index, *, text: bool = False) -> dict[str, Any]:
-    """A compressed RLE of runs none of which is empty, but for a first one."""
+    """The compressed RLE of runs; only the first run may be empty."""
     data = np.empty(len(ends) * _DIGITS, np.uint8)
     counts = data[: rle.write_counts(ends, data)].tobytes()
     return {"size": list(shape), "counts": counts.decode() if text else counts}
 
 
 def united(masks: Sequence[RunMask]) -> RunMask:
-    """What is set in any of some masks of one shape, of which there is at least one."""
+    """The union of at least one mask, all of one shape."""
     if len(masks) == 1:
         return masks[0]
     stops = np.concatenate([mask._ends[1::2] for mask in masks])
     starts = np.concatenate([mask._ends[:-1:2] for mask in masks])
     at = np.concatenate([starts, stops])
-    order = np.argsort(at, kind="stable")  # of equals a start comes first, so that runs join
+    order = np.argsort(at, kind="stable")  # at equal places a start comes first, so that runs join
     depth = np.cumsum(np.where(order < len(starts), 1, -1))
     before = np.concatenate([[0], depth[:-1]])
     height, width = masks[0].shape
@@ -263,7 +266,7 @@ def united(masks: Sequence[RunMask]) -> RunMask:
 
 
 def odd(masks: Sequence[RunMask], shape: tuple[int, int]) -> RunMask:
-    """What is set in an odd number of some masks of a shape."""
+    """The pixels that are set in an odd number of masks, all of one shape."""
     pixels = shape[0] * shape[1]
     changes = np.concatenate([np.empty(0, np.int64), *(mask._ends[:-1] for mask in masks)])
     at, count = np.unique(changes, return_counts=True)
@@ -271,20 +274,20 @@ def odd(masks: Sequence[RunMask], shape: tuple[int, int]) -> RunMask:
 
 
 def inverted(mask: RunMask) -> RunMask:
-    """What a mask does not have: its runs with the colours exchanged."""
+    """The complement of a mask."""
     ends = mask._ends
     return run_mask(mask.shape, ends[1:] if ends[0] == 0 else np.concatenate([[0], ends]))
 
 
 def run_ends(counts: Any, shape: tuple[int, int], what: str) -> Index:
-    """Where runs of these lengths end, as a `RunMask` keeps it.
+    """The end of each run, as a `RunMask` stores it, from the lengths of the runs.
 
     Raises
     ------
     MaskError
-        A length is below 0, or they do not add up to the image's pixels.
+        A length is below 0, or the lengths do not add up to the image's pixels.
     TypeError
-        They are not whole numbers in a row.
+        The lengths are not a list of integers.
     """
     pixels = shape[0] * shape[1]
     if isinstance(counts, (list, tuple)):
@@ -319,7 +322,7 @@ def as_image_size(value: Any, what: str) -> tuple[int, int]:
     MaskError
         A side is below 1, or there are more than 2**32 - 1 pixels.
     TypeError
-        It is not two integers.
+        The size is not two integers.
     """
     height, width = as_size(value, what)
     if height * width > MOST_COUNTED:
@@ -331,6 +334,6 @@ def as_image_size(value: Any, what: str) -> tuple[int, int]:
 
 
 def _canonical(ends: Index) -> Index:
-    """The same runs without empty ones, but for a first one where there is no background."""
+    """The same mask without empty runs, except that a first run of background may be empty."""
     joined = np.empty_like(ends)
     return joined[: rle.join_runs(ends, joined)]

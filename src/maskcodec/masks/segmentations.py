@@ -1,6 +1,6 @@
-"""Segmentations of annotations, run lengths and polygons, as masks of runs that nobody paints.
+"""Read segmentations of annotations, run lengths and polygons, as masks of runs.
 
-As COCO, LVIS, RefCOCO, RefCLEF, gRefCOCO and SA-1B store them.
+COCO, LVIS, RefCOCO, RefCLEF, gRefCOCO and SA-1B store them.
 """
 
 from __future__ import annotations
@@ -25,33 +25,36 @@ if TYPE_CHECKING:
 def read(
     segmentation: Any, *, shape: tuple[int, int] | None = None, what: str = "segmentation"
 ) -> RunMask:
-    """The ``segmentation`` of an annotation as a mask of runs.
+    """Read the ``segmentation`` of an annotation as a mask of runs.
 
     Parameters
     ----------
     segmentation
-        Run lengths, ``{"size": [height, width], "counts": ...}``, the counts compressed (bytes or
-        str) or a list of integers. Or polygons, ``[[x1, y1, x2, y2, x3, y3, ...], ...]`` in
-        pixels, or one of them; also with a point a row, ``[[x1, y1], ...]``, and as arrays. Or a
-        list of run lengths, as RefCLEF has it. Parts are united, as COCO does it.
+        Run lengths, ``{"size": [height, width], "counts": ...}``, with counts that are compressed
+        (bytes or str) or a list of integers. Or polygons in pixels,
+        ``[[x1, y1, x2, y2, x3, y3, ...], ...]``, or one polygon; also with one point a row,
+        ``[[x1, y1], ...]``, and as arrays. Or a list of run lengths, as in RefCLEF. The mask is
+        the union of all parts, as in COCO.
     shape
-        (height, width) of the image. Polygons, and run lengths without a ``"size"``, need it;
-        what has a size is checked against it.
+        (height, width) of the image. Polygons, and run lengths without a ``"size"``, need it. A
+        ``"size"`` must equal it.
     what
-        What to call it in messages.
+        The name of the segmentation in messages.
 
     Returns
     -------
-    The mask. Polygons are drawn by pycocotools, whose rules are COCO's.
+    The mask. pycocotools draws polygons, by COCO's rules.
 
     Raises
     ------
     MaskError
-        It is no segmentation, is broken or cut off, or does not fill or fit the image.
+        The segmentation is missing or empty, is broken or cut off, does not fit the image, or
+        needs `shape`.
     TypeError
-        Counts are not integers, coordinates not numbers, or it is something else altogether.
+        The segmentation has another type, its counts are not integers, or its coordinates are not
+        numbers.
     ModuleNotFoundError
-        Polygons without pycocotools.
+        The segmentation has polygons, and pycocotools is not installed.
 
     Examples
     --------
@@ -115,7 +118,7 @@ def read(
 def drawn_polygons(
     rings: Sequence[Coordinates], shape: tuple[int, int], what: str
 ) -> list[RunMask]:
-    """Each polygon, as `checked_polygons` returns them, drawn by pycocotools."""
+    """Draw each polygon with pycocotools; `checked_polygons` returns the polygons."""
     return [_read_compressed(counts, shape, what) for counts in polygon_counts(rings, shape)]
 
 
@@ -148,7 +151,7 @@ def _read_rle(rle: Mapping[str, Any], shape: tuple[int, int] | None, what: str) 
 
 
 def _read_compressed(counts: bytes | bytearray | str, shape: tuple[int, int], what: str) -> RunMask:
-    # A surrogate is no character that a count is written with: it is found below.
+    # No count contains a surrogate: the kernel reports it as a wrong character.
     text = counts.encode("utf-8", "surrogatepass") if isinstance(counts, str) else counts
     data = np.frombuffer(bytearray(text), np.uint8)
     ends = np.empty(len(data), np.int64)
