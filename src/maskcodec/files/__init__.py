@@ -1,1 +1,1 @@
-"""Files of others: only regular ones, and images in named formats."""
+"""Read files safely: regular files only, and images in named formats only."""

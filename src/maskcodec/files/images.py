@@ -1,4 +1,4 @@
-"""Image files: opened in the formats that a caller names, up to a size that memory has room for."""
+"""Open image files in the formats that a caller names, up to a limit of pixels."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-MOST_CLAIMED = 1 << 27  # pixels of an image whose size is only a claim: a header's, --shape, COCO's
+MOST_CLAIMED = 1 << 27  # pixels that a header, --shape or COCO may claim for an image
 LABEL_MAPS = ("PNG",)
-MASKS = ("PNG", "BMP", "TIFF")  # they keep each pixel's number
+MASKS = ("PNG", "BMP", "TIFF")  # lossless: they keep each pixel's number
 PHOTOS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")  # Pillow's JPEG reads MPO as well
-# What other files begin with that are taken for images. Some of their readers start programs.
+# The first bytes of other formats. Pillow's readers of some of them start programs.
 _SIGNATURES = {
     b"%!": "PostScript",
     b"\xc5\xd0\xd3\xc6": "PostScript",
@@ -48,32 +48,32 @@ _SIGNATURES = {
 def opened_image(
     source: Path | bytes, formats: tuple[str, ...], name: str, *, header: bool = False
 ) -> Iterator[Image.Image]:
-    """An image of a file, whose pixels are decoded when they are asked for.
+    """Open an image file; the caller's first access to its pixels decodes them.
 
     Parameters
     ----------
     source
-        The file, or what is in one.
+        The path of the file, or its bytes.
     formats
-        The formats that it may have, as Pillow calls them. No other reader looks at it.
+        The formats that it may have, in Pillow's names. No other reader of Pillow opens it.
     name
-        What to call it in messages.
+        The name of the image in messages.
     header
-        Whether nothing but the header is looked at, which may then claim what Pillow lets through:
-        some 179 million pixels.
+        True if the caller reads only the header. Then only Pillow's own limit holds, about 179
+        million pixels.
 
     Raises
     ------
     SourceError
-        It is no regular file, no image of these formats, too large, or cannot be read; also where
-        whoever has the image finds that, by any error.
+        The file is not a regular file, not an image in these formats, too large, or cannot be
+        read. Any other exception in the caller's ``with`` block becomes this error, too.
     OSError
         There is no such file, or it cannot be opened.
     """
     from PIL import Image, UnidentifiedImageError
 
     with _stream(source, name) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what cannot be read at all is an error
+        warnings.simplefilter("ignore")  # an image that cannot be read is an error
         try:
             with Image.open(file, formats=formats) as image:
                 if not header and image.height * image.width > MOST_CLAIMED:
@@ -95,10 +95,10 @@ def _stream(source: Path | bytes, name: str) -> BinaryIO:
 
 
 def _unknown(file: BinaryIO, formats: tuple[str, ...]) -> str:
-    """What is wrong with a file that Pillow finds none of some formats in."""
+    """The message for a file that Pillow cannot open in any of these formats."""
     file.seek(0)
     start = file.read(12)
-    if start[:4] == b"RIFF" or start[4:8] == b"ftyp":  # the kind stands behind the length
+    if start[:4] == b"RIFF" or start[4:8] == b"ftyp":  # the kind follows the length
         start = start[8:]
     kind = next((kind for mark, kind in _SIGNATURES.items() if start.startswith(mark)), "")
     expected = " or ".join(filter(None, (", ".join(formats[:-1]), formats[-1])))

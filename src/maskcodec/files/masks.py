@@ -1,4 +1,4 @@
-"""Files of masks and label maps: images with a number a pixel, and arrays."""
+"""Read masks and label maps from files: images with one number a pixel, and arrays."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL import Image
 
-MOST_BYTES = 1 << 30  # of an array
+MOST_BYTES = 1 << 30  # of a .npy file
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 1 << 12
 _NUMBERS = "1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N"
-_GREY = "LA", "RGB", "RGBA"  # grey if all colours of a pixel are the same
+_GREY = "LA", "RGB", "RGBA"  # grey if the colours of every pixel are equal
 
 
 def opened_mask(value: Any) -> Any:
-    """What the codecs take for a mask: of a path what is in the file, anything else itself.
+    """Read a mask if the value is a path (str or PathLike); return any other value unchanged.
 
     Raises
     ------
     SourceError
-        There is no such file, or it is none that `read_mask` takes.
+        There is no such file, or `read_mask` refuses it.
     """
     if not isinstance(value, (str, os.PathLike)):
         return value
@@ -45,15 +45,16 @@ def opened_mask(value: Any) -> Any:
 
 
 def read_mask(source: Path | bytes, name: str) -> npt.NDArray[Any]:
-    """A mask or a label map of a file.
+    """Read a mask or a label map from a file.
 
     Parameters
     ----------
     source
-        A PNG, BMP or TIFF with one whole number a pixel, of a palette the index; or in grey with
-        three equal colours or with transparency. Or NumPy's ``.npy``.
+        The path or the bytes of a PNG, BMP or TIFF with one integer a pixel, or of NumPy's
+        ``.npy``. A palette image gives the indices. Grey images may have three equal colours,
+        transparency, or both.
     name
-        What to call it in messages.
+        The name of the file in messages.
 
     Returns
     -------
@@ -62,10 +63,11 @@ def read_mask(source: Path | bytes, name: str) -> npt.NDArray[Any]:
     Raises
     ------
     SourceError
-        It has colours, or something else than whole numbers; it is transparent where it is not
-        black, or is all black; it is no such file, or too large.
+        The file has colours or numbers that are not integers; a pixel that is not black is
+        transparent; all pixels are black and some are transparent; the file has another format,
+        is broken, or is too large.
     OSError
-        It cannot be opened.
+        There is no such file, or it cannot be opened.
     """
     if _starts(source, name) == _MAGIC:
         return _read_array(source, name)
@@ -93,7 +95,7 @@ def _coloured(name: str, mode: str) -> str:
 
 
 def _grey(image: Image.Image, name: str) -> npt.NDArray[Any]:
-    """The numbers of an image whose pixels have several, if they say the same."""
+    """The numbers of an image with several channels; refuses it if its colours differ."""
     if any("16" in str(tile[3]) for tile in getattr(image, "tile", ())):
         raise SourceError(f"{name} has 16 bits for each of its colours; a mask has one number")
     has_alpha, mode = image.mode.endswith("A"), image.mode
@@ -118,7 +120,7 @@ def _grey(image: Image.Image, name: str) -> npt.NDArray[Any]:
 
 
 def _read_array(source: Path | bytes, name: str) -> npt.NDArray[Any]:
-    """An array of NumPy's ``.npy``, whose header is believed only as far as the file is long.
+    """Read an array from NumPy's ``.npy``; refuses a header that does not fit the file's length.
 
     https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
     """

@@ -1,4 +1,4 @@
-"""Images as viewers show them, which is how masks lie on them."""
+"""Images as viewers show them: RGB, turned by their Exif data. Masks fit these."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from maskcodec.files.images import PHOTOS, opened_image
 
 
 def as_picture(image: Any) -> Image.Image:
-    """An image as viewers show it, as `Collator` has it: RGB, turned by its Exif.
+    """An image as viewers show it, as for `Collator`: RGB, turned by its Exif data.
 
-    Takes one of Pillow, an array, or the path of a file.
+    Takes a Pillow image, a uint8 array, or the path of a file.
 
     Raises
     ------
     TypeError
-        It is none of these, or has other than 8 bits a channel.
+        The image has another type, or does not have 8 bits a channel.
     MaskError
-        An array has another shape than (height, width) or (height, width, 3); there is no pixel.
+        The array's shape is not (height, width) or (height, width, 3), or the image has no pixel.
     SourceError
-        A file is none of PNG, JPEG, BMP, WebP and TIFF, cannot be read, or is too large.
+        The file is not a PNG, JPEG, BMP, WebP or TIFF, cannot be read, or is too large.
     OSError
-        It cannot be opened.
+        There is no such file, or it cannot be opened.
     """
     if isinstance(image, (str, os.PathLike)):
         with opened_image(Path(image), PHOTOS, str(image)) as opened:
@@ -49,16 +49,16 @@ def as_picture(image: Any) -> Image.Image:
 
 
 def upright(picture: Image.Image) -> Image.Image:
-    """A picture as RGB, turned as its Exif says.
+    """A picture as RGB, turned by its Exif data.
 
     Raises
     ------
     TypeError
-        It has other than 8 bits a channel.
+        The picture does not have 8 bits a channel.
     MaskError
-        It has no pixel.
+        The picture has no pixel.
     """
-    if picture.mode == "F" or picture.mode.startswith("I"):  # Pillow would cut off, not scale
+    if picture.mode == "F" or picture.mode.startswith("I"):  # Pillow would clip, not scale
         raise TypeError(
             f"image has the mode {picture.mode}, expected 8 bits a channel, such as RGB or L"
         )

@@ -1,4 +1,4 @@
-"""Files: only regular ones are opened, since a pipe may never answer and a device never end."""
+"""Open regular files only: a pipe may never answer, and a device may never end."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ _KINDS = {
 
 
 def open_regular(path: Path, name: str = "") -> BinaryIO:
-    """A file to read bytes from, called `name` in messages. A link is followed.
+    """Open a file to read its bytes; messages call it `name`. Follows links.
+
+    Never waits for a pipe or a device.
 
     Raises
     ------
     SourceError
-        It is no regular file, which is found out without waiting for it; or no file can have such
-        a name.
+        The file is not a regular file, or the path cannot be the name of a file.
     OSError
-        It cannot be opened.
+        There is no such file, or it cannot be opened.
     """
     name = name or str(path)
     try:
@@ -40,7 +41,7 @@ def open_regular(path: Path, name: str = "") -> BinaryIO:
     _check(name, mode)  # opening a device may do something to it
     file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115, the caller closes it
     try:
-        _check(name, os.fstat(file.fileno()).st_mode)  # it may be another file by now
+        _check(name, os.fstat(file.fileno()).st_mode)  # the path may name another file now
     except SourceError:
         file.close()
         raise
@@ -48,9 +49,9 @@ def open_regular(path: Path, name: str = "") -> BinaryIO:
 
 
 def is_file(entry: os.DirEntry[str] | Path) -> bool:
-    """Whether what a folder lists is a regular file, or a link to one.
+    """True if a folder's entry is a regular file, or a link to one.
 
-    A link that leads nowhere counts as well: whoever opens it says that it is missing.
+    Also True for a broken link: opening it reports the missing file.
     """
     try:
         if not entry.is_symlink():
@@ -68,4 +69,4 @@ def _check(name: str, mode: int) -> None:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has none
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows lacks it
