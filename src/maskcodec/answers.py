@@ -1,4 +1,4 @@
-"""What a model answered, here or on a server: its regions, how sure it was, what was wrong."""
+"""A model's answer, local or from a server: its regions, scores and problems."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model answered to one question.
+    """A model's answer to one question.
 
     Attributes
     ----------
     text
-        All of it, words around masks included, without what ends it.
+        The whole text, with words around masks, without the token that ends it.
     ids
-        Its ids, without those that end it or fill it up; none where a server sent text alone.
+        The ids, without those that end or pad the answer; empty if a server sent only text.
     regions
-        The masks, in the order of the text. Of an image-wise codec those of `grid`, one for each
-        label but the background, in the order in which they come.
+        The regions, in the order of the text. With an image-wise codec, the regions of `grid`: one
+        for each label except the background, in order of appearance.
     scores
-        For each region, 0 .. 1: the geometric mean of the probabilities of its ids, from the first
-        tag to the last, or to where it stops. They are the model's own, before the constraint: with
-        it, an id that is the only one to be allowed would count as certain, and a mask that the
-        model never meant as a good one. All regions of a `grid` have that of the whole text
-        between the tags. nan where a server sent no probabilities.
+        A score for each region, 0 .. 1: the geometric mean of the probabilities of its ids, from
+        its first tag to its last, or to where it breaks off. The probabilities are the model's
+        own, before the constraint: a constraint makes an id certain if no other is allowed, and
+        would give a good score to a mask that the model did not intend. All regions of a `grid`
+        have the score of the whole text between the tags. nan if a server sent no probabilities.
     problems
-        What `TokenCodec.recover` repaired; none where `TokenCodec.decode` returns the same regions.
-        With the constraint, that the text was cut off is the only one there can be.
+        The problems that `TokenCodec.recover` repaired; empty if `TokenCodec.decode` returns the
+        same regions. With the constraint, the only possible problem is an answer that was cut off.
     finished
-        Whether the model ended the answer itself, before it was cut off.
+        True if the model ended the answer itself; False if it was cut off.
     grid
-        The label grid, where the codec is image-wise.
+        The label grid, if the codec is image-wise.
     """
 
     text: str
@@ -68,7 +68,7 @@ class Answer:
         shape
             (height, width) of the image.
         method
-            How cells become pixels, as `maskcodec.Region.mask` has it.
+            How cells become pixels, as in `maskcodec.Region.mask`.
 
         Raises
         ------
@@ -81,21 +81,21 @@ class Answer:
         return masks
 
     def show(self, image: Any, *, method: Method | None = None) -> Image.Image:
-        """The image with the regions drawn on it, each with its label and its score.
+        """Draw the regions on the image, each with its label and its score.
 
-        A notebook shows what it returns; a script calls ``show(image).save("answer.png")``.
+        A notebook shows the returned picture; a script calls ``show(image).save("answer.png")``.
 
         Parameters
         ----------
         image
-            As `maskcodec.draw` takes it: a Pillow image, an array, or the path of a file.
+            A Pillow image, an array, or the path of a file, as in `maskcodec.draw`.
         method
-            How cells become pixels.
+            How cells become pixels, as in `maskcodec.Region.mask`.
 
         Raises
         ------
         MaskError, SourceError, TypeError
-            As `maskcodec.draw`.
+            As in `maskcodec.draw`.
         """
         from maskcodec.pictures.regions import draw
 
@@ -109,17 +109,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """An answer while it is being written.
+    """An answer while the model writes it.
 
     Attributes
     ----------
     index_map
-        int32 (rows, columns), read-only: 1 + the index of the region on top, or 0, as
-        `MaskStream.index_map` has it. For scanlines it has the bins of the image's sides.
+        int32 (rows, columns), read-only: 1 + the index of the region on top, or 0; see
+        `MaskStream.index_map`. For scanlines, rows and columns are the bins of the image.
     regions
-        The regions so far, the last of which may still grow.
+        The regions so far; the last one may still grow.
     answer
-        The whole answer, in the last one only.
+        The whole answer, in the last `Progress`; None before.
     """
 
     index_map: Cells
@@ -130,7 +130,7 @@ class Progress:
 def read_answer(
     tokens: TokenCodec, ids: Sequence[int], logs: Sequence[float] | None, finished: bool
 ) -> Answer:
-    """An answer's ids, and the logarithms of their probabilities if known, as an `Answer`."""
+    """An `Answer` from ids, and from the logarithms of their probabilities or None."""
     found = tokens.recover(ids)
     scores = [math.nan if logs is None else sureness(logs[a:b]) for a, b in tokens.spans(ids)]
     return Answer(
@@ -145,12 +145,12 @@ def read_answer(
 
 
 def sureness(logs: Sequence[float]) -> float:
-    """How sure a model was of some ids: the geometric mean of their probabilities."""
+    """The geometric mean of probabilities, from their logarithms."""
     return math.exp(sum(logs) / len(logs))
 
 
 def progress(stream: MaskStream, answer: Answer | None = None) -> Progress:
-    """What a stream shows now."""
+    """The current state of a stream."""
     index_map = stream.index_map.copy()
     index_map.flags.writeable = False
     return Progress(index_map, stream.regions if answer is None else answer.regions, answer)

@@ -1,4 +1,4 @@
-"""COCO: the segmentations of annotations as masks, and regions as results for its evaluation."""
+"""COCO: read segmentations of annotations as masks, and write regions as results to evaluate."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Unknown: TypeAlias = Literal["raise", "drop"]
 
 
 class Labelled(NamedTuple):
-    """Masks as `encode_many` takes them.
+    """Masks and labels, as `encode_many` takes them.
 
     Attributes
     ----------
     masks
         bool (n, height, width).
     labels
-        A label for each.
+        A label for each mask.
     """
 
     masks: Any
@@ -64,26 +64,27 @@ def results(
     category_ids
         The id of each category, by its name.
     scores
-        How sure the model is of each region; 1 for all without them, which leaves nothing to rank.
+        The model's confidence in each region; by default 1 for all, which gives no ranking.
     method
-        How cells become pixels, as `Region.mask` has it.
+        How cells become pixels, as in `Region.mask`.
     unknown
-        What to do with a region whose label is no category: ``"raise"``, or ``"drop"``.
+        What to do with a region whose label is not in `category_ids`: ``"raise"``, or ``"drop"``,
+        which leaves it out.
 
     Returns
     -------
     For each region ``image_id``, ``category_id``, ``segmentation`` (a compressed RLE) and
-    ``score``, ready for JSON. There is no ``bbox``: where there is one, ``loadRes`` takes its area
-    for the mask's.
+    ``score``, ready for JSON. There is no ``bbox``: with one, ``loadRes`` would take the box's
+    area for the mask's.
 
     Raises
     ------
     LabelError
-        A label is no category.
+        A label is not in `category_ids`.
     MaskError
-        There is not one finite score for each region.
+        The scores are not one finite number for each region, or `shape` cannot be painted.
     TypeError
-        An id is no integer (an image's may be a str).
+        `category_ids` is not a mapping, or an id is not an integer (an image's may be a str).
 
     Examples
     --------
@@ -135,11 +136,11 @@ def to_supervision(
     shape
         (height, width) of the image.
     class_ids
-        The id of each label; by default 0, 1, ... in the order in which labels come.
+        The id of each label; by default 0, 1, ... in order of appearance.
     scores
-        How sure the model is of each region, which becomes ``confidence``.
+        The model's confidence in each region, which becomes ``confidence``.
     method
-        How cells become pixels, as `Region.mask` has it.
+        How cells become pixels, as in `Region.mask`.
 
     Returns
     -------
@@ -148,11 +149,11 @@ def to_supervision(
     Raises
     ------
     LabelError
-        A label has no id.
+        A label is not in `class_ids`.
     MaskError
-        There is not one score for each region.
+        The number of scores is not the number of regions, or `shape` cannot be painted.
     ModuleNotFoundError
-        There is no supervision.
+        supervision is not installed.
     """
     detections = _supervision().Detections
     height, width = as_painted_size(shape, "shape")
@@ -187,20 +188,20 @@ def from_supervision(detections: Any, names: Mapping[int, str] | None = None) ->
     Parameters
     ----------
     detections
-        With masks.
+        Detections with masks.
     names
         The name of each ``class_id``; by default ``data["class_name"]``.
 
     Returns
     -------
-    What ``codec.encode_many(*labelled)`` takes.
+    The arguments for ``codec.encode_many(*labelled)``.
 
     Raises
     ------
     MaskError
         The detections have no masks.
     LabelError
-        They have no names, or no name for a class.
+        The detections have no names, or `names` lacks a class.
     """
     masks = getattr(detections, "mask", None)
     if masks is None:

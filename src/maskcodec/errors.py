@@ -1,4 +1,4 @@
-"""Everything maskcodec raises, and what `recover` reports instead of raising."""
+"""All errors of maskcodec, and the problems that `recover` reports instead of raising."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Way(NamedTuple):
     Attributes
     ----------
     setting
-        The argument that helps, or the method.
+        The argument to set, or the method to call.
     value
-        What to give it; "" for a method.
+        The argument's value; "" for a method.
     does
-        What becomes of it then.
+        The effect, in words.
     """
 
     setting: str
@@ -41,7 +41,7 @@ class MaskCodecError(Exception):
     Attributes
     ----------
     ways
-        Settings that help, which the message names at its end.
+        The ways out, which the end of the message names.
     """
 
     ways: tuple[Way, ...] = ()
@@ -50,18 +50,18 @@ class MaskCodecError(Exception):
         return self.said(str)
 
     def said(self, worded: Callable[[Way], str]) -> str:
-        """The message, with each way out in the words of a function."""
+        """The message; a function words each way out."""
         ways = ", ".join(map(worded, self.ways))
         return f"{'' if not self.args else self.args[0]}{'; ' * bool(ways)}{ways}"
 
 
 class ConfigError(MaskCodecError, ValueError):
-    """A codec was asked for with settings that do not exist or do not fit together.
+    """Settings do not exist, are not allowed, or do not fit together.
 
     Attributes
     ----------
     setting
-        The setting that is refused; None where the message is not about one alone.
+        The refused setting; None if the message is not about exactly one.
     """
 
     def __init__(self, message: str, setting: str | None = None) -> None:
@@ -70,14 +70,14 @@ class ConfigError(MaskCodecError, ValueError):
 
 
 class MaskError(MaskCodecError, ValueError):
-    """An array, a shape or a region cannot be encoded or painted as it is."""
+    """An array, a shape or a region cannot be encoded or painted."""
 
 
 class LostMaskError(MaskError):
-    """A mask has pixels, but sampling it down leaves no cell of it.
+    """A mask has pixels, but sampling leaves no cell of it.
 
-    Raised rather than writing nothing, because a training row without its object teaches a
-    model to miss it. ``sampling="keep"`` never loses a mask; ``lost="drop"`` leaves it out.
+    A training row without its object teaches a model to miss it; so this is an error.
+    ``sampling="keep"`` never loses a mask; ``lost="drop"`` leaves it out.
     """
 
     def __init__(self, message: str, ways: tuple[Way, ...] = ()) -> None:
@@ -86,29 +86,29 @@ class LostMaskError(MaskError):
 
 
 class LabelError(MaskCodecError, ValueError):
-    """A label is empty, or holds characters that would break the text around it."""
+    """A label is empty, unknown, or contains characters that would break the text around it."""
 
 
 class VocabError(MaskCodecError, ValueError):
-    """A tokenizer cannot write or read a codec's text, or ids are no ids."""
+    """A tokenizer cannot write or read a codec's text, or ids have a wrong shape or range."""
 
 
 class SourceError(MaskCodecError, ValueError):
-    """A file or a folder of a dataset cannot be read, or has another layout than it should."""
+    """A file or a folder cannot be read, or does not have the expected layout."""
 
 
 class BuildError(MaskCodecError, ValueError):
-    """Rows cannot be built: of what stands in the folder, of a broken record, without a worker."""
+    """Rows cannot be built: the folder is in use, a record is broken, or a worker failed."""
 
 
 class ServerError(MaskCodecError):
-    """A model's server refused a request, cannot be reached, stopped, or answered what is none.
+    """A model's server cannot be reached, refused a request, stopped, or sent a broken answer.
 
     Attributes
     ----------
     answer
-        What had come before the connection broke, a `maskcodec.serve.Answer`; None where nothing
-        can have come.
+        The part of the answer before the connection broke, a `maskcodec.serve.Answer`; None if
+        no part can have come.
     """
 
     def __init__(self, message: str, answer: Any = None) -> None:
@@ -122,16 +122,16 @@ class DecodeError(MaskCodecError, ValueError):
     Parameters
     ----------
     message
-        What was wrong, what was expected and where, for a person to read.
+        The problem, where it is, and what was expected, in words.
     position
-        Where the trouble starts: an index into the decoded `str`, 0 .. ``len(text)``, or into
+        The start of the problem: an index into the decoded `str`, 0 .. ``len(text)``, or into
         the decoded ids.
     reason
-        A short name that stays the same between releases, listed in ``docs/errors.md``.
+        A short name that does not change between releases; ``docs/errors.md`` lists all.
     unit
-        What `position` counts: ``"character"`` or ``"id"``.
+        The unit of `position`: ``"character"`` or ``"id"``.
     ways
-        What helps.
+        The ways out.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class DecodeError(MaskCodecError, ValueError):
         unit: str = "character",
         ways: tuple[Way, ...] = (),
     ) -> None:
-        super().__init__(message, position, reason, unit, ways)  # all of them, so that it pickles
+        super().__init__(message, position, reason, unit, ways)  # all arguments, so that it pickles
         self.message = message
         self.position = position
         self.reason = reason
@@ -150,27 +150,27 @@ class DecodeError(MaskCodecError, ValueError):
         self.ways = ways
 
     def said(self, worded: Callable[[Way], str]) -> str:
-        """As of any error, and where."""
+        """The message with its ways out, and the position."""
         return f"{super().said(worded)} (at {self.unit} {self.position})"
 
 
 class TruncatedError(DecodeError):
-    """A text begins well and stops before its end: more tokens would have completed it."""
+    """A text begins correctly and stops before its end: more tokens could complete it."""
 
 
 class Problem(NamedTuple):
-    """One thing that `recover` found wrong with a text, and what it did about it.
+    """A problem that `recover` found in a text, and how it repaired it.
 
     Attributes
     ----------
     position
-        Where it starts: an index into the text, 0 .. ``len(text)``, or into the ids.
+        The start of the problem: an index into the text, 0 .. ``len(text)``, or into the ids.
     reason
-        The name that `DecodeError.reason` has for it, see ``docs/errors.md``.
+        The same short name as `DecodeError.reason`, see ``docs/errors.md``.
     message
-        What was wrong, for a person to read.
+        The problem in words.
     action
-        What was drawn in spite of it, for a person to read.
+        The repair in words.
     """
 
     position: int
@@ -180,5 +180,5 @@ class Problem(NamedTuple):
 
 
 def within(where: str, error: E) -> E:
-    """The same error said of a place, with all that it carries."""
+    """The same error with a place in front of its message; keeps its other arguments."""
     return type(error)(f"{where}: {error.args[0]}", *error.args[1:])

@@ -1,4 +1,4 @@
-"""How many tokens masks take."""
+"""Count the tokens of masks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from maskcodec.formats.labels.base import LabelCodec
     from maskcodec.masks.arrays import Index
 
-_BATCH = 64  # masks whose texts are held and tokenised at once: a tokenizer's threads share them
+_BATCH = 64  # masks whose texts are tokenised at once, by the tokenizer's threads
 
 
 def token_counts(
@@ -34,22 +34,22 @@ def token_counts(
     ----------
     masks
         Pairs of a mask and its label: (height, width), bool or integer, or run lengths as
-        `maskcodec.coco.read` returns them. One is held at a time.
+        `maskcodec.coco.read` returns them. Only one is in memory at a time.
     codecs
-        How to write the masks.
+        The codecs.
     tokenizer
-        What to count with. It is copied, and the copies get the tokens that the codecs need.
+        The tokenizer. It does not change: copies of it get the tokens of the codecs.
 
     Returns
     -------
     Index
-        int64 (codecs, masks), without the tokens that a tokenizer puts around any text. It is 0
-        if the codec's grid has no cell of the mask, as for a mask without a pixel.
+        int64 (codecs, masks), without the special tokens that a tokenizer puts around a text. A
+        count is 0 if the mask has no pixels, or no cell on the codec's grid.
 
     Raises
     ------
     MaskError, LabelError, TypeError
-        As the codecs raise them.
+        As in the codecs' `encode`.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def token_counts(
 
     def count() -> None:
         for counter, own, found in zip(counters, texts, counts, strict=True):
-            # Fast means that it does not look for the places of the tokens in the text.
+            # The fast version does not compute the offsets of tokens.
             ids = counter.encode_batch_fast(own, add_special_tokens=False)
             found.extend(len(each) if text else 0 for text, each in zip(own, ids, strict=True))
             own.clear()
@@ -88,7 +88,10 @@ def token_counts(
 def _extended(
     codecs: Sequence[InstanceCodec | LabelCodec], tokenizer: Tokenizer
 ) -> list[Tokenizer]:
-    """For each codec, a copy of the tokenizer that knows its tokens; copying one takes a second."""
+    """For each codec, a copy of the tokenizer with its tokens.
+
+    Codecs with equal tokens share a copy, since a copy takes a second.
+    """
     from maskcodec.tokenizers.extension import extend_tokenizer
 
     copies: dict[tuple[str, ...], Tokenizer] = {}

@@ -1,4 +1,4 @@
-"""Masks as token ids and back, without the text between."""
+"""Masks as token ids, and token ids as masks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TokenCodec:
     """A codec together with a tokenizer: masks to ids and ids to masks.
 
     The ids are exactly those that the tokenizer makes of the codec's text. Scanlines and B-SD with
-    bricks are written and read without that text; the other formats go through it.
+    bricks skip the text; the other formats write and read it.
 
     Parameters
     ----------
@@ -47,19 +47,20 @@ class TokenCodec:
         Any codec.
     tokenizer
         Of transformers (``PreTrainedTokenizerBase``) or tokenizers (``Tokenizer``), extended by
-        `extend_tokenizer`. It is kept, not copied, and must not be extended further.
+        `extend_tokenizer`. It is not copied; do not extend it further.
     ignore
-        Further tokens or ids that stand around an answer and are passed over when reading.
-        Passed over anyway: what transformers knows as padding, beginning and end of a text; all
-        special tokens of a bare ``tokenizers.Tokenizer``; and -100, a trainer's mark for "no loss".
+        Further tokens or ids around an answer, which readers skip. Readers always skip the ids of
+        transformers for padding, beginning and end of a text; all special tokens of a bare
+        ``tokenizers.Tokenizer`` except the one for unknown words; and -100, a trainer's mark for
+        "no loss".
 
     Raises
     ------
     VocabError
         A tag or brick is not exactly one id, or the tokenizer cannot write a coordinate; the
-        message says which, and what to do.
+        message names it and the way out.
     TypeError
-        It is no codec, or no tokenizer.
+        `codec` is not a codec, or `tokenizer` is of neither library.
 
     Examples
     --------
@@ -98,26 +99,27 @@ class TokenCodec:
         threshold: int | None = None,
         lost: Lost = "raise",
     ) -> Index:
-        """A mask, or for the image-wise codecs a label map, as ids.
+        """Write a mask, or with an image-wise codec a label map, as ids.
 
         Parameters
         ----------
         image, labels, shape, threshold
-            As the codec's `encode` takes them: a mask or an annotation's ``segmentation``.
+            As in the codec's `encode`: a mask or an annotation's ``segmentation``.
         lost
-            What to do with a mask or labels that have pixels but no cell left: ``"raise"``, or
+            What to do with a mask or labels that have pixels but no cell: ``"raise"``, or
             ``"drop"``, which leaves them out and logs a warning.
 
         Returns
         -------
-        int64 array (n,), owned by the caller: what
-        ``tokenizer.encode(codec.encode(image, labels), add_special_tokens=False)`` returns.
+        int64 array (n,), owned by the caller. Equal to
+        ``tokenizer.encode(codec.encode(image, labels), add_special_tokens=False)``.
 
         Raises
         ------
-        As the codec's `encode`; also
+        As in the codec's `encode`; also
         LabelError
-            The tokenizer would swallow a tag beside this label.
+            The tokenizer would not keep a tag beside this label whole, or readers would skip a
+            token of the label.
         """
         check_choice(lost, Lost, "lost")
         options: dict[str, Any] = {} if threshold is None else {"threshold": threshold}
@@ -132,16 +134,16 @@ class TokenCodec:
         threshold: int | None = None,
         lost: Lost = "raise",
     ) -> Index:
-        """Several instances of one image as the ids of one text, as `BSD.encode_many` writes it.
+        """Write several instances of one image as the ids of one text, as in `BSD.encode_many`.
 
-        Parameters and errors are those of `encode_batch`, of which this is the first half; also
+        Parameters and errors are those of `encode_batch`; the result is its ``ids``. Also
 
         Raises
         ------
         ConfigError
             The codec is image-wise: it has no instances.
         MaskError
-            The masks are not of one size.
+            The masks have different sizes.
         """
         if not self.codec.has_instances:
             raise ConfigError(
@@ -160,23 +162,24 @@ class TokenCodec:
         threshold: int | None = None,
         lost: Lost = "raise",
     ) -> tuple[Index, Index]:
-        """Many masks at once, each as a text of its own; instances in one compiled call.
+        """Write many masks, each as a separate text; a compiled call writes all instances.
 
-        Other threads run meanwhile.
+        Other threads run in the meantime.
 
         Parameters
         ----------
         masks
-            (N, height, width), bool or integer, any memory order; uint8 or bool in C order is the
+            (N, height, width), bool or integer, any memory order; uint8 or bool in C order is
             fastest. Or a list of masks of any sizes, or of annotations' ``segmentation``.
         labels
             N labels.
         shape
-            (height, width) of all images, or of each one in a list, which polygons need.
+            (height, width) of all images, or a list with one for each. Polygons need it.
         threshold
-            Where to cut masks of more than two values, as the codec's `encode` has it.
+            The least value of a set pixel, for masks of more than two values; see the codec's
+            `encode`.
         lost
-            What to do with masks or labels that have pixels but no cell left: ``"raise"``, or
+            What to do with masks or labels that have pixels but no cell: ``"raise"``, or
             ``"drop"``, which leaves them out and logs one warning with the indices.
 
         Returns
@@ -184,13 +187,13 @@ class TokenCodec:
         ids
             int64 (n,): all ids, one mask after another.
         offsets
-            int64 (N + 1,): mask i has ``ids[offsets[i]:offsets[i + 1]]``. Where the codec has
-            instances, an empty mask and one that was dropped have none.
+            int64 (N + 1,): mask i has ``ids[offsets[i]:offsets[i + 1]]``. If the codec has
+            instances, an empty mask and a dropped mask have no ids.
 
         Raises
         ------
         MaskError, LostMaskError, LabelError, TypeError
-            As the codec's `encode`; the message gives the mask's index.
+            As in the codec's `encode`; the message names the mask's index.
         """
         return self._encode_each(masks, labels, shape, threshold, lost)
 
@@ -231,13 +234,13 @@ class TokenCodec:
 
     @property
     def ends(self) -> tuple[int, ...]:
-        """The id that ends an answer, or none where the tokenizer does not know it."""
+        """The id that ends an answer; empty if the tokenizer does not know it."""
         end = self._any.end()
         return () if end is None else (end,)
 
     @property
     def special(self) -> list[str]:
-        """The tags and bricks that are special tokens, which decoders leave out of a text."""
+        """The tags and bricks that are special tokens: ``skip_special_tokens=True`` erases them."""
         added, words = self._any.added(), self._binding.vocab.words
         return [word for word, i in words.items() if i in added and added[i].special]
 
@@ -246,18 +249,18 @@ class TokenCodec:
     ) -> int | None:
         """The most ids that the masks of an answer take under a guide, without words around them.
 
-        None where there is no most: the number of instances is not given, or the codec needs
-        labels and has none. A label that is not given counts 32 ids.
+        Returns None if there is no maximum: `instances` is None, or the codec needs `labels` and
+        they are None. If an instance may have any label, the label counts 32 ids.
 
         Parameters
         ----------
         instances, labels
-            As `guide` has them.
+            As in `guide`.
 
         Raises
         ------
         ConfigError, LabelError
-            As `guide`.
+            As in `guide`.
 
         Examples
         --------
@@ -268,62 +271,62 @@ class TokenCodec:
         return self._binding.longest(_options(instances=instances, labels=labels))
 
     def decode(self, ids: Any) -> Any:
-        """What ids describe, strictly; padding and the end of the text are passed over.
+        """Read ids strictly; skips padding, and beginning and end of the text.
 
         Parameters
         ----------
         ids
-            (n,), integer: an array, a list, a tensor of any device.
+            (n,), integer: an array, a list, a tensor on any device.
 
         Returns
         -------
-        What the codec's `decode` returns: a list of `Region`, or a `LabelGrid`.
+        The result of the codec's `decode`: a list of `Region`, or a `LabelGrid`.
 
         Raises
         ------
         DecodeError, TruncatedError
-            As the codec's `decode`. With bricks ``position`` is an index into `ids`; for
-            the others into ``text(ids)``.
+            As in the codec's `decode`. If the codec has bricks, ``position`` is an index into
+            `ids`, else into ``text(ids)``.
         VocabError
             The ids are not one-dimensional.
         TypeError
-            They are not integers.
+            The ids are not integers.
         """
         return self._binding.decode(ids)
 
     def recover(self, ids: Any) -> Any:
-        """Whatever can be drawn of any ids at all, and what was wrong with them.
+        """Read any ids: draws what it can, and lists the problems.
 
         Returns
         -------
-        What the codec's `recover` returns: `RecoveredRegions`, or a `RecoveredGrid`. Positions are
-        those of `decode`.
+        The result of the codec's `recover`: `RecoveredRegions`, or a `RecoveredGrid`. Positions
+        are those of `decode`.
 
         Raises
         ------
         VocabError, TypeError
-            What is given is not ids.
+            The ids are not one-dimensional, or not integers.
         """
         return self._binding.recover(ids)
 
     def text(self, ids: Any) -> str:
-        """The text of ids as the tokenizer has it, without padding and the end of the text."""
+        """The text of ids, as the tokenizer decodes it, without padding and the end of the text."""
         return self._binding.text(ids)
 
     def ids(self, text: str) -> list[int]:
-        """The ids that the tokenizer makes of a text, without those that it puts around texts."""
+        """The ids of a text, without the special tokens that the tokenizer puts around texts."""
         return self._any.encode(text)
 
     def spans(self, ids: Any) -> list[tuple[int, int]]:
-        """Where in ids each region that `recover` finds stands: (start, stop), stop excluded.
+        """The place of each region of `recover` in ids: (start, stop), stop excluded.
 
-        From its first tag to its last, or to where it stops; all regions of an image-wise text
-        stand between its two tags.
+        It goes from the region's first tag to its last, or to where the region breaks off. All
+        regions of an image-wise text lie between its two tags.
         """
         return self._binding.spans(as_ids(ids).tolist())
 
     def stream(self) -> MaskStream:
-        """A decoder for ids that come one by one, as a model writes them.
+        """A decoder that takes ids one by one, while a model writes them.
 
         Raises
         ------
@@ -354,43 +357,45 @@ class TokenCodec:
     ) -> Guide:
         """An automaton that says which ids may come next, so that the answer decodes strictly.
 
-        Free text goes on until an instance begins; in one, only what the format has. Made in
-        about half a second for a vocabulary of 150,000: make it once and use it for all answers.
+        Outside instances it allows free text, inside an instance only the format. It takes about
+        half a second to make for a vocabulary of 150,000: make it once, and use it for all
+        answers.
 
-        It holds an answer to what decodes, not to an end: text goes on as long as a model likes.
-        With ``labels`` and no free text, and with ``instances``, its length has a bound.
+        A guide does not limit the length of free text. With ``labels`` and ``instances``, and
+        without free text, the length of an answer has a bound.
 
         Parameters
         ----------
         colours
-            ``"alternate"``: no brick of the same colour behind another, unless that has 63 cells;
-            in R-RLE and I-RLE, no label twice in a row.
+            ``"alternate"``: no brick follows a brick of the same colour, unless that one has 63
+            cells; in R-RLE and I-RLE, no label comes twice in a row.
         instances
-            The most instances there may be.
+            The most instances of an answer; None for any number.
         labels
-            The labels to choose from; by default any. R-RLE and I-RLE need them; their background
-            is always one.
+            The allowed labels; by default any. R-RLE and I-RLE need them, and always allow the
+            background's label, too.
         start
-            Ids of the answer that are there already, such as those of ``<ref>dog</ref>``; what
-            `Guide.allowed` is asked for comes behind them.
+            Ids at the beginning of the answer that are already there, such as those of
+            ``<ref>dog</ref>``. Pass only the ids behind them to `Guide.allowed`.
         ends
             Further ids that end an answer, besides the tokenizer's own: the ``eos_token_id`` of a
-            model's generation config, which is one, several or None.
+            model's generation config, which is one id, several or None.
         free_text
-            Whether words may stand around masks. Without them an answer is its masks, one behind
-            the other and at least one, and then its end; before them, at most a space.
+            Whether words may come around masks. Without free text, an answer is at least one
+            mask, and then its end; at most one space may come before the masks.
 
         Raises
         ------
         ConfigError
-            The codec has no bricks and is neither R-RLE nor I-RLE, or an option does not fit it;
-            there is no free text, and no id that ends an answer.
+            The codec has no bricks and is neither R-RLE nor I-RLE; an option does not fit the
+            codec; or there is no free text and no id that ends an answer.
         LabelError
             A label would break the text.
         VocabError
-            The vocabulary cannot spell what may come, or not in a known way; an end is below 0.
+            The vocabulary cannot spell the answer, or spells it in an unknown way; an id of `ends`
+            is below 0.
         DecodeError
-            `start` is no beginning of an answer.
+            `start` does not begin an answer.
         """
         several = ends if isinstance(ends, Iterable) else () if ends is None else (ends,)
         options = _options(
@@ -414,11 +419,11 @@ class TokenCodec:
         free_text: bool = True,
         box: Sequence[int] | None = None,
     ) -> str:
-        """What `guide` allows, as a grammar of token ids for an engine that runs it itself.
+        """The answers that `guide` allows, as a grammar of token ids for a serving engine.
 
-        A whole answer, or what comes behind a box that is known, ``<seg>`` to ``</seg>``. In B-SD
-        the numbers of a box decide how long its rows are: xgrammar can hold these only if the box
-        is known.
+        The grammar describes a whole answer; or, with `box`, only the part behind a known box,
+        ``<seg>`` to ``</seg>``. In B-SD, the numbers of a box give the length of its rows:
+        xgrammar can keep this length only if the box is known.
 
         Parameters
         ----------
@@ -426,24 +431,25 @@ class TokenCodec:
             ``"xgrammar"``: an EBNF with ``Token(id)``. ``"llguidance"``: a Lark grammar with
             ``<[id]>``.
         instances, labels, free_text
-            As `guide` has them. What ends an answer is not in the grammar: the engine knows it.
+            As in `guide`. The grammar does not contain the id that ends an answer: the engine
+            knows it.
         box
-            (x1, y1, x2, y2) in cells, for B-SD; both corners inside. Labels, instances and text
-            are not in the grammar of what comes behind it.
+            (x1, y1, x2, y2) in cells, for B-SD; both corners are inside. Leave out `instances`,
+            `labels` and `free_text` with it.
 
         Raises
         ------
         ConfigError
-            The codec has no grammar, or not in this dialect without a box; an option does not fit
-            it.
+            The codec has no grammar, or none in this dialect without a box; or an option does not
+            fit the codec or the box.
         LabelError
             A label would break the text.
         VocabError
-            The vocabulary cannot spell what may come, or not in a known way.
+            The vocabulary cannot spell the answer, or spells it in an unknown way.
         MaskError
             The box does not lie on the canvas.
         TypeError
-            It is not four integers.
+            The box is not four integers.
         """
         options = _options(instances=instances, labels=labels, free_text=free_text)
         if box is not None and options != GuideOptions():
@@ -454,15 +460,15 @@ class TokenCodec:
         return self._binding.grammar(options, dialect=dialect, box=box)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write codec and tokenizer to a folder, made if it is missing; `load` reads them back.
+        """Write codec and tokenizer to a folder; creates it. `load` reads them back.
 
-        The codec is ``maskcodec.json``; the tokenizer is what its library writes. `ignore` is not
-        written: hand it to `load` again. Returns the folder's path.
+        The codec becomes ``maskcodec.json``; the tokenizer's library writes the tokenizer. `ignore`
+        is not written: pass it to `load` again. Returns the folder's path.
 
         Raises
         ------
         VocabError
-            The tokenizer does not come back as it was: what its library writes lacks a setting.
+            The saved tokenizer gives other ids: its library did not write all settings.
         """
         path = self.codec.save(folder).parent
         self._any.save(path)
@@ -482,14 +488,14 @@ class TokenCodec:
     def load(
         cls, folder: str | os.PathLike[str], *, ignore: Iterable[int | str] = ()
     ) -> TokenCodec:
-        """The codec and the tokenizer that `save` wrote, or that stand in a checkpoint together.
+        """Load a codec and a tokenizer from one folder, such as `save` or a checkpoint has.
 
         Raises
         ------
         FileNotFoundError
-            One of them is not there.
+            The codec or the tokenizer is missing.
         ConfigError, VocabError
-            One of them cannot be read, or they do not fit together.
+            The codec or the tokenizer cannot be read, or they do not fit together.
         """
         return cls(load_codec(folder), load_saved(Path(folder)), ignore=ignore)
 
@@ -501,25 +507,26 @@ class TokenCodec:
         *,
         ignore: Iterable[int | str] = (),
     ) -> TokenCodec:
-        """The codec and the tokenizer of a checkpoint, for training and inference alike.
+        """Load the codec and the tokenizer of a checkpoint, for training or inference.
 
         Parameters
         ----------
         name
-            A checkpoint's folder, or its name on the Hub such as ``"Qwen/Qwen2.5-VL-7B-Instruct"``;
-            the path of a ``tokenizer.json`` does as well. What is on this machine is taken first.
-            Code of a checkpoint is never run.
+            A checkpoint's folder, its name on the Hub such as ``"Qwen/Qwen2.5-VL-7B-Instruct"``,
+            or the path of a ``tokenizer.json``. Files on this machine come first. Code of a
+            checkpoint never runs.
         codec
-            The codec, whose tokens the tokenizer gets if it lacks them; the checkpoint is not
-            changed. By default the one of the checkpoint's ``maskcodec.json``.
+            The codec; by default the one in the checkpoint's ``maskcodec.json``. If the checkpoint
+            has no ``maskcodec.json``, the loaded tokenizer gets the codec's tokens. The
+            checkpoint's files do not change.
         ignore
-            As `TokenCodec` has it.
+            As in `TokenCodec`.
 
         Raises
         ------
         ConfigError
-            There is no such checkpoint, it has no ``maskcodec.json`` and no codec is given, or its
-            own codec is another one: the message names the settings that differ.
+            There is no such checkpoint, it has no ``maskcodec.json`` and `codec` is None, or its
+            own codec has other settings: the message names these.
         VocabError
             The tokenizer cannot be read, or the codec's tokens do not fit into it.
 

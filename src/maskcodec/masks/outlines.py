@@ -69,7 +69,7 @@ def _loops(
     loops
         The numbers of each loop's corners. The first is the leftmost of the topmost corners.
     places
-        y and x of each corner: the pixel of which it is the upper left corner.
+        y and x of each corner: those of the pixel to its lower right.
     columns
         The positions of corners (x * height + y), sorted by column, and the loop of each.
     """

@@ -156,7 +156,7 @@ class PlainText:
         self.options = lru_cache(_LIVE_ENDS)(self._options)
 
     def step(self, end: bytes, number: int) -> bytes | None:
-        """The end of the text after a token; None if it spells a word or is no piece."""
+        """The end of the text after a token; None if the token spells a word or is not a piece."""
         piece = self.pieces.get(number)
         if piece is None:
             return None
