@@ -162,9 +162,10 @@ class TokenCodec:
         threshold: int | None = None,
         lost: Lost = "raise",
     ) -> tuple[Index, Index]:
-        """Write many masks, each as a separate text; a compiled call writes all instances.
+        """Write many masks, each as a separate text.
 
-        Other threads run in the meantime.
+        Scanlines and B-SD with bricks write all masks in one compiled call; other threads can run
+        in the meantime.
 
         Parameters
         ----------
@@ -266,7 +267,7 @@ class TokenCodec:
         --------
         ::
 
-            most = tokens.longest(instances=2, labels=["dog"])  # of max_new_tokens, max_tokens
+            most = tokens.longest(instances=2, labels=["dog"])  # for max_new_tokens or max_tokens
         """
         return self._binding.longest(_options(instances=instances, labels=labels))
 
@@ -460,7 +461,7 @@ class TokenCodec:
         return self._binding.grammar(options, dialect=dialect, box=box)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write codec and tokenizer to a folder; creates it. `load` reads them back.
+        """Write codec and tokenizer to a folder; creates a missing folder. `load` reads them back.
 
         The codec becomes ``maskcodec.json``; the tokenizer's library writes the tokenizer. `ignore`
         is not written: pass it to `load` again. Returns the folder's path.
@@ -488,7 +489,7 @@ class TokenCodec:
     def load(
         cls, folder: str | os.PathLike[str], *, ignore: Iterable[int | str] = ()
     ) -> TokenCodec:
-        """Load a codec and a tokenizer from one folder, such as `save` or a checkpoint has.
+        """Load a codec and a tokenizer from a folder of `save` or of a checkpoint.
 
         Raises
         ------
@@ -535,7 +536,7 @@ class TokenCodec:
         ::
 
             tokens = TokenCodec.from_pretrained("Qwen/Qwen2.5-VL-7B-Instruct", mc.Scanlines())
-            tokens = TokenCodec.from_pretrained("merged")  # what training has written
+            tokens = TokenCodec.from_pretrained("merged")  # a folder that training wrote
         """
         file = checkpoint_file(name, FILE_NAME, download=codec is None)
         own = None if file is None else load_codec(file)

@@ -95,7 +95,7 @@ def _coloured(name: str, mode: str) -> str:
 
 
 def _grey(image: Image.Image, name: str) -> npt.NDArray[Any]:
-    """The numbers of an image with several channels; refuses it if its colours differ."""
+    """The numbers of an image with several channels; refuses pixels whose colours differ."""
     if any("16" in str(tile[3]) for tile in getattr(image, "tile", ())):
         raise SourceError(f"{name} has 16 bits for each of its colours; a mask has one number")
     has_alpha, mode = image.mode.endswith("A"), image.mode

@@ -52,7 +52,7 @@ def as_pixels(value: Any, what: str = "mask") -> IntegerArray:
 
 
 def _unread(value: Any) -> str:
-    """Why NumPy cannot read a value; for a tensor, also what to type."""
+    """The reason why NumPy cannot read a value; for a tensor, also the call that helps."""
     if not hasattr(value, "detach"):
         return "cannot be read as an array"
     device, dtype = str(getattr(value, "device", "cpu")), str(getattr(value, "dtype", ""))
@@ -65,7 +65,7 @@ def _unread(value: Any) -> str:
 
 
 def _other_sides(shape: tuple[int, ...], what: str) -> str:
-    """What to do with an array that is not two-dimensional."""
+    """A hint for an array that is not two-dimensional, or ``""``."""
     if len(shape) > 2 and all(side == 1 for side in shape[:-2]):
         one = f"mask[{', '.join('0' * (len(shape) - 2))}]"
         each = f"[{one} for mask in masks]" if what[-1].isdigit() else one

@@ -38,7 +38,7 @@ def polygons_of(mask: Mask, corner: tuple[int, int] = (0, 0)) -> list[list[float
             home[number] = len(parts)
             parts.append([points])
             continue
-        # A hole: its part's pixels above reach to the left up to an edge of a loop before this one.
+        # A hole: the set pixels above it reach left to an edge of an earlier loop of its part.
         row = padded[y - 1]
         start = x - int(np.argmin(row[x::-1])) + 1
         edge = np.searchsorted(columns[0], start * height + y - 1, side="right") - 1

@@ -109,7 +109,7 @@ class Codec(ABC):
     def meanings(self) -> dict[str, tuple[str, int | None]]:
         """The meaning of each word of `vocabulary`: an English phrase, and its number or None.
 
-        The embedding of a new token starts as a mean of the embeddings of its meaning.
+        The embedding of a new token starts as the mean of those of its phrase and number.
         """
         tags = self.tags()
         said: dict[str, tuple[str, int | None]] = {}
@@ -153,7 +153,7 @@ class Codec(ABC):
         return config
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write the configuration to ``maskcodec.json`` in a folder; creates the folder.
+        """Write the configuration to ``maskcodec.json`` in a folder; creates a missing folder.
 
         Returns the file's path. `maskcodec.load` reads it back.
         """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Symbols: TypeAlias = "tuple[Index, list[list[int]]]"  # the tokens of a text, its tags
 
-MOST_PROBLEMS = 1000  # in a list; a megabyte of noise would have very many
+MOST_PROBLEMS = 1000  # in a list: a text of noise may have very many
 NO_FAULTS: Index = np.empty((0, 4), np.int64)
 _RECOVER = (Way("recover", "", "keeps what can be drawn"),)
 _ESCAPE = re.compile("&(?:[A-Za-z]{2,8}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")

@@ -74,7 +74,7 @@ def bare_tokenizer(tokenizer: Any) -> Tokenizer:
 
 
 def checkpoint_file(name: str | os.PathLike[str], file: str, *, download: bool) -> Path | None:
-    """The path of a checkpoint's file, in a folder or in the Hub's cache; None if it has none.
+    """The path of a checkpoint's file, in a folder or in the Hub's cache, or None.
 
     With `download`, a file that is not in the cache is downloaded from the Hub.
     """

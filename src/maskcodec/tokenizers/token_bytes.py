@@ -171,7 +171,7 @@ class PlainText:
         return b""
 
     def _options(self, end: bytes, also: tuple[int, ...]) -> Index:
-        """The tokens that may come after an end, and some others, sorted; read-only."""
+        """The ids allowed after an end of the text, and those of `also`; sorted, read-only."""
         ids = self._all
         if end:
             ids = np.delete(ids, np.searchsorted(ids, sorted(self._completing(end))))
@@ -222,7 +222,7 @@ class NoText:
         return self.behind if number in self.spaces and not end else None
 
     def _options(self, end: bytes, also: tuple[int, ...]) -> Index:
-        """The tokens that may come after an end, and some others, sorted; read-only."""
+        """The ids allowed after an end of the text, and those of `also`; sorted, read-only."""
         spaces = () if end else self.spaces
         return frozen(np.array(sorted({*spaces, *also}), np.int64))
 
