@@ -322,7 +322,8 @@ class TokenCodec:
         """The place of each region of `recover` in ids: (start, stop), stop excluded.
 
         It goes from the region's first tag to its last, or to where the region breaks off. All
-        regions of an image-wise text lie between its two tags.
+        regions of an image-wise text lie between its two tags. If the codec has no tags, the place
+        is all ids.
         """
         return self._binding.spans(as_ids(ids).tolist())
 
@@ -332,7 +333,7 @@ class TokenCodec:
         Raises
         ------
         ConfigError
-            The codec has no bricks.
+            The codec has no stream.
 
         Examples
         --------
@@ -388,8 +389,8 @@ class TokenCodec:
         Raises
         ------
         ConfigError
-            The codec has no bricks and is neither R-RLE nor I-RLE; an option does not fit the
-            codec; or there is no free text and no id that ends an answer.
+            The codec has no guide, an option does not fit the codec, or there is no free text and
+            no id that ends an answer.
         LabelError
             A label would break the text.
         VocabError

@@ -1,4 +1,4 @@
-"""JSON in an answer: whatever of it is there, amid other words, cut off or broken."""
+"""Read JSON in an answer: between other words, cut off or broken."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _DEEPEST = 16  # lists in lists
 
 
 class Item(NamedTuple):
-    """A value of JSON and where it stands.
+    """A value of JSON and its place in the text.
 
     Attributes
     ----------
     value
         A list or a dict of items, a str, a number as its bytes, or None for true, false and null.
     start, stop
-        Its bytes.
+        The bytes of the value: from `start` to `stop`, without `stop`.
     whole
-        Whether it was closed, rather than cut off by the end of the text.
+        True if the value is closed; False if the end of the text cut it off.
     """
 
     value: Any
@@ -47,9 +47,9 @@ class Item(NamedTuple):
 
 
 def json_items(reading: TextReading) -> list[Item]:
-    """The lists and objects of a text, from its left to its right; faults are reported.
+    """The lists and objects of a text, from left to right; reports problems to `reading`.
 
-    What stands around them is passed over, code fences as well. Takes time linear in the text.
+    Skips the text around them, code fences included. Takes time linear in the text.
     """
     return list(_items(reading))
 
@@ -73,7 +73,7 @@ def _items(reading: TextReading) -> Iterator[Item]:
 
 
 def _fault(raw: bytes, item: Item) -> int | None:
-    """Where JSON breaks its rules, if it does."""
+    """The byte at which the JSON of an item breaks its rules, or None."""
     try:
         json.loads(raw[item.start : item.stop].decode("utf-8"), object_pairs_hook=unique)
     except json.JSONDecodeError as error:
@@ -85,14 +85,14 @@ def _fault(raw: bytes, item: Item) -> int | None:
 
 
 def _item(raw: bytes, start: int) -> tuple[Item, int | None]:
-    """The list or object that begins at a byte, and where it is broken, if it is seen to be."""
+    """The list or object that begins at a byte, and the byte of the first error found, or None."""
     stack: list[tuple[int, Any, str | None]] = []
     broken: int | None = None
     at, key = start, None
     while True:
         match = _TOKEN.match(raw, at)
         ended = match is None and _UNFINISHED.match(raw, at)
-        # Whether a number at the end of the text is whole cannot be known.
+        # A number at the end of the text may be cut off.
         if ended or (match and match[3] and _OPEN_END.match(raw, match.end())):
             while len(stack) > 1:
                 begin, value, outer = stack.pop()
@@ -146,7 +146,7 @@ def _put(container: Any, key: str | None, item: Item) -> None:
 
 
 def _string(quoted: bytes) -> str:
-    try:  # what is in single quotes is no JSON, but often written
+    try:  # single quotes are not JSON, but models write them
         text: str = json.loads(quoted.decode("utf-8", "surrogatepass"), strict=False)
     except ValueError:
         return quoted[1:-1].decode("utf-8", "replace")

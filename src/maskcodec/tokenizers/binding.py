@@ -83,7 +83,7 @@ class Binding:
         return text_of(numbers[~padding(numbers, self.vocab)], self.tokenizer, self.vocab)
 
     def spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
-        """Where each region of `recover` lies in ids; for a grid, all lie between its tags."""
+        """The place of each region of `recover` in ids: for all, between the last two tags."""
         if not self.codec.tags():
             return [(0, len(ids))] * len(self.recover(ids).regions)
         opening, closing = (self.vocab.words[tag] for tag in self.codec.tags()[-2:])
