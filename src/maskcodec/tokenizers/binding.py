@@ -98,7 +98,7 @@ class Binding:
     def stream(self) -> MaskStream:
         """A decoder that takes ids one by one."""
         raise ConfigError(
-            f"there are streams for B-SD with bricks and for scanlines and polygons, got {self.codec!r}"
+            f"there are streams for B-SD with bricks, scanlines and polygons, got {self.codec!r}"
         )
 
     def guide(self, options: GuideOptions) -> Guide:  # noqa: ARG002
@@ -117,7 +117,7 @@ class Binding:
     ) -> str:
         """The grammar of a guide's answers, or of the rest of an answer behind a known box."""
         raise ConfigError(
-            f"there are grammars for B-SD with bricks and for scanlines and polygons, got {self.codec!r}"
+            f"there are grammars for B-SD with bricks, scanlines and polygons, got {self.codec!r}"
         )
 
     def _write(self, mask: Any, label: Any, where: str) -> tuple[str, LostMaskError | None]:

@@ -369,7 +369,7 @@ def test_what_is_no_box_is_refused(box):
 def test_other_formats_have_no_grammar(codec):
     tokenizer = fresh("byte-level")
     mc.extend_tokenizer(codec, tokenizer)
-    message = "there are grammars for B-SD with bricks and for scanlines and polygons, got"
+    message = "there are grammars for B-SD with bricks, scanlines and polygons, got"
     with pytest.raises(mc.ConfigError, match=message):
         mc.TokenCodec(codec, tokenizer).grammar(box=(0, 0, 1, 1))
 

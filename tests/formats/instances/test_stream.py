@@ -250,7 +250,7 @@ def test_there_are_streams_for_bricks_only(kind):
     with pytest.raises(mc.ConfigError) as caught:
         tokens("byte-level", kind).stream()
     assert str(caught.value) == (
-        f"there are streams for B-SD with bricks and for scanlines and polygons, got {kind!r}"
+        f"there are streams for B-SD with bricks, scanlines and polygons, got {kind!r}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Decode ids one by one, to show regions while a model is still writing."""
+"""Decoding ids as they come: what there is to show while a model is still writing."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 # As plain numbers, which Python compares faster than NumPy's.
 _TEXT, _TAG, _PASSED_OVER = int(k.TEXT), int(k.TAG), (int(k.SPACE), int(k.IGNORED))
 _IGNORED, _PIECE = int(k.IGNORED), int(k.PIECE)
-_NONE = -1  # the last tag of an instance without tags so far
-_NO_BOX = _NONE, REF, REF_END  # behind these last tags, a box may come without its own tags
+_NONE = -1  # the last tag, where an instance has none yet
+_NO_BOX = _NONE, REF, REF_END  # last tags behind which a box may stand without its own
 
 
 class MaskStream(ABC):
-    """The regions of ids that come one by one; `TokenCodec.stream` makes a stream.
+    """The regions of ids that come one by one; `TokenCodec.stream` makes it.
 
-    After each id, `regions` equals the regions that ``recover`` returns
-    for all ids so far. The time of a push depends only on its own run, not on earlier ids. An
-    instance with wrong tags or a wrong box is read again when it ends.
+    After any ids, `regions` is what ``recover`` returns for them.
+    A push takes time for its own run only, whatever came before; an instance whose tags or box are
+    wrong is read once more when it ends.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class MaskStream(ABC):
         self._canvas = codec.canvas
         self._ids = array("q")
         self._finished: list[Region] = []
-        # Painted on request: the finished regions, and these with the current region on top.
+        # Painted when somebody asks: the first finished regions, and these with what is over them.
         self._below: Cells | None = None
         self._shown: Cells
         self._painted = 0
@@ -61,28 +61,10 @@ class MaskStream(ABC):
         Raises
         ------
         TypeError
-            The id is not an integer.
+            It is no integer.
         OverflowError
-            The id does not fit int64.
+            It does not fit int64.
         """
-        id_ = operator.index(id_)  # an element of a tensor cannot be a key
-        self._ids.append(id_)
-        self.row_ended = False
-        kind = self._kinds.get(id_, _TEXT)
-        if kind in _PASSED_OVER or id_ == k.IGNORE_INDEX:
-            return self
-        if _TAG <= kind < _TAG + 6:
-            self._tag(kind - _TAG)
-            return self
-        if self._may_draw:  # without <seg>, rows may only begin directly behind the box
-            self._may_draw = False
-            self._draws = 0 != kind < _TEXT
-        if self._draws and kind < _TEXT:
-            self._run(kind)
-        elif self._draws and _IGNORED < kind < _PIECE:
-            for _ in range((kind - _IGNORED) // 2):
-                self._run(k.SEPARATOR)
-        return self
 
     def __repr__(self) -> str:
         whole = plural(len(self._finished), "whole region")
@@ -90,25 +72,24 @@ class MaskStream(ABC):
 
     @property
     def regions(self) -> list[Region]:
-        """The regions so far. The last one may still grow: the next call makes a new one."""
+        """The regions so far, the last of which may still grow: that of the next call is new."""
         return [*self._finished, *self._present()]
 
     @property
     @abstractmethod
     def problems(self) -> list[Problem]:
-        """The problems so far, truncation included; all ids are read again."""
-        return self._reader.reading(self._since(0), strict=False)[1]
+        """What is wrong so far, with all ids looked at once more; a cut-off answer is, too."""
 
     @property
     def index_map(self) -> Cells:
-        """int32 (rows, columns), read-only: 1 + the index of the region on top, or 0.
+        """int32 (rows, columns), read-only: 1 + the index of the region that lies on top, or 0.
 
-        The next call changes it; copy it to keep it. For scanlines, rows and columns are the bins
-        of the image's sides.
+        The next call changes it; copy it to keep it. For scanlines it has the bins of the image's
+        sides.
         """
         if self._below is None:
             self._below, self._shown = np.zeros((2, *self._canvas), np.int32)
-        for region in self._over:  # only this region is drawn again
+        for region in self._over:  # only this is drawn anew
             self._shown[_place(region)] = self._below[_place(region)]
         for region in self._finished[self._painted :]:
             self._painted += 1
@@ -176,8 +157,8 @@ class BrickStream(MaskStream):
 
     def _begin(self, start: int) -> None:
         """Wait for an instance."""
-        self._last = _NONE  # its last tag: tags come in order, some may be missing
-        self._from = start  # the end of the instance before
+        self._last = _NONE  # its last tag: they come in order, some may be missing
+        self._from = start  # where the one before ended, and what stands behind its last tag
         self._behind = start
         self._label = ""
         self._box: Box | None = None
@@ -185,7 +166,7 @@ class BrickStream(MaskStream):
 
     def _tag(self, tag: int) -> None:
         here = len(self._ids) - 1
-        if tag <= self._last:  # too early for this instance: the tag begins the next one
+        if tag <= self._last:  # it comes too early for this instance, and begins the next one
             self._end(closed=False)
         if tag == SEG_END:
             self._end(closed=True)
@@ -200,7 +181,7 @@ class BrickStream(MaskStream):
             self._may_draw, self._draws = tag == BOX_END, tag == SEG
 
     def _label_or_box(self, text: str, tag: int) -> None:
-        """Read the text before a tag as a label, or as a box without its tags."""
+        """Read what stands before a tag, where no tag of a box did."""
         name, place = self._boxes.parted(text) if tag in (BOX_END, SEG) else ("", "")
         if place:
             self._box = self._boxes.repaired(place)[0]
@@ -217,13 +198,13 @@ class BrickStream(MaskStream):
 
     @abstractmethod
     def _drawn(self, box: Box, *, closed: bool) -> list[Region]:
-        """The region of the current instance; `closed` if ``</seg>`` has ended it."""
+        """What the present instance shows so far, or when its tag closes it."""
 
     def _present(self) -> list[Region]:
         return [] if self._box is None else self._drawn(self._box, closed=False)
 
     def _end(self, *, closed: bool) -> None:
-        """End the current instance. The last id is its ``</seg>`` if `closed`, else a later tag."""
+        """End the present instance; the last id is the tag that ends it, its own if `closed`."""
         if self._draws and closed and self._box is not None:
             self._finished += self._drawn(self._box, closed=True)
         elif self._box is not None or self._last == BOX:
@@ -233,7 +214,7 @@ class BrickStream(MaskStream):
 
 
 def _place(region: Region) -> tuple[slice, slice]:
-    """The slices of a region's box on the canvas."""
+    """Where a region's box lies on the canvas."""
     x1, y1, x2, y2 = region.box
     return slice(y1, y2 + 1), slice(x1, x2 + 1)
 
