@@ -52,6 +52,13 @@ class Vocab:
         """The ids of the tags and bricks."""
         return frozenset(self.words.values())
 
+    @cached_property
+    def around(self) -> npt.NDArray[np.bool_]:
+        """Bool (size,): whether an id is one of those ignored."""
+        table = np.zeros(self.size, np.bool_)
+        table[list(self.ignored)] = True
+        return table
+
 
 def read_vocab(
     codec: Codec,
@@ -208,7 +215,10 @@ def as_ids(value: Any) -> Index:
 
 def padding(ids: Index, vocab: Vocab) -> Any:
     """For each id, whether it lies around an answer or is -100, a trainer's mark: bool (n,)."""
-    return np.isin(ids, [*vocab.ignored, IGNORE_INDEX])
+    found = ids == IGNORE_INDEX
+    inside = (ids >= 0) & (ids < vocab.size)
+    found[inside] = vocab.around[ids[inside]]
+    return found
 
 
 def text_of(ids: Index, tokenizer: AnyTokenizer, vocab: Vocab) -> str:
