@@ -1,5 +1,7 @@
 """Polygons as text: written and read, right or refused, and repaired."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 import maskcodec as mc
 from maskcodec import coco
 from tests import reference, strategies
+from tests.conftest import PURE
 
 TEN = mc.Polygons(bins=11)
 MASK = np.zeros((10, 10), np.uint8)
@@ -201,6 +204,34 @@ def test_a_loop_is_drawn_once():
     looping = HEAD + "<ring>".join(["1 2 9 2 5 7"] * 500)
     assert rings_of(looping) == [(TRIANGLE,)]
     assert reasons(looping) == ["ring-twice"] * 498 + ["truncated"]
+
+
+def test_reading_takes_time_linear_in_the_text():
+    size = 3_000 if PURE else 60_000
+    bodies = [
+        "1 1 5 {} ",
+        "1 1 {} 6 1 1 5 6<ring>",
+        "1 {}<ring>",
+        "<seg>1 1 {} ",
+        "{}",
+        "1 1 1 1 5 5 ",
+    ]
+    for body in bodies:
+        count = size // len(body)
+        text = HEAD + "".join(body.replace("{}", str(n % 9)) for n in range(count))
+        began = time.process_time()
+        TEN.recover(text)
+        TEN.recover(text + "</seg>")
+        assert time.process_time() - began < 3, body
+
+
+def test_of_very_many_rings_all_go_clockwise():
+    ring = [(0, 0), (999, 0), (999, 999), (0, 999)]
+    inner = [[(x, y), (x + 1, y), (x, y + 1)] for x in range(1, 100) for y in range(1, 30)]
+    region = mc.PolygonRegion("dog", [ring, *inner], (1000, 999, 0))
+    assert all(found[1][1] == found[0][1] for found in region.rings)
+    few = mc.PolygonRegion("dog", [ring, *inner[:5]], (1000, 999, 0))
+    assert all(found[1][0] == found[0][0] for found in few.rings[1:])
 
 
 def test_tags_that_are_missing_or_come_twice():
