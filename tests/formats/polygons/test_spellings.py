@@ -74,6 +74,7 @@ def test_strict_and_recover_agree_on_any_text(codec, data):
     [
         (SIMPLE, "[[[0.1, 0.2], [0.9, 0.2], [0.5, 0.7], [0.3", ["truncated"]),
         (SIMPLE, "[[[0.1, 0.2], [0.9, 0.2], [0.5, 0.7], [0.3, 0.", ["truncated"]),
+        (SIMPLE, "As in [1] and [2, 3], [so]: [[[0.1, 0.2], [0.9, 0.2], [0.5, 0.7]]].", []),
         (SIMPLE, "So: [[0.1, 0.2], [0.9, 0.2], [0.5, 0.7]].", ["bad-nesting"]),
         (SIMPLE, "[[[[0.1, 0.2], [0.9, 0.2], [0.5, 0.7]]]]", ["bad-nesting"]),
         (SIMPLE, "[0.1, 0.2, 0.9, 0.2, 0.5, 0.7]", ["bad-nesting"]),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from maskcodec.text.regions import Region
 
 _HUGE = 1e9  # stands for all that is further off
+_FEWEST = 6  # coordinates of a ring
 _LONGEST = 40  # digits of a number that are looked at
 _NOTHING = re.compile("(?!)")
 _FLORENCE = re.compile(rb"<poly>|</poly>|<sep>|<loc_([0-9]+)>")
@@ -220,6 +221,9 @@ class SimpleSeg(Json):
     def found(self, reading: TextReading) -> Iterator[Found]:
         """The instances of a text."""
         for item in json_items(reading):
+            words = item.whole and numbers_of(item) is not None and len(item.value) < _FEWEST
+            if words:  # such as [1], which refers to a note
+                continue
             if isinstance(item.value, list):
                 yield Found("", self.polygon(reading, item), None, item.start)
             else:
