@@ -1,7 +1,7 @@
-"""The one decorator of kernels, which defers the compiler to the first call of one of them.
+"""The decorator of kernels, which starts the compiler at the first call of a kernel.
 
 `import maskcodec` must stay cheap: training code imports it in every worker, and a program that
-only configures a codec never compiles. So a file of kernels imports NumPy and this module alone.
+only configures a codec never compiles. So a file of kernels only imports NumPy and this module.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _compiling = RLock()
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Leave a stub, which at its first call compiles all kernels of its file.
+    """Replace a function by a stub, which compiles all kernels of its file at its first call.
 
-    They take the place of the stubs in their module. Call kernels as attributes of the module:
-    a stub that was imported by its name stays in between, and costs more than some kernels do.
+    The compiled kernels replace the stubs in their module. Call kernels as attributes of the
+    module: a stub that was imported by its name remains, and takes longer than some kernels.
     """
     module, names, name = function.__module__, function.__globals__, function.__name__
     _waiting[module].append(function)
@@ -43,25 +43,25 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def numbers(*values: int) -> list[int]:
-    """Constants that Numba takes for numbers: it compiles a helper anew for every literal."""
+    """Constants that Numba takes for numbers: for each literal it would compile a helper again."""
     return cast("list[int]", [np.int64(value) for value in values])
 
 
 def _compile(module: str, names: dict[str, Any]) -> None:
-    """Put the compiled kernels of a module in the place of their stubs."""
-    with _compiling:  # another thread may have done so in the meantime
+    """Replace the stubs of a module by the compiled kernels."""
+    with _compiling:  # another thread may have done this already
         if functions := _waiting.get(module):
-            # At once: when a kernel is compiled, Numba looks up those that it calls.
+            # All at once: to compile a kernel, Numba looks up the kernels that it calls.
             names.update({function.__name__: _compiled(function) for function in functions})
             del _waiting[module]
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiled at the first call, and kept on disk where a folder can be written."""
+    """The function, compiled at its first call, and cached on disk if a folder can be written."""
     import numba
 
     try:
         compiled = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # no place for a cache, as in a read-only install
+    except RuntimeError:  # no folder for a cache, as in a read-only install
         compiled = numba.njit(nogil=True)(function)
     return cast("Callable[..., Any]", compiled)

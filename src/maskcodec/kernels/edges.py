@@ -1,7 +1,7 @@
-"""Where the edges of two masks are near each other, by the bits of whole numbers.
+"""Find where the edges of two masks are near each other, with bits of integers as pixels.
 
-A map is an array (words, columns): bit k of ``map[w, x]`` is the pixel of column ``left + x`` in
-row ``(top + w) * BITS + k``, where (top, left) is the map's place. 62 bits leave the sign alone.
+A map is an array (words, columns). Bit k of ``map[w, x]`` is the pixel in column ``left + x`` and
+row ``(top + w) * BITS + k``; (top, left) is the map's place. 62 bits do not reach the sign.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ _COUNT = numbers(127)[0]  # more than the bits of a word
 def trace_edge(
     ends: Index, height: int, place: tuple[int, int], reach: int, maps: Index
 ) -> tuple[int, int]:
-    """Write the edge of a mask, and all that is near it, into two of three maps.
+    """Write the edge of a mask, and the pixels near it, into two of three maps.
 
-    The edge is made of the pixels of the mask that have a pixel above, below, to the left or to the
-    right that is not set, or none, at the side of the image. Near is what is at most ``reach``
-    columns and at most ``reach`` rows from a pixel of the edge.
+    A set pixel belongs to the edge if a pixel above, below, left or right of it is not set, or lies
+    outside the image. A pixel is near if it is at most ``reach`` columns and at most ``reach`` rows
+    from a pixel of the edge.
 
     Parameters
     ----------
     ends
-        The runs of the mask, as `maskcodec.kernels.rle` has them.
+        The runs of the mask, as in `maskcodec.kernels.rle`.
     height
-        The image's.
+        The image's height.
     place
-        (top, left) of the maps, which have room for all that is near; what is near beyond the side
-        of the image may be left out.
+        (top, left) of the maps. The maps have room for all near pixels; those outside the image may
+        be left out.
     reach
         At least 0.
     maps
-        int64 (3, words, columns), all of them written to. The edge is ``maps[1]``.
+        int64 (3, words, columns); all are written to. The edge is ``maps[1]``.
 
     Returns
     -------
-    How many pixels the edge has, and the number of the map of what is near.
+    The number of pixels of the edge, and the index of the map of near pixels.
     """
     maps[0] = 0
     _fill(ends, height, place, maps[0])
@@ -54,7 +54,7 @@ def trace_edge(
     at, to = _ONE, 2 * _ONE
     done = _NIL
     while done < reach:
-        # No gap, though what leaves the map is lost; and no more than the next number holds.
+        # Leaves no gap, also if pixels leave the map; and reaches the next word only.
         step = min(reach - done, done + 1, BITS - 1)
         _grow_down(maps[at], step, maps[to])
         at, to = to, (_NIL if to == 2 else 2 * _ONE)
@@ -66,7 +66,7 @@ def trace_edge(
 
 @kernel
 def shared_bits(first: Index, place: tuple[int, int], second: Index, other: tuple[int, int]) -> int:
-    """Count the pixels that are set in both of two maps, which lie at two places."""
+    """Count the pixels that are set in both of two maps at two places."""
     down, across = place[0] - other[0], place[1] - other[1]
     begin = max(_NIL, -across)
     count = _NIL
@@ -94,7 +94,7 @@ def _fill(ends: Index, height: int, place: tuple[int, int], out: Index) -> None:
 
 @kernel
 def _trace(mask: Index, edge: Index) -> int:
-    """Write the pixels that have a neighbour of four which is not set; return how many."""
+    """Write the set pixels with an unset pixel above, below, left or right; return their number."""
     words, columns = mask.shape
     count = _NIL
     for w in range(words):
@@ -116,7 +116,7 @@ def _trace(mask: Index, edge: Index) -> int:
 
 @kernel
 def _grow_down(source: Index, step: int, out: Index) -> None:
-    """Set what is set, and what lies up to ``step`` rows above or below it, less than `BITS`."""
+    """Set the set pixels, and those ``step`` rows above or below them; ``step`` is below `BITS`."""
     words, columns = source.shape
     for w in range(words):
         own, grown = source[w], out[w]
@@ -134,7 +134,7 @@ def _grow_down(source: Index, step: int, out: Index) -> None:
 
 @kernel
 def _grow_across(source: Index, step: int, out: Index) -> None:
-    """Set what is set, and what lies ``step`` columns to the left or right of it."""
+    """Set the set pixels, and the pixels ``step`` columns left or right of them."""
     words, columns = source.shape
     for w in range(words):
         own, grown = source[w], out[w]
@@ -150,7 +150,7 @@ def _grow_across(source: Index, step: int, out: Index) -> None:
 
 @kernel
 def _ones(word: int) -> int:
-    """How many bits are set, of 62."""
+    """The number of set bits, of 62."""
     word -= (word >> 1) & _PAIRS
     word = (word & _FOURS) + ((word >> 2) & _FOURS)
     word = (word + (word >> 4)) & _BYTES

@@ -9,31 +9,31 @@ from maskcodec.kernels.compiler import kernel, numbers
 if TYPE_CHECKING:
     from maskcodec.masks.arrays import Cells, Index, Mask
 
-# What is found wrong. Records are (kind, byte position, row, what was found there).
+# Faults. A record is (kind, byte position, row, value or stop of the fault).
 ROW_LONG, ROW_SHORT, ROW_MISSING, ROW_EXTRA = numbers(1, 2, 3, 4)
 STRAY_SEPARATOR, EMPTY_ITEM = numbers(7, 8)
 COUNT_MISSING, BAD_COUNT, STRAY_STAR, EMPTY_LABEL = numbers(9, 10, 11, 12)
 
-# Of the newlines between rows: one that is spelled out, and one with nothing before it.
+# Faults of newlines between rows: spelled out, and nothing before it.
 BREAK_SPELLED, ROW_BLANK = numbers(16, 17)
 
 _NEWLINE, _RETURN, _SPACE, _STAR, _BAR, _CHAR_0, _CHAR_9 = 10, 13, 32, 42, 124, 48, 57
 _BACKSLASH, _LESS, _GREATER, _LETTER_A, _LETTER_N, _LETTER_X = 92, 60, 62, 65, 110, 120
 _NIL, _UNSET = numbers(0, -1)
-_RECENT_LABELS = 8  # how many labels a label is compared with: a constant keeps time linear
+_RECENT_LABELS = 8  # labels that a label is compared with: a constant keeps the time linear
 _COUNT_LIMIT = 1 << 40
 
 
 @kernel
 def mark_values(pixels: Mask, seen: Mask) -> None:
-    """Set ``seen`` (256,) to 1 at each value that ``pixels`` (n,) has."""
+    """Set ``seen`` (256,) to 1 at each value of ``pixels`` (n,)."""
     for i in range(len(pixels)):
         seen[pixels[i]] = 1
 
 
 @kernel
 def label_room(cells: Cells, bounds: Index, counted: bool, extra: int) -> int:
-    """Bytes enough for `write_labels`: those of every label it writes, and `extra` with each."""
+    """Enough bytes for `write_labels`: all labels that it writes, and `extra` for each label."""
     room = _NIL
     for r in range(len(cells)):
         row = cells[r]
@@ -53,10 +53,10 @@ def write_labels(
     mark_bounds: Index,
     out: Mask,
 ) -> int:
-    """Write the runs of every row of label numbers as text; return how many bytes that takes.
+    """Write the runs of every row of label numbers as text; return the number of bytes.
 
-    Label k is ``labels[bounds[k]:bounds[k + 1]]``. ``marks`` holds what stands between a label
-    and its count, between two runs, and between two rows. Without counts every cell is written.
+    Label k is ``labels[bounds[k]:bounds[k + 1]]``. ``marks`` holds the marks between a label and
+    its count, between two runs, and between two rows. Without counts, every cell is written.
     """
     columns = cells.shape[1]
     size = 0
@@ -115,7 +115,7 @@ def _matches(data: Mask, at: int, pieces: Mask, first: int, last: int) -> bool:
 
 @kernel
 def _label_number(data: Mask, first: int, last: int, spans: Index, count: int) -> int:
-    """The number of a label seen lately, or ``count``, for which a new one is entered."""
+    """The number of a recent label; for any other label, enter it as number ``count``."""
     for number in range(count - 1, max(count - 1 - _RECENT_LABELS, -1), -1):
         if spans[number, 1] - spans[number, 0] == last - first and _matches(
             data, first, data, spans[number, 0], spans[number, 1]
@@ -128,7 +128,7 @@ def _label_number(data: Mask, first: int, last: int, spans: Index, count: int) -
 
 @kernel
 def _count(data: Mask, first: int, last: int) -> tuple[int, bool]:
-    """The number written in ``data[first:last]``, and whether it is spelled as it should be."""
+    """The number in ``data[first:last]``, and whether its spelling is correct."""
     number = 0
     at = first
     while at < last and _CHAR_0 <= data[at] <= _CHAR_9:
@@ -156,7 +156,7 @@ def _fault(faults: Index, count: int, kind: int, position: int, row: int, found:
 
 @kernel
 def _break_stop(data: Mask, at: int) -> int:
-    """Where a newline that is spelled out stops, or where it would begin if there is none."""
+    """The stop of a newline that is spelled out at a byte; the byte itself if there is none."""
     size = len(data)
     if data[at] == _BACKSLASH:
         return at + 2 if at + 1 < size and data[at + 1] == _LETTER_N else at
@@ -179,27 +179,26 @@ def read_labels(
     spans: Index,
     faults: Index,
 ) -> tuple[int, int, bool]:
-    """Draw ``label * count`` runs row by row, whatever is wrong with them.
+    """Draw ``label * count`` runs row by row; count faults and go on.
 
-    ``cells`` is filled with -1; it gets indices into ``spans``, the bytes of each label, where
-    one label may be entered more than once. Formats that are not written by row hand in one
-    row of all the cells. A newline that is spelled out ends a row behind a count, where no label
-    can be. Unless ``closed``, the text may have been cut off, and what is missing
-    at its end is no fault. Returns the numbers of labels and faults, and whether any cell is
-    missing at the end.
+    ``cells`` is filled with -1 and gets indices into ``spans``, the bytes of each label. A label
+    may be entered more than once. Formats without rows pass one row of all cells. A newline that is
+    spelled out ends a row behind a count, where no label can be. Unless ``closed``, the text may be
+    cut off: cells missing at its end are not a fault. Returns the numbers of labels and of faults,
+    and whether cells are missing at the end.
     """
     rows, columns = cells.shape
     names = _NIL
     count = _NIL
     row = _NIL
     x = _NIL
-    total = _NIL  # the row's sum, where x stops at its width
+    total = _NIL  # the row's sum; x stops at its width
     items = _NIL
     skipped = False
     spelled = False  # whether the row before ended with a newline that is spelled out
     long_at = _UNSET
     extra_at = _UNSET
-    beyond = False  # whether anything stands behind the last row
+    beyond = False  # whether there is text behind the last row
     row_start = first
     at = first
     while True:
@@ -227,10 +226,10 @@ def read_labels(
         if row >= rows:
             beyond |= begin < stop or not ends
         elif begin == stop:
-            full = row == rows - 1 and x == columns  # then a text that was cut off ends here
+            full = row == rows - 1 and x == columns  # a cut-off text may end here
             if (full or not open_end) and not skipped and (items > 0 or not (ends or breaks)):
                 count = _fault(faults, count, EMPTY_ITEM, start, row, total)
-            skipped = True  # several in a row are one mistake
+            skipped = True  # several empty items in a row are one fault
         else:
             items += 1
             skipped = False
@@ -251,7 +250,7 @@ def read_labels(
                 else:
                     count = _fault(faults, count, COUNT_MISSING, stop, row, total)
             elif open_end and x + 1 < columns:
-                number = 0  # the last label of a text that was cut off may be half a word
+                number = 0  # the last label of a cut-off text may be half a word
             if stars > counted:
                 count = _fault(faults, count, STRAY_STAR, first_star, row, total)
             stop_x = min(x + number, columns)

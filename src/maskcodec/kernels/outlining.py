@@ -1,9 +1,9 @@
-"""Fewer vertices for an outline: which to leave out, where to move the others.
+"""Reduce the vertices of an outline: leave some out, and move the others.
 
-A polygon encloses what is inside an odd number of its rings. So moving a vertex flips the pixels
-between the old and the new pair of its edges, and leaving one out flips a triangle. `gains` holds
-for each pixel +1 if it is right and -1 if it is wrong, summed up along its row, so that what a flip
-costs follows from where the edges cross the rows.
+A pixel is inside a polygon if it is inside an odd number of its rings. So moving a vertex flips the
+pixels between the old and the new pair of its edges, and leaving a vertex out flips a triangle.
+`gains` sums +1 for each right pixel and -1 for each wrong pixel along each row: the cost of a flip
+follows from the columns where the edges cross the rows.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
     Places = npt.NDArray[np.float64]
 
-_ONE_BY_ONE = 1024  # vertices of which each time the cheapest is looked for
-_SWEEPS = 60  # over all vertices at one length of step
+_ONE_BY_ONE = 1024  # up to this number of vertices, the cheapest is left out each time
+_SWEEPS = 60  # the most passes over all vertices for each step size
 
 
 @kernel
 def flip(xs: Places, ys: Places, count: int, gains: Cells, stride: int, change: bool) -> int:
-    """How many more pixels are wrong if those inside a polygon of up to 4 vertices are flipped.
+    """The increase of wrong pixels if the inside of a polygon of up to 4 vertices is flipped.
 
-    Rows are looked at in their middle, each `stride`-th one. With `change` they are flipped.
+    `gains` has a row for each `stride` rows, which is cut at its middle. `change`: flip `gains`.
     """
     rows, columns = gains.shape[0], gains.shape[1] - 1
     low, high = ys[0], ys[0]
@@ -80,10 +80,10 @@ def _three(
 def leave_out(
     x: Places, y: Places, after: Index, before: Index, most: int, gains: Cells, stride: int
 ) -> int:
-    """Leave vertices out, the cheapest first, until there are `most`; how many are left.
+    """Leave vertices out, the cheapest first, until `most` are left; return the number left.
 
-    A ring of three goes as a whole. `after` and `before` are each vertex's neighbours; -1 marks
-    one that is left out.
+    A ring of three vertices is left out as a whole. `after` and `before` are the neighbours of each
+    vertex; -1 in `after` marks a vertex that is left out.
     """
     count = len(x)
     cost = np.empty(count, np.float64)
@@ -95,7 +95,7 @@ def leave_out(
     for k in range(count):
         if after[k] >= 0:
             cost[k] = _cost(x, y, after, before, k, gains, stride)
-    while left > max(most, _ONE_BY_ONE):  # all that are cheap, in one pass
+    while left > max(most, _ONE_BY_ONE):  # all cheap vertices in one pass
         limit = 2 * limit + 0.5
         for k in range(count):
             if left <= max(most, _ONE_BY_ONE):
@@ -156,7 +156,7 @@ def put(
     gains: Cells,
     stride: int,
 ) -> None:
-    """Move every vertex to where its numbers lie."""
+    """Move every vertex to the position of its numbers."""
     xs, ys = np.empty(4), np.empty(4)
     for k in range(len(x)):
         if after[k] >= 0:
@@ -180,10 +180,10 @@ def settle(
     gains: Cells,
     stride: int,
 ) -> int:
-    """Move each vertex by a step for as long as that helps, then by half of it.
+    """Move each vertex by a step while that helps, then by half the step, and so on.
 
-    Returns how many more pixels are wrong, which is 0 or below. `numbers` (n, 2) are what is
-    written of each vertex, `across` and `down` where these numbers lie.
+    Returns the increase of wrong pixels, 0 or below. `numbers` (n, 2) are the numbers that are
+    written for each vertex; `across` and `down` are the positions of these numbers.
     """
     xs, ys = np.empty(4), np.empty(4)
     total = 0

@@ -1,4 +1,4 @@
-"""Cells to pixels and to COCO's runs, and cells that are painted better."""
+"""From cells to pixels and to COCO's runs; and improve cells for painting."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 _NIL, _UNSET, _FAR = numbers(0, -1, 1 << 60)
 _SURROUNDED = numbers(-9)[0]
-# What the scratch of a contour holds: where two rows bend, and how far inside they are there, what
-# these make together, the changes of two lines, and what the first four are of.
+# The rows of a contour's scratch: 0 .. 3 have the bends of two rows of cells, and the distances
+# there; then come both rows joined, the changes of two lines of pixels, and the rows in 0 .. 3.
 _XS, _UPPER, _LOWER, _RISE, _FALL, _OLD, _NEW, _STATE, ROOM = numbers(*range(4, 13))
 _BEGIN, _KNOWN, _POINTS = numbers(0, 1, 3)
-_ROUNDS = 2  # of `improve_cells`: a third finds next to nothing
-_MOST_DISTANCE = 1 << 29  # of it, times the lines: what is twice that fits 32 bits
-_TRIES = 700  # of it, at a microsecond each: more than nearly all real masks take
+_ROUNDS = 2  # of `improve_cells`: a third round finds almost nothing
+_MOST_DISTANCE = 1 << 29  # in `improve_cells`, times the lines: twice of it fits 32 bits
+_TRIES = 700  # in `improve_cells`, a microsecond each: nearly all real masks take fewer
 
 
 @kernel
 def paint(cells: Mask, y1: int, x1: int, row_edges: Index, column_edges: Index, out: Mask) -> None:
-    """Paint cells, whose corner is cell (y1, x1) of a canvas, as rectangles of pixels.
+    """Paint cells as rectangles of pixels; their first cell is cell (y1, x1) of a canvas.
 
-    Canvas row r covers the pixels ``row_edges[r]`` up to and without ``row_edges[r + 1]``.
+    Canvas row r covers the pixels ``row_edges[r]`` to ``row_edges[r + 1]``, exclusive.
     """
     rows, columns = cells.shape
     left, right = column_edges[x1], column_edges[x1 + columns]
@@ -61,13 +61,13 @@ def paint_smooth(
     line: Index,
     out: Mask,
 ) -> int:
-    """Paint cells by bilinear interpolation over the canvas's cell centres, cut at one half.
+    """Paint cells by bilinear interpolation between cell centres of the canvas, cut at one half.
 
-    Returns how many pixels are set.
+    Returns the number of set pixels.
 
-    ``row_mix[y]`` is (upper cell, lower cell, weight of the lower one), the weight in units of
-    1 / (2 * height); columns likewise. ``whole`` is scratch for the cells in their place and
-    one cell around, ``line`` for one blended row of them.
+    ``row_mix[y]`` is (upper cell, lower cell, weight of the lower cell), the weight in units of
+    1 / (2 * height); ``column_mix`` likewise. ``whole`` is scratch for the cells on the canvas and
+    one cell around, ``line`` for one blended row of cells.
     """
     height, width = out.shape
     rows, columns = cells.shape
@@ -106,14 +106,15 @@ def paint_contour(
     room: Index,
     out: Mask,
 ) -> int:
-    """Paint cells by how far every point of a row is from the end of a run, linear between rows.
+    """Paint cells by the distance of every point to the next end of a run, linear between rows.
 
-    The cells' corner is cell (y1, x1) of a grid of (rows, columns), which lies on the pixels
-    ``within``: top, left, height, width. A point is as far inside a run, or outside, as it is from
-    the nearest end, but at most the height of a cell; so far outside are all points of an empty
-    row, and of the rows above and below the cells. The grid's left and right side end no run. Set
-    is what is not outside. ``room`` is scratch, (`ROOM`, 6 * columns + 16) for cells of so many
-    columns. Returns how many pixels are set.
+    The first cell is cell (y1, x1) of a grid of (rows, columns), which lies on the pixels
+    ``within``: top, left, height, width. In a row of cells, a point's distance to the nearest end
+    of a run is positive inside runs and negative outside, at most the height of a cell. It is the
+    most negative at all points of an empty row, and of the rows above and below the cells. The
+    grid's left and right sides do not end runs. A pixel is set if its distance is not negative.
+    ``room`` is scratch, (`ROOM`, 6 * columns + 16) for the columns of ``cells``. Returns the number
+    of set pixels.
     """
     top, left, height, width = within
     out.reshape(out.size)[:] = 0
@@ -141,14 +142,14 @@ def contour_runs(
     spans: Index,
     ends: Index,
 ) -> int:
-    """Write the runs of what `paint_contour` would paint, none of them empty but for a first one.
+    """Write the runs of the pixels that `paint_contour` sets; only the first run may be empty.
 
-    A column changes its colour where one line is set and the next one is not, or the other way
-    round. So the changes are counted by column, which says where those of each one go. They are
-    noted in ``spans`` (n, 3), or found again if there are more than n. Returns how many runs there
-    is to be room for, or are written if there is; 0 if nothing is set. ``room`` is scratch as
-    there, ``starts`` for one more number than the width of ``within``, ``size`` is the image's
-    (height, width).
+    A column changes its colour between two lines that differ there. A first pass counts the changes
+    of each column, which gives their positions in ``ends``, and notes them in ``spans`` (n, 3); if
+    there are more than n, a second pass finds them again. Returns the number of runs written; or
+    the room needed, if ``ends`` is too short; or 0 if no pixel is set. ``room`` is scratch as in
+    `paint_contour`, ``starts`` for one number more than the width of ``within``; ``size`` is the
+    image's (height, width).
     """
     top, left, height, width = within
     starts[:] = 0
@@ -162,7 +163,7 @@ def contour_runs(
             if y < last:
                 used = _contour_line(y, cells, y1, x1, grid, (height, width), room, new)
             i, j, begin = _NIL, _NIL, _UNSET
-            while i < before or j < used:  # between an odd one and the next one lines differ
+            while i < before or j < used:  # lines differ from each odd change to the next one
                 if j == used or (i < before and room[old, i] <= room[new, j]):
                     end = room[old, i]
                     i += 1
@@ -214,7 +215,7 @@ def contour_runs(
 
 @kernel
 def _end_runs(begin: int, end: int, at: int, height: int, starts: Index, ends: Index) -> None:
-    """Write that in some columns a run ends: ``at``, and so many pixels more for each column."""
+    """Write a change of colour at pixel ``at + x * height`` of each column x, begin .. end - 1."""
     for x in range(begin, end):
         ends[starts[x]] = at + x * height
         starts[x] += 1
@@ -224,14 +225,15 @@ def _end_runs(begin: int, end: int, at: int, height: int, starts: Index, ends: I
 def contour_overlap(
     cells: Mask, within: tuple[int, int, int, int], room: Index, mask: Mask
 ) -> tuple[int, int, int]:
-    """Compare what `paint_contour` would paint of cells of a whole part with a mask, there.
+    """Compare the pixels that `paint_contour` sets with a mask; the cells cover the whole grid.
 
-    Returns how many pixels both have set, how many are painted and how many the mask has.
+    Only the part ``within`` counts. Returns the numbers of pixels set in both, in the painting, and
+    in the mask.
     """
     top, left, height, width = within
     both, painted, area = _NIL, _NIL, _NIL
     first, last = _contour_lines(len(cells), _NIL, len(cells), height, room)
-    for y in range(first, last):  # all there are
+    for y in range(first, last):  # all lines
         area += _count_set(mask, top + y, left, left + width)
         used = _contour_line(y, cells, _NIL, _NIL, cells.shape, (height, width), room, _NEW)
         for k in range(0, used, 2):
@@ -243,18 +245,18 @@ def contour_overlap(
 
 @kernel
 def _count_set(mask: Mask, y: int, begin: int, end: int) -> int:
-    """How many pixels of a row are set, from the first to the last of some."""
+    """The number of set pixels of a row, from ``begin`` to ``end``, exclusive."""
     count = np.int32(0)
-    for x in range(np.uint64(begin), np.uint64(end)):  # which takes many at once
+    for x in range(np.uint64(begin), np.uint64(end)):  # unsigned, to be vectorised
         count += np.int32(mask[y, x] != 0)
     return int(count)
 
 
 @kernel
 def _contour_lines(count: int, y1: int, rows: int, height: int, room: Index) -> tuple[int, int]:
-    """The lines of pixels from the first to the last that so many rows of cells can reach.
+    """The lines of pixels that ``count`` rows of cells can reach: first, and last exclusive.
 
-    Makes the scratch of `_contour_line` ready.
+    Prepares the scratch of `_contour_line`.
     """
     room[_STATE, :3] = -_FAR
     first = -(-((2 * y1 - 1) * height - rows) // (2 * rows))
@@ -273,14 +275,14 @@ def _contour_line(
     room: Index,
     line: int,
 ) -> int:
-    """Write where the pixels that are set in a line begin and end, by turns; return how many.
+    """Write the begins and ends of set pixels in a line, in turn; return their number.
 
-    They go into row ``line`` of the scratch. What lies between two rows of cells is linear in x
+    They go into row ``line`` of the scratch. Between two rows of cells, the distance is linear in x
     from each point of `_join_rows` to the next one.
     """
     rows, columns = grid
     height, width = size
-    unit = columns * rows  # of 1 / (2 * unit) pixels: the centre of one and all points are whole
+    unit = columns * rows  # in units of 1 / (2 * unit) pixels, centres and points are integers
     centre = (2 * y + 1) * rows - height
     below = centre - room[_STATE, _BEGIN]
     if not 0 <= below < 2 * height:
@@ -300,11 +302,11 @@ def _contour_line(
         after = above * room[_UPPER, k] + below * room[_LOWER, k]
         if (value < 0) != (after < 0):
             x, slope, at = room[_XS, k - 1], above * room[_RISE, k] + below * room[_FALL, k], value
-            if after == 0:  # maybe at the end of several pieces
+            if after == 0:  # several pieces may end here
                 x, slope, at = room[_XS, k], _NIL + 1, after
             elif value == 0:
                 slope = _UNSET
-            # The pixel that is nearest to where it is 0, give or take what a float cannot tell.
+            # The pixel nearest to the zero, up to the rounding of floats; corrected below.
             pixel = int((x - at / slope) / (2 * unit))
             inside = at + slope * ((2 * pixel + 1) * unit - x) >= 0
             room[line, used] = pixel + (inside if after < 0 else not inside)
@@ -318,10 +320,10 @@ def _contour_line(
 
 @kernel
 def _join_rows(cells: Mask, row: int, scale: tuple[int, int, int, int], room: Index) -> None:
-    """Note where the distances of a row and of the next one bend, and what they are there.
+    """Note the points where the distances of a row or of the next row bend, and both distances.
 
-    Points between two pieces that both lie inside runs of the two rows are left out, and most of
-    those between pieces that lie outside: there, no line of pixels changes its colour.
+    Points between pieces inside runs of both rows are left out, and most points between pieces
+    outside: no line of pixels changes its colour there.
     """
     for r in range(row, row + 2):
         if room[_STATE, _KNOWN + r % 2] != r:
@@ -341,9 +343,9 @@ def _join_rows(cells: Mask, row: int, scale: tuple[int, int, int, int], room: In
         below -= fall * (room[second, j] - x)
         i += room[first, i] == x
         j += room[second, j] == x
-        now = _sign(room[_UPPER, n - 1] + above) + _sign(room[_LOWER, n - 1] + below)  # none is 0
-        if now == kind and (kind > 0 or kind == before < 0):  # two of those outside are left,
-            n -= 1  # for where they meet both rows are below 0; at an end of a run one is 0
+        now = _sign(room[_UPPER, n - 1] + above) + _sign(room[_LOWER, n - 1] + below)  # no sum is 0
+        if now == kind and (kind > 0 or kind == before < 0):  # keep two pieces outside: where
+            n -= 1  # they meet, both rows are below 0; at an end of a run, one row is 0
         else:
             before, kind = kind, now
         room[_XS, n], room[_UPPER, n], room[_LOWER, n] = x, above, below
@@ -359,15 +361,15 @@ def _sign(number: int) -> int:
 
 @kernel
 def _bend(cells: Mask, r: int, scale: tuple[int, int, int, int], room: Index, to: int) -> None:
-    """Write where a row's distance bends, and what it is there, from side to side of the grid.
+    """Write the points where a row's distance bends, and the distances, across the grid.
 
     They go into rows ``to`` and ``to + 1`` of the scratch. The scale is (begin, step, side, most):
-    cell c lies from ``begin + c * step`` on, the grid's sides at 0 and ``side``, where no run ends,
-    and a point is at most so far away.
+    cell c begins at ``begin + c * step``; the grid's sides are 0 and ``side``, and do not end runs;
+    ``most`` is the largest distance.
     """
     begin, step, side, most = scale
     n = _NIL
-    end = -_FAR  # the last one of a run
+    end = -_FAR  # the last end of a run
     sign = _UNSET
     if 0 <= r < len(cells):
         columns = cells.shape[1]
@@ -394,7 +396,7 @@ def _bend(cells: Mask, r: int, scale: tuple[int, int, int, int], room: Index, to
 def _bend_between(
     end: int, start: int, sign: int, side: int, most: int, n: int, room: Index, to: int
 ) -> int:
-    """Write the bends between two ends of runs, or an end and a side, and count on from n."""
+    """Write the bends between two ends of runs, or an end and a side, from index n on."""
     if end < 0:
         room[to, n], room[to + 1, n] = 0, sign * min(start, most)
         n += 1
@@ -418,11 +420,11 @@ def _bend_between(
 def _measure_row(
     cells: Mask, r: int, scale: tuple[int, int, int, int, int], most: int, out: Index
 ) -> None:
-    """How far inside a run of a row its points are, in units of ``1 / (2 * unit)``; at most so far.
+    """Measure how far the points of a row are inside a run, in units of ``1 / (2 * unit)``.
 
-    The scale is (step, side, unit, first, last). Point x lies at ``(2 * x + 1) * unit``, cell c
-    from ``c * step`` on, and the grid's sides at 0 and ``side``, where no run ends. Points from
-    first up to last are measured.
+    The distance is at most ``most``. The scale is (step, side, unit, first, last). Point x lies at
+    ``(2 * x + 1) * unit``. Cell c begins at ``c * step``. The grid's sides are 0 and ``side``, and
+    do not end runs. Points from first to last, exclusive, are measured.
     """
     step, side, unit, first, last = scale
     columns = cells.shape[1]
@@ -452,22 +454,22 @@ def _measure_row(
 def improve_cells(
     cells: Mask, target: Cells, size: tuple[int, int], price: float, distances: Cells, line: Index
 ) -> int:
-    """Flip cells until none brings what `paint_contour` paints nearer to a target.
+    """Flip cells until no flip brings the result of `paint_contour` nearer to a target.
 
-    At most two rounds, of which the second leaves out cells whose points are all right already,
-    and `_TRIES`.
+    There are at most two rounds and `_TRIES` tries. The second round leaves out cells whose points
+    are all right already.
 
     ``target`` is the mask at (lines, samples), evenly spaced points of a box of ``size`` pixels,
-    (height, width). A cell is tried where one of the four around it differs; it stays flipped
-    where the IoU grows by more than ``price`` for every run that its row then has more. As long as
-    nothing is painted, the IoU is that of the nearest, which is what decoding falls back to.
-    Scratch: ``distances`` for the points of every row, one above, one below, and one more; ``line``
-    for one row. Returns how many cells are flipped.
+    (height, width). A cell is tried if one of its four neighbours differs. It stays flipped if the
+    IoU grows by more than ``price`` for every run that the flip adds to its row. If no pixel is
+    painted, the first IoU is that of nearest painting, to which decoding falls back. Scratch:
+    ``distances`` for the points of every row and of three more rows; ``line`` for one row. Returns
+    the number of flips.
     """
     rows, columns = cells.shape
     lines, samples = target.shape
     height, width = size
-    # As in `paint_contour`, with a sample for a pixel; heights are measured in its width.
+    # As in `paint_contour`, with samples as pixels; heights are in widths of samples.
     step = 2 * samples * rows
     most = min(max(2 * columns * height * samples // width, 1), _MOST_DISTANCE // lines)
     scale = step, columns * step, columns * rows, _NIL, samples
@@ -509,7 +511,7 @@ def improve_cells(
                 for x in range(left, right):
                     distances[new, x] = line[x]
                 added, matched = _NIL, _NIL
-                begin, end = np.uint64(left), np.uint64(right)  # which take many at once
+                begin, end = np.uint64(left), np.uint64(right)  # unsigned, to be vectorised
                 for y in range(first, last):
                     row, share = _between(y, rows, lines)
                     other = row + 1 if row < r else row + 2
@@ -541,7 +543,7 @@ def improve_cells(
 
 @kernel
 def _is_right(cells: Mask, target: Cells, r: int, c: int) -> bool:
-    """Whether all points of a target that lie in a cell have its colour."""
+    """Whether all points of a target in a cell have the cell's colour."""
     rows, columns = cells.shape
     lines, samples = target.shape
     for y in range(r * lines // rows, (r + 1) * lines // rows):
@@ -553,12 +555,12 @@ def _is_right(cells: Mask, target: Cells, r: int, c: int) -> bool:
 
 @kernel
 def _reach(cells: Mask, r: int, c: int, samples: int, step: int, most: int) -> tuple[int, int]:
-    """The points of a row, from the first up to the last, that a flip of its cell c may change.
+    """The points of a row, first and behind the last, that a flip of its cell c may change.
 
-    A cell is as wide as ``step``, and what is farther than ``most`` away changes nothing.
+    A cell is ``step`` wide; a flip changes nothing farther away than ``most``.
     """
     columns = cells.shape[1]
-    low, high = max(c - 1, 0), min(c + 2, columns)  # the ends of runs that remain
+    low, high = max(c - 1, 0), min(c + 2, columns)  # the ends of runs that stay
     while low > 0 and cells[r, low - 1] == cells[r, low] and (c - low) * step < most:
         low -= 1
     while high < columns and cells[r, high] == cells[r, high - 1] and (high - c - 1) * step < most:
@@ -570,12 +572,12 @@ def _reach(cells: Mask, r: int, c: int, samples: int, step: int, most: int) -> t
 
 @kernel
 def _nearest_iou(cells: Mask, target: Cells, area: int, index: Index) -> float:
-    """The IoU of a target, of which so many points are set, and of cells painted by the nearest."""
+    """The IoU of a target with ``area`` set points and of cells painted by the nearest."""
     rows, columns = cells.shape
     lines, samples = target.shape
     _nearest(columns, samples, index)
     both, painted = _NIL, _NIL
-    step = rows / lines  # added up as `_nearest` does
+    step = rows / lines  # with the same sums as `_nearest`
     at = step / 2
     for y in range(lines):
         row = cells[min(int(at), rows - 1)]
@@ -589,7 +591,7 @@ def _nearest_iou(cells: Mask, target: Cells, area: int, index: Index) -> float:
 
 @kernel
 def _nearest(size: int, cells: int, index: Index) -> None:
-    """Write the pixel that each cell looks at, added up as `masks.grid.nearest_index` does."""
+    """Write the pixel of each cell, with the same sums as `masks.grid.nearest_index`."""
     step = size / cells
     x = step / 2
     for c in range(cells):
@@ -605,7 +607,7 @@ def _iou(both: int, painted: int, area: int) -> float:
 
 @kernel
 def _between(y: int, rows: int, lines: int) -> tuple[int, int]:
-    """The row above a line, and how near it is to the next one, in 1 / (2 * lines) of a row."""
+    """The row above a line, and the line's distance from it, in 1 / (2 * lines) of a row."""
     centre = (2 * y + 1) * rows - lines
     row = centre // (2 * lines)
     return row, centre - row * 2 * lines
@@ -613,7 +615,7 @@ def _between(y: int, rows: int, lines: int) -> tuple[int, int]:
 
 @kernel
 def _lines_of(r: int, rows: int, lines: int) -> tuple[int, int]:
-    """The lines that lie between the rows around row r."""
+    """The lines between the row above and the row below row r."""
     first = max(-(-((2 * r - 1) * lines - rows) // (2 * rows)), 0)
     last = min(-(-((2 * r + 3) * lines - rows) // (2 * rows)), lines)
     return first, last
@@ -621,7 +623,7 @@ def _lines_of(r: int, rows: int, lines: int) -> tuple[int, int]:
 
 @kernel
 def _more_runs(cells: Mask, r: int, c: int) -> int:
-    """How many runs more a row has once a cell is flipped; `_SURROUNDED` by its own colour."""
+    """The runs that a flip of a cell adds to its row; `_SURROUNDED` if all neighbours are equal."""
     rows, columns = cells.shape
     colour = cells[r, c]
     left = cells[r, c - 1] if c > 0 else np.uint8(0)
@@ -649,15 +651,15 @@ def cell_runs(
     column: Index,
     ends: Index,
 ) -> int:
-    """Write the runs of what `paint` would paint, none of them empty but for a first one.
+    """Write the runs of the pixels that `paint` sets; only the first run may be empty.
 
-    Returns how many there are, which are written only if there is room for all of them.
-    ``column`` is scratch for where the pixels of one column of cells begin and end.
+    Returns the number of runs; they are written only if there is room for all. ``column`` is
+    scratch for the begins and ends of the set pixels in one column of cells.
     """
     rows, columns = cells.shape
     height, width = shape
     count = _NIL
-    end = _UNSET  # where the last run of the foreground ends
+    end = _UNSET  # the end of the last foreground run
     for c in range(columns):
         left, right = column_edges[x1 + c], column_edges[x1 + c + 1]
         if left == right:

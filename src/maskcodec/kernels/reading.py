@@ -1,4 +1,4 @@
-"""Instances, as B-SD and scanlines have them: from text and from ids to cells."""
+"""Instances of B-SD and scanlines: from text and from ids to cells."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ if TYPE_CHECKING:
     Starts: TypeAlias = npt.NDArray[np.bool_]
 
 MAX_RUN = 63  # the longest run that has a brick
-BLOCK = 64  # cells that are drawn at once: not fewer than a run, and a few vectors
+BLOCK = 64  # cells drawn at once: at least a run, and a few vectors
 SEPARATOR = 0
 IRREGULAR = 1 << 12  # added to a number that no brick has: 0, 64, 007
-ROW_END = 1 << 13  # + n, irregular or not: the last edge of a scanline, 0 among them
+ROW_END = 1 << 13  # + n, irregular or not: the last edge of a scanline, 0 included
 BREAK = 1 << 14  # a newline that is spelled out: a backslash and an n, or <0x0A>
 TEXT, TAG, NOTHING, SPACE, IGNORED = numbers(1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 19)
 PIECE, PLACE = numbers(1 << 20, 1 << 24)
-# TEXT is a stretch of bytes that is nothing the format knows; TAG + 0 .. TAG + 5 are <ref> </ref>
-# <box> </box> <seg> </seg>; no token is NOTHING. Of ids, SPACE is white space without a newline,
-# IGNORED is padding, which may stand anywhere, IGNORED + 2 * n is n newlines, and one more text and
-# n newlines, PIECE + 0, + 1 ... is TEXT that a box may have: its bytes, the first one lowest, are
-# in a table. PLACE + n is a location token.
-IGNORE_INDEX = -100  # what trainers write where an id has no loss
-SATURATED = 1 << 11  # where a run's number stops growing: above any grid, below IRREGULAR
+# TEXT is a stretch of other bytes; TAG + 0 .. TAG + 5 are <ref> </ref> <box> </box> <seg> </seg>;
+# NOTHING is never a token. Only for ids: SPACE is white space without a newline. IGNORED is
+# padding, which may come anywhere. IGNORED + 2 * n is n newlines; one more is text and n newlines.
+# PIECE + k is TEXT that a box may have: a table has its bytes, the first byte lowest. PLACE + n is
+# a location token.
+IGNORE_INDEX = -100  # trainers write it instead of an id without loss
+SATURATED = 1 << 11  # the limit of a run's number while reading: above any grid, below IRREGULAR
 
-# What is found wrong. Records are (kind, byte position, row, what was found there: a sum, or for
-# text and bricks the byte after them).
+# Faults. A record is (kind, byte position, row, value): the value is a sum, or for text and bricks
+# the byte behind them.
 ROW_LONG, ROW_SHORT, ROW_MISSING, ROW_EXTRA = numbers(1, 2, 3, 4)
 STRAY_TEXT, BAD_NUMBER, STRAY_SEPARATOR = numbers(5, 6, 7)
-# Of scanlines: an edge that is not behind the last one, one beyond the last column, a row without
-# an end.
+# Faults of scanlines: an edge that is not behind the last one, an edge beyond the last column, a
+# row without an end.
 EDGE_BACK, EDGE_BEYOND, ROW_OPEN = numbers(13, 14, 15)
-# Of the newlines between rows: one that is spelled out, two with nothing between them, none at all.
+# Faults of newlines between rows: spelled out, nothing between two newlines, no newlines.
 BREAK_SPELLED, ROW_BLANK, ROWS_JOINED = numbers(16, 17, 18)
 
 _NEWLINE, _RETURN, _SPACE, _CHAR_0, _CHAR_9 = 10, 13, 32, 48, 57
 _BACKSLASH, _LESS, _GREATER, _LETTER_A, _LETTER_N, _LETTER_X = 92, 60, 62, 65, 110, 120
 _OPENING, _CLOSING = 91, 93
 _NIL, _UNSET = numbers(0, -1)
-_PIECES = 7  # in the tables of `read_instance`
+_PIECES = 7  # index into the tables of `read_instance`
 _COUNT_LIMIT = 1 << 40
 
 
@@ -61,7 +61,7 @@ def _matches(data: Mask, at: int, pieces: Mask, first: int, last: int) -> bool:
 
 @kernel
 def _symbol(data: Mask, at: int, pieces: Mask, bounds: Index) -> tuple[int, int]:
-    """The tag or brick that starts at a byte, and where it stops."""
+    """The tag or brick that starts at a byte, and its stop."""
     for kind in range((len(bounds) - 7) // 2):
         prefix = 6 + 2 * kind
         if not _matches(data, at, pieces, bounds[prefix], bounds[prefix + 1]):
@@ -76,7 +76,7 @@ def _symbol(data: Mask, at: int, pieces: Mask, bounds: Index) -> tuple[int, int]
             data, stop, pieces, bounds[prefix + 1], bounds[prefix + 2]
         ):
             continue
-        zero = kind == 2 and stop == first + 1  # an end may be at 0
+        zero = kind == 2 and stop == first + 1  # an end may have the number 0
         if (data[first] == _CHAR_0 and not zero) or number > MAX_RUN:
             number += IRREGULAR
         stop += bounds[prefix + 2] - bounds[prefix + 1]
@@ -91,7 +91,7 @@ def _symbol(data: Mask, at: int, pieces: Mask, bounds: Index) -> tuple[int, int]
 
 @kernel
 def _break_stop(data: Mask, at: int) -> int:
-    """Where a newline that is spelled out stops, or where it would begin if there is none."""
+    """The stop of a newline that is spelled out at a byte; the byte itself if there is none."""
     size = len(data)
     if data[at] == _BACKSLASH:
         return at + 2 if at + 1 < size and data[at + 1] == _LETTER_N else at
@@ -106,12 +106,12 @@ def _break_stop(data: Mask, at: int) -> int:
 def scan(
     data: Mask, pieces: Mask, bounds: Index, starts: Starts, tokens: Index, tags: Index
 ) -> tuple[int, int]:
-    """Cut a text into tokens; return how many there are and how many of them are tags.
+    """Cut a text into tokens; return the numbers of tokens and of tags.
 
-    ``pieces`` holds the six tags, then prefix and suffix of a foreground brick, of a background
-    brick and, in scanlines, of an end, one after another, cut at ``bounds``; ``starts`` says which
-    bytes begin one. Spaces between tokens are skipped. ``tokens`` gets (value, start, stop),
-    ``tags`` gets (index of the token, kind, start, stop), both as far as they fit.
+    ``pieces`` holds, one after another and cut at ``bounds``: the six tags; then prefix and suffix
+    of a foreground brick, of a background brick and, in scanlines, of an end. ``starts`` marks the
+    bytes that begin a piece. Spaces between tokens are skipped. ``tokens`` gets (value, start,
+    stop), ``tags`` gets (index of the token, kind, start, stop), both only while there is room.
     """
     count = _NIL
     tag_count = _NIL
@@ -181,16 +181,16 @@ def draw(
     cells: Mask,
     faults: Index,
 ) -> tuple[int, int]:
-    """Draw the bricks among ``tokens[first:last]`` row by row, whatever is wrong with them.
+    """Draw the bricks of ``tokens[first:last]`` row by row; count faults and go on.
 
-    ``cells`` is zeroed and has the rows' width, and a row for each token and one more, or ``rows``;
-    ``end`` is the byte after the bricks. ``closed`` says that ``</seg>`` stands there, so that rows
-    that are not there are missing rather than cut off. Returns the number of rows that were there,
-    at most ``rows``, and the number of faults, which are written as far as they fit.
+    ``cells`` is zeroed and has the rows' width; it has a row for each token and one more, or
+    ``rows``. ``end`` is the byte behind the bricks. ``closed``: ``</seg>`` comes there, so that
+    absent rows are missing; otherwise they are cut off. Returns the number of rows found, at most
+    ``rows``, and the number of faults; faults are written only while there is room.
     """
     width = cells.shape[1]
     row = _NIL
-    x = _NIL  # the row's sum so far; what passes the width is not drawn
+    x = _NIL  # the row's sum so far; cells beyond the width are not drawn
     long_at = _UNSET
     extra_at = _UNSET
     count = _NIL
@@ -213,7 +213,7 @@ def draw(
                 count = _fault(faults, count, BREAK_SPELLED, start, row, tokens[k, 2])
         if value == SEPARATOR:
             if not separated:
-                if row < rows or extra_at < 0:  # beyond the box, what is there is reported once
+                if row < rows or extra_at < 0:  # beyond the box, only one fault is reported
                     last = min(row, rows - 1)
                     count = _fault(faults, count, STRAY_SEPARATOR, start, last, x)
                 row += x > 0
@@ -274,16 +274,16 @@ def draw(
 def draw_scanlines(
     tokens: Index, first: int, last: int, end: int, closed: bool, cells: Mask, faults: Index
 ) -> tuple[int, int]:
-    """Draw the scanlines among ``tokens[first:last]``, whatever is wrong with them.
+    """Draw the scanlines of ``tokens[first:last]``; count faults and go on.
 
-    ``cells`` is zeroed and has a row for each that there may be. ``end`` is the byte after the
-    bricks, ``closed`` says that ``</seg>`` stands there. An edge that is not behind the last one
-    draws nothing; one beyond the last column is taken for that column. Returns the number of rows
-    that were begun and the number of faults, which are written as far as they fit.
+    ``cells`` is zeroed and has the most rows. ``end`` is the byte behind the bricks. ``closed``:
+    ``</seg>`` comes there. An edge that is not behind the last one draws nothing. An edge beyond
+    the last column counts as the last column. Returns the number of rows begun and the number of
+    faults; faults are written only while there is room.
     """
     rows, columns = cells.shape
     row = _NIL
-    edge = _NIL  # the last one of the row
+    edge = _NIL  # the last edge of the row
     begun = False
     extra = False
     count = _NIL
@@ -336,16 +336,18 @@ def _kind(ids: Index, at: int, kinds: Cells) -> int:
 def read_instance(
     ids: Index, at: int, kinds: Cells, tables: Index, found: Index, cells: Mask
 ) -> int:
-    """Read the next instance, where nothing is wrong with it; return the id behind it.
+    """Read the next instance if it has no fault; return the index of the id behind it.
 
-    ``kinds[id]`` is what an id stands for, as the value of a token; PIECE and more are text that a
-    box may have. ``tables`` holds the rows and columns of the canvas, whether rows are separated,
-    the most rows and the columns of scanlines, or 0 where there are none, whether y comes before x
-    in a box, whether it is location tokens, and what the pieces are. ``found`` gets where the six
-    tags stand, and the box, unless ``found[10]`` says that it is there already, which becomes 0,
-    and how many rows and columns there are. ``cells`` gets them, row by row; it has room for as
-    many as there may be, and `BLOCK` more. Returns 0 where no tag is left, -1 where anything has to
-    be looked at twice, and -2 where only the box has to. The label is not looked into.
+    Returns 0 if no tag is left, -1 if the instance may have a fault, and -2 if only the box needs
+    another look. The label is not checked.
+
+    ``kinds[id]`` is the meaning of an id, as the value of a token; PIECE and more are text that a
+    box may have. ``tables`` holds: the rows and columns of the canvas; whether rows are separated;
+    the most rows and the columns of scanlines, or 0 and 0; whether y comes before x in a box;
+    whether a box is location tokens; the pieces. ``found`` gets: the indices of the six tags, 0 ..
+    5; the box, 6 .. 9; the numbers of rows and columns, 11 and 12. If ``found[10]`` is not 0, the
+    box is given; it becomes 0. ``cells`` gets the cells, row by row; it has room for the most cells
+    and `BLOCK` more.
     """
     given = found[10] != 0
     found[10] = 0
@@ -376,9 +378,9 @@ def read_instance(
 
 @kernel
 def _read_rows(ids: Index, kinds: Cells, tables: Index, found: Index, cells: Mask) -> int:
-    """Draw the bricks behind ``<seg>``; return the id behind ``</seg>``, or -1.
+    """Draw the bricks behind ``<seg>``; return the index of the id behind ``</seg>``, or -1.
 
-    A run is drawn as a whole block, whatever its length: the next one covers what is too much.
+    Each run is drawn as a whole block: the next run covers the cells that are too many.
     """
     separated = tables[2] != 0
     width, rows = found[8] - found[6] + 1, found[9] - found[7] + 1
@@ -386,7 +388,7 @@ def _read_rows(ids: Index, kinds: Cells, tables: Index, found: Index, cells: Mas
     if end + BLOCK > len(cells):
         return -1
     drawn = _NIL
-    edge = width  # where the present row ends
+    edge = width  # the end of the current row
     for i in range(found[4] + 1, len(ids)):
         kind = _kind(ids, i, kinds)
         if kind < TEXT and kind != SEPARATOR:
@@ -418,7 +420,7 @@ def _read_rows(ids: Index, kinds: Cells, tables: Index, found: Index, cells: Mas
 
 @kernel
 def _read_scanlines(ids: Index, kinds: Cells, tables: Index, found: Index, cells: Mask) -> int:
-    """Draw the scanlines behind ``<seg>``; return the id behind ``</seg>``, or -1."""
+    """Draw the scanlines behind ``<seg>``; return the index of the id behind ``</seg>``, or -1."""
     rows, columns = tables[3], tables[4]
     if rows * columns + BLOCK > len(cells):
         return -1
@@ -454,9 +456,9 @@ def _read_scanlines(ids: Index, kinds: Cells, tables: Index, found: Index, cells
 
 @kernel
 def _read_box(ids: Index, found: Index, kinds: Cells, tables: Index) -> bool:
-    """Read ``[[x1 y1 x2 y2]]`` or four location tokens between two tags, if it is nothing else.
+    """Read ``[[x1 y1 x2 y2]]`` or four location tokens between two tags; False for anything else.
 
-    Scanlines may name any two corners, and y before x.
+    Scanlines may have any opposite corners, and y before x.
     """
     read = _read_places(ids, found, kinds) if tables[6] else _read_digits(ids, found, kinds, tables)
     if not read:
@@ -487,7 +489,7 @@ def _read_places(ids: Index, found: Index, kinds: Cells) -> bool:
 
 @kernel
 def _read_digits(ids: Index, found: Index, kinds: Cells, tables: Index) -> bool:
-    """Read ``[[x1 y1 x2 y2]]`` between two tags, where every id of it is a piece."""
+    """Read ``[[x1 y1 x2 y2]]`` between two tags; every id must be a piece or a space."""
     state = _NIL  # brackets read, then 2 + numbers begun, then 6 + brackets read
     fresh = True  # whether a number may begin
     number = _NIL
@@ -522,9 +524,9 @@ def _read_digits(ids: Index, found: Index, kinds: Cells, tables: Index) -> bool:
 
 @kernel
 def scan_ids(ids: Index, kinds: Cells, tokens: Index, tags: Index) -> tuple[int, int]:
-    """Cut ids into tokens as `scan` does a text; positions are indices into ``ids``.
+    """Cut ids into tokens, as `scan` cuts a text; positions are indices into ``ids``.
 
-    Ids that are to be ignored must have been taken out.
+    The caller has removed padding.
     """
     count = _NIL
     tag_count = _NIL
@@ -532,7 +534,7 @@ def scan_ids(ids: Index, kinds: Cells, tokens: Index, tags: Index) -> tuple[int,
     text_stop = _UNSET
     for i in range(len(ids) + 1):
         kind = _kind(ids, i, kinds) if i < len(ids) else NOTHING
-        kind = TEXT if kind >= PIECE else kind  # a location token in rows among them
+        kind = TEXT if kind >= PIECE else kind  # also a location token in rows
         if kind in (SPACE, IGNORED):
             continue
         newlines = (kind - IGNORED) // 2 if kind > IGNORED else 0

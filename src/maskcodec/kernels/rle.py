@@ -1,7 +1,7 @@
 """COCO's runs, and the text of an RLE.
 
-``ends[k]`` is the pixel behind run k, counted down the columns; the first run is background, and
-may be empty, the next one foreground, and so on. The last one ends with the image.
+``ends[k]`` is the pixel behind run k, counted down the columns. The first run is background and may
+be empty, the next one is foreground, and so on. The last run ends with the image.
 """
 
 from __future__ import annotations
@@ -13,28 +13,27 @@ from maskcodec.kernels.compiler import kernel, numbers
 if TYPE_CHECKING:
     from maskcodec.masks.arrays import Index, Mask
 
-# What is wrong in the counts of an RLE: a character that none has, a number that does not end, a
-# text that stops inside one, a count below 0, runs beyond the last pixel, and runs that stop before
-# it.
+# Faults in the counts of an RLE: an invalid character, a number that does not end, a text that
+# stops inside a number, a count below 0, runs beyond the last pixel, and runs that stop before it.
 RLE_CHARACTER, RLE_ENDLESS, RLE_CUT, RLE_NEGATIVE, RLE_LONG, RLE_SHORT = numbers(1, 2, 3, 4, 5, 6)
 
 _NIL = numbers(0)[0]
 _RLE_ZERO, _RLE_CODES, _RLE_MORE, _RLE_SIGN, _RLE_BITS = 48, 64, 32, 16, 5  # of a character
-_RLE_DIGITS = 7  # characters of one number at most: 32 bits, and a sign
+_RLE_DIGITS = 7  # the most characters of a number: 32 bits, and a sign
 
 
 @kernel
 def read_counts(data: Mask, pixels: int, ends: Index) -> tuple[int, int, int]:
-    """Read the compressed counts of an RLE; return how many, what is wrong, and at which byte.
+    """Read the compressed counts of an RLE; return their number, the fault, and its byte.
 
-    Five bits a character, the lowest first, the sixth says that more follow; from the fourth
-    count on the number is the difference to the count before the last. ``ends`` has room for as
-    many runs as there are bytes. What is wrong is 0 or one of ``RLE_...``.
+    A character has five bits, the lowest first; the sixth bit says that more characters follow.
+    From the fourth count on, the number is the difference to the count before the last. ``ends``
+    has room for a run for each byte. The fault is 0 or one of ``RLE_...``.
     """
     count = _NIL
     total = _NIL
     number = _NIL
-    start = _NIL  # of the number at hand
+    start = _NIL  # of the current number
     bits = _NIL
     for at in range(len(data)):
         code = int(data[at]) - _RLE_ZERO
@@ -81,13 +80,13 @@ def shared_runs(first: Index, second: Index) -> int:
 
 @kernel
 def join_runs(ends: Index, out: Index) -> int:
-    """Write the same runs without empty ones, but for a first one; return how many."""
+    """Write runs without empty ones, except an empty first run; return their number."""
     count = _NIL
     for k in range(len(ends)):
         if k > 0 and ends[k] == ends[k - 1]:
             continue
         if count > 0 and (count - 1 - k) % 2 == 0:
-            count -= 1  # those between were empty: it goes on
+            count -= 1  # the runs between were empty: the last run goes on
         out[count] = ends[k]
         count += 1
     return count
@@ -95,7 +94,7 @@ def join_runs(ends: Index, out: Index) -> int:
 
 @kernel
 def write_counts(ends: Index, out: Mask) -> int:
-    """Write runs as the compressed counts that `read_counts` reads; return how many bytes."""
+    """Write runs as the counts that `read_counts` reads; return the number of bytes."""
     size = _NIL
     for k in range(len(ends)):
         number = ends[k]

@@ -1,9 +1,8 @@
-"""Pixels and COCO's runs to cells.
+"""From pixels and COCO's runs to cells.
 
-A *place* is ten numbers: the box x1, y1, x2, y2 as the text has it; the pixels top, left, height
-and width that it stands for; the rows and columns of its cells. A *frame* is three: the bins of
-each of the image's sides, the most rows, and the columns. The ends of runs are those of
-`maskcodec.kernels.rle`.
+A *place* is ten numbers: the box x1, y1, x2, y2 of the text; its pixels top, left, height and
+width; the rows and columns of its cells. A *frame* is three numbers: the bins of each side of the
+image, the most rows, and the columns. The ends of runs are those of `maskcodec.kernels.rle`.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ if TYPE_CHECKING:
     from maskcodec.masks.arrays import Cells, Index, Mask
 
 NEAREST, AREA, KEEP = numbers(0, 1, 2)
-SAMPLINGS = "nearest", "area", "keep"  # by these numbers
+SAMPLINGS = "nearest", "area", "keep"  # their numbers are the indices
 
 _NIL, _UNSET, _FOREGROUND = numbers(0, -1, 1)
 _BYTE = 255
 _LANES = 32  # bytes that a processor adds at once
-_ROWS = 8  # of pixels that are looked at as a whole, to find the empty ones
+_ROWS = 8  # of pixels that are tested at once for being empty
 
 
 @kernel
 def gather(mask: Mask, ys: Index, xs: Index, out: Mask) -> None:
-    """Set ``out[i, j]`` where ``mask[ys[i], xs[j]]`` is not zero."""
+    """Set ``out[i, j]`` to whether ``mask[ys[i], xs[j]]`` is not 0."""
     for i in range(len(ys)):
         line = mask[ys[i]]
         for j in range(len(xs)):
@@ -37,11 +36,11 @@ def gather(mask: Mask, ys: Index, xs: Index, out: Mask) -> None:
 
 @kernel
 def first_mixed(masks: Mask, ys: Index, some: bool) -> int:
-    """The first of some masks (N, height, width) with two values that are not 0, or -1.
+    """The index of the first of N masks (height, width) with two values other than 0, or -1.
 
-    Only the rows ``ys`` are looked at. With ``some``, which says that there are others, a mask is
-    one as well of which no pixel there is 0: what its background is, is not known yet. One pass
-    without a branch, since memory is what it waits for.
+    Only the rows ``ys`` are read. ``some`` says that there are other rows: then a mask without a 0
+    in ``ys`` counts, too, since its background is not known yet. The loop makes one pass without
+    branches: memory limits its speed.
     """
     full = np.uint8(_BYTE)
     for i in range(len(masks)):
@@ -70,24 +69,24 @@ def coverage(
     room: Index,
     out: Index,
 ) -> None:
-    """Add up how much of every cell is set, in units of 1 / (height * width) of a cell.
+    """Add up the part of every cell that is set, in units of 1 / (height * width) of a cell.
 
-    The cells lie on a part of the mask, from pixel (top, left). Its pixel y covers ``[y * rows, (y
-    + 1) * rows)`` and cell r ``[r * height, (r + 1) * height)`` of one axis of integers, so that
-    every overlap is a whole number, whatever the two sizes. ``line`` and ``counts`` are scratch
-    for a row of the mask, ``room`` for one and two of the cells.
+    The cells lie on a part of the mask, from pixel (top, left). On an axis of integers, pixel y of
+    the part covers ``[y * rows, (y + 1) * rows)``, and cell r covers ``[r * height, (r + 1) *
+    height)``, so that every overlap is a whole number. ``line`` and ``counts`` are scratch for a
+    row of the mask; ``room`` is scratch for a row of the part and two rows of cells.
     """
     rows, columns = out.shape
     sums, room = room[: width + 2], room[width + 2 :]
     ends, parts = room[:columns], room[columns : 2 * columns]
-    # Where cells end: behind so many pixels, and so many parts of the next one.
+    # A cell ends behind `end` pixels and `part` parts of the next pixel.
     end, part = _NIL, _NIL
     for k in range(columns):
         end, part = end + width // columns, part + width % columns
         if part >= columns:
             end, part = end + 1, part - columns
         ends[k], parts[k] = end, part
-    # A few columns more than asked for, which are not looked at, cost less than a rest would.
+    # Some more columns, which are not used, take less time than a remainder.
     some = min(-(-width // _LANES) * _LANES, mask.shape[1])
     start = min(left, mask.shape[1] - some)
     pixels = mask[top : top + height, start : start + some]
@@ -97,14 +96,14 @@ def coverage(
         upper, lower = r * height, (r + 1) * height
         y, last = upper // rows, lower // rows
         above, below = pixels[y], pixels[min(last, height - 1)]
-        head = np.int32(min(lower, (y + 1) * rows) - upper)  # of the pixel that it begins in,
-        tail = np.int32(lower - last * rows if y < last else 0)  # and of the one that it ends in
+        head = np.int32(min(lower, (y + 1) * rows) - upper)  # overlap with its first pixel
+        tail = np.int32(lower - last * rows if y < last else 0)  # overlap with its last pixel
         if head < rows:
             y += 1
         else:
             head = np.int32(0)
         line[:some] = 0
-        while y < last:  # whole rows: 8 bits, without a branch, which is many at once
+        while y < last:  # whole rows: 8 bits and no branch, for wide vectors
             stop = min(last, y + _BYTE)
             counts[:some] = 0
             while y + 4 <= stop:
@@ -122,7 +121,7 @@ def coverage(
         for x in range(some):
             line[x] += head * np.int32(above[x] != 0) + tail * np.int32(below[x] != 0)
         cells = out[r]
-        if columns == width:  # as in small objects
+        if columns == width:  # a small object
             for k in range(columns):
                 cells[k] = columns * own[k]
             continue
@@ -133,7 +132,7 @@ def coverage(
         sums[width] = sums[width + 1] = total
         before = _NIL
         for k in range(columns):
-            at = np.uint64(ends[k])  # an index that may not be negative takes less time
+            at = np.uint64(ends[k])  # an unsigned index is faster
             now = columns * sums[at] + parts[k] * (sums[at + np.uint64(1)] - sums[at])
             cells[k] = now - before
             before = now
@@ -141,16 +140,16 @@ def coverage(
 
 @kernel
 def pixel_box(mask: Mask, lines: Mask) -> tuple[int, int, int, int]:
-    """Find the first row and column and the last row and column with a pixel set; -1 for none.
+    """Find the first row and column and the last row and column with a set pixel.
 
-    -2 where what is set has more than one value. Rows are looked at a few at a time, once in the
-    order of memory; those that are not all empty once more, while they are in the cache. ``lines``
-    is scratch for two rows.
+    Four times -1 if no pixel is set, four times -2 if set pixels have several values. Rows are read
+    a few at a time, in the order of memory; rows that are not all empty are read again while they
+    are in the cache. ``lines`` is scratch for two rows.
     """
     height, width = mask.shape
     flat = mask.reshape(height * width)
     top, end = _UNSET, _NIL
-    line, least = lines[:width], lines[width : 2 * width]  # every bit; the least that is set
+    line, least = lines[:width], lines[width : 2 * width]  # by column: all bits; least set value
     line[:] = 0
     least[:] = _BYTE
     full = np.uint8(_BYTE)
@@ -161,7 +160,7 @@ def pixel_box(mask: Mask, lines: Mask) -> tuple[int, int, int, int]:
         top = first if top < 0 else top
         end = last
         y = first
-        while y + 4 <= last:  # four at once: `line` takes time, too
+        while y + 4 <= last:  # four at once: writing `line` takes time, too
             a, b, c, d = mask[y], mask[y + 1], mask[y + 2], mask[y + 3]
             for x in range(width):
                 p, q, r, s = a[x], b[x], c[x], d[x]
@@ -182,7 +181,7 @@ def pixel_box(mask: Mask, lines: Mask) -> tuple[int, int, int, int]:
     for x in range(width):
         bits = np.uint8(bits | line[x])
         fewest = min(fewest, least[x])
-    if bits != fewest:  # the bits of all are those of the least: all are the least
+    if bits != fewest:  # if all bits are those of the least value, all values are equal
         return -2, -2, -2, -2
     while not _any_set(mask[top]):
         top += 1
@@ -193,16 +192,16 @@ def pixel_box(mask: Mask, lines: Mask) -> tuple[int, int, int, int]:
 
 @kernel
 def _any_set(pixels: Mask) -> bool:
-    """Whether any is not zero."""
+    """Whether a pixel is not 0."""
     seen = np.uint8(0)
     for i in range(len(pixels)):
-        seen = np.uint8(seen | pixels[i])  # anything wider would not be vectorised
+        seen = np.uint8(seen | pixels[i])  # a wider type would not be vectorised
     return bool(seen != 0)
 
 
 @kernel
 def _first_set(line: Mask) -> int:
-    """The index of the first that is not zero, which there must be."""
+    """The index of the first pixel that is not 0; there must be one."""
     words = line[: len(line) // 8 * 8].view(np.uint64)  # eight at a time
     word = _NIL
     while word < len(words) and words[word] == 0:
@@ -215,7 +214,7 @@ def _first_set(line: Mask) -> int:
 
 @kernel
 def _last_set(line: Mask) -> int:
-    """The index of the last that is not zero, which there must be."""
+    """The index of the last pixel that is not 0; there must be one."""
     head = len(line) % 8
     words = line[head:].view(np.uint64)
     word = len(words)
@@ -231,10 +230,10 @@ def _last_set(line: Mask) -> int:
 def place_box(
     y1: int, x1: int, y2: int, x2: int, height: int, width: int, frame: Index, place: Index
 ) -> None:
-    """Write the place of a box of pixels, corners inside, of an image (height, width).
+    """Write the place of a box of pixels, corners inside, in an image (height, width).
 
-    The box is written outwards and read inwards, so that up to as many pixels as bins it comes
-    back as it was, and always holds all of its pixels.
+    The box is rounded outwards to bins, and its pixels inwards. So it contains all its pixels, and
+    is exact if the image has at most as many pixels on a side as bins.
     """
     bins = frame[0]
     place[0], place[2] = x1 * bins // width, -(-(x2 + 1) * bins // width) - 1
@@ -257,9 +256,9 @@ def sample_boxes(
     places: Index,
     cells: Mask,
 ) -> None:
-    """Find the place of every mask (height, width) of some, and sample its cells.
+    """Find the place of every mask (height, width), and sample its cells.
 
-    ``cells[i]`` gets the cells of mask i, row by row. The rest is as in `sample_box`.
+    ``cells[i]`` gets the cells of mask i, row by row. All else is as in `sample_box`.
     """
     for i in range(len(masks)):
         sample_box(masks[i], frame, how, lines, shares, room, places[i], cells[i])
@@ -278,9 +277,9 @@ def sample_box(
 ) -> None:
     """Find the place of a mask, and sample its cells, row by row.
 
-    A mask that is empty, or of which no cell is left, has no rows in its place; one of which what
-    is set has more than one value has -1. ``lines`` is scratch for two rows of pixels, ``shares``
-    for one, ``room`` for one, two of cells and all cells.
+    The place has 0 rows if the mask is empty or no cell is left, and -1 rows if set pixels have
+    several values. ``lines`` is scratch for two rows of pixels, ``shares`` for one row, ``room``
+    for one row of pixels, two rows of cells and all cells.
     """
     height, width = mask.shape
     y1, x1, y2, x2 = pixel_box(mask, lines)
@@ -321,9 +320,9 @@ def sample_box_runs(
     place: Index,
     cells: Mask,
 ) -> None:
-    """Find the place of one mask of runs and sample its cells, as `sample_boxes` does.
+    """Find the place of one mask of runs, and sample its cells, as `sample_boxes` does.
 
-    ``room`` is scratch for a row of cells, a column of them and all.
+    ``room`` is scratch for a row of cells, a column of cells and all cells.
     """
     area, x1, y1, x2, y2 = measure_runs(ends, height)
     place[8] = 0
@@ -353,7 +352,7 @@ def sample_box_runs(
 
 @kernel
 def _nearest(size: int, cells: int, index: Index) -> None:
-    """Write the pixel that each cell looks at, added up as `masks.grid.nearest_index` does."""
+    """Write the pixel of each cell, with the same sums as `masks.grid.nearest_index`."""
     step = size / cells
     x = step / 2
     for c in range(cells):
@@ -363,9 +362,9 @@ def _nearest(size: int, cells: int, index: Index) -> None:
 
 @kernel
 def choose_cells(covered: Index, pixels: int, how: int, cells: Mask) -> bool:
-    """Set cells of which at least half of ``pixels`` is covered; return whether any is set.
+    """Set cells whose cover is at least half of ``pixels``; return whether a cell is set.
 
-    To keep a mask of which none would be left, set those that are covered best.
+    If no cell would be set, `KEEP` sets the cells that are covered best.
     """
     most = _NIL
     for i in range(len(covered)):
@@ -382,10 +381,10 @@ def choose_cells(covered: Index, pixels: int, how: int, cells: Mask) -> bool:
 
 @kernel
 def gather_runs(ends: Index, height: int, ys: Index, xs: Index, out: Mask) -> None:
-    """Set ``out[i, j]`` where pixel (ys[i], xs[j]) is foreground; neither index ever falls."""
+    """Set ``out[i, j]`` to whether pixel (ys[i], xs[j]) is foreground; no index decreases."""
     out[:] = 0
     scale = len(ys) / (ys[-1] + 1 - ys[0])
-    run = _FOREGROUND  # the first one of the foreground that may reach into the column
+    run = _FOREGROUND  # the first foreground run that may reach into the column
     for j in range(len(xs)):
         if j > 0 and xs[j] == xs[j - 1]:
             out[:, j] = out[:, j - 1]
@@ -404,7 +403,7 @@ def gather_runs(ends: Index, height: int, ys: Index, xs: Index, out: Mask) -> No
 
 @kernel
 def _first_from(ys: Index, y: int, scale: float) -> int:
-    """The first of rising numbers that is not below y, which are about ``1 / scale`` apart."""
+    """The index of the first number not below y; numbers rise by about ``1 / scale``."""
     i = min(max(int((y - ys[0]) * scale), 0), len(ys))
     while i > 0 and ys[i - 1] >= y:
         i -= 1
@@ -417,12 +416,12 @@ def _first_from(ys: Index, y: int, scale: float) -> int:
 def cover_runs(
     ends: Index, image_height: int, top: int, left: int, height: int, width: int, out: Index
 ) -> None:
-    """Add up how much of every cell is foreground, in the units of `coverage`.
+    """Add up the part of every cell that is foreground, in the units of `coverage`.
 
-    The cells lie on a part of the image, as there, which must hold all of the foreground. A run
-    ends somewhere in one cell and fills those above it: that is noted in two of them, and a sum
-    from the last row to the first makes the shares of it. So a run takes no longer where it covers
-    many cells, and whole columns of pixels take as long as one.
+    The cells lie on a part of the image, as in `coverage`; it must contain all foreground. A run
+    ends in one cell and fills the cells above it: this is noted in two cells, and sums from the
+    last row to the first make the shares. So the time of a run does not depend on the number of its
+    cells, and many whole columns of pixels take as long as one.
     """
     out[:] = 0
     for k in range(1, len(ends), 2):
@@ -448,9 +447,9 @@ def cover_runs(
 def _cover(
     left: int, right: int, top: int, bottom: int, height: int, width: int, out: Index
 ) -> None:
-    """Note the pixels of a rectangle in all columns of cells that it reaches into."""
+    """Note the pixels of a rectangle in all columns of cells that it overlaps."""
     rows, columns = out.shape
-    left, right = left * columns, right * columns  # a pixel is so wide, and a cell `width`
+    left, right = left * columns, right * columns  # a pixel is `columns` wide, a cell `width`
     upper, lower = top * rows // height, bottom * rows // height
     above, below = top * rows - upper * height, bottom * rows - lower * height
     for c in range(left // width, (right - 1) // width + 1):
@@ -466,9 +465,9 @@ def _cover(
 
 @kernel
 def measure_runs(ends: Index, height: int) -> tuple[int, int, int, int, int]:
-    """Count the pixels of the foreground, and find its first and last column and row.
+    """Count the foreground pixels; find their first column and row, last column and row.
 
-    Returns 0 and four times -1 where there are none.
+    Returns 0 and four times -1 if there are no such pixels.
     """
     area = _NIL
     x1, y1, x2, y2 = _UNSET, height, _UNSET, _UNSET
@@ -480,7 +479,7 @@ def measure_runs(ends: Index, height: int) -> tuple[int, int, int, int, int]:
         first, last = start // height, (stop - 1) // height
         x1 = first if x1 < 0 else x1
         x2 = last
-        if first < last:  # down to the last row, and on from the first one
+        if first < last:  # the run reaches the last row, and goes on from the first row
             y1, y2 = _NIL, height - 1
         else:
             y1 = min(y1, start - first * height)

@@ -1,4 +1,4 @@
-"""Instances, as B-SD and scanlines have them: from cells to text and to ids."""
+"""Instances of B-SD and scanlines: from cells to text and to ids."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 MAX_RUN = 63  # the longest run that has a brick
 SEPARATOR = 0
-END = MAX_RUN + 1  # + n, the last edge of a scanline; its other bricks are as those of runs
+END = MAX_RUN + 1  # + n: the last edge of a scanline; its other bricks are +n and -n
 
 _NIL, _UNSET = numbers(0, -1)
 _FOREGROUND, _BACKGROUND = numbers(1, -1)
-# In the tables of `write_ids`: where the brick of run 0 would stand, and the edges of the numbers.
+# Indices into the tables of `write_ids`: the brick of run 0, and the edges of the numbers.
 _BRICKS, _NUMBERS = numbers(10 + MAX_RUN, 10 + 3 * MAX_RUN + 3)
 _CACHE_LINE = 64  # bytes
 
@@ -29,12 +29,11 @@ def mask_runs(
     """Write the runs of ``mask[ys[r], xs[c]] != 0``, row by row: all of them, or a tight box's.
 
     Returns the box's first row and column, its last row and column, and the number of runs; four
-    times -1 and 0 where it is to be tight and nothing is set. ``edges`` is scratch: for every row a
-    count, then the columns where a stretch of set cells begins and ends.
+    times -1 and 0 if ``tight`` and no cell is set. ``edges`` is scratch: for every row a count,
+    then the columns where a stretch of set cells begins and ends.
 
-    Rows are looked through as a whole first, as far as that touches no more memory than their
-    cells do: it takes a fraction of the time, brings all of it from memory at once, and most
-    masks leave many rows empty.
+    Whole rows are read first, if that touches no more memory than their cells: this takes a
+    fraction of the time, loads all of it from memory at once, and most masks have many empty rows.
     """
     rows, columns = len(ys), len(xs)
     whole = mask.shape[1] <= _CACHE_LINE * columns
@@ -103,16 +102,16 @@ def _add_run(runs: Index, count: int, length: int, colour: int) -> int:
 
 @kernel
 def scanlines(cells: Mask, runs: Index) -> int:
-    """Write the bricks of all rows of cells, as edges and not as lengths; return how many.
+    """Write the bricks of all rows of cells, as edges and not as lengths; return their number.
 
-    A brick ``+n`` or ``-n`` is foreground or background up to column n, ``END + n`` foreground up
-    to there and the end of the row.
+    A brick ``+n`` or ``-n`` is foreground or background up to column n; ``END + n`` is foreground
+    up to column n and ends the row.
     """
     rows, columns = cells.shape
     count = _NIL
     for r in range(rows):
         row = cells[r]
-        last = columns  # behind the last cell that is set
+        last = columns  # behind the last set cell
         while last > 0 and row[last - 1] == 0:
             last -= 1
         for c in range(1, last):
@@ -126,7 +125,7 @@ def scanlines(cells: Mask, runs: Index) -> int:
 
 @kernel
 def spell(runs: Index, count: int, table: Mask, bounds: Index, out: Mask) -> int:
-    """Write the bytes of every brick, ``table[bounds[brick + 63]:...]``; return how many."""
+    """Write the bytes of each brick, ``table[bounds[brick + 63]:...]``; return their number."""
     size = 0
     for k in range(count):
         entry = runs[k] + MAX_RUN
@@ -149,16 +148,19 @@ def write_ids(
     ids: Index,
     offsets: Index,
 ) -> int:
-    """Write the ids of every mask from ``first`` on; return the mask that did not fit, or all.
+    """Write the ids of every mask from ``first`` on; return the first mask that did not fit, or N.
 
-    ``masks`` is (N, height, width), of which the pixels ``ys`` and ``xs`` are looked at. Where
-    there are ``places``, it is (N, 1, room) instead, the cells of each mask row by row, which are
-    written as scanlines. Mask i has the label ``labels[labels[i]:labels[i + 1]]``. ``tables`` holds
-    the longest that anything but a label may become, six tags, the edges in it of the separator of
-    rows, whether y comes before x in a box, the bricks -63 .. 127, how many numbers a box may have,
-    and the edges of the ids around and of every number at each of its four places, place by place.
-    ``offsets[i + 1]`` becomes the number of ids up to and with mask i; a mask of which no cell
-    is left has none. A mask is begun only where the longest would fit.
+    ``masks`` is (N, height, width); only the rows ``ys`` and columns ``xs`` are read. With
+    ``places``, it is (N, 1, room): the cells of each mask row by row, to write as scanlines. Mask i
+    has the label ``labels[labels[i]:labels[i + 1]]``.
+
+    ``tables`` holds, in this order: the most ids of an instance without its label; the six tags;
+    the start and stop of the separator's ids in ``tables``; whether y comes before x in a box; the
+    bricks -63 .. 127; the number of values of a coordinate; the edges in ``tables`` of the ids of
+    every value at each of the four places, place by place; these ids and the separator's.
+
+    ``offsets[i + 1]`` becomes the number of ids up to and with mask i; a mask without cells has no
+    ids. A mask is only begun if the longest instance fits.
     """
     place = scratch[:0]
     size = offsets[first]
@@ -190,15 +192,15 @@ def _write_instance(
     ids: Index,
     size: int,
 ) -> int:
-    """Write the ids of one mask behind ``size`` others; return how many there are then.
+    """Write the ids of one mask behind ``size`` others; return the new number of ids.
 
-    The box is that of the place, and where that is empty that of the cells set.
+    The box is the place's; if the place is empty, it is the tight box of the set cells.
     """
     rows, columns = len(ys), len(xs)
     edges, runs = scratch[: rows * (columns + 2)], scratch[rows * (columns + 2) :]
     separator, separator_end = tables[7], tables[8]
     side = tables[_NUMBERS - 1]
-    tight = len(place) == 0  # no literal: Numba would compile `mask_runs` anew for one
+    tight = len(place) == 0  # not a literal: Numba would compile `mask_runs` again for it
     if not tight:
         x1, y1, x2, y2 = place[0], place[1], place[2], place[3]
         count = scanlines(mask, runs)

@@ -1,4 +1,4 @@
-"""Decoding ids as they come: what there is to show while a model is still writing."""
+"""Decode ids one by one, to show regions while a model is still writing."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 # As plain numbers, which Python compares faster than NumPy's.
 _TEXT, _TAG, _PASSED_OVER = int(k.TEXT), int(k.TAG), (int(k.SPACE), int(k.IGNORED))
 _IGNORED, _PIECE = int(k.IGNORED), int(k.PIECE)
-_NONE = -1  # the last tag, where an instance has none yet
-_NO_BOX = _NONE, REF, REF_END  # last tags behind which a box may stand without its own
+_NONE = -1  # the last tag of an instance without tags so far
+_NO_BOX = _NONE, REF, REF_END  # behind these last tags, a box may come without its own tags
 
 
 class MaskStream(ABC):
-    """The regions of ids that come one by one; `TokenCodec.stream` makes it.
+    """The regions of ids that come one by one; `TokenCodec.stream` makes a stream.
 
-    After any ids, `regions` is what ``recover`` returns for them.
-    A push takes time for its own run only, whatever came before; an instance whose tags or box are
-    wrong is read once more when it ends.
+    After each id, `regions` equals the regions that ``recover`` returns for all ids so far. The
+    time of a push depends only on its own run, not on earlier ids. An instance with wrong tags or a
+    wrong box is read again when it ends.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class MaskStream(ABC):
         self._canvas = codec.canvas
         self._ids = array("q")
         self._finished: list[Region] = []
-        # Painted when somebody asks: the first finished regions, and these with what is over them.
+        # Painted on request: the finished regions, and these with the current region on top.
         self._below: Cells | None = None
         self._shown: Cells
         self._painted = 0
@@ -61,9 +61,9 @@ class MaskStream(ABC):
         Raises
         ------
         TypeError
-            It is no integer.
+            The id is not an integer.
         OverflowError
-            It does not fit int64.
+            The id does not fit int64.
         """
 
     def __repr__(self) -> str:
@@ -72,24 +72,24 @@ class MaskStream(ABC):
 
     @property
     def regions(self) -> list[Region]:
-        """The regions so far, the last of which may still grow: that of the next call is new."""
+        """The regions so far. The last one may still grow: the next call makes a new one."""
         return [*self._finished, *self._present()]
 
     @property
     @abstractmethod
     def problems(self) -> list[Problem]:
-        """What is wrong so far, with all ids looked at once more; a cut-off answer is, too."""
+        """The problems so far, truncation included; all ids are read again."""
 
     @property
     def index_map(self) -> Cells:
-        """int32 (rows, columns), read-only: 1 + the index of the region that lies on top, or 0.
+        """int32 (rows, columns), read-only: 1 + the index of the region on top, or 0.
 
-        The next call changes it; copy it to keep it. For scanlines it has the bins of the image's
-        sides.
+        The next call changes it; copy it to keep it. For scanlines, rows and columns are the bins
+        of the image's sides.
         """
         if self._below is None:
             self._below, self._shown = np.zeros((2, *self._canvas), np.int32)
-        for region in self._over:  # only this is drawn anew
+        for region in self._over:  # only this region is drawn again
             self._shown[_place(region)] = self._below[_place(region)]
         for region in self._finished[self._painted :]:
             self._painted += 1
@@ -104,10 +104,10 @@ class MaskStream(ABC):
 
     @abstractmethod
     def _present(self) -> list[Region]:
-        """What the present instance shows so far."""
+        """The region of the current instance so far; empty if it has none yet."""
 
     def _next(self, id_: int) -> int:
-        number = operator.index(id_)  # an element of a tensor is no key
+        number = operator.index(id_)  # an element of a tensor cannot be a key
         self._ids.append(number)
         return number
 
@@ -116,7 +116,7 @@ class MaskStream(ABC):
 
 
 class BrickStream(MaskStream):
-    """The regions of ids with bricks; a format says how rows are drawn."""
+    """The regions of ids with bricks; each format draws its rows."""
 
     _may_draw: bool  # whether the next id may begin rows without their tag
     _draws: bool  # whether rows have begun
@@ -140,7 +140,7 @@ class BrickStream(MaskStream):
         if _TAG <= kind < _TAG + 6:
             self._tag(kind - _TAG)
             return self
-        if self._may_draw:  # without <seg>, rows may begin right behind the box, and only there
+        if self._may_draw:  # without <seg>, rows may only begin directly behind the box
             self._may_draw = False
             self._draws = 0 != kind < _TEXT
         if self._draws and kind < _TEXT:
@@ -152,13 +152,13 @@ class BrickStream(MaskStream):
 
     @property
     def problems(self) -> list[Problem]:
-        """What is wrong so far, with all ids looked at once more."""
+        """The problems so far; all ids are read again."""
         return self._reader.reading(self._since(0), strict=False)[1]
 
     def _begin(self, start: int) -> None:
         """Wait for an instance."""
-        self._last = _NONE  # its last tag: they come in order, some may be missing
-        self._from = start  # where the one before ended, and what stands behind its last tag
+        self._last = _NONE  # its last tag: tags come in order, some may be missing
+        self._from = start  # the end of the instance before
         self._behind = start
         self._label = ""
         self._box: Box | None = None
@@ -166,7 +166,7 @@ class BrickStream(MaskStream):
 
     def _tag(self, tag: int) -> None:
         here = len(self._ids) - 1
-        if tag <= self._last:  # it comes too early for this instance, and begins the next one
+        if tag <= self._last:  # too early for this instance: the tag begins the next one
             self._end(closed=False)
         if tag == SEG_END:
             self._end(closed=True)
@@ -181,7 +181,7 @@ class BrickStream(MaskStream):
             self._may_draw, self._draws = tag == BOX_END, tag == SEG
 
     def _label_or_box(self, text: str, tag: int) -> None:
-        """Read what stands before a tag, where no tag of a box did."""
+        """Read the text before a tag as a label, or as a box without its tags."""
         name, place = self._boxes.parted(text) if tag in (BOX_END, SEG) else ("", "")
         if place:
             self._box = self._boxes.repaired(place)[0]
@@ -198,13 +198,13 @@ class BrickStream(MaskStream):
 
     @abstractmethod
     def _drawn(self, box: Box, *, closed: bool) -> list[Region]:
-        """What the present instance shows so far, or when its tag closes it."""
+        """The region of the current instance; `closed` if ``</seg>`` has ended it."""
 
     def _present(self) -> list[Region]:
         return [] if self._box is None else self._drawn(self._box, closed=False)
 
     def _end(self, *, closed: bool) -> None:
-        """End the present instance; the last id is the tag that ends it, its own if `closed`."""
+        """End the current instance. The last id is its ``</seg>`` if `closed`, else a later tag."""
         if self._draws and closed and self._box is not None:
             self._finished += self._drawn(self._box, closed=True)
         elif self._box is not None or self._last == BOX:
@@ -214,7 +214,7 @@ class BrickStream(MaskStream):
 
 
 def _place(region: Region) -> tuple[slice, slice]:
-    """Where a region's box lies on the canvas."""
+    """The slices of a region's box on the canvas."""
     x1, y1, x2, y2 = region.box
     return slice(y1, y2 + 1), slice(x1, x2 + 1)
 

@@ -134,7 +134,7 @@ class Scanlines(InstanceCodec):
         return BoxFrame(self.rows, self.columns, self.bins)
 
     def cells_name(self) -> str:
-        """The name of the cells that a mask may lose, for messages."""
+        """The name of the place of a mask's cells, for messages about lost masks."""
         return "its box"
 
     def cells_text(self) -> str:

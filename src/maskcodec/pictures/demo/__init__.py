@@ -1,4 +1,4 @@
-"""A scene to try the codecs on: a picture, and the exact mask of every labelled object."""
+"""A scene for trying the codecs: a picture, and the exact mask of every labelled object."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ LABELS = ("red house", "mountains", "sun", "tree", "black dog", "sailboat")
 
 
 class Scene(NamedTuple):
-    """A picture and what is to be seen on it.
+    """A picture and its labelled objects.
 
     Attributes
     ----------
     image
         RGB, 640 pixels wide and 480 high.
     label_map
-        uint8 (480, 640): 0 for background, ``n`` where ``labels[n - 1]`` is seen.
+        uint8 (480, 640): 0 for background, ``n`` for ``labels[n - 1]``.
     labels
         The objects' labels.
     """
@@ -51,7 +51,7 @@ def scene() -> Scene:
     >>> picture.label_map.shape, picture.labels[-1]
     ((480, 640), 'sailboat')
     """
-    label_map = np.array(_opened("label_map.png"))  # a palette's indices are the numbers
+    label_map = np.array(_opened("label_map.png"))  # the indices into its palette
     return Scene(_opened("picture.png").convert("RGB"), label_map, LABELS)
 
 
