@@ -256,7 +256,7 @@ class RegionCodec(Codec):
 
     @abstractmethod
     def words(self) -> Words:
-        """The tags and bricks in force, as tables; shared by all codecs that spell alike."""
+        """The tags and bricks as tables; shared by all codecs with the same spelling."""
 
     @abstractmethod
     def _read(self, reading: TextReading) -> list[Region]:
@@ -339,7 +339,7 @@ class InstanceCodec(RegionCodec):
 
     @abstractmethod
     def words(self) -> Spelling:
-        """The tags and bricks in force, as tables; shared by all codecs that spell alike."""
+        """The tags and bricks as tables; shared by all codecs with the same spelling."""
 
     @abstractmethod
     def reader(self, reading: Reading, symbols: Symbols) -> InstanceReader:
