@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
@@ -15,6 +15,9 @@ from transformers.models.qwen2_vl.modeling_qwen2_vl import (
 
 from _shapes import EXPRESSIONS, SIDE
 from maskcodec.hf import ImageOnlyProcessor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PATCH, MERGE = 8, 2  # pixels of a patch, and patches of an image token, each way
 _WIDTH = 192
@@ -39,7 +42,7 @@ _TEMPLATE = """\
 {%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{% endif %}"""
 
 
-def make_tokenizer() -> Any:
+def make_tokenizer(said: Sequence[str] = _SAID, size: int = 480) -> Any:
     """A byte-level BPE as Qwen's, with a word of the questions to a token, and a digit."""
     bare = Tokenizer(models.BPE())
     bare.pre_tokenizer = pre_tokenizers.Sequence(
@@ -50,11 +53,11 @@ def make_tokenizer() -> Any:
     )
     bare.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=480,
+        vocab_size=size,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    bare.train_from_iterator(_SAID, trainer)
+    bare.train_from_iterator(said, trainer)
     bare.add_special_tokens(_SPECIAL)
     tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_object=bare,
