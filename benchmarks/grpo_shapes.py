@@ -1,10 +1,10 @@
 """Whether `maskcodec.rewards` teaches: the shapes model of `learn_shapes.py`, reinforced by GRPO.
 
 The model first learns 64 scenes for some supervised steps, too few to answer well. Then it answers
-the same questions freely, eight times each, and learns from the rewards alone: advantages within a
-group, one update a batch, no reference model, which are TRL's defaults. The loop is our own, since
-TRL's trainer takes longer than a model that is this small. `--reward strict` gives malformed
-answers 0, as rewards by regular expression do.
+16 of the same questions freely, eight times each, and learns from the rewards alone: advantages
+within a group, one update a batch, no reference model, which are TRL's defaults. The loop is our
+own, since TRL's trainer takes longer than a model that is this small. `--reward strict` gives
+malformed answers 0, as rewards by regular expression do.
 
 Time is that of the processor, so that what others do on the machine does not count.
 """
@@ -195,8 +195,8 @@ def main() -> None:
     )
     add = parser.add_argument
     add("--out", type=Path, default=Path("reinforced"), help="(default: %(default)s)")
-    add("--supervised", type=int, default=100, help="steps before (default: %(default)s)")
-    add("--minutes", type=float, default=20, help="of the processor, for GRPO (%(default)s)")
+    add("--supervised", type=int, default=150, help="steps before (default: %(default)s)")
+    add("--minutes", type=float, default=8, help="of the processor, for GRPO (%(default)s)")
     add("--reward", choices=("full", "strict"), default="full", help="(default: %(default)s)")
     options = parser.parse_args()
     torch.set_num_threads(1)
