@@ -130,7 +130,7 @@ def test_codecs_without_a_stream_are_not_drawn():
     import maskcodec as mc
     from tests.vocabularies import tokens as shared
 
-    with pytest.raises(ConfigError, match="there are streams for B-SD with bricks and"):
+    with pytest.raises(ConfigError, match="there are streams for B-SD with bricks, scanlines"):
         Reader(shared("byte-level", mc.RRLE(grid=3)), draw=True)
 
 

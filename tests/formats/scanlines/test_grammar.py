@@ -91,7 +91,7 @@ def test_what_has_no_grammar():
     tokens = made("byte-level").tokens
     with pytest.raises(mc.ConfigError, match=r"^dialect must be one of 'xgrammar', 'llguidance'"):
         tokens.grammar(dialect="gbnf")
-    with pytest.raises(mc.MaskError, match=r"^box .* does not lie on a canvas of 1000 rows"):
+    with pytest.raises(mc.MaskError, match=r"^box .* does not lie on a canvas of 1,000 rows"):
         tokens.grammar(box=(0, 0, 1000, 0))
     with pytest.raises(mc.ConfigError, match=r"^instances, labels and free_text say what comes"):
         tokens.grammar(box=(0, 0, 1, 0), labels=["dog"])
