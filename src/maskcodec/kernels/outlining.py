@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maskcodec.kernels.compiler import kernel
+from maskcodec.kernels.compiler import kernel, numbers
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -22,14 +22,18 @@ if TYPE_CHECKING:
     Places = npt.NDArray[np.float64]
 
 _ONE_BY_ONE = 1024  # up to this number of vertices, the cheapest is left out each time
+_THREE, _FOUR = numbers(3, 4)
+LOOK, FLIP = numbers(0, 1)  # what `flip` does to `gains`
+_UNSET = numbers(-1)[0]
 _SWEEPS = 60  # the most passes over all vertices for each step size
 
 
 @kernel
-def flip(xs: Places, ys: Places, count: int, gains: Cells, stride: int, change: bool) -> int:
+def flip(xs: Places, ys: Places, count: int, gains: Cells, stride: int, change: int) -> int:
     """The increase of wrong pixels if the inside of a polygon of up to 4 vertices is flipped.
 
-    `gains` has a row for each `stride` rows, which is cut at its middle. `change`: flip `gains`.
+    `gains` has a row for each `stride` rows, which is cut at its middle. `change` is `LOOK`, or
+    `FLIP` to flip `gains`.
     """
     rows, columns = gains.shape[0], gains.shape[1] - 1
     low, high = ys[0], ys[0]
@@ -56,7 +60,7 @@ def flip(xs: Places, ys: Places, count: int, gains: Cells, stride: int, change: 
         for k in range(0, found, 2):
             begin, end = at[k], at[k + 1]
             total += gains[row, end] - gains[row, begin]
-            if change and end > begin:
+            if change == FLIP and end > begin:
                 before = gains[row, begin]
                 for column in range(begin + 1, end + 1):
                     gains[row, column] = 2 * before - gains[row, column]
@@ -67,13 +71,29 @@ def flip(xs: Places, ys: Places, count: int, gains: Cells, stride: int, change: 
 
 
 @kernel
+def count_crossings(x: Places, y: Places, after: Index, counts: Cells, stride: int) -> None:
+    """Count the edges of rings that cross each row of `flip` before each of its columns."""
+    rows, columns = counts.shape[0], counts.shape[1] - 1
+    for k in range(len(x)):
+        j = after[k]
+        low, high = min(y[k], y[j]), max(y[k], y[j])
+        first = max(int(np.ceil(low / stride - 0.5)), 0)
+        last = min(int(np.ceil(high / stride - 0.5)), rows)
+        for row in range(first, last):
+            middle = (row + 0.5) * stride
+            if (y[k] <= middle) != (y[j] <= middle):
+                place = x[k] + (middle - y[k]) * (x[j] - x[k]) / (y[j] - y[k])
+                counts[row, min(max(int(np.ceil(place - 0.5)), 0), columns)] += 1
+
+
+@kernel
 def _three(
-    x: Places, y: Places, a: int, b: int, c: int, gains: Cells, stride: int, change: bool
+    x: Places, y: Places, a: int, b: int, c: int, gains: Cells, stride: int, change: int
 ) -> int:
     xs, ys = np.empty(4), np.empty(4)
     xs[0], xs[1], xs[2] = x[a], x[b], x[c]
     ys[0], ys[1], ys[2] = y[a], y[b], y[c]
-    return flip(xs, ys, 3, gains, stride, change)
+    return flip(xs, ys, _THREE, gains, stride, change)
 
 
 @kernel
@@ -103,7 +123,7 @@ def leave_out(
             if after[k] >= 0 and cost[k] <= limit:
                 left -= _gone(x, y, after, before, cost, k, gains, stride)
     while left > most:
-        cheapest = -1
+        cheapest = _UNSET
         for k in range(count):
             if after[k] >= 0 and (cheapest < 0 or cost[k] < cost[cheapest]):
                 cheapest = k
@@ -117,7 +137,7 @@ def _cost(
 ) -> float:
     a, c = before[k], after[k]
     area = abs((x[k] - x[a]) * (y[c] - y[a]) - (x[c] - x[a]) * (y[k] - y[a])) / 2
-    price: float = _three(x, y, a, k, c, gains, stride, False) * stride + 0.01 * area
+    price: float = _three(x, y, a, k, c, gains, stride, LOOK) * stride + 0.01 * area
     return price / 3 if after[c] == a else price
 
 
@@ -133,7 +153,7 @@ def _gone(
     stride: int,
 ) -> int:
     a, c = before[k], after[k]
-    _three(x, y, a, k, c, gains, stride, True)
+    _three(x, y, a, k, c, gains, stride, FLIP)
     after[k] = -1
     if after[c] == a:
         after[a] = after[c] = -1
@@ -163,7 +183,7 @@ def put(
             a, c = before[k], after[k]
             xs[0], xs[1], xs[2], xs[3] = x[a], x[k], x[c], across[numbers[k, 0]]
             ys[0], ys[1], ys[2], ys[3] = y[a], y[k], y[c], down[numbers[k, 1]]
-            flip(xs, ys, 4, gains, stride, True)
+            flip(xs, ys, _FOUR, gains, stride, FLIP)
             x[k], y[k] = xs[3], ys[3]
 
 
@@ -203,12 +223,12 @@ def settle(
                     if way == 4 or not (0 <= n < len(across) and 0 <= m < len(down)):
                         continue
                     xs[3], ys[3] = across[n], down[m]
-                    change = flip(xs, ys, 4, gains, stride, False)
+                    change = flip(xs, ys, _FOUR, gains, stride, LOOK)
                     if change < best:
                         best, column, line = change, n, m
                 if best < 0:
                     xs[3], ys[3] = across[column], down[line]
-                    flip(xs, ys, 4, gains, stride, True)
+                    flip(xs, ys, _FOUR, gains, stride, FLIP)
                     numbers[k, 0], numbers[k, 1] = column, line
                     x[k], y[k] = across[column], down[line]
                     total += best

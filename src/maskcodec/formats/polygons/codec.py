@@ -199,7 +199,7 @@ class Polygons(RegionCodec):
         return found
 
     def _write(self, words: Any, label: str, mask: IntegerArray | RunMask) -> str:
-        rings = fitted(outlines(mask, words.rings), self.points, self.scale, mask.shape)
+        rings = fitted(mask, outlines(mask, words.rings), self.points, self.scale)
         return str(words.written(label, rings)) if rings else ""
 
     def _write_region(self, words: Any, label: str, region: Region) -> str:

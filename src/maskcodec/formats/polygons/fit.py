@@ -28,6 +28,7 @@ _MOST = 1024  # points a side at which outlines are traced, and
 _LINES = 256  # rows of them at which polygons are compared
 _MARGIN = 4  # points around an outline by which vertices may leave it
 _PARTS = 16  # of an object's size: how far a vertex is moved at first
+_NUDGE = 1  # numbers by which a vertex of an annotation is moved if all vertices are kept
 _SLACK = 0.5  # pixels by which an annotation may leave its image
 
 
@@ -63,66 +64,74 @@ def _largest(rings: Sequence[Any]) -> list[Any]:
 
 
 def fitted(
-    rings: Sequence[Places], most: int, scale: Scale, shape: tuple[int, int]
+    mask: IntegerArray | RunMask, rings: Sequence[Places], most: int, scale: Scale
 ) -> tuple[Ring, ...]:
-    """Rings of at most so many vertices in all, in numbers: those that enclose nearly the same.
+    """Rings of at most `most` vertices in all, in numbers: those that enclose nearly the mask.
 
-    Where there are too many, vertices are left out one by one, each time that whose loss flips the
-    fewest pixels, whichever ring it is of. Then each of the others is moved as long as fewer pixels
-    are wrong.
+    Of too many vertices, the one whose loss makes the fewest pixels wrong is left out, one by one,
+    of any ring. Then each of the others is moved as long as fewer pixels are wrong.
 
     Parameters
     ----------
-    rings
-        In pixels, as `outlines` returns them.
+    mask, rings
+        A mask and its `outlines`, in pixels.
     most
-        How many vertices there may be: at least 4.
+        The most vertices: at least 4.
     scale
         The numbers.
-    shape
-        (height, width) of the image.
     """
     if not rings:
         return ()
-    sides = shape[1], shape[0]
+    sides = mask.shape[1], mask.shape[0]
     points = np.concatenate(rings)
     counts = np.array([len(ring) for ring in rings])
     numbers = np.stack([scale.numbers(points[:, k], sides[k]) for k in (0, 1)], axis=1)
-    if len(points) > most:
-        after = _settled(points, counts, numbers, most, scale, sides)
-        found = _linked(numbers, after)
-    else:
-        found = [
-            list(map(tuple, ring.tolist())) for ring in np.split(numbers, counts.cumsum()[:-1])
-        ]
-    kept = [ring for ring in found if not is_flat(ring)]
+    after = _settled(mask, points, counts, numbers, most, scale)
+    kept = [ring for ring in _linked(numbers, after) if not is_flat(ring)]
     return canonical(kept or [_around(points, scale, sides)])
 
 
 def _settled(
-    points: Places, counts: Index, numbers: Index, most: int, scale: Scale, sides: tuple[int, int]
+    mask: IntegerArray | RunMask,
+    points: Places,
+    counts: Index,
+    numbers: Index,
+    most: int,
+    scale: Scale,
 ) -> Index:
     """Choose the vertices and move them: each one's next, -1 for those that are left out."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    size = np.maximum(high - low, 1e-9)
-    zoom = np.minimum(1, _MOST / size)  # points a pixel
-    columns, rows = np.ceil(size * zoom).astype(int) + 2 * _MARGIN
-    stride = -(-int(rows) // _LINES)
-    gains = np.zeros((-(-int(rows) // stride), int(columns) + 1), np.int32)
-    gains[:] = np.arange(columns + 1)
+    sides = np.array(mask.shape[::-1])
+    top, left, height, width = _part(mask)
+    low = np.clip(np.floor(points.min(axis=0)), 0, sides - 1).astype(np.int64)
+    low = np.minimum(low, (left, top))
+    high = np.clip(np.ceil(points.max(axis=0)), 1, sides).astype(np.int64)
+    size = np.maximum(high, (left + width, top + height)) - low
+    columns, rows = np.minimum(size, _MOST)  # points of the part that is compared
+    part = int(low[1]), int(low[0]), int(size[1]), int(size[0])
+    target = np.pad(sample_mask(mask, (int(rows), int(columns)), "nearest", part), _MARGIN)
+    stride = -(-len(target) // _LINES)
+    lines = np.arange(stride // 2, len(target), stride)
+    zoom = (columns, rows) / size
     x, y = np.ascontiguousarray(((points - low) * zoom + _MARGIN).T)
     starts = np.repeat(counts.cumsum() - counts, counts)
     place = np.arange(len(points)) - starts
     length = np.repeat(counts, counts)
     after, before = starts + (place + 1) % length, starts + (place - 1) % length
+    gains = np.zeros((len(lines), target.shape[1] + 1), np.int32)
+    outlining.count_crossings(x, y, after, gains, stride)
+    wrong = (gains.cumsum(axis=1)[:, :-1] & 1) != target[lines]
+    gains[:, 0] = 0
+    gains[:, 1:] = np.where(wrong, -1, 1).cumsum(axis=1)
+    few = len(points) <= most
     outlining.leave_out(x, y, after, before, most, gains, stride)
     across, down = (
         (scale.places(np.arange(scale.size), sides[k]) - low[k]) * zoom[k] + _MARGIN for k in (0, 1)
     )
     settings = x, y, numbers, after, before, across, down
     outlining.put(*settings, gains, stride)
-    extent = (size * scale.steps / np.array(sides)).max() / _PARTS
-    outlining.settle(*settings, 1 << int(np.log2(max(extent, 1))), gains, stride)
+    extent = (size * scale.steps / sides).max() / _PARTS
+    step = _NUDGE if few else 1 << int(np.log2(max(extent, 1)))
+    outlining.settle(*settings, step, gains, stride)
     return after
 
 
