@@ -1,4 +1,4 @@
-"""The text of a JSON file of any size, of which as much is held as one value needs."""
+"""Read the text of a JSON file of any size; hold only as much of it as one value needs."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-CHUNK = 1 << 20  # bytes that are read at a time
-LARGEST = 1 << 26  # bytes of one value; the largest of COCO's have some 100,000
-DEEPEST = 50  # lists and objects in one another in a member of an entry; COCO's have 3
-_NEAR = 16  # a word, a number or an escape that was cut is blamed this near to the cut
+CHUNK = 1 << 20  # bytes to read at a time
+LARGEST = 1 << 26  # bytes of one value; COCO's largest have some 100,000
+DEEPEST = 50  # nested lists and objects in a member of an entry; COCO's have 3
+_NEAR = 16  # an error this near to the end may come from a word, number or escape that was cut
 _SPACE = re.compile(r"[ \t\n\r]*")
 _KINDS = {"{": "an object", "[": "a list", '"': "a string", "": "nothing"}
 
 
 _LINES = "it seems to be JSON Lines, with a value on each line, but one value is expected"
 
-# NaN and Infinity are no JSON, but Python's json and pandas write them: whoever reads one of them
-# where a number is needed refuses it there.
+# NaN and Infinity are no JSON, but Python's json and pandas write them. Code that needs a number
+# refuses them.
 _DECODER = json.JSONDecoder(object_pairs_hook=unique)
 
 
 @dataclass(frozen=True, slots=True)
 class Deep:
-    """What stands for a member of an entry that is nested deeper than `DEEPEST`.
+    """Replaces a member of an entry that is nested deeper than `DEEPEST`.
 
-    Nothing that a dataset says is. Such a value cannot be sent to another process, or be shown.
+    No dataset needs such a value. It could not be sent to another process, or be shown.
     """
 
 
 class Text:
-    """A file's text, of which as much is held as one value needs.
+    """A file's text. It holds only as much of it as one value needs.
 
-    Bytes are taken for characters until a value is whole, so that positions are the file's, and no
-    character is cut: JSON's own signs are ASCII.
+    Until a value is whole, each byte is one character. So positions are bytes of the file, and no
+    character is cut. JSON's own signs are ASCII.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self._path = path
         self._file = file
         self._text = ""
-        self._at = 0  # what was read of it
-        self._base = file.tell()  # where in the file it begins
+        self._at = 0  # how much of it was read
+        self._base = file.tell()  # the byte of the file where it begins
 
     def begin(self, sign: str, what: str = "it") -> None:
         """Step into an object or a list."""
@@ -69,7 +69,7 @@ class Text:
         return self._peek() == "["
 
     def members(self) -> Iterator[str]:
-        """The keys of an object, which must be followed by reading or skipping its value."""
+        """Yield the keys of an object. After each, the caller must read or skip the value."""
         if self._peek() == "}":
             self._at += 1
             return
@@ -83,7 +83,7 @@ class Text:
                 return
 
     def items(self) -> Iterator[tuple[int, int, Any]]:
-        """The entries of a list: where each begins and ends in the file, and itself."""
+        """Yield each entry of a list: the bytes where it begins and ends, and itself."""
         if self._peek() == "]":
             self._at += 1
             return
@@ -93,7 +93,7 @@ class Text:
                 return
 
     def skip(self) -> None:
-        """Pass over a value, holding no more of it than one of those in it."""
+        """Skip a value; hold no more than one of its members at a time."""
         sign = self._peek()
         if sign == "[":
             self._at += 1
@@ -107,13 +107,13 @@ class Text:
             self._value()
 
     def end(self) -> None:
-        """Nothing may follow."""
+        """Check that nothing follows."""
         if found := self._peek():
             hint = f"; {_LINES}" if found in _KINDS else ""
             raise self._wrong("the end was expected", hint=hint)
 
     def _is_lines(self) -> bool:
-        """Whether the next value is an object, and a line with another one follows."""
+        """Whether the next value is an object, and another object follows it."""
         if self._peek() != "{":
             return False
         try:
@@ -130,7 +130,7 @@ class Text:
         return sign
 
     def _peek(self) -> str:
-        """The next sign that is no space; empty at the end."""
+        """Return the next character that is no space; "" at the end of the file."""
         while True:
             space = _SPACE.match(self._text, self._at)
             self._at = space.end() if space else self._at
@@ -140,7 +140,7 @@ class Text:
                 return ""
 
     def _value(self) -> tuple[int, int, Any]:
-        """Where the next value begins and ends in the file, and itself."""
+        """Read the next value: the bytes of the file where it begins and ends, and itself."""
         self._peek()
         while True:
             size = len(self._text)
@@ -156,7 +156,7 @@ class Text:
                 raise self._wrong(str(error)) from error
             except RecursionError as error:
                 raise self._wrong("a value is nested too deep") from error
-            if end + len("e+") < size:  # else it may be a number that goes on
+            if end + len("e+") < size:  # else it may be a number that continues
                 break
             end -= self._at
             if not self._more():
@@ -170,7 +170,7 @@ class Text:
         return start, stop, _flat(value, piece)
 
     def _more(self) -> bool:
-        """Drop what was read, and take in as much again; False at the file's end."""
+        """Drop the text that was read, and read more; False at the end of the file."""
         self._base += self._at
         self._text = self._text[self._at :]
         self._at = 0
@@ -188,21 +188,21 @@ class Text:
 
 
 def parsed(data: bytes | str, where: str, start: int = 0) -> Any:
-    """The value that some JSON, as bytes or as text, stands for.
+    """Return the value of some JSON, given as bytes or as text.
 
     Parameters
     ----------
     data
         The JSON.
     where
-        What to call it in messages.
+        The name of the JSON in messages.
     start
-        Where in its file it begins, in bytes.
+        The byte of the file where the JSON begins.
 
     Raises
     ------
     SourceError
-        It is no JSON, has a key twice in an object, or is no UTF-8.
+        It is no JSON or no UTF-8, is nested too deep, or has a key twice in an object.
     """
     text = decoded(data, where, start) if isinstance(data, bytes) else data
     try:
@@ -216,12 +216,12 @@ def parsed(data: bytes | str, where: str, start: int = 0) -> Any:
 
 
 def decoded(data: bytes, where: str, start: int = 0) -> str:
-    """A text in UTF-8. Another encoding is never guessed: any bytes are text in some of them.
+    """Decode UTF-8. Another encoding is never guessed: any bytes are text in some encoding.
 
     Raises
     ------
     SourceError
-        It is no UTF-8; the message has the first wrong byte, counted from `start`.
+        It is no UTF-8. The message gives the first wrong byte: `start` plus its index in `data`.
     """
     try:
         return data.decode()
@@ -233,7 +233,7 @@ def decoded(data: bytes, where: str, start: int = 0) -> str:
 
 
 def _flat(value: Any, text: str) -> Any:
-    """A value with `Deep` for those of its members that are nested too deep."""
+    """Return a value, with `Deep` in the place of each member that is nested too deep."""
     if text.count("[") + text.count("{") <= DEEPEST:
         return value
     if isinstance(value, dict):
@@ -244,7 +244,7 @@ def _flat(value: Any, text: str) -> Any:
 
 
 def _is_deep(value: Any) -> bool:
-    """Whether a value is nested too deep, found level by level."""
+    """Whether a value is nested deeper than `DEEPEST`, searched level by level."""
     level = [value]
     for _ in range(DEEPEST + 1):
         boxes = [box for box in level if isinstance(box, (list, dict))]

@@ -1,7 +1,7 @@
-"""Label maps: images with a number a pixel, and the mask of each number without painting any.
+"""Read label maps: images with one number a pixel. Return the mask of each number.
 
-A map is taken apart piece by piece. It is held decoded, at up to four bytes a pixel, and beside
-that only its runs are, however it is made up.
+No mask is painted. A map is read piece by piece; memory holds only the decoded map, at most four
+bytes a pixel, and its runs.
 """
 
 from __future__ import annotations
@@ -27,49 +27,49 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 1 << 22  # of equal pixels in a map; one of noise in 2048 x 2048 pixels has as many
 MOST_VALUES = 1 << 16
-_PIECE = 1 << 20  # pixels that are looked at together
+_PIECE = 1 << 20  # pixels that are read at once
 _NUMBERS = "1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N"
 
 
 def read_index(path: Path, name: str = "") -> dict[int, RunMask]:
-    """The mask of each value of a PNG with one whole number a pixel.
+    """Return the mask of each value of a PNG with one whole number a pixel.
 
     Parameters
     ----------
     path
-        The image; of one with a palette, the numbers and not the colours.
+        The PNG. If it has a palette, its numbers count, not its colours.
     name
-        What to call it in messages; by default as its path has it.
+        The name of the PNG in messages; by default its path.
 
     Returns
     -------
-    At least one mask, ascending by the values.
+    At least one mask, sorted by value.
 
     Raises
     ------
     SourceError
-        It is missing, no PNG, one with colours, too large, or with more runs or values than a
-        label map has.
+        The file is missing, is no PNG, has colours, is too large, or has more than `MOST_RUNS` runs
+        or `MOST_VALUES` values.
     """
     what = "one number a pixel, as an index image has"
     return _masks(path, None, np.asarray, (_NUMBERS, what), name)
 
 
 def read_segments(path: Path, shape: tuple[int, int] | None = None) -> dict[int, RunMask]:
-    """The mask of each id of a panoptic PNG: red + 256 green + 65536 blue.
+    """Return the mask of each id of a panoptic PNG: red + 256 green + 65536 blue.
 
-    As https://cocodataset.org/#format-data has it. The rest is as of `read_index`, except that its
-    (height, width) may have to be a `shape`.
+    The format is that of https://cocodataset.org/#format-data. If `shape` is given, the PNG must
+    have this (height, width). Everything else is as in `read_index`.
     """
     what = "red, green and blue, as a panoptic PNG has"
     return _masks(path, shape, _ids, (("RGB",), what))
 
 
 def read_objects(path: Path, name: str = "") -> dict[tuple[int, int], RunMask]:
-    """The mask of each object of a PNG of the full ADE20K, by its class and its number.
+    """Return the mask of each object of a PNG of the full ADE20K, by its class and its number.
 
-    The class is red // 10 * 256 + green, the number blue, as the dataset's own reader has it
-    (https://github.com/CSAILVision/ADE20K). The rest is as of `read_index`.
+    The class is red // 10 * 256 + green, and the number is blue, as in the dataset's own reader
+    (https://github.com/CSAILVision/ADE20K). Everything else is as in `read_index`.
     """
     what = "red, green and blue, as a PNG of the full ADE20K has"
     found = _masks(path, None, _objects, (("RGB",), what), name)
@@ -83,24 +83,25 @@ def picture_mask(
     *,
     threshold: int | None = None,
 ) -> RunMask:
-    """The mask that a PNG shows: of two colours, the background black or 0.
+    """Return the mask that a PNG shows in two colours; black or 0 is the background.
 
     Parameters
     ----------
     path
-        A PNG in grey, in colours, or with a palette; how transparent it is makes no difference.
-        Black or 0 is the background, or without it the smaller value of two.
+        A PNG in grey, in colours, or with a palette. Transparency is ignored. If no pixel is black
+        or 0, the smaller of two values is the background.
     shape
-        The (height, width) that it must have, which is looked at before pixels are read.
+        The (height, width) that the PNG must have. It is checked before pixels are read.
     name
-        What to call it in messages.
+        The name of the PNG in messages.
     threshold
-        From which grey on a pixel is set, instead of that; 0 for that, where the user could say it.
+        Set each pixel that has at least this grey, 1 .. 255. None and 0 expect two values instead;
+        with 0 the error also proposes a threshold.
 
     Raises
     ------
     SourceError
-        It has more than two values; or as of `read_index`, for a PNG of any kind.
+        The PNG has more than two values; or as in `read_index`, except that colours are allowed.
     """
     seen = partial(_cut, threshold=threshold) if threshold else _seen
     found = _masks(path, shape, seen, None, name)
@@ -117,7 +118,9 @@ def picture_mask(
 def value_masks(
     pieces: Iterable[IntegerArray], shape: tuple[int, int], what: str
 ) -> dict[int, RunMask]:
-    """The mask of each value of a label map, ascending, in memory as all of them have runs.
+    """Return the mask of each value of a label map, sorted by value.
+
+    Memory is proportional to the number of runs.
 
     Parameters
     ----------
@@ -126,12 +129,12 @@ def value_masks(
     shape
         The map's (height, width).
     what
-        What to call it in messages.
+        The name of the map in messages.
 
     Raises
     ------
     SourceError
-        It has more runs or values than a label map has.
+        The map has more than `MOST_RUNS` runs or `MOST_VALUES` values.
 
     Examples
     --------
@@ -165,9 +168,9 @@ def _masks(
     expected: tuple[tuple[str, ...], str] | None = None,
     name: str = "",
 ) -> dict[int, RunMask]:
-    """The mask of each number that a function makes of a PNG's pixels.
+    """Return the mask of each number that `numbers` makes of a PNG's pixels.
 
-    `expected` is the modes that it may have, and what that means.
+    `expected` has the allowed modes of the PNG, and their description for messages.
     """
     name = name or str(path)
     with opened_picture(path, LABEL_MAPS, name) as image:
@@ -185,7 +188,7 @@ def _masks(
 
 
 def _parts(image: Image.Image) -> Iterator[Image.Image]:
-    """An image cut into columns, or into parts of them, from top to bottom and left to right."""
+    """Yield an image in parts, column by column: some whole columns, or a piece of one column."""
     width, height = image.size
     across, down = max(1, _PIECE // height), min(height, _PIECE)
     for x in range(0, width, across):
@@ -208,19 +211,19 @@ def _objects(image: Image.Image) -> IntegerArray:
 
 
 def _seen(image: Image.Image) -> Any:
-    """The numbers of an image, or of one with colours those that they make together."""
+    """Return an image's numbers; with colours or a palette, one number for each colour."""
     if image.mode in _NUMBERS and image.mode != "P":
         return np.asarray(image)
-    return _ids(image.convert("RGBA"))  # which every palette fits into
+    return _ids(image.convert("RGBA"))  # every palette fits into it
 
 
 def _cut(image: Image.Image, threshold: int) -> Any:
-    """1 where an image is at least that bright, else 0."""
+    """Return 1 for each pixel whose grey is at least `threshold`, else 0."""
     return (np.asarray(image.convert("L")) >= threshold).view(np.uint8)
 
 
 def _runs(pieces: Iterable[IntegerArray], what: str) -> tuple[IntegerArray, IntegerArray]:
-    """Where a run of one value begins, int64, and the values."""
+    """Return where each run of one value begins, int64, and its value."""
     starts, held = [], []
     before: IntegerArray | None = None
     at = count = 0

@@ -1,4 +1,4 @@
-"""Files that name the values of label maps."""
+"""Read files that name the values of label maps."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SYNONYMS = re.compile("[;,]")
-# Where objectInfo150.csv writes ";" for the spaces of a name as well, as its objectInfo150.txt
-# does not: the names of several words that come first.
+# objectInfo150.csv also writes ";" for the spaces inside a name; objectInfo150.txt does not. These
+# are its first names that have several words.
 _SPACED = (
     *("arcade machine", "bulletin board", "chest of drawers", "coffee table", "conveyer belt"),
     *("crt screen", "dirt track", "kitchen island", "pool table", "screen door", "swimming pool"),
@@ -28,28 +28,28 @@ _VALUES = "idx", "index", "id", "value"
 
 
 def read_names(path: Path, first: int = 0) -> dict[int, str]:
-    """The name of each value that has one, as `read_classes` has it."""
+    """Return the name of each named value, as `read_classes` reads it."""
     return {value: name for value, (name, _) in read_classes(path, first).items()}
 
 
 def read_classes(path: Path, first: int = 0) -> dict[int, tuple[str, list[str]]]:
-    """The name of each value that has one, and its synonyms.
+    """Return the name and the synonyms of each named value.
 
     Parameters
     ----------
     path
-        ``.json``, or a file that begins as one: ``{"1": "wall"}``, or a list, null or "" where a
-        value has none. ``.csv``, or ``.txt`` with tabs: a table with a column of values, ``Idx``,
-        ``Index``, ``Id`` or ``Value``, and a column ``Name``, of whose synonyms,
-        ``building;edifice``, the first one counts, or all where another value's is the same. Any
-        other file: a name a line. Only a table has synonyms.
+        ``.json``, or a file that begins as JSON: ``{"1": "wall"}``, or a list; null or "" gives a
+        value no name. ``.csv``, or a file with a tab in its first line: a table with a column of
+        values, ``Idx``, ``Index``, ``Id`` or ``Value``, and a column ``Name``. The name is the
+        first of the synonyms, ``building;edifice``, or all of them if another value has the same
+        first one. Any other file: one name a line. Only a table has synonyms.
     first
-        The value of the first name of a list.
+        The value of the first name of a list or of lines.
 
     Raises
     ------
     SourceError
-        It cannot be read, is something else, or names nothing.
+        The file cannot be read, has another layout, names a value twice, or names no value.
     """
     text = decoded(content(path), str(path))
     lines = text.splitlines()
@@ -86,7 +86,7 @@ def _from_json(content: Any, path: Path, first: int) -> list[tuple[int, str, str
 
 
 def _from_table(lines: list[str], path: Path) -> list[tuple[int, str, str]]:
-    """The values, their names and all synonyms of them."""
+    """Return the values, their names and all synonyms."""
     try:
         head, *rows = csv.reader(lines, delimiter="\t" if "\t" in lines[0] else ",", strict=True)
     except (csv.Error, IndexError) as error:
@@ -113,7 +113,7 @@ def _from_table(lines: list[str], path: Path) -> list[tuple[int, str, str]]:
 
 
 def first_names(names: Mapping[int, str]) -> dict[int, str]:
-    """The first of each value's synonyms, ``building, edifice``; all where another's is the same.
+    """Return each value's first synonym, or all of them if another value has the same first one.
 
     Examples
     --------

@@ -1,7 +1,8 @@
-"""Pickles of plain data, such as REFER's ``refs(*.p)``: read without anything that could run.
+"""Read pickles of plain data, such as REFER's ``refs(*.p)``, without running any code.
 
-Python's own reader does it, with its steps for lists, dicts, text and numbers and no others. It is
-the one in Python: the one in C allocates what a file merely claims, and hashes keys of any kind.
+Python's own reader does the work, with only its steps for lists, dicts, text and numbers. It is
+the reader written in Python: the one in C allocates sizes that a file merely claims, and hashes
+keys of any type.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEEPEST = 20  # nested lists and dicts; REFER's are four deep
-MOST_MEMORY = 32  # bytes for each one of the file; real ones take 8 to 11
-MOST_TEXT = 8  # characters for each byte, once texts that are used again are written out; real: 2
-_SPARE = 1 << 20  # bytes of memory that small files may take beyond that
+MOST_MEMORY = 32  # bytes of memory for each byte of the file; real files take 8 to 11
+MOST_TEXT = 8  # characters for each byte, repeated texts counted each time; real files: 2
+_SPARE = 1 << 20  # bytes of memory that a small file may take beyond that
 _BOXES = frozenset({list, dict})
 _PLAIN = "only plain data is read: lists, dicts, text and numbers"
 _WHY = {
@@ -31,8 +32,8 @@ _WHY = {
     "points outside of the file": {"PERSID", "BINPERSID", "NEXT_BUFFER"},
 }
 
-# Bytes of memory that one opcode may take without many bytes of its own: a list with a few places,
-# a dict with its first table, an entry of the memo.
+# Bytes of memory that one short opcode may take: a list with a few places, a dict with its first
+# table, an entry of the memo.
 _BY_COST = {88: b"])lt\x85\x86\x87", 104: b"pqr\x94", 232: b"}d"}
 _COSTS = [sum(cost for cost, codes in _BY_COST.items() if code in codes) for code in range(256)]
 _ALIKE = frozenset(b")t\x85\x86\x87BC\x8e")  # tuples and bytes, which become lists and text
@@ -41,26 +42,26 @@ _NAMES = {ord(known.code): known.name for known in opcodes}
 
 
 def read_pickle(data: bytes, what: str) -> Any:
-    """What a pickle holds, if that is plain data.
+    """Return the value of a pickle of plain data.
 
     Parameters
     ----------
     data
-        The pickle, of any protocol from 0 to 5. What follows its end is not looked at.
+        The pickle, of protocol 0 .. 5. Bytes behind its end are ignored.
     what
-        What to call it in messages.
+        The name of the pickle in messages.
 
     Returns
     -------
-    Lists, dicts with text for keys, str, int, float, bool and None, nested up to 20 deep. Tuples
-    become lists, and bytes, which are Python 2's str, become text: as UTF-8, or else as Latin-1.
+    Lists, dicts with text as keys, str, int, float, bool and None, nested up to 20 deep. Tuples
+    become lists. Bytes, the str of Python 2, become text: as UTF-8, or else as Latin-1.
 
     Raises
     ------
     SourceError
-        It holds anything else, is cut off or broken, or is worth much more than its bytes: it
-        takes more memory than `MOST_MEMORY` times as many, unfolds to more values, or to more than
-        `MOST_TEXT` times as many characters.
+        The pickle holds anything else, is cut off or broken, or is much larger than its bytes: it
+        takes more than `MOST_MEMORY` times its size in memory, or unfolds to more values than it
+        has bytes, or to more than `MOST_TEXT` times as many characters.
 
     Examples
     --------
@@ -75,7 +76,7 @@ plain data is read: lists, dicts, text and numbers
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # of an escape that is none
+            warnings.simplefilter("error")  # such as that of an invalid escape
             value = _Reader(data).load()
         _check_nesting(value, len(data))
     except pickle.UnpicklingError as error:
@@ -84,7 +85,7 @@ plain data is read: lists, dicts, text and numbers
 
 
 class _Reader(pickle._Unpickler):
-    """Python's reader, with a limit for each thing that a file could claim."""
+    """Python's reader, with a limit for everything that a file can claim."""
 
     stack: list[Any]
     metastack: list[list[Any]]
@@ -97,7 +98,7 @@ class _Reader(pickle._Unpickler):
         self._size = len(data)
 
     def load(self) -> Any:
-        """The value that is left at the end."""
+        """Return the value that the pickle leaves at its end."""
         self.stack, self.metastack = [], []
         self.append = self.stack.append
         room = MOST_MEMORY * self._size + _SPARE
@@ -155,19 +156,19 @@ class _Reader(pickle._Unpickler):
         return _text(data)
 
     def _load_whole(self) -> None:
-        """Decimals, of which Python takes some thousand digits, and hexadecimals without end."""
+        """Read a decimal number. Python's own step takes hexadecimal ones of any length, too."""
         line = self.readline()[:-1].removesuffix(b"L")
         self.append(line == b"01" if line in {b"00", b"01"} else int(line))
 
     def _load_frame(self) -> None:
-        """Frames are there for speed: this looks only at whether the file has so many bytes."""
+        """Check only that the file has the bytes of the frame: frames are there for speed."""
         (size,) = struct.unpack("<Q", self.read(8))
         if size > self._size - self._at():
             raise EOFError
 
 
 def _text(data: bytes) -> str:
-    """A byte string of Python 2."""
+    """Decode a byte string of Python 2."""
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -187,7 +188,7 @@ _STEPS: dict[int, Callable[[Any], None]] = {
 
 
 def _check_nesting(value: Any, size: int) -> None:
-    """Refuse what refers to itself, or is so often referred to that it has no end in practice."""
+    """Refuse a value that contains itself, or uses its parts so often that it gets too large."""
     level = [value]
     room, characters = size, MOST_TEXT * size
     for _ in range(DEEPEST):

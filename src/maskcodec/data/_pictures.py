@@ -1,4 +1,4 @@
-"""Images of datasets: how they are opened, and how large photos are."""
+"""Open images of datasets, and read the sizes of photos."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-_ORIENTATION = 0x0112  # Exif's tag: from 5 to 8, height and width are swapped where it is shown
+_ORIENTATION = 0x0112  # Exif's tag; with 5 .. 8 viewers swap height and width
 _SIDEWAYS = range(5, 9)
 
 
 def picture_shape(path: Path) -> tuple[int, int]:
-    """The (height, width) of an image as viewers show it, of which only the header is read.
+    """Return the (height, width) of an image as viewers show it. Only its header is read.
 
     Raises
     ------
     SourceError
-        It is missing, or no image of the formats that photos have.
+        The file is missing, or is no image in a format of `PHOTOS`.
     """
     with opened_picture(path, PHOTOS, str(path), header=True) as picture:
         width, height = picture.size
-        # Other formats may keep Exif behind the pixels, and hardly a camera writes them.
+        # Other formats may keep Exif behind the pixels, and cameras hardly ever write them.
         is_photo = picture.format in {"JPEG", "MPO"}
         if is_photo and picture.getexif().get(_ORIENTATION) in _SIDEWAYS:
             height, width = width, height
@@ -39,7 +39,7 @@ def picture_shape(path: Path) -> tuple[int, int]:
 def opened_picture(
     path: Path, formats: tuple[str, ...], name: str, *, header: bool = False
 ) -> Iterator[Image.Image]:
-    """An image of a dataset, as `opened_image` has it, with one error for all that may be wrong."""
+    """Open an image of a dataset as `opened_image` does; every failure is a `SourceError`."""
     try:
         with opened_image(path, formats, name, header=header) as image:
             yield image

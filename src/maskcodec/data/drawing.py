@@ -1,4 +1,4 @@
-"""Instances as the text that an answer shows: one after another, or as one map of labels."""
+"""Write instances as the text of an answer: one after another, or as one label map."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Drawing(NamedTuple):
     """Some instances of an image as text."""
 
     text: str
-    # for each instance what stands for it inside a sentence: its own text, or on a map, which shows
-    # all at once, its label. Empty where it is lost.
+    # The text of each instance inside a sentence: its own text, or its label if one map shows all
+    # instances. "" if the instance is lost.
     parts: list[str]
-    lost: list[int]  # the indices of instances that the text does not show: no cell is left of them
+    lost: list[int]  # the indices of instances that have no cell left in the text
 
 
 def draw(
@@ -40,26 +40,26 @@ def draw(
     shape: tuple[int, int],
     lost: Lost,
 ) -> Drawing:
-    """Instances as a codec's text.
+    """Write instances as a codec's text.
 
     Parameters
     ----------
     codec
-        Of any kind.
+        A codec that `check_draws` accepts.
     instances, labels
-        What to draw, and what to call each.
+        The instances, and a label for each.
     shape
         (height, width) of the image.
     lost
-        ``"raise"`` or ``"drop"``: what to do with an instance of which no cell is left.
+        ``"raise"`` or ``"drop"``: what to do with an instance that has no cell left.
 
     Raises
     ------
     MaskError, LabelError, TypeError
-        As `maskcodec.Scanlines.encode` has them, or an instance has no pixel; the message gives the
+        As in `maskcodec.Scanlines.encode`, or an instance has no pixel. The message gives the
         instance's index.
     LostMaskError
-        With ``lost="raise"``.
+        An instance has no cell left, and `lost` is ``"raise"``.
     """
     make = _one_by_one if codec.has_instances else _map
     drawing = make(codec, instances, labels, shape)  # type: ignore[arg-type]
@@ -81,7 +81,7 @@ def check_draws(codec: Codec) -> None:
 
 
 def _check_pixels(mask: RunMask) -> None:
-    """Refuse a mask that no codec could show: nothing of it can be lost."""
+    """Refuse a mask without a pixel: no codec can show it."""
     if not mask.any():
         raise MaskError(
             "it has no pixel: its run lengths are all of zeros, or its polygons lie outside of the "
@@ -134,7 +134,7 @@ def _map(
 
 
 def map_label(codec: LabelCodec, label: str) -> str:
-    """A label as the cells of a map have it."""
+    """Return a label as the cells of a map contain it."""
     name = cell_label(label, codec.seg_tags)
     if name == codec.background:
         raise LabelError(f"{name!r} is the background's label; give the codec another one")
@@ -144,12 +144,12 @@ def map_label(codec: LabelCodec, label: str) -> str:
 def map_of(
     codec: LabelCodec, masks: Sequence[RunMask], names: Sequence[str]
 ) -> tuple[LabelGrid, list[bool], list[bool]]:
-    """Masks on one grid, small ones upon large ones, so that few are hidden.
+    """Draw masks on one grid, the largest first, so that few are hidden.
 
     Returns
     -------
-    The grid, which is the same in whatever order the masks come; and of each mask whether it has a
-    cell, and whether a cell of its label is seen there.
+    The grid, which does not depend on the order of the masks; for each mask whether it has a cell;
+    and for each mask whether the grid shows its label in one of its cells.
     """
     every = dict.fromkeys([codec.background, *names])
     numbers = {name: number for number, name in enumerate(every)}

@@ -1,4 +1,4 @@
-"""Sources as they are typed, ``name:path,option=value``, and what tells one file from another."""
+"""Parse sources as they are typed, ``name:path,option=value``, and stamp their files."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from maskcodec.data.sources import Source
     from maskcodec.data.sources._records import Records
 
-# What annotations are written in. A folder may hold a hundred thousand pictures beside them.
+# The endings of annotations. A folder may hold a hundred thousand pictures beside them.
 _KINDS = ".csv", ".json", ".jsonl", ".p", ".png", ".txt"
-_PICTURES = "images"  # the option of every source that names a folder of pictures
-_OPTION = re.compile(r",(?=[a-z_]+=)")  # a comma of a path has no option behind it
+_PICTURES = "images"  # the option that names a folder of pictures, in every source
+_OPTION = re.compile(r",(?=[a-z_]+=)")  # a comma in a path has no option behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +40,18 @@ class Origin:
     (('images', 'train2014'), ('split', 'train'))
     """
 
-    name: str  # as `maskcodec.data.open_source` takes them
+    name: str  # as `maskcodec.data.open_source` takes it
     path: str
-    options: tuple[tuple[str, str], ...]  # the same, as they were typed
+    options: tuple[tuple[str, str], ...]  # (option, value), as typed
 
     @classmethod
     def parsed(cls, text: str) -> Origin:
-        """A source from ``name:path,option=value,...``.
+        """Parse ``name:path,option=value,...``.
 
         Raises
         ------
         ConfigError
-            There is no name or no path, or no such source.
+            The name or the path is missing, or there is no such source.
         """
         name, _, rest = text.partition(":")
         path, *typed = _OPTION.split(rest)
@@ -65,18 +65,18 @@ class Origin:
         return cls(name, path, tuple((key, value) for key, _, value in options))
 
     def reader(self) -> type[Records]:
-        """The class of the source."""
+        """Return the class of the source."""
         return reader_of(self.name)
 
     def open(self) -> Source:
-        """The source.
+        """Open the source.
 
         Raises
         ------
         ConfigError
-            It has no such option, or an option is no number that should be one.
+            The source has no such option, or an option must be a number and is none.
         SourceError
-            It cannot be read.
+            The source cannot be read.
         """
         known = inspect.signature(self.reader()).parameters
         options = {
@@ -86,12 +86,12 @@ class Origin:
         return open_source(self.name, self.path, **options)
 
     def identity(self, *besides: Path) -> dict[str, Any]:
-        """What was typed, and what `stamps` says of each file and folder that it names.
+        """Return the typed name, path and options, and the `stamps` of the files that they name.
 
         Parameters
         ----------
         *besides
-            Folders that do not count, as they are written meanwhile.
+            Folders that do not count, because they are written meanwhile.
         """
         options = dict(self.options)
         named = [self.path, *(value for key, value in options.items() if key != _PICTURES)]
@@ -107,13 +107,13 @@ class Origin:
 class Joined:
     """The records of several sources, one source after another."""
 
-    sources: tuple[Any, ...]  # each with a length, and records by their numbers
+    sources: tuple[Any, ...]  # each has a length, and records by number
 
     def __len__(self) -> int:
         return sum(map(len, self.sources))
 
     def __getitem__(self, index: int) -> Sample | Broken:
-        """A record by its number, 0 .. ``len - 1``."""
+        """Return a record by its number, 0 .. ``len - 1``."""
         for source in self.sources:
             if 0 <= index < len(source):
                 record: Sample | Broken = source[index]
@@ -126,19 +126,20 @@ class Joined:
 
 
 def stamps(text: str, *besides: Path) -> dict[str, list[Any]]:
-    """What tells a file or a folder from another that had the same path before.
+    """Return values that change when the file or the folder at a path changes.
 
     Parameters
     ----------
     text
-        A path, or not.
+        A path. It may be missing, or be no path at all.
     *besides
         Folders in it that do not count.
 
     Returns
     -------
-    By the path: of a file its size and its time; of a folder how many files of annotations it has,
-    at any depth, and a digest of their names, sizes and times. Nothing where there is neither.
+    By the path: for a file, its size in bytes and its time of change in nanoseconds; for a folder,
+    the number of annotation files at any depth, and a digest of their names, sizes and times. {} if
+    the path is neither.
 
     Examples
     --------
@@ -160,7 +161,7 @@ def stamps(text: str, *besides: Path) -> dict[str, list[Any]]:
 
 
 def _files(folder: Path, besides: tuple[Path, ...]) -> Iterator[tuple[bytes, list[int]]]:
-    """Names and stamps of a folder's annotations. Nothing is read, and a folder only once."""
+    """Yield names and stamps of a folder's annotations. Each folder is visited once."""
     seen = {_place(path.stat()) for path in besides if path.exists()}
     waiting = [folder]
     while waiting:
@@ -187,7 +188,7 @@ def _place(status: os.stat_result) -> tuple[int, int]:
 
 
 def _typed(key: str, value: str, default: Any) -> Any:
-    """A number, or several joined by +, where the default is one or several."""
+    """Convert a value to a number, or several joined by +, if the default has numbers."""
     if not isinstance(default, (int, tuple, list, range, frozenset)):
         return value
     try:

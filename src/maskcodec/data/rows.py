@@ -1,4 +1,4 @@
-"""Samples to rows: questions, and answers that show masks as a codec writes them."""
+"""Make rows of samples: questions, and answers that show masks as a codec writes them."""
 
 from __future__ import annotations
 
@@ -19,71 +19,70 @@ if TYPE_CHECKING:
     from maskcodec.text.codec import Codec
 
 
-_SHOWN = 200  # characters of a key that a message has
+_SHOWN = 200  # characters of a key in a message
 
 
 class Row(NamedTuple):
-    """One conversation about one image, as no trainer in particular has it."""
+    """One conversation about one image, in no trainer's format."""
 
-    key: str  # that of its first sample
+    key: str  # the key of its first sample
     image: str  # the path of the image; "" for a conversation without one
-    messages: tuple[Message, ...]  # user and assistant by turns
+    messages: tuple[Message, ...]  # user and assistant in turn
 
 
 @dataclass(slots=True)
 class Made:
-    """What became of some samples."""
+    """The result for some samples."""
 
-    rows: list[Row] = field(default_factory=list)  # none, or one
+    rows: list[Row] = field(default_factory=list)  # at most one
     broken: list[Broken] = field(default_factory=list)  # the samples that cannot be used, and why
-    # instances of which the codec's cells show nothing, among those that were drawn: a class that
-    # lots do not ask for is not looked at
+    # drawn instances that have no cell left; a class that no question asks for is not drawn
     lost: int = 0
-    left_out: int = 0  # samples without a turn, since their answer would have missed something
-    cleaned: list[str] = field(default_factory=list)  # what was taken out of labels and questions
+    left_out: int = 0  # samples without a turn, because their answer would miss an instance
+    cleaned: list[str] = field(default_factory=list)  # text removed from labels and questions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowMaker:
-    r"""Makes rows of samples: the same ones in every process, in whatever order they come.
+    r"""Makes rows of samples. They are the same in every process and for every order of samples.
 
     Parameters
     ----------
     codec
-        How masks are written.
+        Writes the masks.
     seed
-        Draws wordings, classes and kinds of questions anew. What is drawn depends on it and on
-        the sample's key, and on nothing else.
+        The seed of the random choice of wordings, classes and kinds of questions. A choice depends
+        only on the seed and the sample's key.
     templates
         The wordings.
     placeholders
-        What to do with labels and questions that hold a trainer's placeholder such as
-        ``<image>``, or the codec's own tags, bricks or separators: ``"refuse"`` them, so that the
-        sample is broken, or ``"clean"`` them.
+        What to do with labels and questions that contain a trainer's placeholder such as
+        ``<image>``, or the codec's own tags, bricks or separators. ``"refuse"`` makes the sample
+        broken; ``"clean"`` replaces them with spaces.
     lost
-        What to do with an instance of which no cell is left: ``"raise"``, so that the sample is
-        broken, whichever classes lots ask for, or ``"drop"``. Dropped, it is left out of answers
-        by class; an expression or a question that it belongs to is left out altogether, since the
-        answer would be wrong.
+        What to do with an instance that has no cell left. ``"raise"`` makes the sample broken, even
+        if no question asks for the instance. ``"drop"`` leaves the instance out of answers by
+        class; it leaves out an expression or a question about the instance, because the answer
+        would be wrong.
     boxes
-        The share of expressions and questions by class that ask for boxes only, 0 .. 1. What has
-        a crowd among its instances is answered with masks all the same.
+        The share of expressions and questions by class that ask for boxes only, 0 .. 1. If one of
+        the instances is a crowd, the answer always shows masks.
     absent
-        The share of questions by class that also ask for a class that the image does not show:
-        never one whose words are all among those of a class that is there, or the other way
-        round. An image without instances is always asked for one; with 0 nothing is, and it has
-        no row.
+        The share of questions by class, 0 .. 1, that also ask for a class that the image does not
+        show. Its words are never all in the label of a class that the image shows, or the other
+        way round. An image without instances is always asked for an absent class; with 0, such an
+        image has no row.
     whole
-        The share of samples by class that are asked for all classes: of those that are
-        `Sample.complete`, whose instances cover the image, and never others. Semantic maps always
-        are.
+        The share of complete samples by class that ask for all classes, 0 .. 1, see
+        `Sample.complete`. A semantic sample always asks for them if the codec writes label maps.
     targets
-        Whether answers carry what they show, for rewards: `Message.targets`.
+        Whether answers also have their masks as JSON, for rewards: `Message.targets`.
 
     Raises
     ------
     ConfigError
-        A share is not 0 .. 1, a choice is none, or boxes are asked of a codec that has none.
+        A share is not 0 .. 1, a choice is unknown, the codec cannot draw several instances, or
+        boxes are asked of a codec that has none.
 
     Examples
     --------
@@ -124,7 +123,7 @@ class RowMaker:
             )
 
     def __call__(self, *samples: Sample) -> Made:
-        """The row of one sample, or of several of one image as turns of one conversation."""
+        """Make a row of one sample, or of several of one image as turns of one conversation."""
         made = Made()
         messages: list[Message] = []
         for sample in samples:

@@ -1,4 +1,4 @@
-"""What every source yields: an image, a question's subject, and the instances of the answer."""
+"""The record that every source yields: `Sample` with its `Instance` objects, or `Broken`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Instance:
     Attributes
     ----------
     label
-        Its class, the expression that it is the answer to, or ``roi0``, ``roi1``, ... where it has
-        no name.
+        The class, or the expression that the region answers; ``roi0``, ``roi1``, ... if the region
+        has no name.
     segmentation
-        What `maskcodec.coco.read` takes: polygons, run lengths, or a `RunMask`.
+        Polygons, run lengths or a `RunMask`, as `maskcodec.coco.read` takes them.
     crowd
-        Whether it stands for a group of objects.
+        Whether the region is a group of objects.
     """
 
     label: str
@@ -35,38 +35,36 @@ class Sample:
     Attributes
     ----------
     key
-        The source's name and the record's own, ``"refcoco:17:2"``: the same in every run, and no
-        other sample's.
+        The source's name and the record's own, ``"refcoco:17:2"``. It is unique, and the same in
+        every run.
     image
-        The path of the image, as rows will have it.
+        The path of the image in rows.
     shape
-        The image's (height, width) in pixels; None where nothing is segmented.
+        The image's (height, width) in pixels; None if nothing is segmented.
     task
         ``"expression"``: `query` names no, one or several `instances`. ``"classes"``: `instances`
-        are those of an image, by class. ``"semantic"``: the same, and together they cover every
+        are those of an image, by class. ``"semantic"``: the same, and the instances cover every
         pixel that has a class. ``"reasoning"``: `query` is a question, `instances` are ``roi0``,
-        ``roi1``, ... ``"chat"``: `turns`, passed through.
+        ``roi1``, ... ``"chat"``: `turns` is a conversation, which rows pass through.
     instances
-        What the answer shows, in its order; none where there is nothing to show.
+        The regions that the answer shows, in its order; empty if it shows none.
     query
         The expression or the question.
     answer
-        The words of the answer, with ``{roi0}`` where a region belongs; or nothing.
+        The words of the answer, with ``{roi0}`` in the place of a region; "" if there are none.
     names
-        Classes that a question may ask for where they are absent; those that are there may be
-        among them.
+        Classes that a question may ask for even if the image does not show them. Classes that it
+        shows may be among them.
     unasked
-        Labels of instances that no question asks for by their class, since others that are there
-        are of that class as well: an answer would miss them.
+        Labels that no question asks for by class. The image shows instances of a narrower class,
+        and an answer would miss them.
     complete
-        Whether the instances are all that the image shows, as those of panoptic segmentation are,
-        so that a question may claim so. Those of a ``"semantic"`` sample always are; other samples
-        by class are not asked for all classes without it.
+        Whether the instances are all that the image shows, as in panoptic segmentation. Only then
+        may a question ask for all classes. A ``"semantic"`` sample always counts as complete.
     ignored
-        A mask of pixels that do not count when answers are scored, as ReasonSeg has them; None for
-        none.
+        A mask of pixels that scores ignore, as in ReasonSeg; None if there are none.
     turns
-        (role, text) of a conversation, role ``"user"`` or ``"assistant"``.
+        The (role, text) pairs of a conversation. The role is ``"user"`` or ``"assistant"``.
     """
 
     key: str
@@ -91,7 +89,7 @@ class Broken(NamedTuple):
     where
         The file and the record, ``"instances.json: annotation 17"``.
     message
-        What is wrong with it, and what was expected.
+        What is wrong with the record, and what was expected.
     """
 
     where: str

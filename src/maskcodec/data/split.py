@@ -1,4 +1,4 @@
-"""Which rows are for validation: those of some images, always the same ones."""
+"""Split rows into training and validation by their image."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ TRAIN, VAL = "train", "val"
 
 
 def split_of(image: str, key: str, fraction: float) -> str:
-    """``"val"`` for about a fraction of all images, else ``"train"``.
+    """Return ``"val"`` for about a `fraction` of all images, else ``"train"``.
 
     Parameters
     ----------
     image
-        The image's path, of which the file's name counts: an image is on one side, whatever folder
-        and dataset it comes from.
+        The image's path. Only the file's name decides: an image is in the same split in every
+        folder and dataset.
     key
-        Decides where there is no image.
+        Decides if there is no image.
     fraction
-        0 .. 1.
+        The share of images for validation, 0 .. 1.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What is asked about a sample, and what is answered: everything that rows draw lots for."""
+"""Make the questions and answers of a sample, with all random choices of rows."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from maskcodec.data.rows import RowMaker
     from maskcodec.data.sample import Instance, Sample
 
-MOST_CLASSES = 3  # that one question asks for, unless it asks for all
+MOST_CLASSES = 3  # classes that one question asks for, unless it asks for all
 
 _ROI = re.compile(r"\{(roi\d{1,4})\}")
 _IMAGE = re.compile(r"\s*<image>\s*")
 
 
 class Message(NamedTuple):
-    """What one side says."""
+    """One message of a conversation."""
 
     role: str  # "user" or "assistant"
-    text: str  # without the image
-    # JSON of what an answer shows, as `maskcodec.rewards` takes it; None for what shows no masks,
-    # and where `RowMaker.targets` is off
+    text: str  # without the image's placeholder
+    # JSON of the masks that an answer shows, as `maskcodec.rewards` takes it; [] for a denial.
+    # None for a question, for boxes, for a dataset's conversation, and without `RowMaker.targets`
     targets: str | None = None
 
 
@@ -43,13 +43,13 @@ class Turns:
     """The turns of one sample."""
 
     maker: RowMaker  # the settings
-    sample: Sample  # what they are about
-    lost: int = 0  # how many of the instances that were drawn have no cell left
-    cleaned: list[str] = field(default_factory=list)  # what was taken out of labels and questions
-    _shown: list[tuple[Instance, str]] | None = field(default=None, init=False)  # by the answer
+    sample: Sample  # the sample that they are about
+    lost: int = 0  # how many of the drawn instances have no cell left
+    cleaned: list[str] = field(default_factory=list)  # text removed from labels and questions
+    _shown: list[tuple[Instance, str]] | None = field(default=None, init=False)  # in the answer
 
     def messages(self) -> list[Message]:
-        """Questions and answers; none where the answer would miss what was lost.
+        """Return questions and answers; none if the answer would miss a lost instance.
 
         Raises
         ------
@@ -79,20 +79,20 @@ class Turns:
             _check_encodable(text)
 
     def question(self) -> tuple[str, tuple[str, ...]]:
-        """The words of an expression or a question, and the wordings that they belong into.
+        """Return the words of an expression or a question, and the wordings to put them into.
 
         Raises
         ------
         LabelError
-            There are none, or they cannot be used.
+            There are no words, or they cannot be used.
         """
         what = self._words.question(self.sample.query, self.cleaned)
         if self.sample.task == "reasoning":
             return what, self.maker.templates.reasoning
-        return without_stop(what), self.maker.templates.expression  # wordings bring their own
+        return without_stop(what), self.maker.templates.expression  # wordings have a full stop
 
     def _passed_through(self) -> list[Message]:
-        """A conversation, without the place of the image, which each trainer's format knows."""
+        """Return the sample's conversation without the image's placeholder, which formats add."""
         messages = []
         for number, (role, text) in enumerate(self.sample.turns):
             if role != ("user", "assistant")[number % 2]:
@@ -105,7 +105,7 @@ class Turns:
         return messages
 
     def _asked(self) -> list[Message]:
-        """An expression or a question, and what it is about."""
+        """Return an expression or a question, and its answer."""
         sample, templates = self.sample, self.maker.templates
         what, questions = self.question()
         reasoning = sample.task == "reasoning"
@@ -125,12 +125,12 @@ class Turns:
         return self._turn(questions, answers, told, what=what, masks=drawing.text)
 
     def _by_class(self) -> list[Message]:
-        """Some or all classes of an image."""
+        """Return a question for some or all classes of an image, and its answer."""
         maker, sample = self.maker, self.sample
         labels = self._labels()
         there = list(dict.fromkeys(labels))
         if there and maker.lost == "raise":
-            self._draw(sample.instances, labels)  # whether one is lost is no matter of lots
+            self._draw(sample.instances, labels)  # raise for a lost instance of any class
         covers = sample.complete or sample.task == "semantic"
         is_map = sample.task == "semantic" and not self._boxed
         if there and (is_map or (covers and self._chance("whole") < maker.whole)):
@@ -147,7 +147,7 @@ class Turns:
         return self._of_some(asked, absent, labels)
 
     def _of_some(self, asked: list[str], absent: list[str], labels: list[str]) -> list[Message]:
-        """A question for classes that are there, and for one that is not."""
+        """Return a question for classes that are there and for absent ones, and its answer."""
         templates = self.maker.templates
         drawing, found = self._of_classes(asked, labels)
         pairs = zip(self.sample.instances, labels, strict=True)
@@ -164,7 +164,7 @@ class Turns:
         return self._turn(templates.classes, (), " ".join(said), what=what) if said else []
 
     def _of_classes(self, asked: Sequence[str], labels: list[str]) -> tuple[Drawing, list[str]]:
-        """The instances of some classes, class by class, and the classes of which one is left."""
+        """Draw the instances of some classes, and return the classes that have a cell left."""
         order = [k for name in asked for k, label in enumerate(labels) if label == name]
         chosen = [labels[k] for k in order]
         drawing = self._draw([self.sample.instances[k] for k in order], chosen)
@@ -175,9 +175,9 @@ class Turns:
         return drawing, [name for name in asked if name in left]
 
     def _absent(self, there: set[str]) -> list[str]:
-        """One class that the image does not show, if the dataset has one that can be asked for.
+        """Return at most one class that the image does not show.
 
-        It is not `alike` a class that is there: an image with a wall-brick has a wall.
+        It is not `alike` any class that is there: an image with a wall-brick has a wall.
         """
         given = tuple(name for name in self.sample.names if isinstance(name, str))
         names = [
@@ -189,7 +189,7 @@ class Turns:
         return [self._words.label(name, self.cleaned) for name in drawn]
 
     def _told(self, drawing: Drawing | None) -> str:
-        """The sample's own answer with its regions in their places; "" if it has none."""
+        """Return the sample's own answer with its regions in their places; "" if it has none."""
         if not self.sample.answer:
             return ""
         drawn = drawing.parts if drawing else []
@@ -216,7 +216,7 @@ class Turns:
         return f"{''.join(told).strip()} {rest}".strip()
 
     def _spaced(self, piece: str) -> str:
-        """Words between two regions, checked, and the white space around them."""
+        """Check the words between two regions; keep the white space around them."""
         words = piece.strip()
         if not words:
             return piece
@@ -237,12 +237,12 @@ class Turns:
         return drawing
 
     def _wants_boxes(self, instances: Iterable[Instance]) -> bool:
-        """Whether lots ask for boxes; never for that of a crowd, which is no object's."""
+        """Whether to ask for boxes, by chance; never with a crowd, whose box is no object's."""
         drawn = self._chance("box") < self.maker.boxes
         return drawn and not any(instance.crowd for instance in instances)
 
     def _boxes(self, drawing: Drawing) -> str:
-        """What was drawn without the rows: no mask is asked for."""
+        """Return the boxes of a drawing; the answer then shows no masks."""
         self._shown = None
         seg = self.maker.codec.tags()[SEG]
         return "".join(part.partition(seg)[0] for part in drawing.parts)
@@ -250,13 +250,13 @@ class Turns:
     def _turn(
         self, questions: Sequence[str], answers: Sequence[str], told: str = "", **values: str
     ) -> list[Message]:
-        """A question and an answer: the one told, or one of the wordings."""
+        """Return a question and an answer: `told`, or one of the wordings."""
         question = filled(self._drawn(questions, "question"), **values)
         answer = told or filled(self._drawn(answers, "answer"), **values)
         return [Message("user", question), Message("assistant", answer, self._targets())]
 
     def _targets(self) -> str | None:
-        """JSON of what the answer shows; None where that is no masks, or nobody wants it."""
+        """Return JSON of the masks in the answer; None for boxes, or if targets are off."""
         if self._shown is None or not self.maker.targets:
             return None
         shape = self.sample.shape
@@ -271,7 +271,7 @@ class Turns:
 
     @property
     def _boxed(self) -> bool:
-        """Whether each instance has a text of its own."""
+        """Whether the codec writes each instance as a separate text."""
         return self.maker.codec.has_instances
 
     @property
@@ -289,7 +289,7 @@ class Turns:
 
 
 def chance(seed: int, *what: str) -> float:
-    """A number from 0 up to 1 that is always the same for the same seed and words.
+    """Return a number, 0 <= number < 1, that depends only on the seed and the words.
 
     Examples
     --------
@@ -302,7 +302,7 @@ def chance(seed: int, *what: str) -> float:
 
 
 def without_stop(what: str) -> str:
-    """An expression without the full stop at its end."""
+    """Return an expression without the full stop at its end."""
     if not what.strip(". "):
         raise LabelError(
             f"an expression must have words, got {shown(what)}; name what it stands for"
@@ -311,7 +311,7 @@ def without_stop(what: str) -> str:
 
 
 def _check_encodable(name: str) -> None:
-    """Refuse the name of a file or a record that no file of rows can hold."""
+    """Refuse the name of a file or a record that is no UTF-8: rows cannot hold it."""
     try:
         name.encode()
     except UnicodeEncodeError:
