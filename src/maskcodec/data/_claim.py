@@ -1,4 +1,4 @@
-"""Whether a folder can get its name in the end, and which run may write it."""
+"""Check that a folder can get its final name, and lock it against other runs."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ if TYPE_CHECKING:
 
 
 def partial_of(out: Path) -> Path:
-    """Where a run writes whose folder gets a name in the end."""
+    """Return the folder that a run writes before `out` gets its name."""
     return out.parent / f"{out.name}.partial"
 
 
 def check_free(out: Path) -> None:
-    """See that a folder can be written and get its name, before any work.
+    """Check, before any work, that a folder can be written and get its name.
 
     Raises
     ------
     BuildError
-        There is something under the name, or it can be no new folder's; or `partial_of` it is no
-        folder.
+        The name is taken, or no new folder can have it, or `partial_of` it is no plain folder.
     """
     try:
         wrong = _fault(out.absolute())
@@ -63,12 +62,12 @@ def _fault(out: Path) -> str | None:
 
 @contextmanager
 def claimed(out: Path) -> Iterator[None]:
-    """Have the folder `partial_of` a name to oneself, until the end or that of this process.
+    """Lock the folder `partial_of` a name until the block or this process ends.
 
     Raises
     ------
     BuildError
-        As `check_free` has it; or another run has the folder.
+        As in `check_free`, or another run has the folder.
     """
     partial = partial_of(out)
     check_free(out)
@@ -86,7 +85,7 @@ def claimed(out: Path) -> Iterator[None]:
 
 
 def _locked(folder: Path) -> int | None:
-    """The lock on a folder; None where there are no locks."""
+    """Lock a folder, and return the lock; None on Windows, which has no such locks."""
     if sys.platform == "win32":
         return None  # pragma: no cover
     import fcntl
@@ -96,7 +95,7 @@ def _locked(folder: Path) -> int | None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         ours = os.path.samestat(os.fstat(lock), folder.lstat())
     except (BlockingIOError, FileNotFoundError):
-        ours = False  # or the run that had it has just removed it
+        ours = False  # another run has it, or has just removed it
     except OSError:  # a file system without locks
         ours = True
     if not ours:

@@ -1,4 +1,4 @@
-"""Classes of a dataset: which of them an image says nothing about, given those that it shows."""
+"""The classes of a dataset, and which of them a question about an image may ask for."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
     Relations = Mapping[str, Collection[str]]
 
-# Names that say what something is not: tools and datasets have a category for the rest.
+# Names of the category that tools and datasets have for pixels without a class.
 _NONE = frozenset({"background", "ignore", "ignored", "unlabeled", "unlabelled", "void"})
-_MOST_KEPT = 100  # names that are kept as one's relatives; LVIS's have fewer
+_MOST_KEPT = 100  # relatives of a name that are cached; LVIS's names have fewer
 
 
 def is_class(name: str) -> bool:
-    """Whether a name is a class's; that of what has no class is none.
+    """Whether a name is that of a class, and not of pixels without one.
 
     Examples
     --------
@@ -35,19 +35,19 @@ class Classes:
     Parameters
     ----------
     names
-        Those that a question may ask for; what is no class is left out.
+        The classes that a question may ask for. Names that are no class are left out.
     kinds
-        By a name what it is known as among `above`.
+        The kind of each name, as `above` has it.
     above
-        By a kind the broader ones that it belongs to. A broader one is there where a narrower
-        one is, whatever its annotations say.
+        The broader kinds of each kind. An image that shows a narrower kind also shows the broader
+        one, with or without an annotation.
     synonyms
-        By a name other names of it.
+        Other names of each name.
 
     Attributes
     ----------
     names
-        Those that a question may ask for.
+        The classes that a question may ask for.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Classes:
             for name in (dict.fromkeys([*self.names, *others]) if any(others.values()) else ())
             for terms in [others.get(name, ())]
         }
-        self._users: defaultdict[str, set[str]] = defaultdict(set)  # of a word, in their terms
+        self._users: defaultdict[str, set[str]] = defaultdict(set)  # by word: names that use it
         for name, terms in self._terms.items():
             for word in frozenset[str]().union(*terms):
                 self._users[word].add(name)
@@ -80,20 +80,21 @@ class Classes:
     def given(
         self, present: Iterable[str], names: tuple[str, ...] | None = None
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """What may be asked of an image.
+        """Return the classes that may be asked of an image, and those that may not.
 
         Parameters
         ----------
         present
-            The classes that it shows.
+            The classes that the image shows.
         names
-            Those that may be denied if they are not there; by default all.
+            The classes that may be denied if the image does not show them; by default all.
 
         Returns
         -------
-        The names without those that a class that is there may be called as well: broader and
-        narrower ones, and those of a synonym in common. And the classes that are there but must
-        not be asked for, since a narrower one is, too: an answer would miss its instances.
+        First, `names` without absent relatives of a class that the image shows: broader and
+        narrower classes, and those with a synonym in common. Second, the classes that the image
+        shows but that no question may ask for: the image also shows a narrower class, and an
+        answer would miss its instances.
         """
         there = dict.fromkeys(present)
         names = self.names if names is None else tuple(filter(is_class, names))
@@ -110,7 +111,7 @@ class Classes:
         return names, tuple(name for name in there if self._kinds.get(name) in broader)
 
     def _alike(self, name: str) -> frozenset[str]:
-        """Names of which all words of a term are among those of one of its own, or around."""
+        """Return names with a term that has all words of a term of this name, or the reverse."""
         if name in self._kept:
             return self._kept[name]
         terms = self._terms.get(name, set())
@@ -126,7 +127,7 @@ class Classes:
 
 
 def _reached(kinds: Collection[str], steps: Relations) -> set[str]:
-    """All kinds that steps lead to, even if a file has put them in a circle."""
+    """Return all kinds that steps lead to, even if a file has put them in a circle."""
     found, waiting = set[str](), list(kinds)
     while waiting:
         new = set(steps.get(waiting.pop(), ())) - found

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, even if power fails meanwhile."""
+"""Write files that are there whole or not at all, even if power fails meanwhile."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-UNFINISHED = r"\.({})\.\d+"  # the name of a file that is being written, by a process of a number
+UNFINISHED = r"\.({})\.\d+"  # the name of an unfinished file, with its process's id
 
 
 @contextmanager
 def whole_file(path: Path, *, synced: bool = True) -> Iterator[IO[bytes]]:
-    """A file to write, which gets its name when it is whole, and on the disk if it is `synced`."""
+    """Write a file that gets its name when it is whole, and with `synced` on the disk."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     with unfinished.open("wb") as file:
         yield file
@@ -25,7 +25,7 @@ def whole_file(path: Path, *, synced: bool = True) -> Iterator[IO[bytes]]:
 
 
 def write(path: Path, data: bytes, *, synced: bool = True) -> None:
-    """A whole file of some bytes."""
+    """Write some bytes as a whole file."""
     with whole_file(path, synced=synced) as file:
         file.write(data)
 
@@ -37,10 +37,10 @@ def sync(file: IO[bytes]) -> None:
 
 
 def sync_names(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk, where there is a call for that."""
+    """Wait until the names in a folder are on the disk, if the system has a call for that."""
     if not hasattr(os, "O_DIRECTORY"):
         return  # pragma: no cover, on Windows
-    with suppress(OSError):  # a folder that may not be read; some file systems of a network
+    with suppress(OSError):  # a folder that may not be read; some network file systems
         number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(number)

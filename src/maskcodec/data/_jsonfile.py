@@ -1,7 +1,7 @@
-"""JSON files of any size: what their lists hold, one entry at a time, and where each one stands.
+"""Read JSON files of any size: the entries of their lists, one at a time, and their positions.
 
-Entries are found once and read again from where they stand, so that a file need not be held to
-be gone through in another order than its own.
+Entries are found once, and read again by their positions. So they can be read in any order without
+the whole file in memory.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _PACKED = "compressed ({}): unpack it first"
 _UTF16 = "in UTF-16 or UTF-32: save it as UTF-8, for example by iconv -f UTF-16 -t UTF-8"
-# What files begin with that no reader of text can read, and what they are.
+# The first bytes of files that are no UTF-8 text, and the kind of each.
 _UNREADABLE = (
     (b"\x1f\x8b", _PACKED.format("gzip")),
     (b"PK\x03\x04", _PACKED.format("zip")),
@@ -42,14 +42,14 @@ _LONGEST_MARK = 6
 class Entry(NamedTuple):
     """One entry of a list of a file."""
 
-    key: str  # the list's name; empty where the file itself is the list
-    start: int  # where it stands, in bytes from the file's beginning
+    key: str  # the list's name; "" if the file itself is the list
+    start: int  # its first byte in the file; `stop` is the byte behind it
     stop: int
     value: Any
 
 
 def entries(path: Path, needed: Collection[str], also: Collection[str] = ()) -> Iterator[Entry]:
-    """The entries of some lists of a file that is an object, in the file's order.
+    """Yield the entries of some lists of a file that is an object, in the file's order.
 
     Parameters
     ----------
@@ -58,13 +58,12 @@ def entries(path: Path, needed: Collection[str], also: Collection[str] = ()) -> 
     needed
         The lists that it must have.
     also
-        Others that are wanted where they are lists.
+        Other lists to read. They may be missing, and are skipped if they are no lists.
 
     Raises
     ------
     SourceError
-        It cannot be opened, is not JSON, is something else than such an object, or has a key
-        twice.
+        The file cannot be opened, is not JSON, is no such object, or has a key twice.
     """
     missing = dict.fromkeys(needed)
     seen = set[str]()
@@ -88,7 +87,7 @@ def entries(path: Path, needed: Collection[str], also: Collection[str] = ()) -> 
 
 
 def items(path: Path) -> Iterator[Entry]:
-    """The entries of a file that is a list, as `entries` has them."""
+    """Yield the entries of a file that is a list, as `entries` does."""
     with opened(path) as file:
         text = Text(path, file)
         text.begin("[")
@@ -97,17 +96,18 @@ def items(path: Path) -> Iterator[Entry]:
 
 
 def lines(path: Path) -> Iterator[tuple[int, int, int, bytes]]:
-    """The lines of a file that are not empty.
+    """Yield the lines of a file that are not empty.
 
     Yields
     ------
-    Where each begins and ends in bytes, its number in the file, from 1, and itself.
+    The first byte of the line in the file, the byte behind it, its number in the file, from 1, and
+    the line.
 
     Raises
     ------
     SourceError
-        It cannot be opened, is one JSON value over many lines, or a line is longer than
-        `_jsontext.LARGEST`.
+        The file cannot be opened, is one JSON value over many lines, or has a line longer than
+        `_jsontext.LARGEST` bytes.
     """
     with opened(path) as file:
         start, number, first = file.tell(), 0, True
@@ -129,7 +129,7 @@ def lines(path: Path) -> Iterator[tuple[int, int, int, bytes]]:
 
 
 def _is_whole(line: bytes, file: BinaryIO) -> bool:
-    """Whether a file whose first line was just read is one value of JSON, by how it begins."""
+    """Whether a file is one value of JSON, judged by its first line, just read, and the next."""
     if line.strip() != b"{":
         return line.strip() == b"[" or line.lstrip().startswith(b"[{")
     at = file.tell()
@@ -139,9 +139,9 @@ def _is_whole(line: bytes, file: BinaryIO) -> bool:
 
 
 class Stored:
-    """Entries of a file that are read again, each from where it stands.
+    """Entries of a file that are read again by their positions.
 
-    It holds 16 bytes for each, and no file: it goes to other processes as it is.
+    It holds 16 bytes for each entry and no open file, so it can be sent to other processes.
 
     Parameters
     ----------
@@ -160,13 +160,13 @@ class Stored:
         return len(self._starts)
 
     def add(self, start: int, stop: int) -> int:
-        """Remember where an entry stands; its number."""
+        """Remember the position of an entry; return its number."""
         self._starts.append(start)
         self._stops.append(stop)
         return len(self._starts) - 1
 
     def read(self, numbers: Iterable[int]) -> list[Any]:
-        """Some entries by their numbers.
+        """Return some entries by their numbers.
 
         Raises
         ------
@@ -176,7 +176,7 @@ class Stored:
         return list(self.each(numbers))
 
     def each(self, numbers: Iterable[int]) -> Iterator[Any]:
-        """As `read`, one at a time."""
+        """Yield some entries as `read` does, one at a time."""
         with opened(self.path) as file:
             if _stamp(file) != self._stamp:
                 raise SourceError(f"{self.path} has changed since it was first read; start again")
@@ -187,12 +187,12 @@ class Stored:
 
 
 def content(path: Path, most: int | None = None) -> bytes:
-    """The bytes of a file that is read as a whole, behind the mark of UTF-8 that it may have.
+    """Return all bytes of a file, behind its mark of UTF-8 if it has one.
 
     Raises
     ------
     SourceError
-        It cannot be opened, or has more than `most` bytes, by default `_jsontext.LARGEST`.
+        The file cannot be opened, or has more than `most` bytes, by default `_jsontext.LARGEST`.
     """
     most = _jsontext.LARGEST if most is None else most
     with opened(path) as file:
@@ -204,12 +204,12 @@ def content(path: Path, most: int | None = None) -> bytes:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """A file, behind the mark of UTF-8 that it may have.
+    """Open a file behind its mark of UTF-8, if it has one.
 
     Raises
     ------
     SourceError
-        It cannot be opened, is no regular file, or is compressed or in UTF-16.
+        The file cannot be opened, is no regular file, or is compressed or in UTF-16 or UTF-32.
     """
     try:
         file = open_regular(path)
@@ -227,9 +227,9 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def id_of(entry: Any, key: str) -> str | None:
-    """The id of an object, None where there is none: 7, 7.0 and "7" are the same."""
+    """Return the id of an object; None if it has none. 7, 7.0 and "7" are the same id."""
     value = whole(entry.get(key)) if isinstance(entry, dict) else None
-    if type(value) not in {int, float, str}:  # True is none
+    if type(value) not in {int, float, str}:  # True is no id
         return None
     if isinstance(value, float) and not isfinite(value):
         return None
@@ -237,12 +237,12 @@ def id_of(entry: Any, key: str) -> str | None:
 
 
 def whole(value: Any) -> Any:
-    """A value, as an integer where it is 7.0: pandas writes integers so."""
+    """Return a value, but 7.0 as 7: pandas may write an integer as a float."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def is_written(text: str) -> bool:
-    """Whether UTF-8 has a text: it has none for half of a character, which JSON may spell."""
+    """Whether UTF-8 can store a text: not with half a character, which JSON may spell."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -251,7 +251,7 @@ def is_written(text: str) -> bool:
 
 
 def shown(value: Any) -> str:
-    """A value as it stands in a file, cut if it is long."""
+    """Return a value as a file has it, cut if it is long."""
     if isinstance(value, Deep):
         return f"a value nested more than {DEEPEST} deep"
     if isinstance(value, (list, dict)):

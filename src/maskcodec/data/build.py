@@ -1,4 +1,4 @@
-"""Samples to a folder of rows: shard by shard, so that a run that is killed goes on where it was.
+"""Make a folder of rows from samples, shard by shard. A killed run goes on where it was.
 
 Sample -> row (`rows`) -> trainer's row (`formats`) -> shard (`shards`) -> folder (`folder`).
 """
@@ -33,21 +33,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a run made."""
+    """The result of a run."""
 
     out: Path  # the folder
-    counts: Counts  # of all shards, those of earlier runs among them
+    counts: Counts  # of all shards, also those of earlier runs
     made: int  # rows of this run
     resumed: int  # shards of earlier runs
-    seconds: float  # how long this run took
+    seconds: float  # the duration of this run
 
     @property
     def rows_per_second(self) -> float:
-        """Rows of this run by its seconds."""
+        """Rows of this run per second."""
         return self.made / self.seconds if self.seconds else 0.0
 
     def token_lengths(self) -> dict[str, float]:
-        """Mean, p95 and max of the rows' tokens; nothing where none were counted."""
+        """Return mean, p95 and max of the rows' tokens; {} if none were counted."""
         tokens = self.counts.tokens
         total = tokens.total()
         if not total:
@@ -59,7 +59,7 @@ class Report:
         return {"mean": mean, "p95": p95, "max": lengths[-1]}
 
     def plain(self) -> dict[str, Any]:
-        """The report for JSON; the broken records are counted."""
+        """Return the report for JSON, with the number of broken records."""
         counts = self.counts.plain()
         return {**counts, "broken": len(self.counts.broken), "tokens": self.token_lengths()}
 
@@ -88,50 +88,51 @@ def build(
     Parameters
     ----------
     samples
-        Read once, and again by a run that goes on. If it has a length and records by their
-        numbers, as sources and lists have, and `turns` is 1, workers read their records themselves.
+        Read once, and again by a run that goes on. If it has a length and gives records by number,
+        as sources and lists do, and `turns` is 1, workers read their records themselves.
     out
-        The folder, which must not be there or be empty.
+        The folder. It must be missing or empty.
     rows
         Makes the rows.
     format
-        Whose rows they are: ``"ms-swift"``, ``"llama-factory"``, ``"trl"``, ``"llava"``.
+        The trainer: ``"ms-swift"``, ``"llama-factory"``, ``"trl"`` or ``"llava"``.
     storage
         ``"jsonl"``, or ``"parquet"``, which needs pyarrow. LLaVA's JSON lines become one JSON list
-        a split, as its scripts read it.
+        for each split, as its scripts read it.
     val_fraction
-        The share of images whose rows are for validation, 0 up to 1.
+        The share of images whose rows are for validation, at least 0 and less than 1.
     turns
-        The most expressions or questions of one image that become one conversation, at least 1.
+        The most expressions or questions of one image in one conversation, at least 1.
     shard_size
-        Conversations in a file. It does not change the rows.
+        Conversations in a file, at least 1. It does not change the rows.
     tokenizer
-        What counts the rows' tokens, as `TokenCodec.from_pretrained` takes it.
+        The tokenizer that counts the rows' tokens, as `TokenCodec.from_pretrained` takes it; None
+        counts none.
     engine, workers
-        ``"processes"`` of this machine, that many, 1 meaning this one; or ``"ray"``.
+        ``"processes"`` uses `workers` processes of this machine; 1 means only this process.
+        ``"ray"`` uses Ray.
     address
-        For Ray, the cluster's; None for a Ray of this machine.
+        The address of the Ray cluster; None means Ray on this machine.
     strict
-        Whether a broken record ends the run. Otherwise they stand in ``broken.jsonl``.
+        Whether a broken record ends the run. Otherwise ``broken.jsonl`` lists the broken records.
     origin
-        Plain data that says which samples these are. A run goes on only where it is equal.
+        Plain data that identifies the samples. A run goes on only if it is equal.
     watch
-        Gets the shards as they come and gives them on.
+        Takes the iterator of shards, and returns one that yields the same shards.
     progress
-        Called with the number of samples whenever some are done, also while a shard is made; first
-        with those of an earlier run. Ray tells of whole shards only.
+        Called with the number of new samples whenever some are done, also inside a shard; first
+        with the samples of earlier runs. Ray reports whole shards only.
 
     Returns
     -------
-    What was made. Equal samples and settings make equal rows in the same order, whatever the
-    engine, the number of workers, and the number of times that a run was killed.
+    The report. Equal samples and settings make equal rows in the same order, with any engine, any
+    number of workers and any number of killed runs.
 
     Raises
     ------
     BuildError
-        The folder cannot be written or has something in it, another run writes it, an unfinished
-        run had other settings, a record is broken and the run is strict, there is no row, or a
-        worker died.
+        The folder cannot be written or is not empty, another run writes it, an unfinished run had
+        other settings, a record is broken and `strict` is true, there is no row, or a worker died.
     ConfigError
         A setting is not one of those above.
     SourceError
@@ -145,7 +146,7 @@ def build(
             raise ConfigError(f"{name} must be a whole number of at least 1, got {number!r}")
     if not 0 <= val_fraction < 1:
         raise ConfigError(f"val_fraction must be 0 up to 1, 1 excluded, got {val_fraction!r}")
-    # By their numbers, workers read records themselves; those of one image must be found first.
+    # Workers read records by number; turns of one image must be collected here first.
     has_numbers = hasattr(samples, "__getitem__") and hasattr(samples, "__len__")
     source: Any = samples if turns == 1 and has_numbers else None
     make = ShardMaker(
@@ -186,13 +187,13 @@ def build(
             from maskcodec.data.engines import processes
 
             kept = shards = processes.run(_MakeAndKeep(make=make, keep=keep), todo, workers=workers)
-        # nobody writes any more when the folder is let go
+        # no worker writes any more when the folder is released
         with closing(shards), _telling(progress, sum(each.samples for each in done.values())):
             for shard in watch(kept):
                 made += shard.counts.rows.total()
                 done[shard.number] = shard.counts
         total = Counts()
-        for number in numbers:  # those of an earlier run need not be the first ones
+        for number in numbers:  # shards of an earlier run need not be the first
             total.add(done[number])
         report = Report(
             out=folder.out,
@@ -207,7 +208,7 @@ def build(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Keeper:
-    """Writes shards, in any process, and gives on what they counted."""
+    """Writes shards, in any process, and returns them without their files."""
 
     folder: Folder
     strict: bool
@@ -220,7 +221,7 @@ class _Keeper:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _MakeAndKeep:
-    """A worker's work where workers see the folder: what it made is there, whatever comes then."""
+    """The work of a worker that sees the folder: make a shard and write it at once."""
 
     make: ShardMaker
     keep: _Keeper
@@ -231,7 +232,7 @@ class _MakeAndKeep:
 
 @contextmanager
 def _telling(progress: Callable[[int], object] | None, before: int) -> Iterator[None]:
-    """What is done in here is told."""
+    """Report the progress of the block."""
     if progress is None:
         yield
         return
@@ -250,7 +251,7 @@ def _check_strict(counts: Counts, strict: bool) -> None:
 
 
 def _tokenizer_files(name: str | None) -> dict[str, list[Any]]:
-    """The file of a tokenizer that is none of the named ones; of its folder no other counts."""
+    """Return the stamps of a tokenizer on disk; in its folder, ``tokenizer.json`` counts."""
     if name is None:
         return {}
     return stamps(str(Path(name) / "tokenizer.json")) or stamps(name)
@@ -259,7 +260,7 @@ def _tokenizer_files(name: str | None) -> dict[str, list[Any]]:
 def _settings(
     make: ShardMaker, turns: int, shard_size: int, origin: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Everything that the rows depend on, as plain data for JSON."""
+    """Return everything that the rows depend on, as plain data for JSON."""
     rows = make.rows
     templates = repr(asdict(rows.templates)).encode("utf-8", "surrogatepass")
     return {

@@ -1,12 +1,12 @@
-"""The folder of a run: shards as they come, and the whole under its own name at the end.
+"""The folder of a run: shards as they come, and the final name at the end.
 
-Everything is written into ``OUT.partial``: what will be seen into ``rows``, what only the run needs
-beside it. A shard is there when its counts are, which are written after its files and say how long
-these are. In the end ``rows`` gets the final name, in one step, and the rest goes. Until then
-nothing is taken away, so that a run can be killed anywhere, and power may fail.
+A run writes everything into ``OUT.partial``: the rows into ``rows``, and files that only the run
+needs beside it. A shard is complete when its counts are there. They are written after its files and
+hold the files' sizes. At the end, ``rows`` gets the final name in one step, and the rest is
+removed. Nothing is removed before that, so a run may be killed at any time, and power may fail.
 
-A file is removed only if its name is one of those that a run writes, in a folder that has the
-settings of a run. Anything else in it is refused, and stays.
+A file is removed only if its name is one that a run writes, in a folder that has the settings of a
+run. Any other file in the folder is refused and stays.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ _FILES = {
 
 @dataclass(slots=True)
 class Folder:
-    """Where a run writes."""
+    """The folder that a run writes."""
 
-    out: Path  # the folder's name in the end
-    format: FormatName  # whose rows they are, and what kind of file holds them
+    out: Path  # the folder's final name
+    format: FormatName  # the trainer that reads the rows, and the kind of their files
     storage: Storage
     targets: bool = False  # whether rows have a column targets
     partial: Path = field(init=False)
@@ -72,16 +72,16 @@ class Folder:
 
     @contextmanager
     def begun(self, settings: dict[str, Any]) -> Iterator[dict[int, Counts]]:
-        """Hold the folder, new or of a run of equal settings: what its shards counted.
+        """Hold the folder, new or of a run of equal settings; yield the counts of its shards.
 
-        Only those count whose files are as they were written. A run that ends in an error before
-        its first row leaves no folder: it would be in the way of the next one.
+        Shards count only if their files have the sizes that were written. A run that fails before
+        its first row leaves no folder: it would be in the way of the next run.
 
         Raises
         ------
         BuildError
-            The final name cannot be given, another run writes, the settings are others, or
-            something is in the folder that is of no run.
+            The final name cannot be given, another run writes the folder, its settings differ, or
+            it holds a file that no run wrote.
         """
         with claimed(self.out):
             self._check_settings(settings)
@@ -96,10 +96,10 @@ class Folder:
                 raise
 
     def write(self, shard: Shard) -> None:
-        """A shard: its files, then its counts, which say that it is whole.
+        """Write a shard: its files, then its counts, which mark it as complete.
 
-        Only the files wait for the disk: a shard is made again if power fails before its counts,
-        or a name, are there.
+        Only the files wait for the disk. If power fails before the counts or a name are on the
+        disk, the shard is made again.
         """
         for split, data in shard.files.items():
             path = self._file(split, shard.number)
@@ -112,13 +112,13 @@ class Folder:
     def finish(
         self, codec: Codec, counts: Counts, shards: Mapping[int, Counts], report: dict[str, Any]
     ) -> None:
-        """What belongs beside the rows, and the final name. All of it can be done again.
+        """Write the files beside the rows, and give the final name. All of it can be done again.
 
         Raises
         ------
         BuildError
-            There is no row, there are files of shards that this run did not count, or something
-            has got the final name meanwhile.
+            There is no row, there are files of shards that this run did not count, or the final
+            name was taken meanwhile.
         """
         splits = {
             split: sorted(number for number in shards if shards[number].rows[split])
@@ -147,7 +147,7 @@ class Folder:
             card = dataset_card(self.format, targets=self.targets)
             write(self._rows / _CARD, card.encode())
         for path, kind in list(self._found()):
-            if kind == "cut":  # a run left it that was killed while it wrote
+            if kind == "cut":  # from a run that was killed while it wrote
                 path.unlink()
         for folder in (*filter(Path.is_dir, self._rows.iterdir()), self._rows):
             sync_names(folder)
@@ -163,7 +163,7 @@ class Folder:
         self._clear()
 
     def _is_listed(self) -> bool:
-        """Whether all rows of a split become one list."""
+        """Whether all rows of a split become one JSON list."""
         return self.format == "llava" and self.storage == "jsonl"
 
     def _file(self, split: str, number: int) -> Path:
@@ -173,7 +173,7 @@ class Folder:
         return self._counts / f"{number:05}.json"
 
     def _found(self) -> Iterator[tuple[Path, Kind]]:
-        """What is in the folder, but for folders of a run: files of a run, and all else."""
+        """Yield everything in the folder except folders of a run: files of a run, and all else."""
         waiting = [""]
         while waiting:
             name = waiting.pop()
@@ -194,7 +194,7 @@ class Folder:
                     yield Path(entry.path), kind
 
     def _check_settings(self, settings: dict[str, Any]) -> None:
-        """Write the settings, or refuse to mix rows of two kinds."""
+        """Write the settings, or refuse a folder with other settings or with foreign files."""
         path, now = self.partial / _SETTINGS, _json(settings)
         found = dict(self._found())
         foreign = sorted(name for name, kind in found.items() if kind == "foreign")
@@ -210,7 +210,7 @@ class Folder:
             with path.open("wb" if path in found else "xb") as file:
                 file.write(now)
                 sync(file)
-            sync_names(self.partial)  # without them, what comes now would be of no run
+            sync_names(self.partial)  # without settings, later files would be of no run
             return
         try:
             before = json.loads(path.read_text("utf-8"))
@@ -234,7 +234,7 @@ class Folder:
             )
 
     def _kept(self) -> Iterator[tuple[int, Counts]]:
-        """The shards whose files are there as they were written, and what they counted."""
+        """Yield the complete shards, whose files have the written sizes, and their counts."""
         for path in self._counts.glob("[0-9]*.json"):
             number = int(path.stem)
             with suppress(OSError, ValueError, TypeError, LookupError, RecursionError):
@@ -245,7 +245,7 @@ class Folder:
                     yield number, counts
 
     def _check_counted(self, splits: Mapping[str, list[int]]) -> None:
-        """Refuse files of shards that were not counted: those of other samples."""
+        """Refuse files of shards that were not counted: they are of other samples."""
         for split in (TRAIN, VAL):
             counted = {self._file(split, number) for number in splits.get(split, ())}
             for path in sorted((self._shards / split).glob("[0-9]*")):
@@ -256,7 +256,7 @@ class Folder:
                     )
 
     def _has_nothing(self, found: Mapping[Path, Kind]) -> bool:
-        """Whether no row is in the folder, and nothing that is of no run."""
+        """Whether the folder has no rows, and no file that no run wrote."""
         splits = [self._shards / split for split in (TRAIN, VAL)]
         return not any(
             kind == "foreign" or (kind == "whole" and path.parent in splits)
@@ -264,14 +264,14 @@ class Folder:
         )
 
     def _clear(self) -> None:
-        """Remove the folder, and what only a run needs; nothing else that may be there."""
+        """Remove the files of a run, and the folder if nothing else is in it."""
         self._empty()
         (self.partial / _SETTINGS).unlink()
         with suppress(OSError):  # something else is in it
             self.partial.rmdir()
 
     def _empty(self) -> None:
-        """Remove what only a run needs, but for the settings, which say that it is a run's."""
+        """Remove the files of a run except the settings, which say that the folder is a run's."""
         for path, kind in list(self._found()):
             if kind != "foreign" and path.parent != self.partial:
                 path.unlink()
@@ -280,7 +280,7 @@ class Folder:
                 (self.partial / name).rmdir()
 
     def _list(self, split: str, numbers: list[int]) -> None:
-        """One file with a list of all rows, as LLaVA's scripts load it."""
+        """Write one file with a list of all rows, as LLaVA's scripts load it."""
         path = self._rows / f"{split}.json"
         with whole_file(path) as file:
             before = b"[\n"
@@ -293,7 +293,7 @@ class Folder:
 
 
 def _difference(name: str, before: Any, now: Any) -> tuple[str, Any, Any] | None:
-    """The first thing that differs between two settings: its name, what it was, and is."""
+    """Return the first difference between two settings: its name, the old and the new value."""
     if before == now:
         return None
     pairs: list[tuple[str, Any, Any]] = []

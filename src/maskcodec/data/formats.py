@@ -1,4 +1,4 @@
-"""Rows as trainers read them: ms-swift, LLaMA-Factory, TRL and LLaVA."""
+"""Write rows as trainers read them: ms-swift, LLaMA-Factory, TRL and LLaVA."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 FormatName: TypeAlias = Literal["ms-swift", "llama-factory", "trl", "llava"]
 Storage: TypeAlias = Literal["jsonl", "parquet"]
 
-Columns: TypeAlias = "dict[str, str | Columns]"  # "text", "texts", or of a list of objects theirs
+Columns: TypeAlias = "dict[str, str | Columns]"  # "text", "texts", or columns of listed objects
 
 _MARK = "<image>"
 
 
 def trainer_rows(row: Row, name: FormatName, *, targets: bool = False) -> list[dict[str, Any]]:
-    """A row as a trainer reads it: one, or for TRL one for each answer.
+    """Return a row as a trainer reads it: one row, or for TRL one row for each answer.
 
     Parameters
     ----------
@@ -31,12 +31,12 @@ def trainer_rows(row: Row, name: FormatName, *, targets: bool = False) -> list[d
     name
         The trainer.
     targets
-        Whether there is a column ``targets``, JSON as `maskcodec.rewards` takes it: of the last
-        answer, and for TRL of each one. None for an answer that shows no masks.
+        Whether to add a column ``targets``: `Message.targets` of the last answer, for TRL of each
+        answer.
 
     Returns
     -------
-    Plain data for JSON. The image stands once, before the first question.
+    Plain data for JSON. The image comes once, before the first question.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def trainer_rows(row: Row, name: FormatName, *, targets: bool = False) -> list[d
 
 
 def dataset_info(name: str, splits: Sequence[str]) -> dict[str, Any]:
-    """LLaMA-Factory's ``dataset_info.json`` for the folders of some splits."""
+    """Return LLaMA-Factory's ``dataset_info.json`` for the folders of some splits."""
     entry = {
         "formatting": "sharegpt",
         "columns": {"messages": "messages", "images": "images"},
@@ -70,10 +70,10 @@ def dataset_info(name: str, splits: Sequence[str]) -> dict[str, Any]:
 
 
 def dataset_card(name: FormatName, *, targets: bool = False) -> str:
-    """A ``README.md`` by which ``datasets.load_dataset(FOLDER)`` knows the columns' types.
+    """Return a ``README.md`` that tells ``datasets.load_dataset(FOLDER)`` the columns' types.
 
-    Otherwise it takes them from the first rows: ``"images": []`` has none, so that a file whose
-    rows have no image would make those refused that have one.
+    Without it, the types come from the first rows. ``"images": []`` has no type, so rows with an
+    image would be refused after a file without images.
     """
     features = _features(_columns(name, targets=targets))
     # JSON is YAML, too.
@@ -82,12 +82,12 @@ def dataset_card(name: FormatName, *, targets: bool = False) -> str:
 
 
 def file_bytes(rows: Sequence[dict[str, Any]], name: FormatName, storage: Storage) -> bytes:
-    """A file of a trainer's rows.
+    """Return the bytes of a file of a trainer's rows.
 
     Raises
     ------
     ConfigError
-        Parquet without pyarrow.
+        pyarrow is missing for Parquet.
     """
     if storage == "jsonl":
         return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
@@ -107,7 +107,7 @@ def file_bytes(rows: Sequence[dict[str, Any]], name: FormatName, storage: Storag
 
 
 def _columns(name: FormatName, *, targets: bool) -> Columns:
-    """The columns of a trainer's rows, whatever its rows lack."""
+    """Return the columns of a trainer's rows, also those that some rows lack."""
     columns: Columns
     if name == "llava":
         columns = {
@@ -142,7 +142,7 @@ def _arrow(columns: Columns) -> list[tuple[str, Any]]:
 
 
 def _messages(row: Row) -> dict[str, Any]:
-    """What ms-swift and LLaMA-Factory read."""
+    """Return a row as ms-swift and LLaMA-Factory read it."""
     said = [{"role": message.role, "content": message.text} for message in row.messages]
     if row.image:
         said[0]["content"] = _MARK + said[0]["content"]
@@ -150,7 +150,7 @@ def _messages(row: Row) -> dict[str, Any]:
 
 
 def _trl(row: Row) -> list[dict[str, Any]]:
-    """TRL learns the last answer only, so each one has a row, with what was said before."""
+    """Return a row for each answer, with the messages before it: TRL learns only the last."""
     said = [
         {"role": message.role, "content": [{"type": "text", "text": message.text}]}
         for message in row.messages

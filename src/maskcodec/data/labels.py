@@ -1,4 +1,4 @@
-"""Words of a dataset that must stay words: no placeholder, tag, brick or separator among them."""
+"""Check a dataset's words: they may hold no placeholder, tag, brick or separator."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 Placeholders: TypeAlias = Literal["refuse", "clean"]
 
-# Characters. One name can be that of a million instances, so that a long one fills a disk: real
-# labels, expressions and questions have some hundred at the most, turns of conversations some
-# thousand, rows some ten thousand.
+# Characters. A million instances can share one label, so a long one fills a disk. Real labels,
+# expressions and questions have some hundred at most, turns of conversations some thousand, rows
+# some ten thousand.
 MOST_LABEL = 4096
 MOST_TEXT = 1 << 16
 MOST_ROW = 1 << 20
 
-# What trainers put an image or a box in the place of, and what chat templates mark turns with.
+# Trainers replace some of these with an image or a box; chat templates mark turns with others.
 _TRAINERS = "|".join(
     [
         r"<(?:image|video|audio|bbox|ref-object)(?:[_-]?\d+)?>",
@@ -40,34 +40,35 @@ _WORD = re.compile(r"[^\W_]+")  # "baseball_bat" has two
 class Words:
     """Reads labels and questions for one codec."""
 
-    codec: Codec  # whose tags, bricks and separators may not stand in them
-    placeholders: Placeholders  # "refuse" raises, "clean" puts a space in the place of each
+    codec: Codec  # its tags, bricks and separators may not be in them
+    placeholders: Placeholders  # "refuse" raises, "clean" replaces each with a space
 
     def label(self, text: str, cleaned: list[str]) -> str:
-        """A label in one line, as the codec takes it.
+        """Return a label in one line, as the codec takes it.
 
         Parameters
         ----------
         text
-            As the dataset has it.
+            The label in the dataset.
         cleaned
-            Receives what was taken out.
+            Receives the text that was removed.
 
         Raises
         ------
         LabelError
-            It is empty, has more than `MOST_LABEL` characters, or holds what is to be refused.
+            The label is empty, has more than `MOST_LABEL` characters, has a lone surrogate, or
+            holds text that `placeholders` refuses.
         TypeError
-            It is no str.
+            The label is no str.
         """
         return " ".join(self._checked(text, "label", _patterns(self.codec)[0], cleaned).split())
 
     def question(self, text: str, cleaned: list[str]) -> str:
-        """An expression or a question in one line; separators do no harm there."""
+        """Return an expression or a question in one line. It may have separators."""
         return " ".join(self._checked(text, "question", _patterns(self.codec)[1], cleaned).split())
 
     def speech(self, text: str, cleaned: list[str]) -> str:
-        """A turn of a conversation, in as many lines as it has; up to `MOST_TEXT` characters."""
+        """Return a turn of a conversation with its lines kept, up to `MOST_TEXT` characters."""
         return self._checked(text, "text", _patterns(self.codec)[1], cleaned, MOST_TEXT).strip()
 
     def _checked(
@@ -89,12 +90,12 @@ class Words:
 
 
 def check_length(text: str, what: str, most: int = MOST_LABEL) -> None:
-    """Refuse a text that is longer than any real one.
+    """Refuse a text that is longer than real ones.
 
     Raises
     ------
     LabelError
-        It has more than `most` characters.
+        The text has more than `most` characters.
 
     Examples
     --------
@@ -113,12 +114,12 @@ dog dog dog dog dog dog ...' has 8,000 characters; at most 4,096 are taken, shor
 
 
 def check_row(size: int) -> None:
-    """Refuse a conversation of that many characters, before it is put together where it can be.
+    """Refuse a conversation of `size` characters, if possible before it is put together.
 
     Raises
     ------
     LabelError
-        They are more than `MOST_ROW`.
+        `size` is more than `MOST_ROW`.
     """
     if size > MOST_ROW:
         raise LabelError(
@@ -129,14 +130,14 @@ def check_row(size: int) -> None:
 
 @lru_cache(maxsize=8)
 def usable(words: Words, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """The names of a dataset that can be labels; one that cannot is left out.
+    """Return the names of a dataset that can be labels.
 
     Parameters
     ----------
     words
-        Reads them.
+        Reads the names.
     names
-        As the dataset has them.
+        The names in the dataset.
 
     Returns
     -------
@@ -157,7 +158,7 @@ def usable(words: Words, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 
 def alike(label: str, other: str) -> bool:
-    """Whether all words of one label are among the other's: who denies one may deny the other.
+    """Whether one label has all words of the other: denying one may deny the other.
 
     Examples
     --------
@@ -171,12 +172,12 @@ def alike(label: str, other: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def words_of(label: str) -> frozenset[str]:
-    """The words of a label in lower case; itself if it has none, such as ``"+"``."""
+    """Return the words of a label in lower case; the label itself if it has none, as ``"+"``."""
     return frozenset(_WORD.findall(label.lower()) or [label])
 
 
 def _real(text: str, what: str) -> str:
-    """A text that says something and that a file can hold."""
+    """Return a text that is not empty and that a file can hold; refuse any other."""
     if not text.strip():
         raise LabelError(f"a {what} must not be empty, got {shown(text)}")
     try:
@@ -190,6 +191,6 @@ def _real(text: str, what: str) -> str:
 
 @lru_cache(maxsize=8)
 def _patterns(codec: Codec) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """What may not stand in a label, and what not in other words."""
+    """Return the patterns of text that labels, and other words, may not hold."""
     label, other = codec.reserved()
     return re.compile(f"{_TRAINERS}|{label}"), re.compile(f"{_TRAINERS}|{other}")

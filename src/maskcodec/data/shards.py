@@ -1,4 +1,4 @@
-"""Samples to shards: as many as a worker takes at a time, and the files that it makes of them."""
+"""Group samples into batches, and make a shard of files of each batch."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ MOST_HELD = 10_000  # samples that wait for others of their image
 
 
 class Batch(NamedTuple):
-    """What a worker gets."""
+    """The input of a worker."""
 
     number: int  # of the shard
-    # what goes into it, in its order; or the numbers of records, which the worker reads itself
+    # the items of the shard, in order; or the numbers of records, which the worker reads itself
     items: list[Item] | range
 
 
 @dataclass(slots=True)
 class Counts:
-    """What was counted, of a shard or of several."""
+    """Counts of one shard or of several."""
 
     rows: Counter[str] = field(default_factory=Counter)  # rows as the trainer reads them, by split
-    samples: int = 0  # records of the sources, the broken ones among them
-    lost: int = 0  # as `maskcodec.data.rows.Made` has them, as numbers
+    samples: int = 0  # records of the sources, also broken ones
+    lost: int = 0  # this and the next two: numbers of what `maskcodec.data.rows.Made` has
     left_out: int = 0
     cleaned: int = 0
     broken: list[Broken] = field(default_factory=list)  # the records that could not be used
-    # how many rows have how many tokens, where a tokenizer counts
+    # the number of rows by their number of tokens; empty without a tokenizer
     tokens: Counter[int] = field(default_factory=Counter)
 
     def add(self, other: Counts) -> None:
-        """Take in what another shard counted."""
+        """Add the counts of another shard."""
         for one in fields(self):
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
 
     def plain(self) -> dict[str, Any]:
-        """The counts for JSON."""
+        """Return the counts for JSON."""
         tokens = {str(length): count for length, count in sorted(self.tokens.items())}
         broken = [broken._asdict() for broken in self.broken]
         own = {one.name: getattr(self, one.name) for one in fields(self)}
@@ -60,12 +60,12 @@ class Counts:
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Counts:
-        """The counts that `plain` wrote.
+        """Return the counts that `Counts.plain` wrote.
 
         Raises
         ------
         ValueError, TypeError, LookupError
-            It wrote something else.
+            The data is something else.
         """
         numbers = plain["samples"], plain["lost"], plain["left_out"], plain["cleaned"]
         counters = dict(plain["rows"]), {int(n): count for n, count in plain["tokens"].items()}
@@ -81,7 +81,7 @@ class Counts:
 
 
 class Shard(NamedTuple):
-    """What a worker gives back: a file's bytes for each split that has rows, and the counts."""
+    """The output of a worker: a file's bytes for each split that has rows, and the counts."""
 
     number: int
     files: dict[str, bytes]
@@ -90,32 +90,31 @@ class Shard(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardMaker:
-    """Makes shards of batches, in any process: what it makes depends on the batch alone."""
+    """Makes shards of batches, in any process. A shard depends on its batch alone."""
 
     rows: RowMaker  # makes the rows
     format: FormatName  # how they are written
     storage: Storage = "jsonl"
     val_fraction: float = 0.0  # the share of images whose rows are for validation
-    tokenizer: str | None = None  # what counts tokens, as `TokenCodec.from_pretrained` takes it
-    # where records are read by their number, if batches have numbers
+    tokenizer: str | None = None  # counts tokens, as `TokenCodec.from_pretrained` takes it
+    # gives records by number, if batches have numbers
     source: Sequence[Sample | Broken] | None = None
 
     def check(self) -> None:
-        """Load what shards need, so that a run says before its first one what is missing.
+        """Load what shards need, so that a run fails before its first shard if it is missing.
 
         Raises
         ------
-        ModuleNotFoundError
-            Parquet without pyarrow.
         MaskCodecError
-            There is no such tokenizer, or it cannot have the codec's tokens.
+            pyarrow is missing for Parquet, there is no such tokenizer, or the tokenizer cannot have
+            the codec's tokens.
         """
         file_bytes([], self.format, self.storage)
         if self.tokenizer is not None:
             _counter(self.rows.codec, self.tokenizer)
 
     def __call__(self, batch: Batch) -> Shard:
-        """The files and the counts of a shard."""
+        """Make the files and the counts of a shard."""
         counts, done = Counts(), PROGRESS.get()
         rows: dict[str, list[dict[str, Any]]] = {TRAIN: [], VAL: []}
         for item in self._items(batch.items):
@@ -155,12 +154,13 @@ class ShardMaker:
 
 
 def gathered(samples: Iterable[Sample | Broken], turns: int) -> Iterator[Item]:
-    """Samples by themselves, or expressions and questions of one image together.
+    """Yield each sample alone, or expressions and questions of one image together.
 
     Parameters
     ----------
     samples
-        In the sources' order, which is kept but for what waits for others of its image.
+        In the sources' order. The order is kept, except for samples that wait for others of their
+        image.
     turns
         The most samples that go together.
     """
@@ -185,14 +185,14 @@ def gathered(samples: Iterable[Sample | Broken], turns: int) -> Iterator[Item]:
 
 
 def numbered(count: int, size: int, skip: Callable[[int], bool]) -> Iterator[Batch]:
-    """Records in shards of a size by their numbers alone, as `batches` has them."""
+    """Yield batches of `size` records, as `batches` does, but with the records' numbers alone."""
     for number in range(-(-count // size)):
         if not skip(number):
             yield Batch(number, range(number * size, min(count, (number + 1) * size)))
 
 
 def batches(items: Iterable[Item], size: int, skip: Callable[[int], bool]) -> Iterator[Batch]:
-    """Items in shards of a size; those shards that are there already are passed over."""
+    """Yield batches of `size` items, except those whose number `skip` accepts."""
     rest = iter(items)
     number = 0
     while some := list(islice(rest, size)):
@@ -202,7 +202,7 @@ def batches(items: Iterable[Item], size: int, skip: Callable[[int], bool]) -> It
 
 
 def _length(row: Row, codec: Codec, tokenizer: str) -> int:
-    """How many tokens a row's words have, without those of the image and of the chat's template."""
+    """Count the tokens of a row's text, without those of the image and of the chat template."""
     counter = _counter(codec, tokenizer)
     texts = [message.text for message in row.messages]
     return sum(len(found.ids) for found in counter.encode_batch(texts, add_special_tokens=False))

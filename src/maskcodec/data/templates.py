@@ -1,4 +1,4 @@
-"""What rows ask and answer: several wordings of each kind, all of them this project's own."""
+"""Wordings of questions and answers, several of each kind, all written for this project."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from dataclasses import dataclass, fields
 from maskcodec.errors import ConfigError
 
 _PLACE = re.compile(r"\{(\w*)\}")
-_BARE = "whole", "unanswered"  # kinds that nothing in particular is asked for
+_BARE = "whole", "unanswered"  # kinds without {what} begin with these
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Templates:
-    """Wordings by kind; one of each is drawn for every turn.
+    """Wordings by kind. Each turn uses one wording of a kind, chosen at random.
 
-    ``{what}`` stands for the expression, the classes or the question, ``{masks}`` for the codec's
-    text. A kind that ends in ``_answers`` has ``{masks}`` once and may have ``{what}``; `whole` and
-    `unanswered` have no place; all others have ``{what}`` once.
+    ``{what}`` is the place of the expression, the classes or the question; ``{masks}`` is the place
+    of the codec's text. A kind that ends in ``_answers`` has ``{masks}`` once and, except
+    `whole_answers`, may have ``{what}``. `whole` and `unanswered` have no place. All others have
+    ``{what}`` once.
 
     Attributes
     ----------
     expression, expression_answers
-        For one expression, whatever it names.
+        For one expression.
     classes, classes_answers
         For one or several classes of an image.
     whole, whole_answers
@@ -30,18 +31,18 @@ class Templates:
     reasoning, reasoning_answers
         For a question that comes with the sample; the answers are for samples without their own.
     box, box_answers
-        For the box without its rows.
+        For boxes without masks.
     nothing
-        Answers where an expression names nothing.
+        Answers to an expression that names nothing in the image.
     unanswered
-        Answers where nothing answers a question.
+        Answers to a question that no region answers.
     absent
-        Answers where there is nothing of a class.
+        Answers about a class that the image does not show.
 
     Raises
     ------
     ConfigError
-        A kind has no wording, or a wording not the places that it should have.
+        A kind has no wording, or a wording is blank, has wrong places, or contains ``<``.
 
     Examples
     --------
@@ -139,12 +140,12 @@ class Templates:
 
 
 def filled(template: str, **values: str) -> str:
-    """A template with values in their places; what looks like a place in a value stays."""
+    """Put values into the places of a template; a place inside a value stays as it is."""
     return _PLACE.sub(lambda place: values[place[1]], template)
 
 
 def _check(kind: str, wording: str) -> None:
-    """Refuse a wording that is blank, lacks a place, or has one that nothing is there for."""
+    """Refuse a wording that is blank, has wrong places, or contains <."""
     if not wording.strip():
         raise ConfigError(f"templates: {kind} must say something, got {wording!r}")
     bare = kind.startswith(_BARE)

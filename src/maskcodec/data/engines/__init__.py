@@ -1,8 +1,8 @@
-"""Where shards are made: on this machine, or on many.
+"""Make shards on this machine, or on many.
 
-An engine is a function of what makes a shard and of the batches. It yields the shards in the order
-of the batches and holds only a few of either. All of them call the same function, so that their
-shards are equal.
+An engine is a function that takes the function that makes a shard, and the batches. It yields the
+shards in the order of the batches, and holds only a few shards and batches. All engines call the
+same function, so their shards are equal.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 EngineName: TypeAlias = Literal["processes", "ray"]
 
-# Gets the number of samples whenever some more are done, here or in a worker.
+# Called with the number of new samples whenever some are done, here or in a worker.
 PROGRESS: ContextVar[Callable[[int], object]] = ContextVar("PROGRESS", default=lambda _: None)
 
 
 def made(work: Callable[[Batch], Shard], batch: Batch) -> Shard:
-    """A shard; an error of the system says which one it ended."""
+    """Make a shard; an error of the system is a `BuildError` that names the shard."""
     try:
         return work(batch)
     except OSError as error:
@@ -33,16 +33,16 @@ def made(work: Callable[[Batch], Shard], batch: Batch) -> Shard:
 
 
 def pickled(value: object, what: str) -> bytes:
-    """What another process gets.
+    """Pickle a value for another process.
 
     Raises
     ------
     BuildError
-        It cannot be sent: it has a function of a function, an open file, or is nested too deep.
+        It cannot be pickled: it has a local function or an open file, or is nested too deep.
     """
     try:
         return pickle.dumps(value)
-    except Exception as error:  # whatever the value's own code raises
+    except Exception as error:  # the value's own code may raise any error
         raise BuildError(
             f"{what} cannot be sent to a worker: {type(error).__name__}: {error}; take one worker "
             "of this machine"

@@ -1,11 +1,11 @@
-"""Shards from worker processes of this machine.
+"""Make shards in worker processes of this machine.
 
-They come from a fork server: a fresh process that has loaded what workers need, and has no threads.
-Forks of this process would inherit locks that its threads hold, of a progress bar or a tokenizer.
-On Windows there is no fork server: each worker is a fresh process, and loads everything.
+Workers come from a fork server: a fresh process that has loaded their modules and has no threads.
+Forks of this process would inherit locks that its threads hold, such as those of a progress bar or
+a tokenizer. Windows has no fork server: each worker is a fresh process and loads everything.
 
-Workers hold one end of a pipe and end at once when this process closes the other end, or ends
-itself, in whatever way.
+Workers hold one end of a pipe. They end at once when this process closes the other end, or ends in
+any way.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ if TYPE_CHECKING:
 
     from maskcodec.data.shards import Batch, Shard
 
-_LOOK = 0.1  # seconds between two looks at how far workers are
+_LOOK = 0.1  # seconds between two checks of the workers' progress
 AHEAD = 2  # batches for each worker that are handed over at once
 
 _LOADED = ["maskcodec.data.build", "numba", __name__]
 _METHOD = "spawn" if sys.platform == "win32" else "forkserver"
 _MOST = 61 if sys.platform == "win32" else sys.maxsize  # workers; Windows waits for no more
-_THREADS = "OPENBLAS_NUM_THREADS"  # a thread for each core otherwise, at the import of numpy
+_THREADS = "OPENBLAS_NUM_THREADS"  # else NumPy starts a thread for each core
 _ALONE = threading.Lock()
-_SENT: list[bytes] = []  # in a worker, what makes a shard
+_SENT: list[bytes] = []  # in a worker, the pickle of the function that makes a shard
 
 
 def run(
     work: Callable[[Batch], Shard], batches: Iterable[Batch], *, workers: int = 1
 ) -> Generator[Shard]:
-    """The shards of some batches, in their order.
+    """Yield the shards of some batches, in their order.
 
     Parameters
     ----------
     work
-        Makes a shard; each worker gets it once.
+        Makes a shard. Each worker gets it once.
     batches
         Read in this process, up to `AHEAD` for each worker before their shards are there.
     workers
@@ -62,8 +62,8 @@ def run(
     Raises
     ------
     BuildError
-        What a worker needs cannot be sent, no worker can begin, one died, or it met an error of
-        the system, such as a file that is gone.
+        `work` or a batch cannot be sent, no worker can begin, a worker died, or a worker met an
+        error of the system, such as a missing file.
     """
     if workers == 1:
         for batch in batches:
@@ -83,7 +83,7 @@ def run(
     told = 0
 
     def first() -> Shard:
-        """The shard that is waited for; how far all are is told meanwhile."""
+        """Wait for the next shard; report the progress of all workers meanwhile."""
         nonlocal told
         pending = True
         while pending:
@@ -108,7 +108,7 @@ def run(
             "from here, with fewer workers or smaller shards"
         ) from None
     finally:
-        try:  # a worker that ended while it sent a shard would be waited for without end
+        try:  # it could wait forever for a worker that ended while it sent a shard
             pool.shutdown(cancel_futures=True)
         finally:
             ours.close()
@@ -116,7 +116,7 @@ def run(
 
 
 def _check(pool: ProcessPoolExecutor) -> None:
-    """Wait until the first worker is there."""
+    """Wait until the first worker has begun."""
     try:
         _submitted(pool, os.getpid).result()
     except BrokenProcessPool:
@@ -128,7 +128,7 @@ def _check(pool: ProcessPoolExecutor) -> None:
 
 
 def _submitted(pool: ProcessPoolExecutor, call: Callable[..., Any], *args: Any) -> Future[Any]:
-    """A call in a worker, which may begin one."""
+    """Submit a call to the workers; this may begin a worker."""
     try:
         with _beginning():
             return pool.submit(call, *args)
@@ -140,7 +140,7 @@ def _submitted(pool: ProcessPoolExecutor, call: Callable[..., Any], *args: Any) 
 
 @contextmanager
 def _beginning() -> Iterator[None]:
-    """What processes take over as they begin, set for one thread at a time and put back.
+    """Set what new processes inherit, for one thread at a time, and put it back.
 
     A script from standard input is hidden from them: they would look for it as a file.
     """
@@ -163,7 +163,7 @@ def _beginning() -> Iterator[None]:
 def _begin(  # pragma: no cover, in another process
     owner: Connection, work: bytes, counter: Any
 ) -> None:
-    """Make this process a worker: it ends with its owner. Ctrl-C is for the owner alone."""
+    """Make this process a worker. It ends with its owner, and leaves Ctrl-C to the owner."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     _SENT[:] = [work]
@@ -173,7 +173,7 @@ def _begin(  # pragma: no cover, in another process
             counter.value += number
 
     def end_with_owner() -> None:
-        owner.poll(None)  # nothing comes: it is the end
+        owner.poll(None)  # the owner sends nothing: this returns at its end
         os._exit(1)
 
     PROGRESS.set(count)
@@ -198,7 +198,7 @@ def _work() -> Any:  # pragma: no cover, in another process
 def _unpickled(data: bytes) -> Any:  # pragma: no cover, in another process
     try:
         return pickle.loads(data)
-    except (AttributeError, ImportError) as error:  # of a notebook, or from standard input
+    except (AttributeError, ImportError) as error:  # code of a notebook, or from standard input
         raise BuildError(
             f"workers cannot load what the rows are made with ({error}): put it into a module "
             "that they can import, or take one worker"
@@ -206,7 +206,7 @@ def _unpickled(data: bytes) -> Any:  # pragma: no cover, in another process
 
 
 def _is_sendable(error: Exception) -> bool:  # pragma: no cover, in another process
-    """Whether an error arrives where workers come from."""
+    """Whether an error can be sent to the owner."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

@@ -1,4 +1,4 @@
-"""Shards from Ray Data, on one machine or on many."""
+"""Make shards with Ray Data, on one machine or on many."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ AHEAD = 4  # batches for each core of the cluster that are handed over at once
 def run(
     work: Callable[[Batch], Shard], batches: Iterable[Batch], *, address: str | None = None
 ) -> Generator[Shard]:
-    """The shards of some batches, in their order.
+    """Yield the shards of some batches, in their order.
 
     Parameters
     ----------
     work
-        Makes a shard. Every machine needs maskcodec; files are written by this process alone.
+        Makes a shard. Every machine needs maskcodec; only this process writes files.
     batches
         Read in this process and handed over in rounds, so that memory stays bounded.
     address
-        The cluster's, as ``ray.init`` takes it; None for a Ray of this machine, which ends with
-        the run unless it ran before.
+        The address of the cluster, as ``ray.init`` takes it; None for Ray on this machine. Ray ends
+        with the run, unless it ran before.
 
     Raises
     ------
     BuildError
         Ray is missing, there is no cluster at the address, or a worker met an error of the system,
-        such as a file that is gone.
+        such as a missing file.
     """
     try:
         import ray
@@ -73,7 +73,7 @@ def run(
 
 
 def _round(work: Callable[[Batch], Shard], batches: list[Batch]) -> Iterator[Shard]:
-    """The shards of as many batches as are handed over at once; samples go as pickles."""
+    """Yield the shards of the batches of one round. Batches and shards are sent as pickles."""
     import ray
 
     def make(row: dict[str, Any]) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def _round(work: Callable[[Batch], Shard], batches: list[Batch]) -> Iterator[Sha
         shard: Shard | MaskCodecError
         try:
             shard = made(work, batch)
-        except MaskCodecError as error:  # another one gets Ray's words around it
+        except MaskCodecError as error:  # Ray puts its own words around a raised error
             shard = error
         return {"number": batch.number, "shard": pickle.dumps(shard)}
 
