@@ -30,7 +30,7 @@ def check_free(out: Path) -> None:
     """
     try:
         wrong = _fault(out.absolute())
-    except (OSError, ValueError) as error:  # a name too long, or with a null
+    except (OSError, ValueError) as error:  # the name is too long, or has a null character
         reason = error.strerror if isinstance(error, OSError) else error
         wrong = f"cannot be written ({reason})"
     if wrong:

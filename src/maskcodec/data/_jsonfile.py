@@ -40,7 +40,7 @@ _LONGEST_MARK = 6
 
 
 class Entry(NamedTuple):
-    """One entry of a list of a file."""
+    """One entry of a list in a file."""
 
     key: str  # the list's name; "" if the file itself is the list
     start: int  # its first byte in the file; `stop` is the byte behind it

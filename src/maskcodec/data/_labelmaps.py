@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from maskcodec.masks.arrays import IntegerArray
 
-MOST_RUNS = 1 << 22  # of equal pixels in a map; one of noise in 2048 x 2048 pixels has as many
+MOST_RUNS = 1 << 22  # runs of equal pixels in a map; noise of 2048 x 2048 pixels has as many
 MOST_VALUES = 1 << 16
 _PIECE = 1 << 20  # pixels that are read at once
 _NUMBERS = "1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N"
@@ -95,7 +95,7 @@ def picture_mask(
     name
         The name of the PNG in messages.
     threshold
-        Set each pixel that has at least this grey, 1 .. 255. None and 0 expect two values instead;
+        Pixels with at least this grey are set, 1 .. 255. None and 0 expect two values instead;
         with 0 the error also proposes a threshold.
 
     Raises

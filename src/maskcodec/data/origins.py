@@ -74,7 +74,7 @@ class Origin:
         Raises
         ------
         ConfigError
-            The source has no such option, or an option must be a number and is none.
+            The source has no such option, or the value of an option must be a number and is not.
         SourceError
             The source cannot be read.
         """
@@ -95,7 +95,7 @@ class Origin:
         """
         options = dict(self.options)
         named = [self.path, *(value for key, value in options.items() if key != _PICTURES)]
-        # COCO panoptic has its masks in a folder of the file's name.
+        # COCO panoptic has its masks in a folder with the file's name.
         named.append(self.path.removesuffix(Path(self.path).suffix))
         files: dict[str, list[Any]] = {}
         for text in dict.fromkeys(named):

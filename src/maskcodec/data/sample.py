@@ -51,7 +51,7 @@ class Sample:
     query
         The expression or the question.
     answer
-        The words of the answer, with ``{roi0}`` in the place of a region; "" if there are none.
+        The words of the answer, with ``{roi0}`` in the place of a region; "" if it has no words.
     names
         Classes that a question may ask for even if the image does not show them. Classes that it
         shows may be among them.
@@ -62,7 +62,7 @@ class Sample:
         Whether the instances are all that the image shows, as in panoptic segmentation. Only then
         may a question ask for all classes. A ``"semantic"`` sample always counts as complete.
     ignored
-        A mask of pixels that scores ignore, as in ReasonSeg; None if there are none.
+        A mask of pixels that scores ignore, as in ReasonSeg; None if no pixel is ignored.
     turns
         The (role, text) pairs of a conversation. The role is ``"user"`` or ``"assistant"``.
     """
@@ -89,7 +89,7 @@ class Broken(NamedTuple):
     where
         The file and the record, ``"instances.json: annotation 17"``.
     message
-        What is wrong with the record, and what was expected.
+        The fault of the record, and what was expected.
     """
 
     where: str

@@ -28,7 +28,7 @@ MOST_HELD = 10_000  # samples that wait for others of their image
 class Batch(NamedTuple):
     """The input of a worker."""
 
-    number: int  # of the shard
+    number: int  # the shard's number
     # the items of the shard, in order; or the numbers of records, which the worker reads itself
     items: list[Item] | range
 
@@ -93,7 +93,7 @@ class ShardMaker:
     """Makes shards of batches, in any process. A shard depends on its batch alone."""
 
     rows: RowMaker  # makes the rows
-    format: FormatName  # how they are written
+    format: FormatName  # the trainer's format
     storage: Storage = "jsonl"
     val_fraction: float = 0.0  # the share of images whose rows are for validation
     tokenizer: str | None = None  # counts tokens, as `TokenCodec.from_pretrained` takes it

@@ -88,7 +88,7 @@ def run(
         pending = True
         while pending:
             pending = bool(wait([waiting[0]], _LOOK).not_done)
-            done = counter.get_obj().value  # a worker that died may hold the lock
+            done = counter.get_obj().value  # without the lock: a dead worker may hold it
             PROGRESS.get()(done - told)
             told = done
         return waiting.popleft().result()

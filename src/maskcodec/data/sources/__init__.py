@@ -1,7 +1,7 @@
-"""Readers of datasets by name, each imported when it is asked for.
+"""Readers of datasets by name. Each is imported when it is used.
 
-A reader goes through its files in their order and gives a `Sample` or a `Broken` for each record.
-What cannot be read as a whole is a `SourceError`.
+A reader goes through its files in their order, and yields a `Sample` or a `Broken` for each record.
+It raises `SourceError` for a file that it cannot read at all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from maskcodec.data.sample import Broken, Sample
     from maskcodec.data.sources._records import Records
 
-# The module and the class of each.
+# The module and the class of each reader.
 SOURCES: dict[str, tuple[str, str]] = {
     "ade20k": ("maskcodec.data.sources.ade20k", "Ade20k"),
     "coco": ("maskcodec.data.sources.coco", "Coco"),
@@ -40,36 +40,36 @@ SOURCES: dict[str, tuple[str, str]] = {
 
 
 class Source(Protocol):
-    """What every reader is.
+    """The interface of every reader.
 
     Attributes
     ----------
     name
-        What its samples' keys begin with.
+        The prefix of its samples' keys.
     """
 
     name: str
 
     def __iter__(self) -> Iterator[Sample | Broken]:
-        """The records, in the order of the files; the same whenever it is asked for."""
+        """Yield the records, in the order of the files; the same ones every time."""
 
 
 def open_source(name: str, path: str | os.PathLike[str], /, **options: Any) -> Source:
-    """The reader of a dataset.
+    """Open the reader of a dataset.
 
     Parameters
     ----------
     name
         One of `SOURCES`.
     path
-        Its file or folder.
+        The file or the folder of the dataset.
     **options
-        What its class takes by keyword, see ``docs/datasets.md``.
+        Keyword arguments of the reader's class, see ``docs/datasets.md``.
 
     Raises
     ------
     ConfigError
-        There is no such source, it has no such option, or one that it needs is missing.
+        There is no such source, it has no such option, or a required option is missing.
     SourceError
         The file cannot be read, or has another layout.
 
@@ -100,7 +100,7 @@ def open_source(name: str, path: str | os.PathLike[str], /, **options: Any) -> S
 
 
 def reader_of(name: str) -> type[Records]:
-    """The class of a dataset's reader.
+    """Return the class of a dataset's reader.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The ``instances.json`` that stands beside refs: images, and the annotations that refs name."""
+"""Read the ``instances.json`` beside refs: images, and the annotations that refs name."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ _KEPT = "file_name", "height", "width"
 
 
 class Instances:
-    """The images of a file, and where its annotations stand: each is read when a ref needs it.
+    """The images of a file, and its annotations: each is read when a ref needs it.
 
-    Kept are the name and the size of each image, and the place of each wanted annotation.
+    It keeps the name and the size of each image, and the position of each wanted annotation.
 
     Parameters
     ----------
     path
-        A COCO file, of which "images" and "annotations" are read.
+        A COCO file. Its "images" and "annotations" are read.
     wanted
         The ids of the annotations to keep, as `id_of` has them.
 
     Attributes
     ----------
     broken
-        Entries without an id, which no ref can name: where each stands, and what is wrong.
+        Entries without an id, which no ref can name: the place and the fault of each.
 
     Raises
     ------
     SourceError
-        It is no such file.
+        The file cannot be read, or has another layout.
     """
 
     def __init__(self, path: Path, wanted: Collection[str]) -> None:
         self.path = path
         self.broken: list[tuple[str, str]] = []
         self._stored = Stored(path)
-        # By kind and id: an image, or the place of an annotation; and its numbers in the list, of
-        # which there is one.
+        # By kind and id: an image, or the number of an annotation in `_stored`; and the numbers in
+        # the list of all entries with this id. More than one is an error.
         self._found: dict[tuple[str, str], tuple[Any, list[int]]] = {}
         counts = {"image": 0, "annotation": 0}
         for list_name, start, stop, entry in entries(path, ("images", "annotations")):
@@ -69,7 +69,7 @@ class Instances:
                 self._found[kind, key] = self._stored.add(start, stop), [number]
 
     def image(self, key: str, where: str) -> tuple[str, tuple[int, int]]:
-        """The file's name and the (height, width) of an image that a record names."""
+        """Return the file's name and the (height, width) of an image that a record names."""
         entry, mine = self._one("image", key, where)
         try:
             return text_of(entry, "file_name", mine), size_of(entry, mine)
@@ -77,7 +77,7 @@ class Instances:
             fail(where, str(error))
 
     def annotation(self, key: str, image: str, where: str) -> tuple[Any, bool]:
-        """The segmentation of an annotation of an image, and whether it is a crowd's."""
+        """Return the segmentation of an annotation of an image, and whether it is a crowd's."""
         entry, mine = self._one("annotation", key, where)
         try:
             own = id_of(entry, "image_id")

@@ -1,4 +1,4 @@
-"""What readers share: records by number, labels, paths, sizes, segmentations."""
+"""Shared parts of readers: records by number, labels, paths, sizes, segmentations."""
 
 from __future__ import annotations
 
@@ -28,38 +28,38 @@ if TYPE_CHECKING:
 
 Labels: TypeAlias = Literal["plain", "file"]
 
-_REST = re.compile(r".+-other(-merged)?", re.DOTALL)  # what the others of its kind leave
+_REST = re.compile(r".+-other(-merged)?", re.DOTALL)  # the rest of a supercategory
 _LONGEST_NAME = 500  # characters; COCO's have 16
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # one letter would be a drive
-_OUTSIDE = re.compile(r"[A-Za-z]:|[. ]+\Z")  # of a part: a drive, or dots and spaces alone
+_OUTSIDE = re.compile(r"[A-Za-z]:|[. ]+\Z")  # a part of a path: a drive, or dots and spaces alone
 _ENDINGS = "-merged", "-other", "-stuff"  # COCO's stuff: "sky-other-merged"
 
 
 class RecordError(SourceError):
-    """A record is broken: where it stands, and what is wrong. Sources give a `Broken` for it."""
+    """A record is broken: its place and its fault. Sources yield a `Broken` for it."""
 
     def __init__(self, where: str, message: str) -> None:
         super().__init__(where, message)  # both, so that it pickles
         self.where, self.message = where, message
 
     def said(self, _: object) -> str:
-        """Both."""
+        """Return the place and the fault."""
         return f"{self.where}: {self.message}"
 
 
 class Records(ABC):
     """A dataset whose records are read by number, in any order and in any process.
 
-    Going through it gives them in the file's order.
+    Iteration yields them in the file's order.
 
     Attributes
     ----------
     path
         The file or the folder.
     images
-        What to put before the images' names: a folder, or an address.
+        A folder or an address to put before the images' names.
     name
-        What its samples' keys begin with.
+        The prefix of its samples' keys.
     complete
         Whether the instances of each sample cover its image, see `Sample.complete`.
     """
@@ -79,10 +79,10 @@ class Records(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many records there are, broken ones as well."""
+        """Return the number of records, also broken ones."""
 
     def __getitem__(self, index: int) -> Sample | Broken:
-        """One record by its number, 0 .. ``len - 1``.
+        """Return one record by its number, 0 .. ``len - 1``.
 
         Raises
         ------
@@ -101,15 +101,15 @@ class Records(ABC):
             return Broken(error.where, error.message)
 
     def __iter__(self) -> Iterator[Sample | Broken]:
-        """All records, one at a time."""
+        """Yield all records, one at a time."""
         return map(self.__getitem__, range(len(self)))
 
     @abstractmethod
     def _record(self, index: int) -> Sample | Broken:
-        """A record that exists; a `RecordError` if it is broken."""
+        """Return a record that exists; raise a `RecordError` if it is broken."""
 
     def _latest(self, key: object, read: Callable[[], Any]) -> Any:
-        """What is read for a key, held until another one comes: many records share an image."""
+        """Return `read()`, kept until another key comes: many records share an image."""
         if self._last[0] != key:
             self._last = key, read()
         return self._last[1]
@@ -119,9 +119,9 @@ class LineRecords(Records):
     """A file of JSON Lines, an object a line."""
 
     def _lines(self) -> Iterator[tuple[int, Any]]:
-        """Read the file once: the number and the value of each line that is JSON."""
+        """Read the file once: yield each line's number and value, None if it is no JSON."""
         self._stored = Stored(self.path)
-        self._faults: dict[int, str] = {}  # what is wrong with lines
+        self._faults: dict[int, str] = {}  # faults of lines
         for start, stop, _, line in lines(self.path):
             number = self._stored.add(start, stop)
             try:
@@ -133,7 +133,7 @@ class LineRecords(Records):
             raise SourceError(f"{self.path} is empty; expected is a JSON object a line")
 
     def _line(self, number: int) -> tuple[str, dict[str, Any]]:
-        """What messages call a line, and its object."""
+        """Return the name of a line in messages, and its object."""
         where = f"{self.path}: record {number}"
         if number in self._faults:
             fail(where, self._faults[number])
@@ -141,7 +141,7 @@ class LineRecords(Records):
 
 
 def plain_name(name: str) -> str:
-    """A category's name as people write it: COCO's stuff and LVIS write for machines.
+    """Return a category's name as people write it: COCO's stuff and LVIS write for machines.
 
     Examples
     --------
@@ -162,9 +162,9 @@ class Categories:
     path
         The file, for messages.
     labels
-        ``"plain"``: as `plain_name` writes them, except two that would be the same then, and
-        with "other" before those that are the rest of their supercategory, such as
-        ``wall-other-merged`` beside ``wall-brick``; ``"file"``: as they stand there.
+        ``"file"`` keeps the names of the file. ``"plain"`` writes them as `plain_name` does, except
+        names that would then be the same. It puts "other" before the name of a category that is the
+        rest of its supercategory, such as ``wall-other-merged`` beside ``wall-brick``.
     """
 
     def __init__(self, path: Path, labels: Labels) -> None:
@@ -177,12 +177,12 @@ class Categories:
         self._used: set[str | None] = set()
 
     def add(self, entry: Any) -> None:
-        """Take in an entry of the file.
+        """Add a category of the file.
 
         Raises
         ------
         SourceError
-            It has no id or no name, or another one has its id.
+            It has no id or no name, or has the id of a category with another name.
         """
         key = needed_id(entry, "id", f"{self._path}: a category")
         where = f"{self._path}: category {key:.60}"
@@ -196,18 +196,19 @@ class Categories:
             self._synonyms[key] = [term for term in terms if isinstance(term, str)]
 
     def use(self, annotation: Any) -> None:
-        """Take in which category an annotation or a segment has, if it has one."""
+        """Note the category of an annotation or a segment, if it has one."""
         self._used.add(id_of(annotation, "category_id"))
 
     def done(self) -> tuple[dict[str, str], Classes]:
-        """What categories are called, in the file's order.
+        """Return the labels of the categories, and the classes that may be denied.
 
         Returns
         -------
-        The label of each by its id, and the classes that may be asked for where they are absent:
-        not a category that is another's supercategory and has no annotation, as exports of tools
-        have one for all others; and with ``"plain"`` not those of a rest, since "no other wall"
-        says little without the walls that are meant.
+        The label of each category by its id, in the file's order; and the classes that questions
+        may ask for if an image does not show them. These leave out a category that is another's
+        supercategory and has no annotation: exports of tools have one for all others. With
+        ``"plain"`` they leave out the rest of a supercategory, since "no other wall" says little
+        without the other walls.
         """
         labels, rests, left_out = self._names, self._rests(), set[str]()
         if self._labels == "plain":
@@ -236,7 +237,7 @@ class Categories:
         )
 
     def _rests(self) -> set[str]:
-        """The ids of categories for what the others of their supercategory leave."""
+        """Return the ids of categories that are the rest of their supercategory."""
         sizes = Counter(self._kinds.values())
         return {
             key
@@ -246,7 +247,7 @@ class Categories:
 
 
 class Ids:
-    """Ids of entries as they come, to find those that come again, in a few bytes for each."""
+    """Finds ids of entries that come again, in a few bytes for each entry."""
 
     def __init__(self) -> None:
         self._numbers, self._places = array("q"), array("q")
@@ -255,7 +256,7 @@ class Ids:
         self._count = 0
 
     def add(self, own: str | None) -> None:
-        """Take in the id of the next entry, if it has one."""
+        """Add the id of the next entry; None if it has none."""
         if own is not None and own.isascii() and own.isdecimal() and len(own) < 19:
             self._numbers.append(int(own))
             self._places.append(self._count)
@@ -266,7 +267,7 @@ class Ids:
         self._count += 1
 
     def repeated(self) -> frozenset[int]:
-        """The numbers of the entries whose ids were there before."""
+        """Return the numbers of the entries whose ids came before."""
         places = np.array(self._places, np.int64)
         _, first = np.unique(np.array(self._numbers, np.int64), return_index=True)
         again = np.delete(places, first)
@@ -274,26 +275,26 @@ class Ids:
 
 
 def fail(where: str, message: str) -> NoReturn:
-    """A record is broken."""
+    """Raise a `RecordError`: a record is broken."""
     raise RecordError(where, message)
 
 
 def entry_name(path: Path, kind: str, number: int, entry: Any) -> str:
-    """What messages call an entry of a list: by its id, or by its place, which is from 0."""
+    """Name an entry of a list in messages by its id, or by its `number`, which is from 0."""
     own = id_of(entry, "id")
     which = f"number {number + 1} of the list" if own is None else f"{own:.60}"
     return f"{path}: {kind} {which}"
 
 
 def as_object(entry: Any, where: str) -> dict[str, Any]:
-    """An entry that must be an object of JSON."""
+    """Return an entry, which must be an object of JSON."""
     if not isinstance(entry, dict):
         fail(where, f"it must be an object, but it is {shown(entry)}")
     return entry
 
 
 def text_of(entry: dict[str, Any], key: str, where: str) -> str:
-    """A string that an entry must have, without the spaces around it."""
+    """Return a string that an entry must have, without the spaces around it."""
     value = entry.get(key)
     if not isinstance(value, str) or not value.strip():
         fail(where, f'it needs a "{key}", a string that is not empty: {shown(value)}')
@@ -303,7 +304,7 @@ def text_of(entry: dict[str, Any], key: str, where: str) -> str:
 
 
 def list_of(entry: dict[str, Any], key: str, where: str, *, filled: bool = False) -> list[Any]:
-    """A list that an entry must have, which may have to be `filled`."""
+    """Return a list that an entry must have; if `filled`, it must not be empty."""
     found = entry.get(key)
     if not isinstance(found, list) or (filled and not found):
         wanted = "a list that is not empty" if filled else "a list"
@@ -312,7 +313,7 @@ def list_of(entry: dict[str, Any], key: str, where: str, *, filled: bool = False
 
 
 def needed_id(entry: Any, key: str, where: str) -> str:
-    """An id that an entry must have, as `id_of` has it."""
+    """Return an id that an entry must have, as `id_of` does."""
     found = id_of(as_object(entry, where), key)
     if found is None:
         fail(where, f'its "{key}" is {shown(entry.get(key))}, which is no id')
@@ -320,7 +321,7 @@ def needed_id(entry: Any, key: str, where: str) -> str:
 
 
 def label_of(entry: dict[str, Any], labels: Mapping[str, str], where: str) -> str:
-    """What the category of an annotation or a segment is called."""
+    """Return the label of the category of an annotation or a segment."""
     category = id_of(entry, "category_id")
     if category not in labels:
         fail(where, f"its category {shown(entry.get('category_id'))} is none of the file's")
@@ -328,7 +329,7 @@ def label_of(entry: dict[str, Any], labels: Mapping[str, str], where: str) -> st
 
 
 def runs_of(entry: dict[str, Any], key: str, where: str) -> tuple[Any, tuple[int, int]]:
-    """Run lengths that an entry must have, and the image's (height, width), which they say."""
+    """Return run lengths that an entry must have, and the image's (height, width) in them."""
     found = entry.get(key)
     size = found.get("size") if isinstance(found, dict) else None
     if not isinstance(size, list) or len(size) != 2:
@@ -337,7 +338,7 @@ def runs_of(entry: dict[str, Any], key: str, where: str) -> tuple[Any, tuple[int
 
 
 def size_of(entry: dict[str, Any], where: str) -> tuple[int, int]:
-    """The (height, width) that an image claims to have."""
+    """Return the (height, width) that an image claims to have."""
     height, width = whole(entry.get("height")), whole(entry.get("width"))
     if type(height) is not int or type(width) is not int:
         fail(
@@ -352,15 +353,15 @@ def size_of(entry: dict[str, Any], where: str) -> tuple[int, int]:
 
 
 def crowd_of(entry: dict[str, Any], where: str) -> bool:
-    """Whether an annotation stands for a group: its "iscrowd", which may be missing."""
+    """Whether an annotation is of a group: its "iscrowd", which may be missing."""
     crowd = entry.get("iscrowd")
-    if crowd not in (None, 0, 1):  # as which True and 1.0 count
+    if crowd not in (None, 0, 1):  # True and 1.0 count as 1
         fail(where, f'its "iscrowd" is neither 0 nor 1: {shown(crowd)}')
     return bool(crowd)
 
 
 def segmentation_of(entry: dict[str, Any], where: str) -> Any:
-    """A segmentation that is there; `maskcodec.coco.read` says whether it is a good one."""
+    """Return an entry's segmentation; `maskcodec.coco.read` later checks whether it is valid."""
     found = entry.get("segmentation")
     if found is None or found in ([], {}, ""):
         fail(where, f"it has no segmentation: {shown(found)}; a mask is needed, not only a box")
@@ -370,10 +371,10 @@ def segmentation_of(entry: dict[str, Any], where: str) -> Any:
 
 
 def joined(folder: str | os.PathLike[str], name: str, where: str) -> str:
-    """The path of an image as rows have it: its name in the file, behind a folder or an address.
+    """Return the path of an image in rows: its name in the file, behind a folder or an address.
 
-    Files that were made on Windows separate by a backslash, which is read as ``/``. An address
-    stays as it is, and nothing goes before it. No name may lead out of its folder.
+    Files that were made on Windows separate by a backslash, which is read as ``/``. A name that is
+    an address stays as it is, and `folder` must be empty. No name may lead out of its folder.
     """
     start = str(folder)
     if _ADDRESS.match(name):
@@ -381,7 +382,7 @@ def joined(folder: str | os.PathLike[str], name: str, where: str) -> str:
             fail(where, f"its image {brief(name)} is an address, and images= cannot go before it")
         return name
     path = name.replace("\\", "/")
-    # A whole path is one of this machine, and can only be meant where no folder is named.
+    # An absolute path is of this machine, and is allowed only without a folder.
     relative = path.removeprefix("/") if not start and not name.startswith("\\") else path
     if leads_out(relative):
         below = f" below {start}" if start else ": a path without .. and a drive letter is one"
@@ -390,7 +391,7 @@ def joined(folder: str | os.PathLike[str], name: str, where: str) -> str:
 
 
 def leads_out(name: str) -> bool:
-    """Whether a name is that of no file below a folder, on some system.
+    """Whether a name cannot be that of a file below a folder, on some system.
 
     On Windows ``C:`` is a drive, and dots and spaces at the end of a part do not count.
     """
@@ -400,10 +401,10 @@ def leads_out(name: str) -> bool:
 
 
 def inside(folder: Path, name: str, where: str) -> Path:
-    """A file of a folder, by a name that a dataset gives: it may not lead out of the folder.
+    """Return the path of a file in a folder. Its name, from a dataset, may not lead out of it.
 
-    Neither may a link to a folder in it. The folder itself may be a link, and so may the file, as
-    those in a snapshot of Hugging Face's cache are.
+    Neither may a link to a folder on the way. The folder itself may be a link, and so may the file,
+    as in a snapshot of Hugging Face's cache.
     """
     inner = name.replace("\\", "/")
     if leads_out(inner) or len(inner) > _LONGEST_NAME:
@@ -415,5 +416,5 @@ def inside(folder: Path, name: str, where: str) -> Path:
 
 
 def _real(folder: Path) -> Path:
-    """Where a folder really is; unlike `Path.resolve`, of links in a circle as well."""
+    """Return the real path of a folder; unlike `Path.resolve`, also for links in a circle."""
     return Path(os.path.realpath(folder))

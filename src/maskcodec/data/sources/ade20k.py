@@ -1,4 +1,4 @@
-"""ADE20K: the scene parsing of 150 classes, and the full dataset of all objects."""
+"""Read ADE20K: the scene parsing of 150 classes, or the full dataset of all objects."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ _MAP = "_seg.png"
 class Ade20k(Records):
     """The classes, or the objects, of each image of ADE20K.
 
-    Two layouts are read. The scene parsing of 150 classes has a map for each image, such as
-    ``annotations/validation``: it is read as `IndexMaps`, where 0 is unlabelled, and 1 the first
-    name of a list. The full dataset, of 2017 and of 2020, has a file ``X_seg.png`` beside each
-    ``X.jpg``, of which red // 10 * 256 + green is the class and blue the object. Each object is an
-    instance. Its vocabulary is open, so that no class is said to be absent.
+    Two layouts are read. The scene parsing of 150 classes has a label map for each image, in a
+    folder such as ``annotations/validation``. It is read as `IndexMaps`: 0 is unlabelled, and 1 is
+    the first name of a list. The full dataset, of 2017 and of 2020, has a file ``X_seg.png`` beside
+    each ``X.jpg``: red // 10 * 256 + green is the class, and blue is the object. Each object is an
+    instance. The vocabulary is open, so no question denies a class.
 
     Parameters
     ----------
     path
-        The folder, searched with all folders in it; or one PNG. Where there is any ``X_seg.png``,
-        only these are read; parts of objects, ``X_parts_1.png``, are not.
+        The folder, searched with all folders in it; or one PNG. If there is any ``X_seg.png``, only
+        these are read. Parts of objects, ``X_parts_1.png``, are not read.
     names
-        The file that says what values mean, see `maskcodec.data._names.read_names`. The full
-        dataset of 2020 has names in ``X.json`` and needs none.
+        The file that names the values, see `maskcodec.data._names.read_names`. The full dataset of
+        2020 has names in ``X.json`` and needs none.
     images
-        What to put before the images' names, which are the PNGs' below `path`.
+        A folder or an address to put before the images' names, which are the PNGs' below `path`.
     name
-        What keys begin with: ``"ade20k:ADE_val_00000001"``.
+        The prefix of keys, as in ``"ade20k:ADE_val_00000001"``.
     encoding
-        What ``X.json`` is in if it is not in UTF-8.
+        The encoding of ``X.json`` if it is not UTF-8.
 
     Raises
     ------
@@ -150,7 +150,7 @@ class _Objects(Records):
         return self.path / f"{stem}.json"
 
     def _named(self, path: Path) -> dict[int, str]:
-        """The names of the classes of an image, of which synonyms are left out."""
+        """Return the names of the classes of an image, without synonyms."""
         where = str(path)
         annotation = as_object(read_record(path, self.encoding), where).get("annotation")
         listed = annotation.get("object") if isinstance(annotation, dict) else None
@@ -160,7 +160,7 @@ class _Objects(Records):
         for entry in listed:
             value, name = _class_of(entry)
             if type(value) is not int or not isinstance(name, str) or not name.strip():
-                continue  # nobody asks for it, unless the PNG has such a class
+                continue  # an error only if the PNG has such a class
             if names.setdefault(value, name.strip()) != name.strip():
                 one, other = shown(names[value]), shown(name)
                 fail(where, f'two objects have the "name_ndx" {value}, called {one} and {other}')

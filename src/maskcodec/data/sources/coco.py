@@ -1,4 +1,4 @@
-"""COCO's instances, and LVIS's: the instances of each image, by class."""
+"""Read the instances of each image of COCO or LVIS, by class."""
 
 from __future__ import annotations
 
@@ -45,27 +45,28 @@ _LISTS = "images", "annotations", "categories"
 class Coco(Records):
     """The instances of each image of a COCO annotation file, such as ``instances_val2017.json``.
 
-    The file is gone through once; kept are its categories, the images' ids and some 40 bytes for
-    each image and annotation. A record is an image with all of its annotations, wherever they
-    stand; images come in the file's order, behind them annotations of images that it does not
-    list. If one annotation of an image is broken, so is the record: an answer that lacks an
-    object would teach a model to miss it.
+    The file is read once. The reader keeps its categories, the images' ids and some 40 bytes for
+    each image and annotation. A record is an image with all of its annotations, anywhere in the
+    file. Images come in the file's order. Behind them, each annotation of an image that the file
+    does not list is a broken record. If one annotation of an image is broken, the record is broken:
+    an answer that lacks an object would teach a model to miss it.
 
     Parameters
     ----------
     path
         The file.
     images
-        What to put before the images' names: a folder, or an address.
+        A folder or an address to put before the images' names.
     name
-        What keys begin with: ``"coco:139"``.
+        The prefix of keys, as in ``"coco:139"``.
     labels
-        How categories are called: ``"plain"``, see `Categories`, or as the ``"file"`` has it.
+        The labels of categories: ``"plain"``, see `Categories`, or ``"file"`` for the file's names.
 
     Raises
     ------
     SourceError
-        It is no such file, or its categories are no table of names.
+        The file cannot be read, has another layout, or has a category without an id, without a
+        name, or with two names.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class Coco(Records):
         super().__init__(path, images, name)
         categories = Categories(self.path, labels)
         self._stored = Stored(self.path)
-        numbers: dict[str, int] = {}  # of images' ids, as they come
+        numbers: dict[str, int] = {}  # of images' ids, in the file's order
         self._pictures, owners = array("q"), array("q")  # entries of images, numbers of their ids
         self._annotations, targets = array("q"), array("q")
         own = Ids()
@@ -104,7 +105,7 @@ class Coco(Records):
 
     def _group(self, owners: Index, targets: Index, count: int) -> None:
         """Sort the annotations by the record that they belong to."""
-        records = np.full(count + 1, -1, np.int64)  # of each id; the last is for none
+        records = np.full(count + 1, -1, np.int64)  # by number of the id; the last is for none
         ids, first = np.unique(owners, return_index=True)
         records[ids] = first
         records[-1] = -1
@@ -122,22 +123,22 @@ class Coco(Records):
         return entries(self.path, _LISTS)
 
     def count(self) -> int:
-        """How many annotations there are."""
+        """Return the number of annotations."""
         return len(self._annotations)
 
     def pictures(self) -> Iterator[Any]:
-        """The entries of images, which are the first records, as the file has them."""
+        """Yield the entries of images, which are the first records, in the file's order."""
         return self._stored.each(self._pictures)
 
     def found(self, index: int) -> Iterator[tuple[int, str, Any]]:
-        """The annotations of an image: their numbers, names for messages, and entries."""
+        """Yield the annotations of an image: number, name in messages, and entry of each."""
         mine = self._order[self._edges[index] : self._edges[index + 1]].tolist()
         found = self._stored.each([self._annotations[number] for number in mine])
         for number, entry in zip(mine, found, strict=True):
             yield number, entry_name(self.path, "annotation", number, entry), entry
 
     def check_owners(self, start: int = 0) -> None:
-        """Refuse annotations of images that the file does not list, from one of them on."""
+        """Refuse annotations of images that the file does not list, from one of these on."""
         for number in self._order[start : self._edges[0]].tolist():
             (entry,) = self._stored.read([self._annotations[number]])
             where = entry_name(self.path, "annotation", number, entry)
@@ -175,7 +176,7 @@ class Coco(Records):
         return text_of(image, "file_name", where)
 
     def _sample(self, sample: Sample, image: dict[str, Any], where: str) -> Sample:  # noqa: ARG002
-        """A sample with what may be asked of it, as the entry of the image says."""
+        """Return a sample with the classes that questions may ask for, by the image's entry."""
         return self._asked(sample)
 
     def _asked(self, sample: Sample, names: tuple[str, ...] | None = None) -> Sample:
@@ -187,18 +188,18 @@ class Coco(Records):
 class Lvis(Coco):
     """The instances of each image of an LVIS annotation file, such as ``lvis_v1_val.json``.
 
-    As `Coco`, with what LVIS has of its own (https://www.lvisdataset.org/dataset): the file's name
-    is the end of the image's ``coco_url``, ``train2017/000000391895.jpg``. Not every class was
-    looked for in every image: `Sample.names` are those of which an image says that they are there
-    or not.
+    As `Coco`, with two differences (https://www.lvisdataset.org/dataset). Without ``file_name``,
+    the image's name is the end of its ``coco_url``, ``train2017/000000391895.jpg``. Not every class
+    was searched in every image: `Sample.names` are the classes that the image shows, or that its
+    entry lists as absent.
 
     Parameters
     ----------
     path, images, name, labels
         As of `Coco`.
     partial
-        ``"drop"`` leaves out classes of which an image says that not all instances were found;
-        ``"keep"`` takes what there is.
+        ``"drop"`` leaves out the classes of an image whose instances were not all annotated;
+        ``"keep"`` keeps them.
     """
 
     def __init__(
@@ -229,7 +230,7 @@ class Lvis(Coco):
         return self._asked(replace(sample, instances=instances), names)
 
     def _classes(self, image: dict[str, Any], key: str, where: str) -> list[str]:
-        """The labels of some categories that an image lists by their ids."""
+        """Return the labels of the categories that an image lists by id in the list `key`."""
         found = []
         for value in list_of({key: [], **image}, key, where):
             category = id_of({"id": value}, "id")

@@ -1,4 +1,4 @@
-"""EarthReason: an image from above, a mask of one region, and questions with answers."""
+"""Read EarthReason: an image from above, a mask of one region, and questions with answers."""
 
 from __future__ import annotations
 
@@ -30,26 +30,27 @@ _QUESTIONS = ".json", ".txt"
 class EarthReason(Records):
     """The questions of a folder such as EarthReason's ``train``.
 
-    It has ``images``, ``labels`` with a PNG for each, black but for the region, and ``QAs``
-    with a JSON file for each: ``{"questions": [...], "answer": [...]}``. A record is a question,
-    about one region, ``roi0``, or about none where the PNG is black. Its answer is the one with
-    its number, counted round where there are fewer; the region comes behind the words.
+    The folder has ``images``; ``labels`` with a PNG for each image, black except for the region;
+    and ``QAs`` with a JSON file for each image: ``{"questions": [...], "answer": [...]}``. A record
+    is a question about one region, ``roi0``, or about none if the PNG is black. Its answer has the
+    same number. If there are fewer answers than questions, they repeat in turn. The region comes
+    behind the words of the answer.
 
-    The layout is the one that the authors' own reader has (SegEarth-R1); it has not been checked
-    against the dataset's files.
+    The layout is that of the authors' own reader (SegEarth-R1). It has not been checked against the
+    dataset's files.
 
     Parameters
     ----------
     path
         The folder.
     images
-        The folder of the images, if it is not ``images`` of that folder.
+        The folder of the images; by default ``images`` in `path`.
     name
-        What keys begin with: ``"earthreason:00017:0"``, behind it the file's name and which of its
-        questions.
+        The prefix of keys, as in ``"earthreason:00017:0"``. The file's name and the number of the
+        question follow.
     encoding
-        What files of questions are in that are not in UTF-8, such as ``"cp1252"``. Without it they
-        are broken.
+        The encoding of question files that are not UTF-8, such as ``"cp1252"``. Without it they are
+        broken.
 
     Raises
     ------
@@ -72,7 +73,7 @@ class EarthReason(Records):
         self._files = names_by_stem(self.path / "QAs", _QUESTIONS)
         if not self._files:
             raise SourceError(f"{self.path / 'QAs'} has no file of questions, {{name}}.json")
-        self._records: list[tuple[str, int]] = []  # a name, and which of its questions
+        self._records: list[tuple[str, int]] = []  # a name, and the number of its question
         for stem in sorted({*self._pictures, *self._labels, *self._files}):
             try:
                 count = len(self._texts(stem)[0])
@@ -109,7 +110,7 @@ class EarthReason(Records):
         name = only(self._files.get(stem, []), f"{self.path}: {stem}", "file of questions in QAs")
         where = str(self.path / "QAs" / name)
         content = as_object(read_record(Path(where), self.encoding), where)
-        # A list of texts, or one of them.
+        # A list of texts, or one text.
         content = {key: [one] if isinstance(one, str) else one for key, one in content.items()}
         answers = "answer" if "answer" in content else "answers"
         questions = list_of(content, "questions", where, filled=True)

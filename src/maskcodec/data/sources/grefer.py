@@ -1,4 +1,4 @@
-"""gRefCOCO: expressions for no object, one, or several."""
+"""Read gRefCOCO: expressions for no object, one, or several."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _NONE = ["-1"]
 class GRefer(Refer):
     """The expressions of a folder with ``grefs(*).json`` and ``instances.json``.
 
-    A record is a sentence of a ref, its instances are the annotations that ``ann_id`` lists:
-    ``[-1]`` or ``[]`` where the image shows nothing of the kind. Parameters and errors are those of
+    A record is a sentence of a ref. Its instances are the annotations that ``ann_id`` lists;
+    ``[-1]`` and ``[]`` mean that the image shows no such object. Parameters and errors are those of
     `Refer`.
     """
 

@@ -1,4 +1,4 @@
-"""GSEval: an expression and one region a line."""
+"""Read GSEval: an expression and one region a line."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 class GSEval(LineRecords):
     """The expressions of a file of GroundingSuite's evaluation, such as ``GSEval.jsonl``.
 
-    A record is a line. Its ``box`` is wider than its mask, and is not read.
+    A record is a line. Its ``box`` is not read: it is wider than the mask.
 
     Parameters
     ----------
     path
         The file: a JSON object a line.
     images
-        What to put before the images' names: a folder, or an address.
+        A folder or an address to put before the images' names.
     name
-        What keys begin with: ``"gseval:15"``.
+        The prefix of keys, as in ``"gseval:15"``.
 
     Raises
     ------
     SourceError
-        It cannot be opened, or holds no line.
+        The file cannot be opened, or holds no line.
     """
 
     def __init__(

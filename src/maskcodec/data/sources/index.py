@@ -1,4 +1,4 @@
-"""Any folder of label maps: dense semantic segmentation."""
+"""Read any folder of label maps: dense semantic segmentation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNLABELLED = 0, 255
 class IndexMaps(Records):
     """The classes of each label map of a folder.
 
-    A record is a PNG, in the order of their paths; it is decoded when it is asked for, and no
+    A record is a PNG. Records are sorted by path. A PNG is decoded when its record is read, and no
     class is painted. Each class is one instance.
 
     Parameters
@@ -32,18 +32,18 @@ class IndexMaps(Records):
     path
         The folder, searched with all folders in it; or one PNG.
     names
-        The file that says what values mean, see `maskcodec.data._names.read_names`.
+        The file that names the values, see `maskcodec.data._names.read_names`.
     first
-        The value of the first name, where the file is a list.
+        The value of the first name, if the file is a list or has a name a line.
     unlabelled
-        Values that mean nothing where they have no name. Any other one without a name makes a
-        record broken, and so does a map of such values alone, which says nothing of any class.
+        Values that mean nothing if they have no name. Any other value without a name makes a record
+        broken. A map without a named value is broken, too: it says nothing of any class.
     images
-        What to put before the images' names, which are the PNGs' below `path`.
+        A folder or an address to put before the images' names, which are the PNGs' below `path`.
     suffix
-        What the images' names end with instead of ``.png``.
+        The ending of the images' names, in the place of ``.png``.
     name
-        What keys begin with: ``"index:street/0001"``.
+        The prefix of keys, as in ``"index:street/0001"``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""LLaVA's instruction data: conversations, passed through."""
+"""Read LLaVA's instruction data: conversations, passed through."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "ass
 class Llava(Records):
     """The conversations of a file such as ``llava_v1_5_mix665k.json``.
 
-    Texts are not touched: the place of the image, ``<image>``, is still in them. A conversation
-    that begins with an answer loses it, as in LLaVA's own training. Records of text only have no
-    image.
+    Texts are not changed: the image's placeholder, ``<image>``, is still in them. If a conversation
+    begins with an answer, that answer is left out, as in LLaVA's own training. Records of text only
+    have no image.
 
     Parameters
     ----------
     path
         The file: a list of objects with ``conversations``.
     images
-        What to put before the images' names: a folder, or an address.
+        A folder or an address to put before the images' names.
     name
-        What keys begin with: ``"llava:0"``, the record's number in the file, since the ids in
-        it are not unique.
+        The prefix of keys, as in ``"llava:0"``. The record's number in the file follows, since the
+        file's ids are not unique.
 
     Raises
     ------
     SourceError
-        It is no such file.
+        The file cannot be read, or has another layout.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A folder of masks beside photos: a PNG for each object, or for all of a class."""
+"""Read a folder of masks beside photos: a PNG for each object, or for each class."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 class Masks(Records):
     """The masks of each photo of a folder.
 
-    The mask ``dog/17.png`` shows a dog in ``17.jpg``; with `label`, so does ``17.png``. A record is
-    a photo with all of its masks, in the order of the photos' names. A class is never denied
-    without a mask that says so, a black one.
+    The mask ``dog/17.png`` shows a dog in ``17.jpg``; with ``label="dog"``, so does ``17.png``. A
+    record is a photo with all of its masks. Records are sorted by the photos' names. A question
+    denies a class only if a black mask says that the photo does not show it.
 
     Parameters
     ----------
     path
         The folder, searched with all folders in it; or one PNG.
     label
-        What all masks show. Without it, the name of the folder in `path` that a mask lies in.
+        The label of all masks. Without it, the label is the name of the mask's folder in `path`.
     images
-        What to put before the photos' names.
+        A folder or an address to put before the photos' names.
     suffix
-        What the photos' names end with instead of ``.png``.
+        The ending of the photos' names, in the place of ``.png``.
     threshold
-        From which grey on a pixel is set, 1 .. 255. Without it, 0, a mask has two values.
+        Pixels with at least this grey are set, 1 .. 255. With 0, masks have two values.
     name
-        What keys begin with: ``"masks:street/0001"``.
+        The prefix of keys, as in ``"masks:street/0001"``.
 
     Raises
     ------
     SourceError
-        There is no PNG, or one lies in no folder that says what it shows.
+        There is no PNG, or a PNG is in no folder that gives its label.
     ConfigError
         The threshold is out of range.
     """

@@ -1,4 +1,4 @@
-"""MUSE: questions about several regions of an image, with the words of the answers around them."""
+"""Read MUSE: questions about several regions of an image, and answers with words around them."""
 
 from __future__ import annotations
 
@@ -30,29 +30,30 @@ class Muse(Records):
     """The questions of a file of MUSE, such as ``MUSE_train.json``.
 
     A record is a question about an image. Its targets are ``roi0``, ``roi1``, ... in the order of
-    the answer, of which the words are kept around them, if there are any.
+    the answer. The words of the answer around them are kept, if there are any.
 
-    The layout is the one that the authors' own reader has (PixelLM); it has not been checked
-    against the dataset's files. An image has ``file_name`` (COCO 2014) or ``coco_url`` (2017),
-    ``height``, ``width``, ``questions``, for each of them a list of targets in ``answers``, and in
-    ``text_answers`` words with ``{seg}`` for each target, or null. A target has its
-    ``segmentation``, or is the id of one of ``ann_list``, alone or as ``ann_id`` or ``id``.
+    The layout is that of the authors' own reader (PixelLM). It has not been checked against the
+    dataset's files. An image has ``file_name`` (COCO 2014) or ``coco_url`` (2017), ``height``,
+    ``width`` and ``questions``. For each question, ``answers`` has a list of targets, and
+    ``text_answers`` has words with ``{seg}`` for each target, or null. A target has its
+    ``segmentation``, or is the id of an annotation in ``ann_list``, alone or as ``ann_id`` or
+    ``id``.
 
     Parameters
     ----------
     path
         The file: a list of images.
     images
-        What to put before the images' names, ``train2014/..``, ``train2017/..`` or
-        ``val2017/..``: the folder that these are in.
+        A folder or an address to put before the images' names, ``train2014/..``, ``train2017/..``
+        or ``val2017/..``.
     name
-        What keys begin with: ``"muse:17:0"``, behind it the numbers of image and question in the
-        file, since images come more than once.
+        The prefix of keys, as in ``"muse:17:0"``. The numbers of image and question in the file
+        follow, since images come more than once.
 
     Raises
     ------
     SourceError
-        It is no such file.
+        The file cannot be read, or has another layout.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class Muse(Records):
 
 
 def _file(entry: dict[str, Any], where: str) -> str:
-    """The name of an image's file in COCO's folders."""
+    """Return the name of an image's file in COCO's folders."""
     if "file_name" not in entry:
         return "/".join(text_of(entry, "coco_url", where).split("/")[-2:])
     name = text_of(entry, "file_name", where)
@@ -114,7 +115,7 @@ def _file(entry: dict[str, Any], where: str) -> str:
 
 
 def _conversations(entry: dict[str, Any], where: str) -> tuple[list[Any], list[Any], list[Any]]:
-    """The questions, the targets of each, and the words of each answer."""
+    """Return the questions, the targets of each, and the words of each answer."""
     questions = list_of(entry, "questions", where, filled=True)
     if entry.get("text_answers") is None:
         entry = entry | {"text_answers": [None] * len(questions)}
@@ -126,7 +127,7 @@ def _conversations(entry: dict[str, Any], where: str) -> tuple[list[Any], list[A
 
 
 def _instance(number: int, target: Any, entry: dict[str, Any], where: str) -> Instance:
-    """A target, which may be named by its id only."""
+    """Return a target, which may be named by its id only."""
     found = target
     if not isinstance(target, dict) or "segmentation" not in target:
         own = target if isinstance(target, dict) else {"id": target}
@@ -148,7 +149,7 @@ def _instance(number: int, target: Any, entry: dict[str, Any], where: str) -> In
 
 
 def _answer(told: Any, count: int, where: str) -> str:
-    """The words of an answer with ``{roi0}``, ``{roi1}``, ... in the places of the targets."""
+    """Return the words of an answer with ``{roi0}``, ``{roi1}``, ... in place of the targets."""
     if told is None:
         return ""
     if not isinstance(told, str):

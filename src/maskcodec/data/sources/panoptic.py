@@ -1,4 +1,4 @@
-"""COCO panoptic: every segment of an image, things and stuff."""
+"""Read COCO panoptic: every segment of an image, things and stuff."""
 
 from __future__ import annotations
 
@@ -42,28 +42,29 @@ class Panoptic(Records):
     """The segments of each image of a COCO panoptic file and its folder of PNGs.
 
     A record is an annotation of the file, in the file's order: an image with all of its segments.
-    A PNG is decoded when its record is asked for, and no segment is painted. As in panopticapi's
-    evaluation, the segments of the PNG and of the file must be the same.
+    A PNG is decoded when its record is read, and no segment is painted. The PNG and the file must
+    have the same segments, as in panopticapi's evaluation.
 
     Parameters
     ----------
     path
         The file, such as ``panoptic_val2017.json``.
     masks
-        The folder of its PNGs; by default the one beside it of the same name without ``.json``.
+        The folder of its PNGs; by default `path` without ``.json``.
     images
-        What to put before the images' names: a folder, or an address.
+        A folder or an address to put before the images' names.
     name
-        What keys begin with: ``"panoptic:139"``.
+        The prefix of keys, as in ``"panoptic:139"``.
     task
         ``"classes"``, or ``"semantic"`` for samples that cover the image.
     labels
-        How categories are called: ``"plain"``, see `Categories`, or as the ``"file"`` has it.
+        The labels of categories: ``"plain"``, see `Categories`, or ``"file"`` for the file's names.
 
     Raises
     ------
     SourceError
-        It is no such file, the folder is missing, or the categories are no table of names.
+        The file cannot be read, has another layout, or has a category without an id, without a
+        name, or with two names; or the folder is missing.
     """
 
     complete = True
@@ -160,13 +161,13 @@ class Panoptic(Records):
 
 
 def _segments(entry: Any) -> list[Any]:
-    """The segments that an annotation lists, if it does."""
+    """Return the segments that an annotation lists; [] if it has no list."""
     listed = entry.get("segments_info") if isinstance(entry, dict) else None
     return listed if isinstance(listed, list) else []
 
 
 def segments_of(entry: dict[str, Any], where: str) -> dict[int, dict[str, Any]]:
-    """The segments of an annotation by their ids, in its order."""
+    """Return the segments of an annotation by their ids, in its order."""
     found: dict[int, dict[str, Any]] = {}
     for segment in list_of(entry, "segments_info", where):
         key = whole(as_object(segment, f"{where}, a segment").get("id"))
@@ -181,7 +182,7 @@ def segments_of(entry: dict[str, Any], where: str) -> dict[int, dict[str, Any]]:
 def segment_masks(
     folder: Path, entry: dict[str, Any], where: str, shape: tuple[int, int] | None = None
 ) -> dict[int, RunMask]:
-    """The mask of each segment of an annotation's PNG, 0 for what is none."""
+    """Return the mask of each segment of an annotation's PNG; id 0 is for pixels of no segment."""
     file = inside(folder, text_of(entry, "file_name", where), where)
     try:
         return read_segments(file, shape)

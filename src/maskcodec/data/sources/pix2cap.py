@@ -1,4 +1,4 @@
-"""Pix2Cap-COCO: segments of COCO panoptic with a caption each."""
+"""Read Pix2Cap-COCO: segments of COCO panoptic with a caption each."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
     from maskcodec.data.sample import Broken
 
-SHORTEST = 3  # characters of a caption: the authors' own loader takes less for none
+SHORTEST = 3  # characters of a caption; the authors' own loader ignores shorter ones
 
 
 class Pix2Cap(Records):
     """The captions of a Pix2Cap-COCO file: an expression and one region each.
 
-    The layout is COCO panoptic's, where each segment has a ``description``. A segment without one,
-    or with one of fewer than three characters, has no caption and is no record; an annotation
-    whose segments cannot be read is one record, and broken.
+    The layout is COCO panoptic's, and each segment has a ``description``. A segment without one, or
+    with one of fewer than three characters, is no record. An annotation whose segments cannot be
+    read is one broken record.
 
     Parameters
     ----------
@@ -43,14 +43,14 @@ class Pix2Cap(Records):
     masks
         The folder of COCO's panoptic PNGs, such as ``panoptic_val2017``.
     images
-        What to put before the images' names, which are the PNGs' with ``.jpg``.
+        A folder or an address to put before the images' names, the PNGs' names with ``.jpg``.
     name
-        What keys begin with: ``"pix2cap:139:3226956"``, image and segment.
+        The prefix of keys, as in ``"pix2cap:139:3226956"``. The ids of image and segment follow.
 
     Raises
     ------
     SourceError
-        It is no such file, or the folder is missing.
+        The file cannot be read, or has another layout; or the folder is missing.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Pix2Cap(Records):
 
 
 def _captioned(entry: Any) -> list[int]:
-    """The ids of the segments that have a caption; [0] if it cannot be said which they are."""
+    """Return the ids of the segments that have a caption; [0] if they cannot be read."""
     try:
         segments = segments_of(as_object(entry, ""), "")
     except RecordError:

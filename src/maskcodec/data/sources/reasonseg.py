@@ -1,4 +1,4 @@
-"""ReasonSeg: an image with polygons, and questions or phrases for what they show."""
+"""Read ReasonSeg: an image with polygons, and questions or phrases for their region."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class _Shape(NamedTuple):
 class ReasonSeg(Records):
     """The questions of a folder of images with a JSON file each, such as ReasonSeg's ``train``.
 
-    A record is a text of a JSON file, about one region, ``roi0``. Its polygons are laid over each
-    other from the largest to the smallest, as the authors' own reader does it: one labelled
-    ``target`` adds what it covers, one labelled ``ignore`` takes it away, ``flag`` is left out.
-    Areas to be ignored are so no part of the target, except where a smaller target lies in one;
-    what is ignored in the end is `Sample.ignored`.
-    They are drawn by COCO's rules, and not by OpenCV's, which reach half a pixel further.
+    A record is a text of a JSON file, about one region, ``roi0``. The polygons of the file are
+    drawn over each other from the largest to the smallest, as in the authors' own reader. A polygon
+    labelled ``target`` adds its pixels to the target, one labelled ``ignore`` removes them, and one
+    labelled ``flag`` is left out. So ignored pixels are no part of the target, unless a smaller
+    target covers them. The pixels that are ignored in the end are `Sample.ignored`. Polygons are
+    drawn by COCO's rules, not by OpenCV's, which reach half a pixel further.
 
-    A text that is no sentence (``is_sentence`` false) is a phrase for the region, and its task
-    ``"expression"``; that of a sentence is ``"reasoning"``.
+    A text that is no sentence (``is_sentence`` false) is a phrase for the region and has the task
+    ``"expression"``. A sentence has the task ``"reasoning"``.
 
     Parameters
     ----------
@@ -50,13 +50,13 @@ class ReasonSeg(Records):
     images
         The folder of the images, if it is another one. Their sizes are read from their headers.
     name
-        What keys begin with: ``"reasonseg:108_d:0"``, behind it the file's name and which of its
-        texts.
+        The prefix of keys, as in ``"reasonseg:108_d:0"``. The file's name and the number of the
+        text follow.
     encoding
-        What files are in that are not in UTF-8, as some of ReasonSeg are: ``"cp1252"``. Without
-        it they are broken.
+        The encoding of files that are not UTF-8, as some of ReasonSeg are: ``"cp1252"``. Without it
+        they are broken.
     texts
-        ``"all"`` of an image, or ``"first"``: the one that LISA evaluates.
+        ``"all"`` texts of an image, or the ``"first"`` one, which LISA evaluates.
 
     Raises
     ------
@@ -82,7 +82,7 @@ class ReasonSeg(Records):
         self._pictures = names_by_stem(Path(self.images), PICTURES)
         if not self._files:
             raise SourceError(f"{self.path} has no JSON file; expected is one beside each image")
-        self._records: list[tuple[str, int]] = []  # a file, and which of its texts
+        self._records: list[tuple[str, int]] = []  # a file, and the number of its text
         for stem in self._files:
             try:
                 count = len(self._content(stem)["text"])
@@ -114,7 +114,7 @@ class ReasonSeg(Records):
         )
 
     def _content(self, stem: str) -> dict[str, Any]:
-        """What a file says, as far as it says it of all of its texts."""
+        """Return the JSON of a file, with a list of texts and a valid ``is_sentence``."""
         where = str(self.path / self._files[stem][0])
         content = as_object(read_record(Path(where), self.encoding), where)
         text = content.get("text")
@@ -126,7 +126,7 @@ class ReasonSeg(Records):
         return content
 
     def _region(self, stem: str) -> tuple[dict[str, Any], str, tuple[RunMask, RunMask | None]]:
-        """What a file says, its image, and its masks."""
+        """Return the JSON of a file, its image, and its target and ignored masks."""
         content = self._content(stem)
         where = str(self.path / self._files[stem][0])
         picture = only(self._pictures.get(stem, []), where, "image of its name")
@@ -140,7 +140,7 @@ class ReasonSeg(Records):
 
 
 def _shape(entry: Any, shape: tuple[int, int], where: str) -> _Shape | None:
-    """A polygon; None where its label is a flag, or where it has fewer than three points."""
+    """Return a polygon; None if its label is a flag, or if it has fewer than three points."""
     label = as_object(entry, where).get("label")
     if not isinstance(label, str):
         fail(where, f'its "label" must be "target", "ignore" or "flag", got {shown(label)}')
@@ -169,7 +169,7 @@ def _shape(entry: Any, shape: tuple[int, int], where: str) -> _Shape | None:
 def _target(
     shapes: list[_Shape], shape: tuple[int, int], where: str
 ) -> tuple[RunMask, RunMask | None]:
-    """What is target once all polygons are drawn, the largest first, and what is ignored."""
+    """Draw all polygons, the largest first; return the target and the ignored pixels."""
     masks = [RunMask([shape[0] * shape[1]], shape)] * 2
     for one in sorted(shapes, key=lambda one: -one.mask.area):
         above, below = one.is_ignored, not one.is_ignored
@@ -182,9 +182,9 @@ def _target(
 
 
 def names_by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, list[str]]:
-    """The names of files with one of some endings, by what stands before it, sorted.
+    """Return the names of files with one of some endings, by their stem, sorted.
 
-    Folders, pipes and the like are no files, whatever they are called.
+    Folders, pipes and the like are left out.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def names_by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, list[str]
 
 
 def only(names: list[str], where: str, what: str) -> str:
-    """The one file that there should be."""
+    """Return the one name of `names`; refuse none or several."""
     if len(names) != 1:
         there = f"{len(names)}: {', '.join(names)}" if names else "none"
         fail(where, f"it needs one {what}, but there is {there}")
@@ -211,7 +211,7 @@ def only(names: list[str], where: str, what: str) -> str:
 
 
 def check_encoding(encoding: str) -> str:
-    """The name of a text encoding, or "".
+    """Return the name of a text encoding, or "" for UTF-8; refuse an unknown one.
 
     Raises
     ------
@@ -226,19 +226,19 @@ def check_encoding(encoding: str) -> str:
 
 
 def read_record(path: Path, encoding: str = "") -> Any:
-    """The JSON of a small file.
+    """Return the JSON of a small file.
 
     Parameters
     ----------
     path
         The file.
     encoding
-        What it is in if it is not in UTF-8; "" if it must be.
+        The encoding of the file if it is not UTF-8; "" if it must be UTF-8.
 
     Raises
     ------
     RecordError
-        It cannot be read.
+        The file cannot be read.
     """
     try:
         data = content(path)

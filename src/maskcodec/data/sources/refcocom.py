@@ -1,4 +1,4 @@
-"""RefCOCO-M: an image a line, with its objects, their expressions and masks."""
+"""Read RefCOCO-M: an image a line, with its objects, their expressions and masks."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ if TYPE_CHECKING:
 class RefCOCOM(LineRecords):
     """The expressions of RefCOCO-M as JSON Lines: its rows without the column of images.
 
-    A record is a sentence of a row's ``samples``, and its mask.
+    A record is a sentence of one of a row's ``samples``, with the sample's mask.
 
     Parameters
     ----------
     path
         The file: a JSON object a line.
     images
-        What to put before the images' names, which are those of COCO's ``train2014``.
+        A folder or an address to put before the images' names, which are those of COCO's
+        ``train2014``.
     name
-        What keys begin with: ``"refcoco-m:1719310:0"``, behind it the object's id and which of
-        its sentences.
+        The prefix of keys, as in ``"refcoco-m:1719310:0"``. The object's id and the number of its
+        sentence follow.
 
     Raises
     ------
     SourceError
-        It cannot be opened, or holds no line.
+        The file cannot be opened, or holds no line.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class RefCOCOM(LineRecords):
     ) -> None:
         super().__init__(path, images, name)
         self._records: list[tuple[int, int, int]] = []  # a line, one of its samples, a sentence
-        self._again: set[tuple[int, int]] = set()  # samples whose id is that of one before
+        self._again: set[tuple[int, int]] = set()  # samples whose id an earlier one has
         seen: set[str] = set()
         for line, row in self._lines():
             samples = _listed(row, "samples")
@@ -90,6 +91,6 @@ class RefCOCOM(LineRecords):
 
 
 def _listed(entry: Any, key: str) -> list[Any]:
-    """A list of an object, empty where there is none."""
+    """Return a list of an object; [] if there is none."""
     found = entry.get(key) if isinstance(entry, dict) else None
     return found if isinstance(found, list) else []

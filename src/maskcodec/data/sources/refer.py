@@ -1,4 +1,4 @@
-"""REFER's datasets: RefCOCO, RefCOCO+, RefCOCOg, RefCLEF, and RRSIS-D in their layout."""
+"""Read REFER's datasets: RefCOCO, RefCOCO+, RefCOCOg, RefCLEF, and RRSIS-D in their layout."""
 
 from __future__ import annotations
 
@@ -34,32 +34,32 @@ _KEPT = "ref_id", "image_id", "ann_id", "split", "no_target"
 class Refer(Records):
     """The expressions of a folder with ``refs(*.p)`` and ``instances.json``, one object each.
 
-    A record is a sentence of a ref. The refs are a pickle, of which only plain data is read: no
-    code of it runs, see `maskcodec.data._pickle`. Of ``instances.json`` only the places of the
-    annotations are kept that the refs of the split name. Its entries without an id come as broken
-    records behind all others.
+    A record is a sentence of a ref. The refs are a pickle. Only plain data is read, and none of its
+    code runs, see `maskcodec.data._pickle`. The reader keeps the positions of those annotations in
+    ``instances.json`` that the refs of the split name. Entries of ``instances.json`` without an id
+    are broken records, behind all others.
 
     Parameters
     ----------
     path
         The folder.
     split
-        Which refs: ``"train"``, ``"val"``, ``"testA"``, ..., several with commas between them, or
-        ``"all"``.
+        The split of the refs: ``"train"``, ``"val"``, ``"testA"``, ..., several with commas between
+        them, or ``"all"``.
     split_by
-        Who split them, which is in the brackets of the file's name: ``"unc"``, ``"google"``,
-        ``"umd"``, ``"berkeley"``. It may be left out where there is one such file.
+        The author of the split, in the brackets of the file's name: ``"unc"``, ``"google"``,
+        ``"umd"``, ``"berkeley"``. It may be left out if there is one such file.
     images
-        What to put before the images' names, which are those of ``instances.json``.
+        A folder or an address to put before the images' names, which are in ``instances.json``.
     name
-        What keys begin with: ``"refcoco:17:42"``, behind it the ids of ref and sentence. If left
-        out, the folder's name.
+        The prefix of keys, as in ``"refcoco:17:42"``. The ids of the ref and the sentence follow.
+        By default the folder's name.
 
     Raises
     ------
     SourceError
-        The folder has no such files, they cannot be read, the pickle holds anything but plain
-        data, or no ref is of the split.
+        The folder has no such files, they cannot be read, the pickle holds more than plain data,
+        or no ref is of the split.
     """
 
     _FILE = "refs({}).p"
@@ -76,9 +76,9 @@ class Refer(Records):
         folder = Path(path)
         super().__init__(self._find(folder, split_by), images, name or folder.resolve().name)
         self._chosen = _of_split(self._read(self.path), split, self.path)
-        self._records: list[tuple[int, int]] = []  # a ref, and a sentence or -1 for no list of them
-        self._repeated: dict[int, int] = {}  # refs whose id is that of a ref before
-        self._again: set[tuple[int, int]] = set()  # sentences whose id is that of one before
+        self._records: list[tuple[int, int]] = []  # a ref, and its sentence; -1 if it has none
+        self._repeated: dict[int, int] = {}  # refs whose id an earlier ref has: the earlier ref
+        self._again: set[tuple[int, int]] = set()  # sentences whose id an earlier one has
         seen: dict[str, int] = {}
         wanted: set[str] = set()
         for number, ref in self._chosen.items():
@@ -91,7 +91,7 @@ class Refer(Records):
         self._instances = Instances(folder / "instances.json", wanted)
 
     def _list(self, number: int, sentences: Any) -> None:
-        """Make a record of each sentence of a ref, or one to say that there is none."""
+        """Make a record of each sentence of a ref, or one broken record if it has none."""
         if not isinstance(sentences, list) or not sentences:
             self._records.append((number, -1))
             return
@@ -128,7 +128,7 @@ class Refer(Records):
         return refs
 
     def _targets(self, ref: dict[str, Any], where: str) -> list[str]:
-        """The ids of the annotations that a ref names."""
+        """Return the ids of the annotations that a ref names."""
         return [needed_id(ref, "ann_id", where)]
 
     def __len__(self) -> int:
@@ -170,13 +170,13 @@ class Refer(Records):
 
 
 def ids_of(value: Any) -> list[str] | None:
-    """One id or several; None where that is neither."""
+    """Return one id or several as a list; None if any is no id."""
     found = [id_of({"id": one}, "id") for one in (value if isinstance(value, list) else [value])]
     return None if None in found else [str(one) for one in found]
 
 
 def _of_split(refs: Iterable[Any], split: str, path: Path) -> dict[int, Any]:
-    """By their numbers the refs of some splits, and those of which it cannot be said."""
+    """Return the refs of some splits by their numbers, and those whose split is no name."""
     wanted = {part.strip() for part in split.split(",")}
     there: Counter[str] = Counter()
     chosen: dict[int, Any] = {}
@@ -194,7 +194,7 @@ def _of_split(refs: Iterable[Any], split: str, path: Path) -> dict[int, Any]:
 
 
 def _trimmed(ref: Any) -> Any:
-    """What a sample is made of."""
+    """Return a ref with only the fields that a sample needs."""
     if not isinstance(ref, dict):
         return ref
     kept = {key: ref[key] for key in _KEPT if key in ref}
