@@ -43,7 +43,7 @@ class Text:
     """A file's text. It holds only as much of it as one value needs.
 
     Until a value is whole, each byte is one character. So positions are bytes of the file, and no
-    character is cut. JSON's own signs are ASCII.
+    character is cut. This works because JSON's own signs are ASCII.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:

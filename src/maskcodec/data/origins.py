@@ -161,7 +161,7 @@ def stamps(text: str, *besides: Path) -> dict[str, list[Any]]:
 
 
 def _files(folder: Path, besides: tuple[Path, ...]) -> Iterator[tuple[bytes, list[int]]]:
-    """Yield names and stamps of a folder's annotations. Each folder is visited once."""
+    """Yield names and stamps of a folder's annotations; read no file, visit a folder once."""
     seen = {_place(path.stat()) for path in besides if path.exists()}
     waiting = [folder]
     while waiting:
