@@ -37,38 +37,39 @@ _FEWEST, _MOST = 4, 4096  # vertices: a box has four
 @register("polygons/1")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polygons(RegionCodec):
-    """Masks as polygons (``polygons/1``), as many models of others write them.
+    """Masks as polygons (``polygons/1``), as many other models write them.
 
     An instance is ``<ref>label</ref><seg>x y x y x y<ring>x y x y x y</seg>``: its outlines, each a
-    ring of vertices; several instances stand one after another. A pixel is set if it is inside an
-    odd number of rings, so parts, holes and crossings need no mark. The grammar and its limits are
-    in ``docs/formats/polygons.md``. Drawing needs pycocotools, whose rules are COCO's.
+    ring of vertices. Several instances follow one another. A pixel is set if it is inside an odd
+    number of rings, so parts, holes and crossings need no mark. The grammar and its limits are in
+    ``docs/formats/polygons.md``. Drawing follows COCO's rules and needs pycocotools.
 
     Parameters
     ----------
     points
-        The most vertices that an instance is written with, in all its rings: 4 .. 4096. A decoder
-        takes any number.
+        The most vertices that the encoder writes for an instance, all rings together: 4 .. 4096.
+        The decoder reads any number.
     spelling
-        ``"plain"``, or as others write polygons, whose numbers are thousandths: ``"simpleseg"``,
-        outer outlines without a label; ``"gemini"``, the largest outline in JSON; ``"florence2"``,
-        location tokens.
+        ``"plain"``, or the spelling of another model, with coordinates in thousandths:
+        ``"simpleseg"`` writes outer outlines without a label, ``"gemini"`` the largest outline in
+        JSON, ``"florence2"`` location tokens.
     bins
-        How many numbers a coordinate may be, 2 .. 1024: 0 is the left or upper side of the image,
-        ``bins - 1`` the other one.
+        How many values a coordinate has, 2 .. 1024: 0 is the left or upper side of the image,
+        ``bins - 1`` the right or lower side.
     coordinates
         ``"digits"``, or ``"tokens"`` for two location tokens a vertex, ``<loc281><loc17>``.
     location
-        A location token, ``{}`` for the number, ``{:04}`` for one with leading zeros.
+        The pattern of a location token: ``{}`` is the number, ``{:04}`` a number with leading
+        zeros.
     ref_tags, seg_tags
         The opening and the closing tag of the label and of the rings.
     ring_tag
-        What stands between two rings.
+        The string between two rings.
 
     Raises
     ------
     ConfigError
-        A value is not one of those above, or two spellings could be mistaken for each other.
+        A value is not one of those above, or two strings could be mistaken for each other.
 
     Examples
     --------
@@ -111,7 +112,7 @@ class Polygons(RegionCodec):
         self._check_spelling()
 
     def _check_spelling(self) -> None:
-        """Refuse settings of the plain spelling where another one is asked for."""
+        """Refuse settings of the plain spelling with any other spelling."""
         if self.spelling == "plain":
             self.words()
             return
@@ -137,16 +138,16 @@ class Polygons(RegionCodec):
 
     @property
     def canvas(self) -> tuple[int, int]:
-        """The numbers of a coordinate, down and across."""
+        """How many values a coordinate has: (down, across)."""
         return self.scale.size, self.scale.size
 
     @property
     def scale(self) -> Scale:
-        """The numbers of a coordinate, and where they lie."""
+        """The values of a coordinate, and their places on the image."""
         return edges(self.bins) if self.spelling == "plain" else self.words().scale
 
     def cells_name(self) -> str:
-        """What a mask may have no cell left of, for messages; of polygons none is lost."""
+        """The part that a lost mask has no cell of, for messages; polygons lose no mask."""
         return "its outline"
 
     def cells_text(self) -> str:
@@ -154,14 +155,14 @@ class Polygons(RegionCodec):
         return f"{self.points} vertices"
 
     def words(self) -> Any:
-        """The spelling in force; shared by all codecs that spell alike."""
+        """The spelling of this codec, shared by all codecs that spell alike."""
         if self.spelling != "plain":
             return SPELLINGS[self.spelling]
         location = Location(self.location) if self.coordinates == "tokens" else None
         return plain(self.ref_tags, self.seg_tags, self.ring_tag, location, edges(self.bins))
 
     def tags(self) -> tuple[str, ...]:
-        """The tags, each opening one before its closing one."""
+        """The tags in pairs: opening, closing."""
         if self.spelling == "plain":
             return self.ref_tags + self.seg_tags
         return ("<poly>", "</poly>") if self.spelling == "florence2" else ()
@@ -172,7 +173,7 @@ class Polygons(RegionCodec):
         return [*self.tags(), *between, *self.words().locations()]
 
     def meanings(self) -> dict[str, tuple[str, int | None]]:
-        """What each word of `vocabulary` means: in English, and its number if it has one."""
+        """The meaning of each word of `vocabulary`: English words, and its number or None."""
         said: dict[str, tuple[str, int | None]] = {}
         names, tags = ("segmentation", "reference"), self.tags()[::-1]
         for end, begin, name in zip(tags[::2], tags[1::2], names, strict=False):
@@ -182,12 +183,12 @@ class Polygons(RegionCodec):
         return said | {word: ("location", n) for n, word in enumerate(self.words().locations())}
 
     def reserved(self) -> tuple[str, str]:
-        """What may not stand in a label, and what not in any other words: regular expressions."""
+        """Regular expressions of text that a label, and any other words, must not hold."""
         pattern = self.words().forbidden.pattern
         return pattern, pattern
 
     def bind(self, tokenizer: AnyTokenizer, ignore: Iterable[int | str] = ()) -> Any:
-        """What a tokenizer makes of the codec's text, for `maskcodec.TokenCodec`."""
+        """The codec bound to a tokenizer, for `maskcodec.TokenCodec`; None unless plain."""
         if self.spelling != "plain":
             return None
         from maskcodec.formats.polygons.ids import PolygonBinding

@@ -1,4 +1,4 @@
-"""The rings of an instance as they are read, in whichever spelling."""
+"""Collect the rings of an instance while it is read, in any spelling."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class Rings:
-    """Takes the numbers of rings one after another; what is wrong with them is reported.
+    """Takes the numbers of rings one after another, and reports problems.
 
     Parameters
     ----------
     reading
-        Where to report.
+        The problems are reported to it.
     last
-        The largest number of a coordinate.
+        The largest value of a coordinate.
     """
 
     def __init__(self, reading: Reading, last: int) -> None:
@@ -30,11 +30,11 @@ class Rings:
 
     @property
     def found(self) -> list[Ring]:
-        """The rings that enclose something, each once."""
+        """The rings that enclose an area, each once."""
         return list(self._found.values())
 
     def number(self, number: int, at: int, written: str) -> int:
-        """A coordinate, moved to the side of the image if it lies beyond."""
+        """A coordinate, moved to the nearest side of the image if it is outside."""
         if not 0 <= number <= self._last:
             message = f"a coordinate is 0 .. {self._last}, got {written[:40]}"
             action = "moved it to the side of the image"
@@ -42,7 +42,10 @@ class Rings:
         return min(max(number, 0), self._last)
 
     def add(self, numbers: Sequence[int], at: int, *, cut: bool) -> None:
-        """Take a ring, x and y of each vertex in turn; of a cut one nothing has to be said."""
+        """Take a ring, x and y of each vertex in turn.
+
+        If the text cuts the ring, its missing numbers are no problem.
+        """
         ring = tuple(zip(numbers[::2], numbers[1::2], strict=False))
         flat = len(ring) < 3 or is_flat(ring)
         report = self._reading.report

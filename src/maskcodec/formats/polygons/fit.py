@@ -1,4 +1,4 @@
-"""From a mask to the few vertices that say most of it."""
+"""Fit polygons of few vertices to a mask."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ if TYPE_CHECKING:
 
     Places = npt.NDArray[np.float64]
 
-_MOST = 1024  # points a side at which outlines are traced, and
-_LINES = 256  # rows of them at which polygons are compared
-_MARGIN = 4  # points around an outline by which vertices may leave it
-_PARTS = 16  # of an object's size: how far a vertex is moved at first
-_NUDGE = 1  # numbers by which a vertex of an annotation is moved if all vertices are kept
-_SLACK = 0.5  # pixels by which an annotation may leave its image
+_MOST = 1024  # outlines are traced at up to this many points a side
+_LINES = 256  # polygons are compared on up to this many rows of them
+_MARGIN = 4  # vertices may leave the outline's box by this many points
+_PARTS = 16  # a vertex is moved by this part of the object's size at first
+_NUDGE = 1  # a kept vertex of an annotation is moved by up to this many numbers
+_SLACK = 0.5  # an annotation may leave its image by this many pixels
 
 
 def outlines(mask: IntegerArray | RunMask, which: str = "all") -> list[Places]:
-    """The rings (n, 2) of a mask, x and y in pixels: all, the outer ones, or the largest of these.
+    """The rings of a mask: float64 (n, 2) each, x and y in pixels.
 
-    Those of an annotation's polygons, if it has any and they do not overlap; else along the edges
-    of pixels. A side of more than 1,024 pixels is looked at in as many places.
+    `which` is ``"all"``, ``"outer"``, or ``"largest"`` for the outer ring of the largest area. The
+    rings are an annotation's polygons if the mask has some, which do not overlap. Otherwise they
+    follow the edges of pixels. Of a side longer than 1,024 pixels, 1,024 places are sampled.
     """
     height, width = mask.shape
     if isinstance(mask, RunMask) and mask._polygons is not None:
@@ -66,19 +67,20 @@ def _largest(rings: Sequence[Any]) -> list[Any]:
 def fitted(
     mask: IntegerArray | RunMask, rings: Sequence[Places], most: int, scale: Scale
 ) -> tuple[Ring, ...]:
-    """Rings of at most `most` vertices in all, in numbers: those that enclose nearly the mask.
+    """Rings of at most `most` vertices together, on a scale, that enclose nearly the mask.
 
-    Of too many vertices, the one whose loss makes the fewest pixels wrong is left out, one by one,
-    of any ring. Then each of the others is moved as long as fewer pixels are wrong.
+    If there are too many vertices, they are left out one by one, from any ring: each time the
+    vertex whose loss flips the fewest pixels. Then each other vertex moves while that makes fewer
+    pixels wrong.
 
     Parameters
     ----------
     mask, rings
         A mask and its `outlines`, in pixels.
     most
-        The most vertices: at least 4.
+        The most vertices, at least 4.
     scale
-        The numbers.
+        The values of a coordinate.
     """
     if not rings:
         return ()
@@ -99,7 +101,10 @@ def _settled(
     most: int,
     scale: Scale,
 ) -> Index:
-    """Choose the vertices and move them: each one's next, -1 for those that are left out."""
+    """Choose vertices and move them; returns the index of each one's next, -1 if left out.
+
+    The moved vertices are written into `numbers`.
+    """
     sides = np.array(mask.shape[::-1])
     top, left, height, width = _part(mask)
     low = np.clip(np.floor(points.min(axis=0)), 0, sides - 1).astype(np.int64)
@@ -136,7 +141,7 @@ def _settled(
 
 
 def _linked(numbers: Index, after: Index) -> list[list[tuple[int, int]]]:
-    """The rings of vertices of which each one's next is known."""
+    """The rings of vertices, from the index of each vertex's next one, -1 if left out."""
     following, points = after.tolist(), numbers.tolist()
     rings = []
     for start in range(len(points)):
@@ -150,7 +155,7 @@ def _linked(numbers: Index, after: Index) -> list[list[tuple[int, int]]]:
 
 
 def _around(points: Places, scale: Scale, sides: tuple[int, int]) -> Ring:
-    """The smallest box of numbers around what is smaller than their steps."""
+    """The smallest box on the scale around points that are closer than one step."""
     ends = []
     for k in (0, 1):
         low, high = points[:, k].min(), points[:, k].max()
@@ -165,7 +170,7 @@ def _around(points: Places, scale: Scale, sides: tuple[int, int]) -> Ring:
 
 
 def _part(mask: IntegerArray | RunMask) -> Part:
-    """The pixels (top, left, height, width) around all that are set; four times 0 if none is."""
+    """The box (top, left, height, width) around the set pixels; all 0 if no pixel is set."""
     if isinstance(mask, RunMask):
         x, y, width, height = mask.bbox
         return y, x, height, width

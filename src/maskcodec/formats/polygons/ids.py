@@ -1,4 +1,4 @@
-"""Polygons as ids: as they come, under a guide, and as a grammar."""
+"""Polygons as token ids: streams, guides and grammars."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from maskcodec.tokenizers.any_tokenizer import AnyTokenizer
     from maskcodec.tokenizers.guide import Guide, GuideOptions, GuideWords
 
-_PIECE = re.compile(rb" ?[0-9]+| ")  # those that join numbers are not needed
+_PIECE = re.compile(rb" ?[0-9]+| ")  # tokens that join two numbers are not needed
 _FEWEST = 3  # vertices of a ring
-_REMEMBERED = 20_000  # states whose tokens are known
+_REMEMBERED = 20_000  # states whose tokens are cached
 _SPACE, _ZERO = b" 0"
 
 
 class PolygonBinding(InstanceBinding):
-    """The ids of polygons, which are read by way of their text."""
+    """The ids of polygons; they are decoded to text and read from it."""
 
     codec: Polygons  # type: ignore[assignment]
 
@@ -53,7 +53,7 @@ class PolygonBinding(InstanceBinding):
         return PolygonStream(self)
 
     def guide(self, options: GuideOptions) -> Guide:
-        """An automaton that says which ids may come next."""
+        """The guide, which lists the ids that may come next."""
         words = guide_words(options, self.tokenizer, self.vocab)
         rings = RingGuide(self, words)
         return BrickGuide(
@@ -61,7 +61,7 @@ class PolygonBinding(InstanceBinding):
         )
 
     def grammar(self, options: GuideOptions, *, dialect: Dialect, box: Sequence[int] | None) -> str:
-        """What the guide allows as a grammar, and rings without an area besides."""
+        """The guide as a grammar, which also allows rings without an area."""
         check_choice(dialect, Dialect, "dialect")
         if box is not None:
             raise ConfigError(f"{self.codec.codec_id} has no boxes: leave box out")
@@ -90,12 +90,12 @@ class PolygonBinding(InstanceBinding):
         return self.codec.points * 2 * number + self.codec.points // _FEWEST
 
     def locations(self) -> list[int]:
-        """The ids of the location tokens, by their numbers; none for digits."""
+        """The ids of the location tokens in the order of their numbers; empty for digits."""
         return [self.vocab.words[word] for word in self.codec.words().locations()]
 
 
 class PolygonStream(MaskStream):
-    """The regions of polygons' ids that come one by one: a ring is closed at its last vertex."""
+    """Reads ids one by one into regions; an unfinished ring is closed at its last vertex."""
 
     def __init__(self, binding: PolygonBinding) -> None:
         super().__init__(binding.codec)
@@ -103,7 +103,7 @@ class PolygonStream(MaskStream):
         tags = binding.codec.words().tags
         self._closing = tags[SEG_END]
         self._ref, self._seg_end = (binding.vocab.words[tags[kind]] for kind in (REF, SEG_END))
-        self._start = 0  # of the present instance
+        self._start = 0  # index of the first id of the present instance
 
     def push(self, id_: int) -> PolygonStream:
         """Take the next id; returns the stream itself."""
@@ -116,31 +116,31 @@ class PolygonStream(MaskStream):
 
     @property
     def problems(self) -> list[Problem]:
-        """What is wrong so far, with all ids looked at once more."""
+        """The problems so far; reads all ids again."""
         problems: list[Problem] = self._binding.recover(self._since(0)).problems
         return problems
 
     def _present(self) -> list[Region]:
         text = self._binding.text(self._since(self._start))
-        # A closing tag more means nothing, but that tags which HTML has escaped are text now.
+        # A closing tag in front adds no region; with it, HTML-escaped tags are read as text.
         return self._binding.codec.recover(self._closing * (self._start > 0) + text).regions
 
 
 class RingState(NamedTuple):
-    """How far the rings of an instance are written.
+    """The written part of an instance's rings.
 
     Attributes
     ----------
     left
-        How many vertices may still come, with the present one.
+        How many vertices may still come, the present one included.
     first, second
-        The ring's first vertex, and the first other one.
+        The ring's first vertex, and the first vertex that differs from it.
     encloses
-        Whether its vertices are not on one line.
+        Whether the ring's vertices are not all on one line.
     x
-        That of the present vertex, -1 before it is written.
+        The x of the present vertex, -1 if it is not written yet.
     digits
-        The present number as far as it is written, -1 where it is not begun.
+        The digits of the present number as an integer, -1 if there are none yet.
     spaced
         Whether the last byte was a space.
     """
@@ -155,12 +155,12 @@ class RingState(NamedTuple):
 
     @property
     def missing(self) -> int:
-        """How many vertices it takes at least until the ring encloses something."""
+        """How many more vertices the ring needs at least to enclose an area."""
         return 0 if self.encloses else 3 - (self.first is not None) - (self.second is not None)
 
     @property
     def excluded(self) -> int:
-        """The number that may not come next, or nothing would be inside at the end; -1 for none."""
+        """The number that must not come next, or the ring encloses no area; -1 for none."""
         if self.left > self.missing or self.first is None:
             return -1
         (x, y), across, down = self.first, 0, 0
@@ -176,7 +176,7 @@ class RingState(NamedTuple):
         return -1 if rest else y + steps
 
     def behind(self, number: int) -> RingState:
-        """The state behind a number."""
+        """The state after a number."""
         if self.x < 0:
             return self._replace(x=number, digits=-1, spaced=False)
         first, second, (x, y) = self.first, self.second, (self.x, number)
@@ -192,7 +192,7 @@ class RingState(NamedTuple):
 
 
 class RingGuide:
-    """Which ids may come next between the tags of the rings: such that they decode.
+    """The ids that may come next between the tags of the rings, so that the rings decode.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ class RingGuide:
         self._known: dict[tuple[Any, ...], Index] = {}
 
     def start(self, _: Any) -> RingState:
-        """The state behind ``<seg>``."""
+        """The state after ``<seg>``."""
         return RingState(self._most)
 
     def options(self, state: RingState) -> Index:
@@ -241,7 +241,7 @@ class RingGuide:
         return ids
 
     def step(self, state: RingState, number: int) -> RingState | None:
-        """The state after an id other than that of ``</seg>``, or None where it may not come."""
+        """The state after an id, or None if it must not come; the id is not ``</seg>``'s."""
         if number == self._ring:
             behind = self._behind(state)
             closes = behind is not None and behind.x < 0 and behind.encloses
@@ -254,12 +254,15 @@ class RingGuide:
         return state.behind(place) if fits and place is not None else None
 
     def ends(self, state: RingState, number: int) -> bool:
-        """Whether an id is that of ``</seg>`` and may come."""
+        """Whether an id is ``</seg>``'s and may come now."""
         behind = self._behind(state)
         return number == self._end and behind is not None and behind.x < 0 and behind.encloses
 
     def _behind(self, state: RingState) -> RingState | None:
-        """The state behind the present number, if it is one; of location tokens it always is."""
+        """The state after the present number, or None if it cannot end here.
+
+        With location tokens, a number is always complete.
+        """
         if state.digits < 0:
             return None if state.spaced else state
         return state.behind(state.digits) if state.digits != state.excluded else None
@@ -272,7 +275,7 @@ class RingGuide:
         after: RingState | None = state
         for byte in piece:
             if byte == _SPACE:
-                if not begins:  # at the beginning some tokenizers put one
+                if not begins:  # some tokenizers put a space at the beginning
                     after = None if state.digits < 0 else self._behind(state)
                 if after is None or after.left == 0:
                     return None
@@ -294,12 +297,12 @@ class RingGuide:
 
 
 def number_tokens(words: GuideWords) -> dict[int, bytes]:
-    """The tokens that numbers and the spaces between them are spelled with.
+    """The ids and bytes of the tokens that spell numbers and the spaces between them.
 
     Raises
     ------
     VocabError
-        A digit has no token of its own, or there is no space.
+        A digit has no token of its own, or the space has none.
     """
     tokens = {n: piece for n, piece in words.pieces.items() if _PIECE.fullmatch(piece)}
     have, digits = set(tokens.values()), [str(digit).encode() for digit in range(10)]
@@ -314,7 +317,7 @@ def number_tokens(words: GuideWords) -> dict[int, bytes]:
 
 
 def _add_numbers(grammar: Grammar, binding: PolygonBinding, words: GuideWords) -> None:
-    """Add the rules of a ring's first number, and of those that come behind it."""
+    """Add the rules of a ring's first number, and of the numbers after it."""
     locations = binding.locations()
     if locations:
         for name in ("number", "next"):
@@ -328,10 +331,10 @@ def _add_numbers(grammar: Grammar, binding: PolygonBinding, words: GuideWords) -
 def _number(
     tokens: dict[int, bytes], continuing: frozenset[int], bins: int, *, first: bool
 ) -> Automaton:
-    """A number from 0 to bins - 1 with the space in front of it, which a first one may lack."""
+    """A number from 0 to bins - 1 with a space in front, optional for the first number."""
     powers = [10**n for n in range(len(str(bins)))]
 
-    def key(digits: int, spaced: bool) -> tuple[Any, ...]:  # what goes on alike
+    def key(digits: int, spaced: bool) -> tuple[Any, ...]:  # equal for states that go on alike
         room = (min(max(bins - digits * power, 0), power) for power in powers)
         return spaced, digits < 0, digits == 0, *(room if digits >= 0 else ())
 

@@ -1,4 +1,4 @@
-"""A decoded polygon: a label and rings of vertices, which paint themselves by COCO's rules."""
+"""A decoded polygon: a label and rings of vertices, painted by COCO's rules."""
 
 from __future__ import annotations
 
@@ -29,25 +29,27 @@ if TYPE_CHECKING:
 class PolygonRegion(Region):
     """One instance, as `Polygons.decode` returns it.
 
-    A pixel is set if it is inside an odd number of rings, each of which pycocotools draws as COCO
-    does. So a ring inside another is a hole, where two overlap there is none, and a ring that
-    crosses itself has holes as well. Two regions are equal if they have the same label and rings.
+    A pixel is set if it is inside an odd number of rings. pycocotools draws each ring, as COCO
+    does. So a ring inside another is a hole, an overlap of two rings is not set, and a ring that
+    crosses itself has holes as well. Two regions are equal if they have the same label, scale and
+    rings.
 
-    What it has of a `Region` besides is made of the rings: `canvas` is as fine as their numbers,
-    `cells` are those of it that the rings enclose, `box` is the one around them. There is one way
-    to paint it, whatever `method` says.
+    The other attributes of a `Region` come from the rings: `canvas` has a cell for each number of
+    the scale, `cells` are the cells that the rings enclose, `box` is the box around them. `method`
+    has no effect: there is one way to paint a polygon.
 
     Parameters
     ----------
     label
-        What the region shows. Empty if the text does not say it.
+        The region's label. Empty if the text has none.
     rings
-        At least one; each has at least three vertices (x, y) that are not on one line. In which
-        direction they go, where they begin and their order mean nothing: they are kept as the
-        encoder writes them.
+        At least one. Each has at least three vertices (x, y) that are not all on one line. The
+        direction of a ring, its first vertex and the order of rings have no meaning: the region
+        keeps them as the encoder writes them.
     scale
-        Which numbers there are and where they lie: ``(1000, 999, 0)`` for 0 .. 999 in 999 steps
-        from one side of the image to the other; the last is the shift of the first, in steps.
+        The values of a coordinate and their places, (size, steps, shift): ``(1000, 999, 0)`` is
+        0 .. 999 in 999 steps from one side of the image to the other, the first number shifted
+        by 0 steps.
 
     Examples
     --------
@@ -101,7 +103,7 @@ class PolygonRegion(Region):
 
     @property
     def cells(self) -> Mask:
-        """The canvas's cells in the box: uint8 (rows, columns) of 0 and 1, read-only."""
+        """The cells of the canvas in the box: uint8 (rows, columns) of 0 and 1, read-only."""
         x1, y1, x2, y2 = self.box
         view = self.mask(self.canvas)[y1 : y2 + 1, x1 : x2 + 1]
         view.flags.writeable = False
@@ -117,9 +119,9 @@ class PolygonRegion(Region):
         shape
             (height, width) in pixels, at most 2**20 a side.
         method
-            Of no effect: a polygon has no cells.
+            No effect: a polygon has no cells.
         out
-            uint8 (height, width), C-contiguous and writable: written to, and returned.
+            uint8 (height, width), C-contiguous and writable: filled and returned.
 
         Returns
         -------
@@ -128,24 +130,24 @@ class PolygonRegion(Region):
         Raises
         ------
         MaskError
-            The shape has a side below 1, or more pixels than pycocotools draws on, or `out` does
-            not fit it.
+            A side is below 1, the shape has more pixels than pycocotools can draw on, or `out` does
+            not fit the shape.
         ModuleNotFoundError
-            There is no pycocotools.
+            pycocotools is not installed.
         """
         size = as_painted_size(shape, "shape")
         return self.runs(size, method=method).mask(out=as_out(out, size))
 
     def runs(self, shape: tuple[int, int], *, method: Method | None = None) -> RunMask:
-        """The region as a mask of the whole image, drawn without its pixels.
+        """The region as run lengths of the whole image, without an array of its pixels.
 
-        Parameters and errors are those of `mask`.
+        Parameters and errors are as in `mask`.
         """
         size = as_image_size(shape, "shape")
         self._method(method)
         found = []
-        # pycocotools takes memory for each pixel of an outline. A ring is the odd part of a fan of
-        # pieces: what it draws of the line between two of them comes twice.
+        # pycocotools takes memory for each pixel of an outline, so a long ring is drawn as a fan
+        # of pieces, joined by odd counts: the line between two pieces is drawn twice and cancels.
         most = MOST_OUTLINE // (4 * max(size)) + 1
         for ring in self.pixels(size):
             for at in range(2, len(ring) - 2, 2 * most):
@@ -154,9 +156,9 @@ class PolygonRegion(Region):
         return odd(found, size)
 
     def pixels(self, shape: tuple[int, int]) -> list[list[float]]:
-        """The rings on an image of (height, width): [x1, y1, x2, y2, ...] in pixels each.
+        """The rings on an image of (height, width), each [x1, y1, x2, y2, ...] in pixels.
 
-        Unlike `polygons` these are the vertices of the text, holes among them.
+        Unlike `polygons`, these are the vertices of the text, and holes are included.
         """
         height, width = as_size(shape, "shape")
         found = []
@@ -169,7 +171,7 @@ class PolygonRegion(Region):
         return found
 
     def box_pixels(self, shape: tuple[int, int]) -> tuple[float, float, float, float]:
-        """The box around all vertices in pixels: (x1, y1, x2, y2), edges rather than pixels."""
+        """The box around all vertices: (x1, y1, x2, y2), places in pixels, not pixel indices."""
         rings = self.pixels(shape)
         xs, ys = ([n for ring in rings for n in ring[k::2]] for k in (0, 1))
         return min(xs), min(ys), max(xs), max(ys)
@@ -192,7 +194,7 @@ def read_region(label: str, rings: Iterable[Ring], scale: Scale) -> PolygonRegio
 
 def _fill(region: PolygonRegion, label: str, rings: tuple[Ring, ...], scale: Scale) -> None:
     points = np.array([point for ring in rings for point in ring], np.int64)
-    # The cells that a pixel's middle may be inside of: edges become cells as pixels do.
+    # The box of the cells whose middles may be inside: edges become cells as they become pixels.
     low, high = (scale.places(ends, scale.size) for ends in (points.min(0), points.max(0)))
     last = scale.size - 1
     x1, y1 = np.minimum(np.floor(low), last).astype(int).tolist()

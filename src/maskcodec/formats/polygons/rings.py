@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 Point: TypeAlias = tuple[int, int]
 Ring: TypeAlias = tuple[Point, ...]
 
-_MOST_DIRECTED = 2048  # rings, each of which is compared with all others; no encoder writes more
+_MOST_DIRECTED = 2048  # rings; each is compared with all others, and no encoder writes more
 
 
 def is_flat(ring: Sequence[Point]) -> bool:
-    """Whether all vertices lie on one line, so that they enclose nothing."""
+    """Whether all vertices lie on one line, so that the ring encloses no area."""
     x, y = ring[0]
     far = next(((a, b) for a, b in ring if (a, b) != (x, y)), None)
     if far is None:
@@ -26,19 +26,19 @@ def is_flat(ring: Sequence[Point]) -> bool:
 
 
 def alike(ring: Sequence[Point]) -> Ring:
-    """What all rings become that go through the same vertices, in whichever direction."""
+    """One form for all rings through the same vertices, in any direction and from any start."""
     bare = [point for k, point in enumerate(ring) if point != ring[k - 1]]
     return min(_started(bare), _started(bare[::-1]))
 
 
 def canonical(rings: Iterable[Sequence[Point]]) -> tuple[Ring, ...]:
-    """The same rings as the encoder writes them, each of them once.
+    """The rings as the encoder writes them, each once.
 
     A vertex that comes twice in a row is written once. A ring begins at its top vertex, the left
-    one of several. It goes clockwise, as the image is
-    seen; counterclockwise, if that vertex lies inside an odd number of the others, as that of a
-    hole does. Rings come in the order of their beginnings.
-    Of more than 2,048 rings all go clockwise.
+    one of several. It goes clockwise on the screen; counterclockwise if its first vertex lies
+    inside an odd number of the other rings, as a hole does. Rings are sorted by their first
+    vertices, top to bottom, then left to right.
+    More than 2,048 rings all go clockwise.
     """
     found = sorted(map(_clockwise, {alike(ring): None for ring in rings}), key=_down)
     if not 1 < len(found) <= _MOST_DIRECTED:
@@ -51,16 +51,16 @@ def canonical(rings: Iterable[Sequence[Point]]) -> tuple[Ring, ...]:
         x, y = ring[0]
         across = ((begin[:, 1] <= y) != (end[:, 1] <= y)) & (of != number)
         (x1, y1), (x2, y2) = begin[across].T, end[across].T
-        right = (x1 - x) * (y2 - y1) + (y - y1) * (x2 - x1)  # how far, times the height
-        inside = np.count_nonzero(right * np.sign(y2 - y1) <= 0) % 2  # edges left of it, or on it
+        right = (x1 - x) * (y2 - y1) + (y - y1) * (x2 - x1)  # distance times the edge's height
+        inside = np.count_nonzero(right * np.sign(y2 - y1) <= 0) % 2  # edges left of or on it
         directed.append(_started(ring[::-1]) if inside else ring)
     return tuple(directed)
 
 
 def _started(ring: Sequence[Point]) -> Ring:
-    """A ring from its first vertex on: one that comes again is that which goes on the higher.
+    """A ring from its top left vertex on; if that comes again, from where it goes on higher.
 
-    The least rotation, in time linear in the ring.
+    This is the least rotation by (y, x), in time linear in the ring.
     """
     down, size = _down(ring), len(ring)
     one, other, same = 0, 1, 0

@@ -1,4 +1,4 @@
-"""Where the numbers of a text lie on an image."""
+"""The values of a coordinate, and their places on an image."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class Scale(NamedTuple):
-    """The numbers that a coordinate may have, and where they lie between two sides of an image.
+    """The values of a coordinate, and their places between two sides of an image.
 
     Attributes
     ----------
     size
-        The numbers are 0 .. size - 1.
+        The values are 0 .. size - 1.
     steps
-        How many of their steps there are from one side to the other.
+        How many steps between neighbouring values lead from one side to the other.
     shift
-        How many steps the first number lies behind the side.
+        The distance from the first side to value 0, in steps.
     """
 
     size: int
@@ -32,11 +32,11 @@ class Scale(NamedTuple):
     shift: float = 0.0
 
     def places(self, numbers: Index, side: int) -> Places:
-        """Where numbers lie on a side of so many pixels: float64, 0 is the edge of the first."""
+        """The places of numbers on a side of `side` pixels: float64, 0 is the first edge."""
         return np.asarray((numbers + self.shift) * (side / self.steps), np.float64)
 
     def numbers(self, places: Places, side: int) -> Index:
-        """The numbers that lie nearest, of two as near the larger one: int64."""
+        """The nearest numbers to places, int64; the larger of two equally near ones."""
         nearest = np.floor(places * (self.steps / side) - self.shift + 0.5)
         return np.clip(nearest, 0, self.size - 1).astype(np.int64)
 
@@ -46,5 +46,5 @@ MIDDLES = Scale(1000, 1000, 0.5)
 
 
 def edges(bins: int) -> Scale:
-    """`bins` numbers, the first and the last of which are the sides of the image."""
+    """A scale of `bins` numbers; the first and the last are the sides of the image."""
     return Scale(bins, bins - 1)

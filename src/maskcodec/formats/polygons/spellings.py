@@ -1,4 +1,4 @@
-"""How others spell polygons: SimpleSeg, Gemini and Florence-2."""
+"""The polygon spellings of other models: SimpleSeg, Gemini and Florence-2."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     from maskcodec.text.problems import TextReading
     from maskcodec.text.regions import Region
 
-_HUGE = 1e9  # stands for all that is further off
-_FEWEST = 6  # coordinates of a ring
-_LONGEST = 40  # digits of a number that are looked at
+_HUGE = 1e9  # larger numbers are read as this
+_FEWEST = 6  # least coordinates of a ring
+_LONGEST = 40  # up to this many digits of a number are read
 _NOTHING = re.compile("(?!)")
 _FLORENCE = re.compile(rb"<poly>|</poly>|<sep>|<loc_([0-9]+)>")
 _BEGUN = re.compile(rb"<[a-z_/0-9]*\Z")
 
 
 class Found(NamedTuple):
-    """An instance that a text of others has: what it says of it, whatever that is.
+    """An instance of a text, as read.
 
     Attributes
     ----------
     label
-        Empty where there is none.
+        Empty if the text has none.
     rings
-        Those that enclose something.
+        The rings that enclose an area.
     box
-        Its four numbers as they are written, or None.
+        The four numbers of the box as written, or None.
     start
-        The byte where it begins.
+        The byte position where the instance begins.
     """
 
     label: str
@@ -51,7 +51,7 @@ class Found(NamedTuple):
 
 
 def value_of(written: bytes) -> float:
-    """A number of JSON; one of very many digits is far off."""
+    """A JSON number as a float, limited to -1e9 .. 1e9."""
     whole = written.lstrip(b"-").partition(b".")[0]
     found = (
         float(written[:_LONGEST]) if len(whole) < 10 else _HUGE * (1 - 2 * (written[:1] == b"-"))
@@ -60,7 +60,7 @@ def value_of(written: bytes) -> float:
 
 
 def numbers_of(item: Item) -> list[Item] | None:
-    """The numbers of a list of nothing else; None for any other value."""
+    """The items of a list that holds only numbers; None for any other value."""
     if not isinstance(item.value, list):
         return None
     return item.value if all(isinstance(one.value, bytes) for one in item.value) else None
@@ -68,21 +68,21 @@ def numbers_of(item: Item) -> list[Item] | None:
 
 @dataclass(frozen=True)
 class Spelling:
-    """What the others have in common: no tokens of their own, and regions as they are found."""
+    """The common part of all spellings here: read the regions of a text."""
 
     name: ClassVar[str]
     scale: ClassVar[Scale] = THOUSANDTHS
-    rings: ClassVar[str] = "all"  # which of them can be written
+    rings: ClassVar[str] = "all"  # which rings the spelling can write
     labels: ClassVar[bool] = True
     forbidden: ClassVar[re.Pattern[str]] = _NOTHING
     tags: ClassVar[dict[int, str]] = {}
 
     def locations(self) -> list[str]:
-        """The location tokens; none for digits."""
+        """The location tokens; empty for digits."""
         return []
 
     def read(self, reading: TextReading) -> list[Region]:
-        """The regions of a text; what is wrong with it is reported to the reading."""
+        """The regions of a text; problems are reported to the reading."""
         regions: list[Region] = []
         for found in self.found(reading):
             if found.rings:
@@ -93,7 +93,7 @@ class Spelling:
         return regions
 
     def found(self, reading: TextReading) -> Iterator[Found]:
-        """The instances of a text, with a box alone as well."""
+        """The instances of a text, also those with a box alone."""
         raise NotImplementedError
 
 
@@ -104,22 +104,22 @@ class Json(Spelling):
     Parameters
     ----------
     factors
-        By what x and y are multiplied, if not as the spelling has it.
+        Factors that bring x and y to the scale; None for the spelling's own.
     turned
         Whether y comes first.
     seen
-        Where to note the numbers (x, y) of each vertex, as they are written.
+        A list that takes the numbers (x, y) of each vertex as written; None for no list.
     """
 
     factors: tuple[float, float] | None = None
     turned: bool = False
     seen: list[tuple[float, float]] | None = None
 
-    per: ClassVar[float] = 1  # what the numbers are multiplied by
-    deep: ClassVar[int]  # lists around a vertex
+    per: ClassVar[float] = 1  # the spelling's own factor
+    deep: ClassVar[int]  # how many lists are around a vertex
 
     def polygon(self, reading: TextReading, item: Item) -> list[Ring]:
-        """The rings that a value holds, however deep in lists."""
+        """The rings of a value, at any depth of lists."""
         rings = Rings(reading, self.scale.size - 1)
         faults: list[int] = []
         self._gather(reading, item, self.deep, rings, faults)
@@ -200,7 +200,7 @@ class Json(Spelling):
 
 
 class SimpleSeg(Json):
-    """``[[[0.123, 0.456], ...], ...]``: shares of width and height, outer contours, no label."""
+    """``[[[0.123, 0.456], ...], ...]``: outer outlines in shares of width and height, no label."""
 
     name = "SimpleSeg"
     rings = "outer"
@@ -211,11 +211,11 @@ class SimpleSeg(Json):
     _steps = "0.000 to 1.000 in thousandths"
 
     def written(self, label: str, rings: Iterable[Ring]) -> str:  # noqa: ARG002
-        """An instance."""
+        """The text of an instance."""
         return f"[{', '.join(map(self._points, rings))}]"
 
     def joined(self, parts: Iterable[str]) -> str:
-        """Some instances as one text."""
+        """Join the texts of instances."""
         return "\n".join(filter(None, parts))
 
     def found(self, reading: TextReading) -> Iterator[Found]:
@@ -237,7 +237,7 @@ class SimpleSeg(Json):
 class Gemini(Json):
     """``{"boxes": [{"box_2d": [...], "label": "...", "mask": [[x, y], ...]}]}``, in thousandths.
 
-    An object is one outline: of several rings the largest is written.
+    An object has one outline; of several rings, the largest is written.
     """
 
     name = "Gemini"
@@ -247,19 +247,19 @@ class Gemini(Json):
     _steps = "a whole number"
 
     def written(self, label: str, rings: Iterable[Ring]) -> str:
-        """An instance."""
+        """The text of an instance."""
         (ring,) = rings
         xs, ys = zip(*ring, strict=True)
         box = [min(xs), min(ys), max(xs), max(ys)]
         return json.dumps({"box_2d": box, "label": label, "mask": ring}, ensure_ascii=False)
 
     def joined(self, parts: Iterable[str]) -> str:
-        """Some instances as one text."""
+        """Join the texts of instances."""
         objects = ", ".join(filter(None, parts))
         return f'{{"boxes": [{objects}]}}' if objects else ""
 
     def found(self, reading: TextReading) -> Iterator[Found]:
-        """The instances of a text, with a box alone as well."""
+        """The instances of a text, also those with a box alone."""
         for entry in objects_of(json_items(reading)):
             label = entry.value.get("label")
             name = label.value.strip() if label and isinstance(label.value, str) else ""
@@ -281,23 +281,26 @@ class Gemini(Json):
 
 
 class Florence(Spelling):
-    """``label<poly><loc_12><loc_345>...<sep>...</poly>``, the middles of 1,000 parts a side."""
+    """``label<poly><loc_12><loc_345>...<sep>...</poly>``: number n is the middle of part n.
+
+    Each side of the image has 1,000 parts.
+    """
 
     name = "Florence-2"
     scale = MIDDLES
     forbidden = re.compile("<|>")
 
     def locations(self) -> list[str]:
-        """The location tokens, by their numbers."""
+        """The location tokens in the order of their numbers."""
         return [f"<loc_{n}>" for n in range(self.scale.size)]
 
     def written(self, label: str, rings: Iterable[Ring]) -> str:
-        """An instance."""
+        """The text of an instance."""
         spelled = ("".join(f"<loc_{n}>" for point in ring for n in point) for ring in rings)
         return f"{label}<poly>{'<sep>'.join(spelled)}</poly>"
 
     def joined(self, parts: Iterable[str]) -> str:
-        """Some instances as one text."""
+        """Join the texts of instances."""
         return "".join(parts)
 
     def found(self, reading: TextReading) -> Iterator[Found]:
@@ -307,7 +310,7 @@ class Florence(Spelling):
         size = len(raw) - (len(begun[0]) if begun else 0)
         label, at, opened = "", 0, False
         rings, numbers, start = Rings(reading, self.scale.size - 1), list[int](), -1
-        several = False  # rings of the present instance
+        several = False  # whether the present instance has had a <sep>
 
         def ended(cut: bool) -> Found | None:
             nonlocal rings, numbers, start, opened, several
@@ -363,7 +366,7 @@ class Florence(Spelling):
 
 
 def objects_of(items: Iterable[Item], most: int = 4) -> Iterator[Item]:
-    """The objects in lists and in objects that hold lists of them, such as {"boxes": [...]}."""
+    """The objects at up to `most` levels of lists and of objects such as {"boxes": [...]}."""
     for item in items:
         value = item.value
         if isinstance(value, dict) and (most == 0 or not _holds_objects(value)):

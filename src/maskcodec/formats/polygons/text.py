@@ -29,20 +29,20 @@ _NUMBER = re.compile(rb"(-?[0-9]+(?:\.[0-9]+)?)")
 
 @dataclass(frozen=True, eq=False)
 class Plain:
-    """The strings of the plain spelling, checked so that no text can be read in two ways.
+    """The strings of the plain spelling, checked: every text can be read in one way only.
 
     Attributes
     ----------
     tags
-        By their numbers those around a label and around the rings; no others.
+        The four tags around a label and around the rings, by their kinds.
     ring
-        What stands between two rings.
+        The string between two rings.
     location
-        How location tokens are spelled; None for digits.
+        The spelling of location tokens; None for digits.
     scale
-        The numbers that there are, and where they lie.
+        The values of a coordinate, and their places on the image.
     forbidden
-        What no label may hold.
+        Matches the strings that a label must not hold.
     """
 
     tags: dict[int, str]
@@ -51,31 +51,31 @@ class Plain:
     scale: Scale
     forbidden: re.Pattern[str]
 
-    boxes: ClassVar[None] = None  # a guide asks for it
-    rings: ClassVar[str] = "all"  # which of them can be written
-    labels: ClassVar[bool] = True  # whether they are written
+    boxes: ClassVar[None] = None  # guides read it
+    rings: ClassVar[str] = "all"  # which rings the spelling can write
+    labels: ClassVar[bool] = True  # whether it writes labels
 
     def locations(self) -> list[str]:
-        """The location tokens, by their numbers; none for digits."""
+        """The location tokens in the order of their numbers; empty for digits."""
         return [self.location.word(n) for n in range(self.scale.size)] if self.location else []
 
     def written(self, label: str, rings: Iterable[Ring]) -> str:
-        """An instance of rings in their canonical order."""
+        """The text of an instance; `rings` are in canonical order."""
         ref, ref_end, seg, seg_end = self.tags.values()
         return f"{ref}{label}{ref_end}{seg}{self.ring.join(map(self._vertices, rings))}{seg_end}"
 
     def joined(self, parts: Iterable[str]) -> str:
-        """Some instances as one text."""
+        """Join the texts of instances."""
         return "".join(parts)
 
     def read(self, reading: TextReading) -> list[Region]:
-        """The regions of a text; what is wrong with it is reported to the reading."""
+        """The regions of a text; problems are reported to the reading."""
         return read_tagged(
             reading, self.tags.values(), lambda one: PolygonReader(one, self.symbols(one), self)
         )
 
     def symbols(self, reading: TextReading) -> Symbols:
-        """The tags of a text, and the text between them, as `reading.scan` has them."""
+        """The tags of a text and the text between them, as `reading.scan` returns them."""
         kinds = {tag.encode(): kind for kind, tag in self.tags.items()}
         tokens, tags, at = list[tuple[int, int, int]](), list[list[int]](), 0
         for match in re.finditer(b"|".join(map(re.escape, kinds)), reading.raw):
@@ -100,12 +100,12 @@ def plain(
     location: Location | None,
     scale: Scale,
 ) -> Plain:
-    """The checked plain spelling.
+    """The plain spelling of these strings, checked.
 
     Raises
     ------
     ConfigError
-        Two of its strings could be mistaken for each other.
+        Two of the strings could be mistaken for each other.
     """
     tags = dict(zip((REF, REF_END, SEG, SEG_END), (*ref_tags, *seg_tags), strict=True))
     words = (*tags.values(), ring)
@@ -147,7 +147,7 @@ class PolygonReader(TagReader):
         return read_region(label, rings, self.words.scale) if rings else None
 
     def _rings(self, start: int, stop: int, *, cut: bool) -> list[Ring]:
-        """The rings between two bytes; `cut` if the text ends there."""
+        """The rings between two byte positions; `cut` if the text ends there."""
         stop -= self._begun(start, stop) if cut else 0
         separator = self.words.ring.encode()
         rings = Rings(self.reading, self.words.scale.size - 1)
@@ -161,7 +161,10 @@ class PolygonReader(TagReader):
             start = end + len(separator)
 
     def _numbers(self, rings: Rings, start: int, stop: int, *, cut: bool) -> list[int]:
-        """The numbers between two bytes, as they can be drawn; without one that may go on."""
+        """The numbers between two byte positions, moved into range.
+
+        A last number that may go on after a cut is left out.
+        """
         raw, numbers, at, wrong = self.reading.raw[start:stop], list[int](), 0, -1
         location = self.words.location
         for match in self._number.finditer(raw):
@@ -185,7 +188,7 @@ class PolygonReader(TagReader):
         return numbers
 
     def _begun(self, start: int, stop: int) -> int:
-        """How many bytes at the end of a text may become a tag or a location token."""
+        """How many bytes at the end may be the beginning of a tag or a location token."""
         words = [self.words.tags[SEG_END].encode(), self.words.ring.encode()]
         raw = self.reading.raw[start:stop]
         location = self.words.location
