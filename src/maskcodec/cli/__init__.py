@@ -1,4 +1,4 @@
-"""The command line. `maskcodec --help` says what it does."""
+"""The command line; `maskcodec --help` lists the commands."""
 
 from maskcodec.cli.commands import app
 

@@ -1,4 +1,4 @@
-"""COCO annotation files, of any size: one annotation is held at a time."""
+"""Read COCO annotation files of any size; one annotation is in memory at a time."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 class Instance(NamedTuple):
-    """One instance of a COCO annotation file, its segmentation not read yet."""
+    """One instance of a COCO annotation file; its segmentation is not parsed yet."""
 
     where: str  # the file and the annotation, for messages
-    segmentation: Any  # as the file has it: polygons, or run lengths
+    segmentation: Any  # as in the file: polygons, or run lengths
     shape: tuple[int, int]  # the image's (height, width)
-    label: str = "object"  # the name of its category, as `CocoFile` has it
-    crowd: bool = False  # whether it stands for a group
+    label: str = "object"  # the name of its category, as in `CocoFile`
+    crowd: bool = False  # whether it is a group of objects
     image: str = ""  # the image's id
-    key: str | None = None  # the annotation's own id, None where it has none
-    photo: str = ""  # the name of the image's file; "" where it has none
+    key: str | None = None  # the annotation's id, None if it has none
+    photo: str = ""  # the name of the image's file; "" if it has none
 
     def mask(self) -> RunMask:
-        """Its segmentation, as `mask_of` reads it."""
+        """The segmentation, read by `mask_of`."""
         return mask_of(self.segmentation, self.shape, self.where)
 
 
@@ -47,18 +47,18 @@ class CocoImage(NamedTuple):
 
 
 class CocoFile:
-    """A COCO annotation file: its length is that of its annotations, going through it reads them.
+    """A COCO annotation file: its length is the number of annotations; iterating reads them.
 
     Annotations come image by image. An instance's label is the name of its category. A category 9
-    that the file does not list, as where it lists none, is called "category 9"; in a file without
-    categories, an annotation without one is an "object". The image of each is checked at once, the
-    rest when an annotation is read.
+    that the file does not list is called "category 9". In a file without categories, an annotation
+    without a category is an "object". The image of each annotation is checked at the start,
+    everything else when the annotation is read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._source = _Annotations(path, labels="file")
-        self._images: dict[str, tuple[int, Any, str]] = {}  # by the id, place, sides and file
+        self._images: dict[str, tuple[int, Any, str]] = {}  # by id: (place, sides, file)
         for index, entry in enumerate(self._source.pictures()):
             image = as_object(entry, f"{path}: an image")
             sides = tuple(whole(image.get(side)) for side in ("height", "width"))
@@ -77,7 +77,7 @@ class CocoFile:
             yield from self._instances(key)
 
     def image(self, image_id: str) -> CocoImage:
-        """One image, with all of its instances, crowds as well."""
+        """One image with all its instances, crowds included."""
         if image_id not in self._images:
             names = ", ".join(f"{name:.60}" for name in [*self._images][:5])
             some = f"it has {len(self._images)}, for example {names}" if names else "it has none"
@@ -105,12 +105,12 @@ class CocoFile:
 
 
 class _Annotations(Coco):
-    """The source, of which lists and names may be missing."""
+    """The COCO source, which also takes files without categories or their names."""
 
     def _entries(self) -> Iterator[Entry]:
         found = entries(self.path, ("images", "annotations"), ("categories",))
         for entry in messages.reading(found, self.path, lambda entry: entry.stop):
-            if entry.key != "categories" or isinstance(entry.value, dict):  # else it is nobody's
+            if entry.key != "categories" or isinstance(entry.value, dict):  # no object: no category
                 yield entry
 
     def label(self, entry: Any, where: str) -> str:

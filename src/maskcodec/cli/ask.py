@@ -1,4 +1,4 @@
-"""`maskcodec ask`: a question to a model behind a server, and its answer as text and picture."""
+"""`maskcodec ask`: ask a model behind a server, and show its answer as text and picture."""
 
 import os
 import time
@@ -20,69 +20,70 @@ from maskcodec.serve.requests import Constrain, Server
 if TYPE_CHECKING:
     from PIL import Image
 
-_PAUSE = 0.5  # seconds between two pictures of --follow
+_PAUSE = 0.5  # seconds at least between two pictures of --follow
 
 
 @messages.reported
 def ask(
-    question: Annotated[str, typer.Argument(help="What to ask about the image.")],
+    question: Annotated[str, typer.Argument(help="Question about the image.")],
     server: Annotated[
         str,
         typer.Option(
-            "--server", help="The server's address: http://localhost:8000.", metavar="URL"
+            "--server", help="Server's address, such as http://localhost:8000.", metavar="URL"
         ),
     ],
     image: Annotated[
         Path,
-        typer.Option(
-            "--image", "-i", help="The photo: PNG, JPEG, BMP, WebP or TIFF.", metavar="FILE"
-        ),
+        typer.Option("--image", "-i", help="Photo: PNG, JPEG, BMP, WebP or TIFF.", metavar="FILE"),
     ],
     labels: Annotated[
         list[str] | None,
-        typer.Option("--label", "-l", help="A label to choose from. Default: any.", metavar="TEXT"),
+        typer.Option(
+            "--label", "-l", help="Allow this label; repeatable. Default: any.", metavar="TEXT"
+        ),
     ] = None,
     instances: Annotated[
-        int | None, typer.Option("--instances", help="The most masks.", min=0, metavar="N")
+        int | None,
+        typer.Option("--instances", help="Most masks. Default: any.", min=0, metavar="N"),
     ] = None,
     free_text: Annotated[
-        bool, typer.Option("--words/--no-words", help="Whether words may stand around masks.")
+        bool, typer.Option("--words/--no-words", help="Allow words around masks.")
     ] = True,
     folder: Annotated[
         Path | None,
         typer.Option(
             "--tokenizer",
             "-t",
-            help="A folder with the model's tokenizer and maskcodec.json. Default: the one that "
+            help="Folder with the model's tokenizer and maskcodec.json. Default: the folder that "
             "the server loaded the model from.",
             metavar="DIR",
         ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", help="The model's name, if the server has several.", metavar="N"),
+        typer.Option(
+            "--model", help="Model's name. Default: the server's only model.", metavar="N"
+        ),
     ] = None,
-    engine: Annotated[Server, typer.Option("--engine", help="What the server runs.")] = "vllm",
+    engine: Annotated[Server, typer.Option("--engine", help="Engine of the server.")] = "vllm",
     constrain: Annotated[
         Constrain,
         typer.Option(
             "--constrain",
-            help="Hold the answer to valid masks by the server's grammars, by maskcodec's "
-            "processor in it, or not at all.",
+            help="Hold the answer to valid masks by a grammar, by maskcodec's processor in the "
+            "server, or not at all.",
         ),
     ] = "grammar",
     path: options.PictureOption = Path("answer.png"),
     follow: Annotated[
-        bool, typer.Option("--follow", help="Redraw the picture while the server writes.")
+        bool, typer.Option("--follow", help="Redraw the picture while the answer comes.")
     ] = False,
     key: Annotated[
         str | None,
-        typer.Option(
-            "--key", help="The server's API key.", envvar="MASKCODEC_API_KEY", metavar="KEY"
-        ),
+        typer.Option("--key", help="Server's API key.", envvar="MASKCODEC_API_KEY", metavar="KEY"),
     ] = None,
 ) -> None:
-    """Ask a model behind vLLM or SGLang: print its answer, and draw the masks on the photo.
+    """Ask a model behind vLLM or SGLang, print its answer and draw the masks on the photo.
 
     \b
     Examples:
@@ -126,7 +127,7 @@ def ask(
 
 
 def _tokens(name: str, loaded_from: Path, folder: Path | None) -> TokenCodec:
-    """The codec and the tokenizer of a model; a whole folder is checked."""
+    """The codec and the tokenizer of a model; a folder that also holds the model is checked."""
     found = folder or loaded_from
     if folder is None and not found.is_dir():
         raise InputError(
@@ -137,7 +138,7 @@ def _tokens(name: str, loaded_from: Path, folder: Path | None) -> TokenCodec:
 
 
 def _report(answer: Answer, photo: "Image.Image", path: Path) -> None:
-    """Print what was answered, and draw it."""
+    """Print an answer, and draw it."""
     text = answer.text
     typer.echo(messages.printable(text, keep="\n") if messages.is_terminal() else text)
     shape = photo.height, photo.width
@@ -152,7 +153,7 @@ def _report(answer: Answer, photo: "Image.Image", path: Path) -> None:
 
 
 class _Redrawn:
-    """The picture of an answer so far, replaced as a whole, so that viewers see no half of it."""
+    """Draws the answer so far; replaces the file at once, so that viewers see whole pictures."""
 
     def __init__(self, photo: "Image.Image", path: Path) -> None:
         self._photo, self._path, self._next = photo, path, 0.0

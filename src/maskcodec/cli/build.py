@@ -1,4 +1,4 @@
-"""`maskcodec build`: datasets as rows that trainers read."""
+"""`maskcodec build`: turn datasets into rows that trainers read."""
 
 import os
 from dataclasses import fields
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from maskcodec.data.templates import Templates
 
 _ROWS, _RUN = "Rows", "Run"
-_SHOWN = 3  # broken records that are named
+_SHOWN = 3  # most broken records that notes name
 
 
 def _row(*names: str, text: str, **more: Any) -> Any:
@@ -39,39 +39,36 @@ def _run(*names: str, text: str, **more: Any) -> Any:
 def build(
     codec: settings.AnyCodec,
     sources: options.SourcesArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.", metavar="DIR")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.", metavar="DIR")],
     format_: Annotated[
-        FormatName, typer.Option("--format", "-f", help="The trainer that reads the rows.")
+        FormatName, typer.Option("--format", "-f", help="Trainer that reads the rows.")
     ] = "ms-swift",
-    storage: Annotated[Storage, typer.Option("--storage", help="The kind of files.")] = "jsonl",
+    storage: Annotated[Storage, typer.Option("--storage", help="Kind of files.")] = "jsonl",
     val_fraction: Annotated[
-        float, typer.Option("--val-fraction", help="The share of images for validation.", min=0)
+        float, typer.Option("--val-fraction", help="Share of validation images, below 1.", min=0)
     ] = 0.0,
     turns: Annotated[
-        int,
-        _row(
-            "--turns", text="The most expressions of one image that become one conversation.", min=1
-        ),
+        int, _row("--turns", text="Most expressions of one image in one conversation.", min=1)
     ] = 1,
     seed: Annotated[
-        int, _row("--seed", text="Another seed draws other wordings and kinds of questions.")
+        int, _row("--seed", text="Seed that draws the wordings and the kinds of questions.")
     ] = 0,
     boxes: Annotated[
-        float, _row("--boxes", text="The share of questions for boxes only, 0 to 1.")
+        float, _row("--boxes", text="Share of questions for boxes only, 0 to 1.")
     ] = 0.0,
     absent: Annotated[
         float,
         _row(
             "--absent",
-            text="The share of questions by class that ask for an absent class, 0 to 1. A class "
-            "is not asked for where one with its words is there (wall, wall-brick).",
+            text="Share of questions by class that ask for an absent class, 0 to 1. Skips a class "
+            "if the image has one that shares its words (wall, wall-brick).",
         ),
     ] = 0.1,
     whole: Annotated[
         float | None,
         _row(
             "--whole",
-            text="The share of samples by class that ask for all classes. Only for panoptic "
+            text="Share of samples by class that ask for all classes, 0 to 1; for panoptic "
             "segmentation and label maps, which cover the image. Default: 0.5.",
         ),
     ] = None,
@@ -79,29 +76,29 @@ def build(
         Placeholders,
         _row(
             "--placeholders",
-            text="Records whose words hold <image>, a tag or a brick: refuse them, or strip it.",
+            text="For words that hold <image>, a tag or a brick: refuse the record, or clean them.",
         ),
     ] = "refuse",
     lost: Annotated[
         Lost,
         _row(
             "--lost",
-            text="Objects too small for any cell: leave them out, or count the record as broken.",
+            text="For an object too small for any cell: drop it, or count the record as broken.",
         ),
     ] = "drop",
     targets: Annotated[
         bool,
         _row(
             "--targets",
-            text="Add a column with the target of each answer, JSON of COCO RLE, for rewards.",
+            text="Add a column with each answer's targets as JSON of COCO RLE, for rewards.",
         ),
     ] = False,
     templates: Annotated[
         Path | None,
         _row(
             "--templates",
-            text='A JSON file of wordings, {"expression": ["Segment {what}.", ...], ...}. '
-            "Kinds that it does not name keep the default ones.",
+            text='JSON file of wordings, {"expression": ["Segment {what}.", ...], ...}. Default: '
+            "maskcodec's wordings, also for kinds that the file lacks.",
             metavar="FILE",
         ),
     ] = None,
@@ -110,7 +107,8 @@ def build(
         _run(
             "--tokenizer",
             "-t",
-            text="Count tokens with a name on the Hub, a folder, or a tokenizer.json.",
+            text="Count tokens with this tokenizer: a name on the Hub, a folder, or a "
+            "tokenizer.json. Default: no count.",
             metavar="NAME",
         ),
     ] = None,
@@ -118,31 +116,31 @@ def build(
         bool, _run("--strict", text="Stop at a broken record. Default: list it and go on.")
     ] = False,
     workers: Annotated[
-        int | None, _run("--workers", "-w", text="Processes. Default: as many as cores.", min=1)
+        int | None, _run("--workers", "-w", text="Processes. Default: one for each core.", min=1)
     ] = None,
     shard_size: Annotated[
         int,
         _run(
             "--shard-size",
-            text="Conversations in a file. A killed run loses at most one unfinished file.",
+            text="Most conversations in a file. A killed run loses at most one unfinished file.",
             min=1,
         ),
     ] = 1000,
     engine: Annotated[
-        EngineName, _run("--engine", text="Processes of this machine, or Ray Data on many.")
+        EngineName, _run("--engine", text="Run on processes of this machine, or on Ray Data.")
     ] = "processes",
     address: Annotated[
         str | None,
         _run(
             "--address",
-            text="Of the Ray cluster. Default: a Ray of this machine.",
+            text="Address of the Ray cluster. Default: a Ray on this machine.",
             metavar="ADDRESS",
         ),
     ] = None,
 ) -> None:
     """Turn datasets into the rows that trainers read.
 
-    A run that was killed goes on where it was when it is started again in the same way.
+    After an interruption, the same command continues the run.
 
     \b
     Examples:
@@ -181,7 +179,7 @@ def build(
     try:
         with messages.wait("Reading"):
             opened = Joined(tuple(origin.open() for origin in origins))
-        written = out, partial_of(out)  # may be in a dataset's folder
+        written = out, partial_of(out)  # these may be in a dataset's folder
         with messages.progress("Building", len(opened)) as progress:
             report = run(
                 opened,
@@ -207,7 +205,7 @@ def build(
 
 
 def _check_whole(whole: float | None, origins: "list[Origin]") -> None:
-    """Refuse to ask for all classes where no source marks all that an image shows."""
+    """Refuse --whole if no source marks every object of an image; note sources that do not."""
     part = sorted({origin.name for origin in origins if not origin.reader().complete})
     if not whole or not part:
         return
@@ -221,7 +219,7 @@ def _check_whole(whole: float | None, origins: "list[Origin]") -> None:
 
 
 def read_templates(path: Path | None) -> "Templates":
-    """The wordings of a file, and this project's of the kinds that it does not name."""
+    """The wordings of a file; kinds that it lacks have the default wordings."""
     from maskcodec.data.templates import Templates
 
     if path is None:
@@ -245,14 +243,14 @@ def read_templates(path: Path | None) -> "Templates":
 
 
 def _cores() -> int:
-    """How many this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1  # pragma: no cover, not on Linux
 
 
 def _print(report: "Report") -> None:
-    """What was made, and what was not."""
+    """Print the counts of rows and tokens, and note left out records."""
     counts = report.counts
     table = messages.new_table("Rows", "split", "rows")
     for split, number in sorted(counts.rows.items()):

@@ -1,4 +1,4 @@
-"""What the command line does with codecs: both families alike, with labels and regions."""
+"""Encode and decode with codecs of instances and of label grids alike."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ def encode_any(
 ) -> tuple[str, list[str]]:
     """A mask or a label map as text, and the labels of instances that were dropped.
 
-    `labels` is that of a mask, or the name of each value, of which a codec with instances makes one
-    each. A grid of labels logs what it drops.
+    `labels` is the label of a mask, or the name of each value of a label map. A codec with
+    instances writes one instance for each value. A codec with a grid of labels logs dropped labels
+    instead.
     """
     if not codec.has_instances:
         return codec.encode(pixels, labels, lost=lost), []
@@ -52,16 +53,15 @@ class Encoded(NamedTuple):
     """The instances of an image as text."""
 
     text: str
-    dropped: list[str]  # the labels of instances of which the grid has no cell
-    # labels that only a grid could lose: smaller instances lie upon all of their cells
-    covered: list[str]
+    dropped: list[str]  # labels of instances without a cell
+    covered: list[str]  # on a grid: labels whose cells smaller instances cover
 
 
 def encode_image(codec: AnyCodec, image: CocoImage, lost: Lost = "raise") -> Encoded:
-    """The instances of an image as text; `lost` as `encode_any` has it.
+    """The instances of an image as text; `lost` is as in `encode_any`.
 
-    Instances stand one after another. On a grid, the cells of an instance have its label, small
-    instances upon large ones.
+    A codec with instances writes them one after another. On a grid, the cells of an instance have
+    its label, and small instances cover large ones.
     """
     check_draws(codec)
     if not codec.has_instances:
@@ -80,7 +80,7 @@ def encode_image(codec: AnyCodec, image: CocoImage, lost: Lost = "raise") -> Enc
 
 @contextmanager
 def naming(where: str) -> Iterator[None]:
-    """What is wrong with a label or a lost mask in here is said of `where`."""
+    """Add `where` to errors about a label or a lost mask."""
     try:
         yield
     except (LabelError, LostMaskError) as error:
@@ -104,7 +104,7 @@ def _encode_grid(codec: LabelCodec, image: CocoImage, lost: Lost) -> Encoded:
 
 
 def as_drawn(codec: AnyCodec, image: CocoImage) -> CocoImage:
-    """The masks of an image as a codec knows them: for a grid, one of each label."""
+    """The image with the masks that a codec can tell apart: on a grid, one for each label."""
     if codec.has_instances:
         return image
     parts: dict[str, list[int]] = {}
@@ -116,9 +116,9 @@ def as_drawn(codec: AnyCodec, image: CocoImage) -> CocoImage:
 
 
 def through(codec: AnyCodec, image: CocoImage) -> Iterator[tuple[str, list[Region]]]:
-    """For each mask of `as_drawn` its text, and what that shows of it: one region, or none.
+    """For each mask of `as_drawn`, its text and its decoded regions: one, or none if it is lost.
 
-    A grid has one text for all masks, in which small ones lie upon large ones.
+    A grid has one text for all masks; small masks cover large ones.
     """
     check_draws(codec)
     if codec.has_instances:
@@ -138,7 +138,7 @@ def through(codec: AnyCodec, image: CocoImage) -> Iterator[tuple[str, list[Regio
 def decode_any(
     codec: AnyCodec, text: str, *, recover: bool = False
 ) -> tuple[list[Region], list[Problem]]:
-    """The regions of a text, and what was wrong with it; of a grid, each label is a region."""
+    """The regions of a text and its problems; on a grid, each label is a region."""
     if recover:
         found = codec.recover(text)
         return found.regions, found.problems

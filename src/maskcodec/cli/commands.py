@@ -1,4 +1,4 @@
-"""The command line: try the codecs, turn masks into text and back, look at annotations."""
+"""The app of the command line, with all commands."""
 
 from typing import Annotated
 
@@ -38,7 +38,7 @@ def main(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Segmentation masks as text for multimodal language models, and back.
+    """Turn segmentation masks into text for multimodal language models, and back.
 
     \b
     Start with:

@@ -1,4 +1,4 @@
-"""`maskcodec convert`: answers and rows from one spelling to another."""
+"""`maskcodec convert`: write answers and rows in another codec's text."""
 
 import json
 from collections.abc import Iterator
@@ -31,16 +31,16 @@ def convert(
         typer.Argument(
             metavar="IN",
             help='JSON Lines: {"text": "...", "height": 480, "width": 640}, or rows with '
-            '"messages", of which the assistant\'s are converted.',
+            '"messages", whose assistant texts are converted.',
         ),
     ],
-    path: Annotated[Path, typer.Argument(metavar="OUT", help="The JSON Lines to write.")],
+    path: Annotated[Path, typer.Argument(metavar="OUT", help="JSON Lines file to write.")],
     origin: Annotated[
         str,
         typer.Option(
             "--from",
-            help=f"Who wrote the answers: {', '.join(SOURCES)}; or a codec, its name or a folder "
-            "with its maskcodec.json.",
+            help=f"Source of the answers: {', '.join(SOURCES)}; or a codec's name, or a folder "
+            "with a maskcodec.json.",
             metavar="SOURCE",
         ),
     ],
@@ -48,22 +48,22 @@ def convert(
         str,
         typer.Option(
             "--to",
-            help="The codec to write: its name, or a folder with its maskcodec.json.",
+            help="Codec to write: its name, or a folder with a maskcodec.json.",
             metavar="CODEC",
         ),
     ],
     answer: Annotated[
-        str, typer.Option("--answer", "-a", help="What the text is called.", metavar="NAME")
+        str, typer.Option("--answer", "-a", help="Key of the text in each line.", metavar="NAME")
     ] = "text",
     shape: options.ShapeOption = None,
     label: Annotated[
-        str, typer.Option("--label", "-l", help="What to call a mask that has no label.")
+        str, typer.Option("--label", "-l", help="Label for masks that have none.")
     ] = "object",
 ) -> None:
-    """Write answers or rows in another spelling, and say what was lost.
+    """Write answers or rows as the text of another codec, and report losses.
 
-    Masks are painted and encoded again; the IoU between the two is reported. Boxes without a mask
-    are left out and counted. Words around masks are left out.
+    Masks are painted and encoded again; the command reports the IoU between old and new. Boxes
+    without a mask are left out and counted. Words around masks are left out.
 
     \b
     Examples:
@@ -92,7 +92,7 @@ def convert(
 
 
 class _Made:
-    """The lines that are written, and what was lost on the way."""
+    """Converts lines, and counts losses."""
 
     def __init__(
         self, source: Any, codec: AnyCodec, answer: str, shape: tuple[int, int] | None, label: str
@@ -103,7 +103,7 @@ class _Made:
         self.texts = self.broken = self.boxes = self.lost = 0
 
     def lines(self, path: Path) -> Iterator[str]:
-        """The lines of a file in the other spelling."""
+        """The lines of a file, converted."""
         for *_, number, line in lines(path):
             where = f"{path}, line {number}"
             entry = parsed(line, where)
@@ -125,7 +125,7 @@ class _Made:
             yield json.dumps(entry, ensure_ascii=False) + "\n"
 
     def report(self, path: Path) -> None:
-        """Say what was written and lost."""
+        """Print the counts of written and lost texts, masks and regions."""
         messages.wrote(path, f"{plural(self.texts, 'text')} as {self.codec.codec_id}")
         if self.ious:
             mean = sum(self.ious) / len(self.ious)
@@ -144,7 +144,7 @@ class _Made:
     def _text(
         self, where: str, text: str, shape: tuple[int, int] | None, *, keep: bool = False
     ) -> str:
-        """A text in the other spelling; with `keep` one without masks stays as it is."""
+        """A text as the target codec writes it; `keep` returns a text without masks unchanged."""
         found = self.source.recover(text)
         self.texts += 1
         self.broken += bool(found.problems)
@@ -175,7 +175,7 @@ class _Made:
             raise InputError(f"{where}: {error}") from error
 
     def _trip(self, where: str, mask: RunMask, name: str) -> bool:
-        """Whether a mask can be written; how well it comes back is noted."""
+        """Whether the codec keeps a mask; records the IoU of the mask and its decoded regions."""
         try:
             regions = self.codec.decode(self.codec.encode(mask, name))
         except LostMaskError:
@@ -191,7 +191,7 @@ class _Made:
 
 
 def _source(name: str, path: Path) -> Any:
-    """What reads the answers."""
+    """The reader of the answers: a codec, or a `SourceReader`."""
     if name == "maskcodec":
         file = file_beside(path)
         if file is None:

@@ -1,4 +1,4 @@
-"""`maskcodec decode`: texts as masks, pictures, or JSON."""
+"""`maskcodec decode`: turn texts into masks, pictures or JSON."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def decode(
     recover: options.RecoverOption = False,
     method: options.MethodOption = None,
 ) -> None:
-    """Turn a text into masks, and list what it shows; or many texts into JSON Lines.
+    """Turn a text into masks and list its regions, or turn many texts into JSON Lines.
 
     \b
     Examples:
@@ -138,7 +138,7 @@ def _decode_lines(
     recover: bool,
     method: "Method | None",
 ) -> None:
-    """The texts of a JSON Lines file as JSON Lines, with the other plain fields of each line."""
+    """Decode the texts of a JSON Lines file; writes lines that keep their other plain fields."""
     rows: list[dict[str, Any]] = []
     broken = 0
     for *_, number, line in messages.steps(lines(path), "Decoding"):
@@ -172,7 +172,7 @@ def _plain(
     shape: tuple[int, int],
     method: "Method | None",
 ) -> dict[str, Any]:
-    """What a text shows, and what was wrong with it, as plain data for JSON."""
+    """The regions and problems of a text as plain data for JSON."""
     found = [
         {
             "label": region.label,

@@ -1,4 +1,4 @@
-"""`maskcodec demo`: a scene as the text of every codec, and back."""
+"""`maskcodec demo`: encode and decode a scene with every codec."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -29,19 +29,19 @@ _SHOWN: tuple[tuple[str, str, Method], ...] = (
 
 
 class RoundTrip(NamedTuple):
-    """A scene as the text of one codec, and back."""
+    """A scene encoded and decoded by one codec."""
 
-    cells: str  # how many cells the codec has
+    cells: str  # the codec's number of cells, in words
     text: str
-    runs: int  # that the text is made of; labels or vertices, if it has no runs
-    regions: list[Region]  # what the text shows, in the order of the scene's objects
-    # by the name of a method that paints regions, how well each agrees with its object
+    runs: int  # in the text; labels or vertices if it has no runs
+    regions: list[Region]  # in the order of the scene's objects
+    # by the method that paints regions, the IoU of each region and its object
     ious: dict[Method, list[float]]
 
 
 @messages.reported
 def demo(path: options.PictureOption = Path("maskcodec-demo.png")) -> None:
-    """See what the codecs do: a scene becomes text, and masks again. Needs no file.
+    """Encode a scene as text with every codec, and decode it again. Needs no file.
 
     \b
     Example:
@@ -72,13 +72,13 @@ def demo(path: options.PictureOption = Path("maskcodec-demo.png")) -> None:
 
 
 def _with_canvas(codec_id: str) -> AnyCodec:
-    """A codec as it is, or a grid with as many cells as B-SD's canvas has."""
+    """A codec with its default settings; a grid of labels has B-SD's number of cells."""
     codec = get_codec(codec_id)
     return codec if codec.has_instances else get_codec(codec_id, grid=_CANVAS)
 
 
 def _round_trip(codec: AnyCodec, picture: Scene) -> RoundTrip:
-    """A scene through a codec, painted again by each of the methods."""
+    """Encode and decode a scene, and measure the regions painted by each method."""
     text, _ = encode_any(codec, picture.label_map, dict(enumerate(picture.labels, 1)))
     bricks = re.findall("<(?:fg|bg|end):?[0-9]+>", text)
     regions, _ = decode_any(codec, text)
@@ -94,7 +94,7 @@ def _round_trip(codec: AnyCodec, picture: Scene) -> RoundTrip:
 
 
 def _drawn(picture: Scene, trips: Mapping[str, RoundTrip], caption: str) -> Image.Image:
-    """The scene and its masks; below them what two codecs keep of these, side by side."""
+    """Draw the scene and its masks, and below them the regions of two codecs side by side."""
     height, width = shape = picture.shape
     sides: list[Sequence[np.typing.ArrayLike]] = [picture.masks()]
     remarks = [[""] * len(picture.labels)]

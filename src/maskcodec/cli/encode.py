@@ -1,4 +1,4 @@
-"""`maskcodec encode`: masks, label maps and the annotations of an image as text."""
+"""`maskcodec encode`: turn masks, label maps and an image's annotations into text."""
 
 import glob
 import json
@@ -34,9 +34,8 @@ def encode(
         str | None,
         typer.Option(
             "--image-id",
-            help="Of COCO annotations, the image whose instances are written, labelled by their "
-            "categories. scanlines and b-sd write them in the file's order; the others draw small "
-            "ones upon large ones.",
+            help="For COCO annotations: encode this image's instances, labelled by their "
+            "categories. Codecs with a grid (i-sd, i-rle, r-rle) draw small ones over large ones.",
             metavar="ID",
         ),
     ] = None,
@@ -45,11 +44,11 @@ def encode(
 ) -> None:
     """Turn masks, label maps or an image's COCO annotations into text.
 
-    A file whose name ends in .json holds annotations, any other an image. Of several files, a
-    folder or a pattern, each becomes a line of JSON: file, label (or labels) and text.
+    A file whose name ends in .json holds annotations, any other an image. With several files, a
+    folder or a pattern, each file becomes a line of JSON: file, label (or labels) and text.
 
-    The text goes to standard output as it is, everything else to standard error. On a terminal,
-    characters that it would obey are shown as escapes.
+    The text goes to standard output, everything else to standard error. On a terminal, characters
+    that it would obey become escapes.
 
     \b
     Examples:
@@ -88,7 +87,7 @@ def encode(
 
 
 def _files(masks: list[str]) -> list[str]:
-    """The files that are named: those of folders and of patterns sorted, at any depth."""
+    """The files of the arguments; those of a folder or a pattern are sorted, at any depth."""
     found: list[str] = []
     for mask in masks:
         path = Path(mask)
@@ -151,7 +150,7 @@ def _mention(codec: settings.AnyCodec, dropped: list[str], where: str = "") -> N
 
 
 def _label(label: str | None, file: str) -> str | None:
-    """What a file shows: {} is its name without the ending."""
+    """The label of a file: {} becomes the file's name without its ending."""
     return None if label is None else label.replace("{}", Path(file).stem)
 
 
@@ -173,7 +172,7 @@ def _write(text: str, path: Path | None, what: str) -> None:
 def _check_usage(
     files: list[str], label: str | None, names: Path | None, image_id: str | None
 ) -> None:
-    """Refuse a call that does not say what is to be encoded, or says it twice."""
+    """Refuse options that do not fit the files or each other."""
     annotations = [file for file in files if file.lower().endswith(".json")]
     if annotations and len(files) > 1:
         raise typer.BadParameter(
@@ -200,7 +199,7 @@ def _check_usage(
 
 
 def _compare(seen: set[int], named: set[int], where: str) -> None:
-    """Mention values of a label map that no name is for."""
+    """Note values of a label map that have no name."""
     nameless = sorted(seen - named)
     if nameless:
         messages.note(

@@ -1,4 +1,4 @@
-"""`maskcodec eval`: how good a model's answers are."""
+"""`maskcodec eval`: score a model's answers."""
 
 import json
 import math
@@ -15,8 +15,8 @@ from maskcodec.others.read import Source
 from maskcodec.others.reader import SourceReader
 from maskcodec.pictures.figure import compared, drawn_shape, fitted, panels, plain
 
-_WORST = 10  # answers that are drawn
-_UNKNOWN = 480, 640  # pixels of an image whose size nobody says, where nothing is shown
+_WORST = 10  # answers that --worst draws
+_UNKNOWN = 480, 640  # (height, width) of the plain ground for an image of unknown size
 
 
 @messages.reported
@@ -27,36 +27,35 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="PREDICTIONS",
-            help='JSON Lines: an id and the text of the answer, {"id": 7, "text": "..."}; or '
-            'instead of a text a mask, "segmentation" as COCO has it, null for nothing.',
+            help='JSON Lines of answers: {"id": 7, "text": "..."}; or, instead of the text, a mask '
+            'in COCO\'s "segmentation", null for an empty mask.',
         ),
     ],
     truth: Annotated[
         Path,
         typer.Argument(
             metavar="TARGETS",
-            help="A .json file of COCO annotations, found by their ids; or .jsonl: an id, "
-            '"segmentation", null where there is no target, "height" and "width".',
+            help="COCO annotations (.json), found by their ids; or JSON Lines (.jsonl): id, "
+            '"segmentation", null for no target, "height" and "width".',
         ),
     ],
     key: options.KeyOption = None,
     answer: options.AnswerTextOption = None,
     allow_missing: options.AllowMissingOption = False,
     path: Annotated[
-        Path | None,
-        typer.Option("--json", help="Write the figures as JSON as well.", metavar="FILE"),
+        Path | None, typer.Option("--json", help="Also write the figures as JSON.", metavar="FILE")
     ] = None,
     per_sample: Annotated[
         Path | None,
         typer.Option(
-            "--per-sample", help="Write a line of JSON for each answer: id, iou.", metavar="FILE"
+            "--per-sample", help="Write JSON Lines with each answer's id and IoU.", metavar="FILE"
         ),
     ] = None,
     worst: Annotated[
         Path | None,
         typer.Option(
             "--worst",
-            help="Draw the ten worst answers beside their targets, into a folder.",
+            help="Draw the ten worst answers beside their targets into this folder.",
             metavar="DIR",
         ),
     ] = None,
@@ -64,7 +63,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--images",
-            help='The folder of the photos of --worst, which lines name "image".',
+            help='Folder of the photos for --worst, which the lines name as "image".',
             metavar="DIR",
         ),
     ] = None,
@@ -72,7 +71,7 @@ def evaluate(
         Source | None,
         typer.Option(
             "--source",
-            help="Who wrote the answers, if no codec of ours did: see `maskcodec convert`.",
+            help="Source of answers that no codec wrote, as in `maskcodec convert --from`.",
         ),
     ] = None,
     method: options.MethodOption = None,
@@ -81,11 +80,11 @@ def evaluate(
 
     AP needs a "score" in each answer. Pixels of a target's "ignore" do not count.
 
-    Answers are decoded strictly. Answers that break are recovered and counted. All regions of
-    an answer are united. Figures are 0 .. 1. Where the target is empty, an empty answer counts 1
-    and any other answer 0, one that cannot be read included.
+    Answers are decoded strictly; broken answers are recovered and counted. All regions of an
+    answer are united. Figures are 0 .. 1. With an empty target, an empty answer counts 1, any
+    other answer 0, also one that cannot be read.
 
-    If a maskcodec.json is beside the predictions, the codec must be that one.
+    If a maskcodec.json is beside the predictions, the codec must be the same.
 
     \b
     Examples:
@@ -138,7 +137,7 @@ def evaluate(
 
 
 def check_targets(truth: Path) -> None:
-    """Refuse a file of targets whose name does not say what it is."""
+    """Refuse a file of targets whose name does not end in .json or .jsonl."""
     if truth.suffix.lower() not in {".json", ".jsonl"}:
         raise typer.BadParameter(
             f"the name must end in .json for COCO annotations, or in .jsonl, got {str(truth)!r}",
@@ -147,7 +146,7 @@ def check_targets(truth: Path) -> None:
 
 
 def _draw(bad: list[Scored], folder: Path, images: Path | None) -> None:
-    """A picture of each answer beside its target, the worst first."""
+    """Draw each answer beside its target, the worst first."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = []
     for number, one in enumerate(bad, 1):
@@ -186,7 +185,7 @@ KINDS = {
 
 
 def _print(codec_id: str, scores: Scores, ids: dict[str, int]) -> None:
-    """Two tables: the figures, and what answers there were."""
+    """Print two tables: the figures, and the counts of answers by kind."""
     table = messages.new_table(f"Answers as {codec_id}", "figure", "value", "samples")
     table.columns[0].justify = "left"
     for name, (value, samples) in scores.compute().items():

@@ -1,4 +1,4 @@
-"""The way out where a text was written with other settings than it is read with."""
+"""Find options for a text that was written with other settings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TRIED: list[tuple[InstanceCodec, str]] = [
 def decode_or_tell(
     codec: AnyCodec, text: str, *, recover: bool
 ) -> tuple[list[Region], list[Problem]]:
-    """What `decode_any` finds; where it cannot read the text, options that can are named."""
+    """Decode as `decode_any` does; an error names options that read the text, if there are any."""
     try:
         return decode_any(codec, text, recover=recover)
     except DecodeError as error:
@@ -40,15 +40,12 @@ def decode_or_tell(
 
 
 def other_options(codec: AnyCodec, text: str) -> str:
-    """Options that read the whole text that a codec could not read, or nothing.
-
-    No guess: the text is read, strictly.
-    """
+    """The options of another codec that decodes the whole text strictly; "" if there is none."""
     return next((flags for other, flags in _TRIED if _readable(codec, other, text)), "")
 
 
 def _readable(codec: AnyCodec, other: InstanceCodec, text: str) -> bool:
-    """Whether another codec says something of a text, and breaks no rule."""
+    """Whether another codec decodes a text strictly to at least one region."""
     try:
         return other != codec and len(other.decode(text)) > 0
     except DecodeError:

@@ -1,4 +1,4 @@
-"""What the command line says and writes: messages, tables, masks, pictures."""
+"""The output of the command line: messages, tables, masks, pictures."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ Shape: TypeAlias = tuple[int, int]  # (height, width)
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-_STEP = 1 << 18  # bytes between two looks at a progress bar
-_NAMED = 5  # letters that a message names
+_STEP = 1 << 18  # bytes between two updates of a progress bar
+_NAMED = 5  # most letters that a message names
 _WORDS = {"label", "codec", "reason", "what was wrong", "what was drawn"}
 
 
 def reported(command: Callable[P, None]) -> Callable[P, None]:
-    """A command that ends with a message and exit code 1, not a traceback, on bad data."""
+    """A command that prints a message and exits with code 1 on bad data, without a traceback."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -81,14 +81,14 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except (BrokenPipeError, typer.BadParameter, typer.Abort, typer.Exit):
-            raise  # Typer says them; nobody reads on behind a broken pipe
+            raise  # Typer prints them; behind a broken pipe nobody reads
         except (MaskCodecError, ModuleNotFoundError, OSError, UnicodeError) as error:
             message = error.said(option) if isinstance(error, MaskCodecError) else str(error)
             if isinstance(error, OSError) and error.filename is not None:
                 message = f"{error.filename}: {error.strerror}"
             typer.secho(f"error: {printable(message)}", err=True, fg=typer.colors.RED)
             raise typer.Exit(1) from None
-        except Exception:  # a bug, and its message may be what a file says
+        except Exception:  # a bug, whose message may hold text of a file
             typer.echo(printable(traceback.format_exc(), keep="\n"), err=True)
             raise typer.Exit(1) from None
         finally:
@@ -103,27 +103,27 @@ class _Notes(logging.Handler):
 
 
 def option(way: Way) -> str:
-    """A way out of an error as the command line has it."""
+    """A way out of an error, as an option of the command line."""
     return " ".join(filter(None, (f"--{way.setting.replace('_', '-')}", way.value, way.does)))
 
 
 def note(message: str) -> None:
-    """Something that the user may want to know, on stderr."""
+    """Print a note on stderr."""
     typer.secho(f"note: {printable(message)}", err=True, fg=typer.colors.YELLOW)
 
 
 def wrote(path: Path, what: str) -> None:
-    """Say on stderr what a file holds now."""
+    """Print on stderr that a file was written, and its content."""
     typer.echo(f"wrote {printable(f'{path}: {what}')}", err=True)
 
 
 def wait(what: str) -> AbstractContextManager[object]:
-    """A sign of life on a terminal while something of unknown length goes on."""
+    """Show a spinner on a terminal during work of unknown length."""
     return err.status(what) if _animated() else nullcontext()
 
 
 def steps(items: Iterable[T], what: str, count: int | None = None) -> Iterable[T]:
-    """The items, with a progress bar on a terminal; `count` where they do not know how many."""
+    """The items, with a progress bar on a terminal; pass `count` if they have no length."""
     return track(items, _safe(what), count, console=err, transient=True, disable=not _animated())
 
 
@@ -131,7 +131,7 @@ def steps(items: Iterable[T], what: str, count: int | None = None) -> Iterable[T
 def progress(
     what: str, total: int, column: ProgressColumn | None = None
 ) -> Iterator[Callable[[int], object]]:
-    """What is called with how many more are done: on a terminal, a bar and the time."""
+    """A function to call with the number of newly done items; shows a bar on a terminal."""
     if not _animated():
         yield lambda _: None
         return
@@ -145,7 +145,7 @@ def progress(
 
 
 def reading(found: Iterable[T], path: Path, stop: Callable[[T], int]) -> Iterator[T]:
-    """What is found in a file, with a progress bar on a terminal; `stop` says at which byte."""
+    """The items of a file, with a progress bar on a terminal; `stop` returns where an item ends."""
     size, done = path.stat().st_size if path.is_file() else 0, 0
     with progress(f"Reading {path.name}", size, DownloadColumn()) as advance:
         for one in found:
@@ -156,7 +156,7 @@ def reading(found: Iterable[T], path: Path, stop: Callable[[T], int]) -> Iterato
 
 
 def _animated() -> bool:
-    """Whether a person looks on; ``FORCE_COLOR`` in a log makes Rich believe so."""
+    """Whether stderr is a terminal; with ``FORCE_COLOR``, Rich takes a log for one."""
     return err.is_terminal and err.file.isatty()
 
 
@@ -166,22 +166,22 @@ def _safe(text: str) -> str:
 
 
 def printable(text: str, keep: str = "") -> str:
-    """A text of a file or a model as a terminal may have it, which obeys some characters.
+    """A text of a file or a model, safe to print on a terminal.
 
-    Those are written as escapes, ``\\x1b``: control characters, what turns the direction of
-    writing, what has no width, and line breaks, which would forge lines of output. `keep` are
-    some that stay.
+    Characters that a terminal obeys become escapes such as ``\\x1b``: control characters, those
+    that change the direction of writing, those without a width, and line breaks, which would forge
+    lines of output. Characters in `keep` stay.
     """
     return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
 
 
 def is_terminal() -> bool:
-    """Whether the text that a command writes is looked at by a person."""
+    """Whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
 def new_table(title: str, *columns: str) -> Table:
-    """An empty table: words on the left of their columns, numbers on the right."""
+    """An empty table: words are left-aligned, numbers right-aligned."""
     table = Table(title=_safe(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for column in columns:
         justify: Literal["left", "right"] = "left" if column in _WORDS else "right"
@@ -190,13 +190,13 @@ def new_table(title: str, *columns: str) -> Table:
 
 
 def coloured(label: str, number: int) -> Text:
-    """A label in the colour that it has on pictures; `number` counts from 1."""
+    """A label in its colour on pictures; `number` counts from 1."""
     red, green, blue = colour_of(number - 1)
     return Text(printable(label) or "(no label)", style=f"rgb({red},{green},{blue})")
 
 
 def print_regions(regions: Sequence[Region], areas: Sequence[int], shape: Shape) -> None:
-    """A table of what was decoded."""
+    """Print a table of decoded regions; `areas` are in pixels of the image's `shape`."""
     table = new_table("Regions", "value", "label", "box x1 y1 x2 y2", "cells", "of the image")
     for number, (region, area) in enumerate(zip(regions, areas, strict=True), 1):
         share = f"{area / (shape[0] * shape[1]):.2%}"
@@ -207,7 +207,7 @@ def print_regions(regions: Sequence[Region], areas: Sequence[int], shape: Shape)
 
 
 def print_problems(problems: Sequence[Problem]) -> None:
-    """A table of what was wrong with a text."""
+    """Print a table of a text's problems."""
     table = new_table("Problems", "position", "reason", "what was wrong", "what was drawn")
     for problem in problems:
         words = (problem.reason, problem.message, problem.action)
@@ -222,9 +222,10 @@ def checked_output(
     exact: bool = False,
     option: str = "--out",
 ) -> Path:
-    """The path of a file to write, refused before any work if it does not say how, or cannot be.
+    """Check the path of a file to write before any work, and return it.
 
-    Without `endings` any name will do; `exact` is for a mask, which only .png keeps.
+    Refuses a name without one of the `endings`, and a file that cannot be written. Empty `endings`
+    allow any name. `exact` allows .png alone, since the other formats change a mask's values.
     """
     endings = (".png",) if exact else endings
     if endings and path.suffix.lower() not in endings:
@@ -246,7 +247,7 @@ def _fault(path: Path) -> str | None:
     try:
         is_folder = S_ISDIR(path.stat().st_mode)
     except FileNotFoundError:
-        above = path.resolve().parent  # a link may lead to a file that is not there yet
+        above = path.resolve().parent  # a link may lead to a file that does not exist yet
         if not above.is_dir():
             return f"there is no folder {str(above)!r}"
         return None if os.access(above, os.W_OK | os.X_OK) else "its folder may not be changed"
@@ -256,7 +257,7 @@ def _fault(path: Path) -> str | None:
 
 
 def write_mask(path: Path, regions: Sequence[Region], shape: Shape, method: Method | None) -> None:
-    """One mask of everything."""
+    """Write one mask of all regions."""
     mask = np.zeros(shape, np.uint8)
     for painted in paint(regions, shape, method):
         mask |= painted
@@ -265,7 +266,7 @@ def write_mask(path: Path, regions: Sequence[Region], shape: Shape, method: Meth
 
 
 def write_masks(path: Path, regions: Sequence[Region], shape: Shape, method: Method | None) -> None:
-    """A mask for each region, the number of its row in the table behind the file's name."""
+    """Write a mask for each region; the file's name ends in its row number in the table."""
     names = [path.with_stem(f"{path.stem}-{number + 1}") for number in range(len(regions))]
     for name in names:
         checked_output(name, exact=True)
@@ -278,9 +279,9 @@ def write_masks(path: Path, regions: Sequence[Region], shape: Shape, method: Met
 def write_index(
     path: Path, regions: Sequence[Region], areas: Sequence[int], shape: Shape, method: Method | None
 ) -> None:
-    """A label map as PNG, each region's number where it is: in colours, beyond 255 of 16 bits.
+    """Write a label map as PNG with each region's number: in colours, or 16 bits above 255 regions.
 
-    Small regions lie upon large ones, so that few are hidden.
+    Small regions cover large ones, so that few are hidden.
     """
     if len(regions) > 65535:
         raise InputError(f"an index image holds up to 65535 regions, got {len(regions)}")
@@ -311,7 +312,7 @@ def write_overlay(
     size: Shape,
     method: Method | None,
 ) -> None:
-    """The photo, or a plain ground, with the regions drawn on it; a large one is made smaller."""
+    """Draw the regions on the photo or on a plain ground; large ones are scaled down."""
     shape = drawn_shape(size)
     ground = plain(shape) if photo is None else drawable(photo)
     labels = [printable(region.label) for region in regions]
@@ -332,7 +333,7 @@ def write_comparison(
     masks: tuple[Iterable[Mask], Iterable[Mask]],
     remark: str,
 ) -> None:
-    """A photo with masks before and after encoding, side by side, numbered as in the table.
+    """Draw masks before and after encoding on a photo, side by side, numbered as in the table.
 
     The photo may have another size than the masks.
     """
@@ -347,7 +348,7 @@ def write_comparison(
 
 
 def save(picture: Image.Image, path: Path, texts: Iterable[str]) -> None:
-    """Write a picture, and mention letters of its texts that no font has."""
+    """Write a picture, and note letters of its texts that no font has."""
     picture.save(path, optimize=True)
     if lacking := unlettered(texts):
         some = ", ".join(map(repr, lacking[:_NAMED]))
@@ -359,7 +360,7 @@ def save(picture: Image.Image, path: Path, texts: Iterable[str]) -> None:
 
 
 def paint(regions: Sequence[Region], shape: Shape, method: Method | None) -> Iterator[Mask]:
-    """The mask of each region, in one array that the next one overwrites."""
+    """The mask of each region; all use one array, which the next mask overwrites."""
     mask = np.empty(shape, np.uint8)
     for region in steps(regions, "Painting"):
         yield region.mask(shape, method=method, out=mask)

@@ -1,4 +1,4 @@
-"""The command line's options, as Typer takes them."""
+"""The options of the command line, for Typer."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -25,16 +25,17 @@ def _setting(*names: str, text: str, metavar: str | None = None) -> Any:
 MasksArgument: TypeAlias = Annotated[
     list[str],
     typer.Argument(
-        help="Masks: PNG, BMP, TIFF or .npy; - reads standard input. Or a folder, or a pattern: "
-        "'masks/*.png'. A name that ends in .json is one of COCO annotations: give --image-id.",
+        help="Masks to encode: PNG, BMP, TIFF or .npy files, folders, patterns such as "
+        "'masks/*.png', or - for standard input. A .json file holds COCO annotations: add "
+        "--image-id.",
         metavar="MASK...",
     ),
 ]
 TextArgument: TypeAlias = Annotated[
     str,
     typer.Argument(
-        help="A file with the text; - for standard input; or the text itself. A name that ends in "
-        '.jsonl is one of many: {"text": "..."} a line, with "height" and "width" or --shape.'
+        help="The text to decode: a file, - for standard input, or the text itself. A .jsonl file "
+        'holds many texts, {"text": "..."} a line, with "height" and "width" or --shape.'
     ),
 ]
 LabelOption: TypeAlias = Annotated[
@@ -42,7 +43,7 @@ LabelOption: TypeAlias = Annotated[
     _option(
         "--label",
         "-l",
-        text="What a mask of two values shows; {} is the file's name.",
+        text="The label of a mask with two values; {} becomes the file's name without its ending.",
         metavar="TEXT",
     ),
 ]
@@ -50,8 +51,8 @@ ThresholdOption: TypeAlias = Annotated[
     int | None,
     _option(
         "--threshold",
-        text="Set what is at least this in a mask of more than two values, such as one with grey "
-        "edges: 128 for 0 .. 255.",
+        text="Set the pixels of at least this value; for masks of more than two values, such as "
+        "grey edges: 128 for 0 .. 255.",
         metavar="N",
     ),
 ]
@@ -60,55 +61,53 @@ NamesOption: TypeAlias = Annotated[
     _option(
         "--names",
         "-n",
-        text='What the values of a label map show: JSON, {"1": "dog", ...} or a list from 0; or a '
-        "table, or a name a line.",
+        text='Name the values of a label map: JSON, {"1": "dog", ...} or a list from 0; a table; '
+        "or a name a line.",
         metavar="FILE",
     ),
 ]
 TextOutOption: TypeAlias = Annotated[
     Path | None,
-    _option("--out", "-o", text="Write the text to a file, not to stdout.", metavar="FILE"),
+    _option("--out", "-o", text="Write the text to a file. Default: stdout.", metavar="FILE"),
 ]
 LostOption: TypeAlias = Annotated[
-    Lost, _option("--lost", text="An object too small for any cell is an error, or left out.")
+    Lost, _option("--lost", text="Raise an error for an object too small for any cell, or drop it.")
 ]
 ShapeOption: TypeAlias = Annotated[
     str | None,
-    _option("--shape", "-s", text="The size of the image in pixels.", metavar="HEIGHTxWIDTH"),
+    _option("--shape", "-s", text="Size of the image in pixels: 480x640.", metavar="HEIGHTxWIDTH"),
 ]
 PhotoOption: TypeAlias = Annotated[
     Path | None,
     _option(
         "--image",
         "-i",
-        text="The photo to draw on, which also has the size: PNG, JPEG, BMP, WebP or TIFF.",
+        text="Draw on this photo and take its size: PNG, JPEG, BMP, WebP or TIFF.",
         metavar="FILE",
     ),
 ]
 DecodedOption: TypeAlias = Annotated[
     Path | None,
-    _option("--out", "-o", text="The image to write. Default: decoded.png.", metavar="FILE"),
+    _option("--out", "-o", text="Image to write. Default: decoded.png.", metavar="FILE"),
 ]
 JsonOption: TypeAlias = Annotated[
     Path | None,
     _option(
         "--json",
-        text="Write what the text shows as JSON Lines, - for standard output: labels, boxes in "
-        "pixels, COCO run lengths, problems. Without --out and --as, no image is written then.",
+        text="Write labels, boxes in pixels, COCO run lengths and problems as JSON Lines; - for "
+        "standard output. Writes no image unless --out or --as is given.",
         metavar="FILE",
     ),
 ]
 AnswerOption: TypeAlias = Annotated[
     str | None,
-    _option(
-        "--answer", "-a", text="What the text is called in lines. Default: text.", metavar="NAME"
-    ),
+    _option("--answer", "-a", text="Key of the text in each line. Default: text.", metavar="NAME"),
 ]
 SourcesArgument: TypeAlias = Annotated[
     list[str],
     typer.Argument(
-        help="Datasets, name:path or name:path,option=value,... The names and their options are in "
-        "docs/datasets.md.",
+        help="Datasets: name:path or name:path,option=value,... docs/datasets.md lists the names "
+        "and options.",
         metavar="SOURCE...",
     ),
 ]
@@ -117,7 +116,7 @@ KeyOption: TypeAlias = Annotated[
     _option(
         "--key",
         "-k",
-        text="What the id is called in lines. Default: id, or where there is none idx.",
+        text="Key of the id in each line. Default: id, or idx if a line has no id.",
         metavar="NAME",
     ),
 ]
@@ -126,8 +125,8 @@ AnswerTextOption: TypeAlias = Annotated[
     _option(
         "--answer",
         "-a",
-        text="What the text of an answer is called. Default: text, or where there is none the mask "
-        "counts.",
+        text="Key of the answer's text in each line. Default: text, or the mask if a line has no "
+        "text.",
         metavar="NAME",
     ),
 ]
@@ -135,48 +134,49 @@ AllowMissingOption: TypeAlias = Annotated[
     bool,
     _option(
         "--allow-missing",
-        text="Score only what both files have, instead of refusing files whose ids differ.",
+        text="Score only the ids that both files have. Default: refuse files whose ids differ.",
     ),
 ]
 ImagesOption: TypeAlias = Annotated[
     Path | None,
     _option(
         "--images",
-        text="The folder of the photos. Default: where the records say, or beside the PNGs.",
+        text="Folder of the photos. Default: the records' own paths, or the PNGs' folder.",
         metavar="DIR",
     ),
 ]
 StartOption: TypeAlias = Annotated[
-    int, typer.Option("--start", help="The first record, from 0.", min=0, metavar="N")
+    int, typer.Option("--start", help="Number of the first record, from 0.", min=0, metavar="N")
 ]
 PictureOption: TypeAlias = Annotated[
-    Path, _option("--out", "-o", text="The image to write.", metavar="FILE")
+    Path, _option("--out", "-o", text="Image to write.", metavar="FILE")
 ]
 KindOption: TypeAlias = Annotated[
     OutputKind | None,
     _option(
         "--as",
-        text="What to write: one mask, a mask for each region, an index image with a value for "
-        "each, or a picture. Default: overlay with --image, mask for one region, else index.",
+        text="Write one mask, masks for the regions, an index image with a value for each region, "
+        "or an overlay picture. Default: overlay with --image, mask for up to one region, else "
+        "index.",
     ),
 ]
 NamesOutOption: TypeAlias = Annotated[
     Path | None,
     _option(
         "--names-out",
-        text="Write what an index image's values are, as JSON for encode --names.",
+        text="Write the labels of an index image's values, as JSON for encode --names.",
         metavar="FILE",
     ),
 ]
 RecoverOption: TypeAlias = Annotated[
-    bool, _option("--recover", text="Draw what can be drawn of a broken text, and list its faults.")
+    bool, _option("--recover", text="Draw the readable part of a broken text, list its problems.")
 ]
 MethodOption: TypeAlias = Annotated[
     Method | None,
     _option(
         "--method",
-        text="How cells become pixels: as rectangles, smooth between their centres, or by a "
-        "contour through the ends of their rows. Default: contour for scanlines, else nearest.",
+        text="Paint cells as rectangles (nearest), smoothly between their centres, or by a contour "
+        "through the ends of runs. Default: contour for scanlines, nearest for the others.",
     ),
 ]
 CodecOption: TypeAlias = Annotated[
@@ -184,7 +184,7 @@ CodecOption: TypeAlias = Annotated[
     _setting(
         "--codec",
         "-c",
-        text="scanlines, b-sd, i-sd, i-rle or r-rle, or a full id such as b-sd/1. "
+        text="Codec: scanlines, b-sd, i-sd, i-rle, r-rle or polygons, or a full id such as b-sd/1. "
         "Default: scanlines.",
         metavar="NAME",
     ),
@@ -194,36 +194,30 @@ GridOption: TypeAlias = Annotated[
     _setting(
         "--grid",
         "-g",
-        text="b-sd, i-sd, i-rle, r-rle: cells per image, such as 64, or 48x64 for rows x columns. "
+        text="b-sd, i-sd, i-rle, r-rle: cells a side, such as 64, or rows x columns: 48x64. "
         "Default: 64 for b-sd, 16 for the others.",
         metavar="CELLS",
     ),
 ]
 RowsOption: TypeAlias = Annotated[
     int | None,
-    _setting(
-        "--rows", text="scanlines: the most rows of a box, 1 to 63. Default: 11.", metavar="N"
-    ),
+    _setting("--rows", text="scanlines: most rows of a box, 1 to 63. Default: 11.", metavar="N"),
 ]
 ColumnsOption: TypeAlias = Annotated[
     int | None,
-    _setting(
-        "--columns", text="scanlines: the columns of a row, 1 to 63. Default: 63.", metavar="N"
-    ),
+    _setting("--columns", text="scanlines: columns of a row, 1 to 63. Default: 63.", metavar="N"),
 ]
 PointsOption: TypeAlias = Annotated[
     int | None,
     _setting(
-        "--points",
-        text="polygons: the most vertices of a mask, 4 to 4096. Default: 24.",
-        metavar="N",
+        "--points", text="polygons: most vertices of a mask, 4 to 4096. Default: 24.", metavar="N"
     ),
 ]
 BinsOption: TypeAlias = Annotated[
     int | None,
     _setting(
         "--bins",
-        text="scanlines, polygons: parts of each side of the image for coordinates, 1 to 1024. "
+        text="scanlines, polygons: values of a coordinate, 1 to 1024, from 2 for polygons. "
         "Default: 1000.",
         metavar="N",
     ),
@@ -232,8 +226,8 @@ CoordinatesOption: TypeAlias = Annotated[
     Coordinates | None,
     _setting(
         "--coordinates",
-        text="scanlines, polygons: coordinates in digits, or in location tokens <loc281>. "
-        "Default: digits.",
+        text="scanlines, polygons: write coordinates in digits, or in location tokens such as "
+        "<loc281>. Default: digits.",
         metavar="NAME",
     ),
 ]
@@ -241,10 +235,9 @@ SamplingOption: TypeAlias = Annotated[
     BoxSampling | None,
     _setting(
         "--sampling",
-        text="How pixels become cells: nearest, one pixel a cell; area, at least half covered (not "
-        "scanlines); keep, as area but loses no object; best, moves edges nearer to the mask "
-        "(scanlines only). "
-        "Default: keep for scanlines, nearest for the others.",
+        text="Set a cell by one pixel (nearest); if at least half is covered (area, not "
+        "scanlines); as area, but without losing an object (keep); or with edges moved nearer to "
+        "the mask (best, scanlines only). Default: keep for scanlines, nearest for the others.",
         metavar="NAME",
     ),
 ]
@@ -252,14 +245,14 @@ BricksOption: TypeAlias = Annotated[
     bool | None,
     _setting(
         "--bricks/--no-bricks",
-        text="b-sd: rows of <fg12>, or of fg12, which needs no added tokens. Default: bricks.",
+        text="b-sd: write bricks as <fg12>, or as fg12 without added tokens. Default: bricks.",
     ),
 ]
 SeparatorOption: TypeAlias = Annotated[
     Literal["newline", "none"] | None,
     _setting(
         "--row-separator",
-        text="b-sd: what stands between rows, newline or none. Default: newline.",
+        text="b-sd: separator between rows, newline or none. Default: newline.",
         metavar="NAME",
     ),
 ]
@@ -267,7 +260,7 @@ DialectOption: TypeAlias = Annotated[
     Dialect | None,
     _setting(
         "--dialect",
-        text="r-rle: maskcodec, or text4seg, which spells as its checkpoints do. "
+        text="r-rle: spelling, maskcodec or that of Text4Seg's checkpoints (text4seg). "
         "Default: maskcodec.",
         metavar="NAME",
     ),
@@ -276,11 +269,11 @@ BackgroundOption: TypeAlias = Annotated[
     str | None,
     _setting(
         "--background",
-        text="i-sd, i-rle, r-rle: the label of everything else. Default: others.",
+        text="i-sd, i-rle, r-rle: label of all other cells. Default: others.",
         metavar="LABEL",
     ),
 ]
 ConfigOption: TypeAlias = Annotated[
     Path | None,
-    _setting("--config", text="A maskcodec.json, instead of the other settings.", metavar="FILE"),
+    _setting("--config", text="Read all settings from a maskcodec.json.", metavar="FILE"),
 ]

@@ -1,4 +1,4 @@
-"""What the command line reads: masks, photos, texts."""
+"""Read the command line's input: masks, texts, JSON."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ STDIN = "-"
 
 
 class InputError(MaskCodecError):
-    """Something that the user named cannot be read, or is not what it should be."""
+    """An input that the user named cannot be read, or has wrong content."""
 
 
 def read_bytes(name: str) -> bytes:
-    """A file's bytes, or those of standard input for ``-``."""
+    """The bytes of a file, or of standard input for ``-``."""
     most = _jsontext.LARGEST
     if name == STDIN:
         data = typer.get_binary_stream("stdin").read(most + 1)
@@ -40,15 +40,16 @@ def read_bytes(name: str) -> bytes:
 
 
 def read_mask(name: str) -> npt.NDArray[Any]:
-    """A mask or label map, as `maskcodec.files.masks.read_mask` has it; ``-`` is standard input."""
+    """Read a mask or label map by `maskcodec.files.masks.read_mask`; ``-`` is standard input."""
     source = read_bytes(name) if name == STDIN else Path(name)
     return files.read_mask(source, _shown(name))
 
 
 def read_text(argument: str) -> tuple[str, bool]:
-    """The text that an argument stands for, and whether it is the argument itself.
+    """The text of an argument, and whether it is the argument itself.
 
-    ``-`` is standard input, an existing file is read, anything else is the text.
+    ``-`` reads standard input, the name of an existing file reads the file, any other argument is
+    the text.
     """
     if argument != STDIN and not _exists(argument):
         return argument, True
@@ -56,12 +57,12 @@ def read_text(argument: str) -> tuple[str, bool]:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file's content."""
+    """The content of a JSON file."""
     return _jsontext.parsed(_decoded(str(path)), str(path))
 
 
 def size_of(where: str, entry: dict[str, Any]) -> tuple[int, int] | None:
-    """The (height, width) that a line has: ``"size"``, or ``"height"`` and ``"width"``."""
+    """The (height, width) in a line's ``"height"`` and ``"width"`` or ``"size"``, or None."""
     named = "height" in entry or "width" in entry
     sides = [entry.get("height"), entry.get("width")] if named else entry.get("size")
     if sides is None:
@@ -82,7 +83,7 @@ def _shown_sides(sides: Any) -> str:
 def mask_of(
     segmentation: Any, shape: tuple[int, int] | None, where: str, what: str = "the segmentation"
 ) -> RunMask:
-    """A segmentation of a file, as `maskcodec.coco.read` has it."""
+    """Read a segmentation of a file by `maskcodec.coco.read`."""
     try:
         return coco.read(segmentation, shape=shape, what=what)
     except (MaskError, TypeError) as error:
@@ -90,7 +91,7 @@ def mask_of(
 
 
 def checked_claim(shape: tuple[int, int], where: str, most: int = MOST_COUNTED) -> tuple[int, int]:
-    """The size (height, width) that a file says an image has, which may be any."""
+    """A claimed (height, width), refused if a side is below 1 or it has more than `most` pixels."""
     height, width = shape
     if height < 1 or width < 1 or height * width > most:
         raise InputError(f"{where} claims {height} x {width} pixels")

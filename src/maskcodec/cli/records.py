@@ -1,4 +1,4 @@
-"""What `maskcodec show` draws many of: rows of trainers, and records of datasets."""
+"""Records to draw for `show` and `report`: rows of trainers, and records of datasets."""
 
 from __future__ import annotations
 
@@ -46,40 +46,40 @@ if TYPE_CHECKING:
 
 _ENDINGS = ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"  # of photos
 _ROWS = ".jsonl", ".json", ".parquet"
-_ALONE, _BESIDE = 400, 320  # the longer side of a picture in pixels, of one or two a record
-UNKNOWN = 480, 640  # pixels of the ground where nobody says how large an image is
+_ALONE, _BESIDE = 400, 320  # longer side in pixels of a record's one picture, or of its two
+UNKNOWN = 480, 640  # size of the plain ground in pixels if the image's size is unknown
 
 
 class Record(NamedTuple):
-    """An image with what is drawn on it."""
+    """An image with its masks and texts."""
 
     name: str
-    photo: Image.Image  # in the size that it is drawn in; a plain ground where there is none
+    photo: Image.Image  # in the drawn size; a plain ground if there is no photo
     labels: list[str]  # of each mask
-    # the masks of a dataset's record; None for a row, which has the text alone
+    # the masks of a dataset's record; None for a row, which has only text
     before: list[RunMask] | None
-    after: list[list[Region]]  # for each mask what the text shows of it: one region, or none
-    said: list[tuple[str, str]]  # who says what, masks left out
-    remark: str  # how good the text is, or what is wrong
-    image: str = ""  # the path of the photo, "" where there is none
-    # where the record is from: its dataset, or its split and the folder of its image
+    after: list[list[Region]]  # for each mask its decoded regions: one, or none
+    said: list[tuple[str, str]]  # (role, text) of each turn, without masks
+    remark: str  # the quality of the text, or a problem
+    image: str = ""  # the path of the photo, "" if there is none
+    # the record's dataset, or its split and the folder of its image
     source: str = ""
-    turns: Sequence[Turn] = ()  # who says what, the masks as text; none for a dataset's record
-    # of a row that says it, what its last answer should show
+    turns: Sequence[Turn] = ()  # with masks as text; empty for a dataset's record
+    # the targets of a row's last answer, with labels, if the row has them
     targets: list[tuple[str, RunMask]] | None = None
-    shape: tuple[int, int] | None = None  # the image's (height, width), None where nobody says it
-    ious: Sequence[float] = ()  # of a dataset's record how good each mask is, 0 where it is lost
+    shape: tuple[int, int] | None = None  # the image's (height, width), None if unknown
+    ious: Sequence[float] = ()  # of each mask of a dataset's record, 0 if it is lost
 
 
 class Shown(NamedTuple):
     """Records to draw."""
 
     records: list[Record]
-    missing: list[str]  # how many have no photo, and the path of the first of them
+    missing: list[str]  # the photos that cannot be read, and why
 
 
 class Viewer:
-    """Finds out what a path holds, and reads records of it.
+    """Detects the content of a path, and reads its records.
 
     Parameters
     ----------
@@ -87,21 +87,21 @@ class Viewer:
         A folder or a file of rows; a dataset, ``name:path,option=value``, or its file; a PNG with a
         number a pixel, or a folder of them.
     codec
-        What rows are decoded by, where no ``maskcodec.json`` lies beside them, and what the masks
-        of datasets go through.
+        Decodes rows without a ``maskcodec.json`` beside them; encodes and decodes the masks of
+        datasets.
     images
-        The folder of the images; None for what the records say.
+        The folder of the images; None for the paths in the records.
     names
         A file that names the values of PNGs.
     method
-        How cells become pixels.
+        How cells become pixels, as in `maskcodec.Region.mask`.
     side
-        The longer side of photos in pixels; None for what a sheet has room for.
+        The longer side of photos in pixels; None for the size of pictures on a sheet.
 
     Attributes
     ----------
     missing
-        Of what was read, the photos that cannot be, and why.
+        The photos of the records read that cannot be read, and why.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Viewer:
             )
 
     def check_codec(self, codec: AnyCodec) -> None:
-        """Refuse a codec that somebody chose, if the records have another one."""
+        """Refuse a codec other than the default that differs from the records' codec."""
         if self.codec != codec != chosen_codec():
             raise typer.BadParameter(
                 f"the rows were written by {self.codec!r}, as their maskcodec.json says: leave the "
@@ -143,11 +143,11 @@ class Viewer:
             )
 
     def read(self, start: int, count: int) -> Shown:
-        """Some records by their place, from 0."""
+        """Read `count` records from number `start` on; numbers begin at 0."""
         return Shown(list(self.each(start, count)), self.missing)
 
     def each(self, start: int, count: int) -> Iterator[Record]:
-        """As `read`, one at a time."""
+        """Read the records of `read` one at a time."""
         self.missing = []
         yield from islice(self._found(), start, start + count)
 
@@ -195,7 +195,7 @@ class Viewer:
         return lambda: self._rows(path)
 
     def _take_codec(self, *folders: Path) -> None:
-        """Take the codec that rows were written with, if they say so."""
+        """Take the codec of the first ``maskcodec.json`` in the folders, if there is one."""
         for folder in folders:
             if (folder / FILE_NAME).is_file():
                 self.codec = from_config(read_json(folder / FILE_NAME))
@@ -279,7 +279,7 @@ class Viewer:
         said: list[tuple[str, str]],
         source: str,
     ) -> Record:
-        """A record whose masks go through the codec."""
+        """A record with its masks before and after the codec."""
         photo = self._photo(image) if image else None
         size = shape or UNKNOWN
         if size[0] * size[1] > MOST_CLAIMED:
@@ -312,7 +312,7 @@ class Viewer:
         )
 
     def _photo(self, image: str) -> Image.Image | None:
-        """The photo of a record; None where there is none, which is noted."""
+        """The photo of a record; if it cannot be read, None and an entry in `missing`."""
         path = Path(image)
         if self._images is not None and not path.is_relative_to(self._images):
             path = self._images / path
@@ -324,7 +324,7 @@ class Viewer:
 
 
 def words_around(codec: AnyCodec, text: str) -> str:
-    """What an answer says besides its masks, whose labels stand in brackets."""
+    """The words of an answer without its masks; the masks' labels are in brackets."""
     tags = [re.escape(tag) for tag in codec.tags()]
     *label, _, _ = tags
     if label:
@@ -335,8 +335,8 @@ def words_around(codec: AnyCodec, text: str) -> str:
 
 
 def _row_source(row: Mapping[str, Any], image: str, path: Path) -> str:
-    """Where a row is from: its split, if it is in one's folder, and its dataset or images."""
-    key = row.get("id")  # LLaVA's rows have that of their sample
+    """The source of a row: its split, and its dataset or the folder of its image, if known."""
+    key = row.get("id")  # LLaVA's rows have their sample's id
     dataset = key.partition(":")[0] if isinstance(key, str) and ":" in key else ""
     split = next((name for name in (path.parent.name, path.stem) if name in (TRAIN, VAL)), "")
     found = split, dataset or str(Path(image).parent).strip(".")
@@ -344,7 +344,7 @@ def _row_source(row: Mapping[str, Any], image: str, path: Path) -> str:
 
 
 def _row_targets(given: Any, where: str) -> list[tuple[str, RunMask]] | None:
-    """What the last answer of a row should show, as build --targets writes it."""
+    """The targets of a row's last answer, with labels, as build --targets writes them."""
     if given is None:
         return None
     listed = parsed(given, f"{where}: targets") if isinstance(given, str) else given

@@ -1,4 +1,4 @@
-"""`maskcodec report`: answers or rows as one page to look through."""
+"""`maskcodec report`: write answers or rows as one HTML page."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from maskcodec.report.page import Photo
     from maskcodec.text.regions import Region
 
-_MOST = 20_000  # cards of a page
+_MOST = 20_000  # cards on a page
 _QUESTIONS = "question", "query", "expression", "caption", "prompt", "sentence"
 _LABELS, _SOURCES = ("label", "category"), ("source", "dataset")
 
@@ -48,22 +48,20 @@ def report(
     what: Annotated[
         str,
         typer.Argument(
-            help="What build wrote, or a file of it, or a dataset, as show takes it; with TARGETS "
-            "the answers of a model, as eval takes them.",
+            help="Rows or a dataset, as in show; with TARGETS, a model's answers, as in eval.",
             metavar="WHAT",
         ),
     ],
     truth: Annotated[
         Path | None,
         typer.Argument(
-            help="What the answers should show, as eval takes it: COCO annotations (.json), or "
-            "lines (.jsonl).",
+            help="Targets of the answers, as in eval: COCO annotations (.json) or lines (.jsonl).",
             metavar="[TARGETS]",
             show_default=False,
         ),
     ] = None,
     path: Annotated[
-        Path, typer.Option("--out", "-o", help="The page to write.", metavar="FILE")
+        Path, typer.Option("--out", "-o", help="Page to write.", metavar="FILE")
     ] = Path("report.html"),
     images: options.ImagesOption = None,
     tokenizer: Annotated[
@@ -71,16 +69,13 @@ def report(
         typer.Option(
             "--tokenizer",
             "-t",
-            help="Count the answers' tokens: a name on the Hub, a folder, or a tokenizer.json. "
-            "Default: characters are counted.",
+            help="Count the answers' tokens with this tokenizer: a name on the Hub, a folder, or a "
+            "tokenizer.json. Default: count characters.",
             metavar="NAME",
         ),
     ] = None,
     count: Annotated[
-        int,
-        typer.Option(
-            "--count", help="How many cards the page has at most.", min=1, max=_MOST, metavar="N"
-        ),
+        int, typer.Option("--count", help="Most cards on the page.", min=1, max=_MOST, metavar="N")
     ] = 2000,
     start: options.StartOption = 0,
     key: options.KeyOption = None,
@@ -89,13 +84,13 @@ def report(
     names: options.NamesOption = None,
     method: options.MethodOption = None,
 ) -> None:
-    """Look through answers or rows: one HTML file that needs no server and no network.
+    """Write answers or rows as one HTML page, which needs no server and no network.
 
     Each card has the photo with target, answer and cells, the question, and the text with its
-    problems marked. The page filters by label, source, size and what is wrong, and sorts by IoU
+    problems marked. The page filters by label, source, size and kind of answer, and sorts by IoU
     and length.
 
-    With TARGETS, the figures are those of eval, of all answers, also where the page has fewer.
+    With TARGETS, the page has the figures of eval for all answers, also if it has fewer cards.
 
     \b
     Examples:
@@ -121,7 +116,7 @@ def report(
         scores = Scores(codec, answer, method)
         maker = _Maker(f"{what} against {truth}", codec, tokenizer, method, scores.figures)
         pairs = Comparison(Path(what), truth, key=key, scores=scores, allow_missing=allow_missing)
-        for number, scored in enumerate(pairs):  # all of them count
+        for number, scored in enumerate(pairs):  # all pairs count for the figures
             if start <= number < start + count:
                 maker.add_answer(scored, images)
         notes = scores.notes(pairs.ids)
@@ -144,18 +139,18 @@ def report(
 
 
 class _Maker:
-    """Makes cards of what was read.
+    """Makes cards of records and scored answers.
 
     Parameters
     ----------
     title
-        What the page is of.
+        The title of the page.
     codec, method
-        How answers are decoded and drawn.
+        How answers are decoded, and how cells become pixels.
     tokenizer
-        What counts their tokens.
+        Counts the answers' tokens; None counts characters.
     figures
-        The figures of the answers; those of rows are counted here.
+        The figures of the answers. Rows with targets are added to it here.
     """
 
     def __init__(
@@ -177,7 +172,7 @@ class _Maker:
         self.missing: list[str] = []
 
     def add_record(self, record: Record) -> None:
-        """A row, or a record of a dataset."""
+        """Add the card of a row, or of a dataset's record."""
         regions = [one for found in record.after for one in found]
         turns = record.turns or [Turn(*said) for said in record.said]
         card = Card(
@@ -200,7 +195,7 @@ class _Maker:
                 targets=list(zip(record.labels, record.before, strict=True)),
                 lost=sum(not found for found in record.after),
                 iou=sum(record.ious) / len(record.ious) if record.ious else None,
-                remark="" if record.ious else record.remark,  # which says the same
+                remark="" if record.ious else record.remark,  # the remark repeats the IoU
             )
         elif record.targets is not None:
             try:
@@ -211,7 +206,7 @@ class _Maker:
         self.page.add(card)
 
     def add_answer(self, scored: Scored, images: Path | None) -> None:
-        """An answer beside its target."""
+        """Add the card of an answer beside its target."""
         target, overlap = scored.target, scored.found.overlap
         entry = {**scored.row.entry, **target.entry}
         asked, label, source = (_text(entry, names) for names in (_QUESTIONS, _LABELS, _SOURCES))
@@ -239,7 +234,7 @@ class _Maker:
         self.page.add(card)
 
     def html(self, notes: Sequence[str]) -> str:
-        """The page, with the tables of `maskcodec eval` if there are targets."""
+        """The page, with the tables of `maskcodec eval` if there are figures."""
         figures = self._figures
         rows, counts = list[Figure](), list[Figure]()
         if figures.samples:
@@ -252,7 +247,7 @@ class _Maker:
         return self.page.html(rows, counts, notes)
 
     def _measured(self, record: Record, targets: list[RunMask]) -> Measured:
-        """How good the last answer of a row is."""
+        """Measure the last answer of a row, and add it to the figures."""
         last = next(turn for turn in reversed(record.turns) if turn.role == "assistant")
         said = read_answer(self._codec, last.text)
         wanted = united(targets) if targets else None
@@ -261,7 +256,7 @@ class _Maker:
         return found
 
     def _photo(self, target: Target, images: Path | None) -> Photo | None:
-        """The photo of a target; None where there is none, which is noted."""
+        """The photo of a target; if it cannot be read, None and an entry in `missing`."""
         try:
             found = self.page.photo(target.image, lambda: target.photo(images))
             target.check_photo(found.shape)
@@ -271,7 +266,7 @@ class _Maker:
         return found
 
     def _length(self, turns: Sequence[Turn]) -> int | None:
-        """How long the answers are, in tokens or characters."""
+        """The length of the answers in tokens or characters, None without answers."""
         texts = [turn.text for turn in turns if turn.role == "assistant"]
         if self._counter is None:
             return sum(map(len, texts)) if texts else None
@@ -280,7 +275,7 @@ class _Maker:
 
 
 def _kind(turns: Sequence[Turn], shown: bool) -> Kind:
-    """How the answers decode, which may show something all the same."""
+    """How the answers decode; `shown` says whether they show a region."""
     if not any(turn.role == "assistant" for turn in turns):
         return ""
     if not any(turn.problems for turn in turns):
@@ -289,10 +284,10 @@ def _kind(turns: Sequence[Turn], shown: bool) -> Kind:
 
 
 def _lost(overlap: Overlap) -> int:
-    """Whether there is a target of which the answer shows nothing at all, as a number."""
+    """1 if there is a target and the answer is empty, else 0."""
     return int(overlap.target > 0 and not overlap.prediction)
 
 
 def _text(entry: Mapping[str, Any], names: Sequence[str]) -> str:
-    """The first of some members of a line that is a text, or nothing."""
+    """The first text among the named members of a line, or ""."""
     return next((entry[name] for name in names if isinstance(entry.get(name), str)), "")

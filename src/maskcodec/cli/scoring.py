@@ -1,4 +1,4 @@
-"""What `maskcodec eval` compares: answers and targets by their ids, one pair held at a time."""
+"""Compare answers with targets by their ids for `maskcodec eval`, one pair at a time."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from maskcodec.masks.grid import Method
     from maskcodec.masks.runs import RunMask
 
-_KEYS = "id", "idx"  # what an id is called, where nobody says it
+_KEYS = "id", "idx"  # keys of an id without --key
 _MASK, _MASKS = "segmentation", "segmentations"
 _IGNORED = "ignore"
-_SHOWN = 5  # ids that a message names
+_SHOWN = 5  # most ids that a message names
 
 
 class Row(NamedTuple):
@@ -45,21 +45,21 @@ class Row(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What an answer should show."""
+    """The mask that an answer should have."""
 
     where: str  # the file and the record, for messages
     key: str
-    mask: RunMask | None  # None where there is no target
-    # the image's (height, width); None where only a sample without a target does not say it
+    mask: RunMask | None  # None if there is no target
+    # the image's (height, width); None if unknown, which only a sample without a target may be
     shape: tuple[int, int] | None
-    ignored: RunMask | None = None  # pixels that do not count, as ReasonSeg has them; None for none
-    image: str = ""  # the path of the image as the file has it, or ""
-    entry: Mapping[str, Any] = {}  # the line, or of an annotation its "label"
-    # each instance's mask, and its label; None where the line does not tell them apart
+    ignored: RunMask | None = None  # pixels that do not count, as in ReasonSeg; None for none
+    image: str = ""  # the path of the image as in the file, or ""
+    entry: Mapping[str, Any] = {}  # the line, or an annotation's "label"
+    # (masks, labels) of the instances; None if the line does not separate them
     instances: tuple[list[RunMask], list[str] | None] | None = None
 
     def photo(self, folder: Path | None) -> Image.Image:
-        """The photo that it names, as viewers show it."""
+        """The photo of the target, upright, as viewers show it."""
         try:
             photo = as_picture((folder or Path()) / self.image)
         except OSError as error:
@@ -68,30 +68,30 @@ class Target(NamedTuple):
         return photo
 
     def check_photo(self, shape: tuple[int, int]) -> None:
-        """Refuse a photo (height, width) that has other sides than the target."""
+        """Refuse a photo whose (height, width) differs from the target's."""
         if self.shape is not None and self.shape != shape:
             raise SourceError(f"{self.image} has other sides than {sides(self.shape)}")
 
 
 class Scored(NamedTuple):
-    """One answer and how good it is."""
+    """One answer and its measures."""
 
     row: Row
     target: Target
     found: Measured
     kind: str  # "valid", "broken" or "mask"
-    text: str  # of the answer; "" where it is a mask
+    text: str  # of the answer; "" if it is a mask
     said: Answer | None
-    mask: RunMask | None  # what the answer shows; None for nothing
-    score: float | None  # how sure the model is, None where the line has no "score"
+    mask: RunMask | None  # all regions of the answer; None for no region
+    score: float | None  # the model's confidence, None if the line has no "score"
 
     @property
     def iou(self) -> float:
-        """As `Measured.iou` has it."""
+        """The same as `Measured.iou`."""
         return self.found.iou
 
     def plain(self) -> dict[str, Any]:
-        """A line of JSON."""
+        """The answer's measures as plain data for a line of JSON."""
         return {
             "id": self.row.entry.get("id", self.row.key),
             "iou": self.iou,
@@ -103,12 +103,12 @@ class Scored(NamedTuple):
 
 
 class Predictions:
-    """The answers of a JSON Lines file by their ids: kept is where each one stands."""
+    """The answers of a JSON Lines file by their ids; only their places are in memory."""
 
     def __init__(self, path: Path, key: str | None) -> None:
         self._path = path
         self._stored = Stored(path)
-        self._places: dict[str, tuple[int, int]] = {}  # of lines: as stored, and in the file
+        self._places: dict[str, tuple[int, int]] = {}  # by id: (place in `Stored`, line number)
         found = messages.reading(_rows(path, key), path, lambda found: found[1])
         for start, stop, number, row in found:
             if row.key in self._places:
@@ -136,9 +136,9 @@ def targets(path: Path, key: str | None) -> Iterator[Target]:
     Parameters
     ----------
     path
-        A name that ends in .jsonl is that of lines, any other of annotations.
+        A .jsonl file holds lines, any other file annotations.
     key
-        What an id is called in lines; None for the usual names.
+        The key of the id in lines; None for ``"id"`` or ``"idx"``.
     """
     seen: set[str] = set()
     lines = path.suffix.lower() == ".jsonl"
@@ -150,16 +150,16 @@ def targets(path: Path, key: str | None) -> Iterator[Target]:
 
 
 class Scores:
-    """The answers of files: how each is found in its row, and their figures.
+    """Scores answers, and collects their figures.
 
     Parameters
     ----------
     codec
-        What texts are decoded by.
+        Decodes texts.
     answer
-        What the text of an answer is called; None for ``"text"``, and a mask where there is none.
+        The key of an answer's text; None for ``"text"``, or the mask if a line has no text.
     method
-        How cells become pixels.
+        How cells become pixels, as in `maskcodec.Region.mask`.
 
     Attributes
     ----------
@@ -168,9 +168,9 @@ class Scores:
     figures
         The figures, and counts of answers.
     masks
-        How many answers are masks, and no texts.
+        How many answers are masks instead of texts.
     readable
-        How many broken answers other options read as a whole, by those options.
+        By options: how many broken answers these options read as a whole.
     """
 
     def __init__(self, codec: AnyCodec, answer: str | None, method: Method | None) -> None:
@@ -181,10 +181,10 @@ class Scores:
         self._unsure = False  # whether a region has no score
 
     def compute(self) -> dict[str, tuple[float, int]]:
-        """The figures by their names, as `Figures.compute` has them.
+        """The figures by their names, each (value, samples) as in `Figures.compute`.
 
-        Average precision of regions is there where targets tell instances apart, and every region
-        that is shown there has a score.
+        They include the average precision of regions if targets separate instances and every
+        region of their answers has a score.
         """
         ranked = {} if self._unsure else self._ranked
         found = {name: (one.compute(), one.samples) for name, one in ranked.items() if one.samples}
@@ -220,7 +220,7 @@ class Scores:
         return scored
 
     def notes(self, ids: Mapping[str, int]) -> list[str]:
-        """What else there is to say of the answers, and of `ids` as `Comparison` has them."""
+        """Notes on the answers, and on the missing and unknown `ids` of a `Comparison`."""
         found = [
             f"{count:,} of the broken answers can be read as a whole with {flags}"
             for flags, count in self.readable.most_common()
@@ -237,7 +237,7 @@ class Scores:
         return found
 
     def _rank(self, row: Row, target: Target, regions: list[Any]) -> None:
-        """Count the regions of an answer one by one, by their scores."""
+        """Add an answer's regions to the average precision, by their scores."""
         scores, (masks, labels) = row.entry.get("scores"), target.instances or ([], None)
         if scores is None and regions:
             self._unsure = True
@@ -274,24 +274,25 @@ class Scores:
 
 
 class Comparison:
-    """Answers beside their targets, by their ids: going through it scores one pair at a time.
+    """Pairs answers and targets by their ids; iterating scores one pair at a time.
 
     Parameters
     ----------
     predictions, truth
-        The files: JSON Lines, and JSON Lines or COCO's annotations.
+        The files: JSON Lines of answers, and JSON Lines or COCO annotations of targets.
     key
-        What an id is called in lines; None for the usual names.
+        The key of the id in lines; None for ``"id"`` or ``"idx"``.
     scores
-        What the pairs are added to.
+        Takes the pairs.
     allow_missing
-        Whether ids that only one of the files has are left out, and counted in `ids`.
+        Whether to leave out ids that only one file has, and count them in `ids`. By default they
+        raise `InputError`.
 
     Attributes
     ----------
     ids
-        How many targets have no answer, ``"missing"``, and answers no target, ``"unknown"``; known
-        at the end.
+        ``"missing"``: how many targets have no answer; ``"unknown"``: how many answers have no
+        target. Complete after the last pair.
     """
 
     def __init__(
@@ -331,7 +332,7 @@ class Comparison:
 
 
 def _check_ids(predictions: Path, truth: Path, missing: list[str], unknown: list[str]) -> None:
-    """Refuse files that do not have the same ids."""
+    """Refuse files whose ids differ."""
     wrong = []
     for ids, has, lacks in ((missing, truth, predictions), (unknown, predictions, truth)):
         if ids:
@@ -343,7 +344,7 @@ def _check_ids(predictions: Path, truth: Path, missing: list[str], unknown: list
 
 
 def _rows(path: Path, key: str | None) -> Iterator[tuple[int, int, int, Row]]:
-    """The objects of a JSON Lines file: where each stands in bytes, the number of its line, it."""
+    """The objects of a JSON Lines file: (first byte, end, line number, object)."""
     for start, stop, number, line in lines(path):
         yield start, stop, number, _row(f"{path}, line {number}", line, key)
 
@@ -382,7 +383,7 @@ def _line_targets(path: Path, key: str | None) -> Iterator[Target]:
 def _instances(
     where: str, entry: dict[str, Any], shape: tuple[int, int] | None
 ) -> tuple[list[RunMask], list[str] | None]:
-    """The masks of a line's instances, and their labels."""
+    """The masks of a line's instances, and their labels or None."""
     found, labels = entry[_MASKS], entry.get("labels")
     for other in (_MASK, _IGNORED):
         if entry.get(other) is not None:
@@ -413,7 +414,7 @@ def _coco_targets(path: Path) -> Iterator[Target]:
 
 
 def _score(row: Row) -> float | None:
-    """How sure a model is, 0 where its answer has several scores and none of them is left."""
+    """The model's confidence in an answer, None if the line has no "score"."""
     score = row.entry.get("score")
     if score is None:
         return None
@@ -429,7 +430,7 @@ def _is_finite(score: Any) -> bool:
 def _read(
     where: str, segmentation: Any, shape: tuple[int, int] | None, what: str = "the segmentation"
 ) -> RunMask | None:
-    """A segmentation as a mask; null and an empty list are nothing."""
+    """A segmentation as a mask; None for null and for an empty list."""
     if segmentation is None or segmentation == []:
         return None
     return mask_of(segmentation, shape, where, what)

@@ -1,4 +1,4 @@
-"""What the options say: the codec that they ask for, and sizes as they are typed."""
+"""Turn options into a codec, grids and sizes."""
 
 import dataclasses
 import functools
@@ -15,9 +15,9 @@ from maskcodec.errors import ConfigError, within
 from maskcodec.files.images import MOST_CLAIMED
 from maskcodec.text.codec import FILE_NAME, codec_ids, from_config, get_codec
 
-AnyCodec: TypeAlias = Any  # a `Codec`; what it can do beyond that, it says itself
+AnyCodec: TypeAlias = Any  # a `Codec`; its attributes tell what else it can do
 
-DEFAULT = "scanlines"  # the codec where none is named
+DEFAULT = "scanlines"  # the codec if --codec is missing
 
 
 def chosen_codec(
@@ -36,7 +36,7 @@ def chosen_codec(
     background: options.BackgroundOption = None,
     config: options.ConfigOption = None,
 ) -> AnyCodec:
-    """The codec that the options describe; those that are None were not given."""
+    """The codec that the options describe; None means that an option was not given."""
     settings: dict[str, Any] = {key: one for key, one in locals().items() if one is not None}
     if grid is not None:
         settings["grid"] = parsed_grid(grid)
@@ -75,14 +75,14 @@ def chosen_codec(
 
 
 _FLAGS: dict[str, str] = {
-    name: get_args(option)[1].default  # where Typer keeps the first of its names
+    name: get_args(option)[1].default  # Typer keeps the option's first name there
     for name, option in inspect.get_annotations(chosen_codec).items()
     if name != "return"
 }
 
 
 def with_codec(command: Callable[..., None]) -> Callable[..., None]:
-    """A command with the options of `chosen_codec` in the place of its parameter `codec`."""
+    """A command with the options of `chosen_codec` instead of its parameter `codec`."""
     shared = inspect.signature(chosen_codec).parameters
 
     @functools.wraps(command)
@@ -100,14 +100,14 @@ def with_codec(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def parsed_grid(text: str) -> int | tuple[int, int]:
-    """Cells as they are typed: ``64`` or ``48x64``."""
+    """Parse cells: ``64`` or ``48x64``, rows x columns."""
     if re.fullmatch("[0-9]{1,9}", text):
         return int(text)
     return _pair(text, "--grid", "64, or 48x64 for rows x columns")
 
 
 def parsed_shape(text: str) -> tuple[int, int]:
-    """An image's size as it is typed, (height, width): ``480x640``."""
+    """Parse an image's size in pixels, ``480x640``, as (height, width)."""
     height, width = _pair(text, "--shape", "480x640, height x width")
     if not 1 <= height * width <= MOST_CLAIMED:
         raise typer.BadParameter(
@@ -128,7 +128,7 @@ def _fields(codec: AnyCodec) -> list[str]:
 
 
 def _having(setting: str) -> str:
-    """The names of the codecs that have a setting."""
+    """The names of the codecs that have a setting, joined for a message."""
     ids = [name for name in codec_ids() if setting in _fields(get_codec(name))]
     names = list(dict.fromkeys(name.rpartition("/")[0] for name in ids))
     return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

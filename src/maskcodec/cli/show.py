@@ -1,4 +1,4 @@
-"""`maskcodec show`: rows, datasets and annotations as pictures."""
+"""`maskcodec show`: draw rows, datasets and annotations."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from maskcodec.masks.grid import Method
     from maskcodec.text.regions import Region
 
-_MOST = 100  # records of a sheet
+_MOST = 100  # records on a sheet
 _WHO = {"user": "Q", "assistant": "A"}
 
 
@@ -36,9 +36,9 @@ def show(
     what: Annotated[
         str,
         typer.Argument(
-            help="What build wrote, or a file of it; COCO, panoptic or GSEval annotations, or any "
-            "dataset as build takes it, name:path,option=value; a PNG with one number a pixel, "
-            "or a folder of them.",
+            help="Folder or file of rows that build wrote; COCO, panoptic or GSEval annotations; a "
+            "dataset, name:path,option=value, as in build; or a PNG with a number a pixel, or a "
+            "folder of them.",
             metavar="WHAT",
         ),
     ],
@@ -46,7 +46,7 @@ def show(
         str | None,
         typer.Option(
             "--image-id",
-            help="Of COCO annotations, one image alone, with a table of its instances.",
+            help="For COCO annotations: draw this image alone, with a table of its instances.",
             metavar="ID",
         ),
     ] = None,
@@ -54,18 +54,16 @@ def show(
     images: options.ImagesOption = None,
     names: options.NamesOption = None,
     count: Annotated[
-        int,
-        typer.Option(
-            "--count", help="How many records a sheet has.", min=1, max=_MOST, metavar="N"
-        ),
+        int, typer.Option("--count", help="Records on the sheet.", min=1, max=_MOST, metavar="N")
     ] = 12,
     start: options.StartOption = 0,
     path: options.PictureOption = Path("show.png"),
     method: options.MethodOption = None,
 ) -> None:
-    """Look at rows and datasets: a sheet of images with their masks and questions.
+    """Draw a sheet of images from rows or datasets, with their masks and questions.
 
-    Rows are drawn as their text says. Masks of a dataset stand beside what the codec makes of them.
+    Masks of rows are decoded from their text. Masks of a dataset are drawn before and after the
+    codec, side by side.
 
     \b
     Examples:
@@ -102,7 +100,7 @@ def show(
 
 
 def _tile(record: "Record", method: "Method | None") -> Tile:
-    """A record as it is drawn, with its words as a terminal may have them."""
+    """The tile of a record; control characters in its words become escapes."""
     shape = record.photo.height, record.photo.width
     sides = [[_painted(regions, shape, method) for regions in record.after]]
     if record.before is not None:
@@ -126,7 +124,7 @@ def _show_image(
     path: Path,
     method: "Method | None",
 ) -> None:
-    """One image of COCO annotations, before and after, with a table; on a grid of classes."""
+    """Draw an image of COCO annotations before and after the codec, and print a table."""
     found = as_drawn(codec, CocoFile(annotations).image(image_id))
     read.checked_claim(found.shape, f"{annotations}: image {image_id}", MOST_CLAIMED)
     photo = plain(found.shape) if image is None else as_picture(image)
@@ -143,7 +141,7 @@ def _show_image(
     for runs, label, (text, regions) in zip(found.masks, found.labels, steps, strict=True):
         decoded.append(regions)
         length = len(text)
-        own = f"{length:,}" if codec.has_instances else ""  # a grid has one text for all
+        own = f"{length:,}" if codec.has_instances else ""  # a grid has one text for all masks
         number, area = len(decoded), runs.area
         quality = "empty"
         if area:
@@ -172,5 +170,5 @@ def _show_image(
 def _painted(
     regions: "Sequence[Region]", shape: tuple[int, int], method: "Method | None"
 ) -> "Mask":
-    """The mask of the region of an instance, empty where it was lost."""
+    """The mask of an instance's region, empty if the instance was lost."""
     return regions[0].mask(shape, method=method) if regions else np.zeros(shape, np.uint8)

@@ -1,4 +1,4 @@
-"""`maskcodec eval-tasks`: datasets as tasks that lmms-eval runs."""
+"""`maskcodec eval-tasks`: write datasets as tasks for lmms-eval."""
 
 import inspect
 import json
@@ -77,12 +77,13 @@ metric_list:
 def eval_tasks(
     codec: settings.AnyCodec,
     sources: options.SourcesArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.", metavar="DIR")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.", metavar="DIR")],
     templates: Annotated[
         Path | None,
         typer.Option(
             "--templates",
-            help="Wordings as maskcodec build takes them; the first one of a kind is used.",
+            help="JSON file of wordings, as in build; the first one of each kind is used. Default: "
+            "maskcodec's wordings.",
             metavar="FILE",
         ),
     ] = None,
@@ -90,15 +91,14 @@ def eval_tasks(
         bool,
         typer.Option(
             "--allow-broken",
-            help="Leave broken records out, instead of refusing a set that would lack some.",
+            help="Leave broken records out. Default: stop at the first broken record.",
         ),
     ] = False,
 ) -> None:
-    """Write a folder of tasks for lmms-eval, one for each dataset, which count as eval does.
+    """Write a folder of lmms-eval tasks, one for each dataset, with the figures of eval.
 
     For datasets with expressions or questions: RefCOCO, RefCOCO+, RefCOCOg, gRefCOCO, RefCOCO-M,
-    ReasonSeg, GSEval, MUSE, EarthReason. The targets that it writes are those of maskcodec eval,
-    too.
+    ReasonSeg, GSEval, MUSE, EarthReason. maskcodec eval reads the written .jsonl files as targets.
 
     \b
     Examples:
@@ -133,12 +133,12 @@ def eval_tasks(
                     "with those of the whole set"
                 )
     except BaseException:
-        rmtree(out)  # there was nothing in it before
+        rmtree(out)  # it was empty before
         raise
 
 
 def _opened(origin: "Origin") -> tuple[str, "Source"]:
-    """A dataset, and what its task is called: after the dataset, and after its split or folder."""
+    """Open a dataset, and name its task after the dataset and its split or folder."""
     typed = dict(origin.options)
     split = typed.get("split", "")
     if not split and "split" in inspect.signature(origin.reader()).parameters:
@@ -152,7 +152,7 @@ def _opened(origin: "Origin") -> tuple[str, "Source"]:
 
 
 def _written(source: "Source", path: Path, maker: RowMaker, allow_broken: bool) -> tuple[int, int]:
-    """Write the rows of a dataset: how many there are, and how many records are broken."""
+    """Write the rows of a dataset; returns how many rows and broken records there are."""
     count = left_out = 0
     with path.open("w", encoding="utf-8") as file:
         for record in messages.steps(source, "Reading"):
@@ -170,7 +170,7 @@ def _written(source: "Source", path: Path, maker: RowMaker, allow_broken: bool) 
 
 
 def _row(record: "Sample | Broken", maker: RowMaker) -> dict[str, Any] | Broken:
-    """A line of a task's file, which `maskcodec eval` reads as well."""
+    """A line of a task's file, which `maskcodec eval` also reads as a target."""
     if isinstance(record, Broken):
         return record
     if record.task not in {"expression", "reasoning"} or record.shape is None:
@@ -194,7 +194,7 @@ def _row(record: "Sample | Broken", maker: RowMaker) -> dict[str, Any] | Broken:
     mask = united([empty, *masks])
     if masks and not mask.any():
         return Broken(record.key, "its mask has no pixel, though it has a target")
-    # A column has one type in all rows: nothing is a mask without a pixel.
+    # A column has one type in all rows, so an empty mask is used instead of null.
     ignored = empty if record.ignored is None else record.ignored
     return {
         "id": record.key,

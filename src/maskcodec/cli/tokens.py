@@ -1,4 +1,4 @@
-"""`maskcodec tokens`: how many tokens the masks of COCO annotations take."""
+"""`maskcodec tokens`: count the tokens of the masks in COCO annotations."""
 
 from itertools import chain
 from pathlib import Path
@@ -23,13 +23,13 @@ _GRIDS = 16, 32, 48, 64, 80
 
 @messages.reported
 def tokens(
-    annotations: Annotated[list[Path], typer.Argument(help="COCO annotation files.")],
+    annotations: Annotated[list[Path], typer.Argument(help="Files of COCO annotations.")],
     tokenizer: Annotated[
         str,
         typer.Option(
             "--tokenizer",
             "-t",
-            help="What counts: a name on the Hub, a folder, or a tokenizer.json.",
+            help="Tokenizer that counts: a name on the Hub, a folder, or a tokenizer.json.",
             metavar="NAME",
         ),
     ],
@@ -38,12 +38,12 @@ def tokens(
         typer.Option(
             "--label",
             "-l",
-            help='The label of an instance, {} for its category, for example "the {} on the left".',
+            help='Label of each instance; {} becomes its category: "the {} on the left".',
             metavar="TEXT",
         ),
     ] = "{}",
 ) -> None:
-    """Count the tokens that each mask takes, for every codec and grids of several sizes.
+    """Count the tokens of each mask, for every codec and several grids.
 
     \b
     Examples:
