@@ -1,4 +1,4 @@
-"""Models behind vLLM or SGLang: requests that hold them to valid masks, and their answers."""
+"""Ask models behind vLLM or SGLang: requests for valid masks only, and their answers."""
 
 from maskcodec.answers import Answer, Progress
 from maskcodec.serve.checks import check

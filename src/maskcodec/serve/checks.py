@@ -1,4 +1,4 @@
-"""What is wrong with a folder, before a server has loaded it."""
+"""Check a folder before a server loads it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from maskcodec.text.codec import Codec
 
-_LARGEST = 1 << 24  # bytes of a config, which may list every word of a codec
+_LARGEST = 1 << 24  # most bytes of a config, which may list every word of a codec
 
 
 def check(folder: str | os.PathLike[str], codec: Codec | None = None) -> TokenCodec:
-    """The codec and the tokenizer of a folder that a server is to load, refused if it cannot work.
+    """Check a folder that a server will load, and return its codec and tokenizer.
 
     Tags and bricks that are special tokens are no error, since `request` asks for them and for
     ids: a warning goes to the logger ``maskcodec``.
@@ -30,17 +30,18 @@ def check(folder: str | os.PathLike[str], codec: Codec | None = None) -> TokenCo
     Parameters
     ----------
     folder
-        What training has written: model, tokenizer and ``maskcodec.json``.
+        The folder of the trained model: model, tokenizer and ``maskcodec.json``.
     codec
         The codec of the requests. Default: the folder's.
 
     Raises
     ------
     FileNotFoundError
-        There is no such folder, or no ``maskcodec.json`` or tokenizer in it.
+        The folder, or its ``maskcodec.json`` or tokenizer, does not exist.
     ConfigError
-        It has another codec; an adapter that holds the rows of the codec's tokens is not merged;
-        the tokenizer is not the one that the model was prepared with; the model has too few rows.
+        The folder has another codec, or no model; an adapter that holds the rows of the codec's
+        tokens is not merged; the tokenizer is not the one that the model was prepared with; the
+        model has too few rows.
     VocabError
         The codec and the tokenizer do not fit together.
 
@@ -77,13 +78,13 @@ def check(folder: str | os.PathLike[str], codec: Codec | None = None) -> TokenCo
 
 
 def end_ids(folder: str | os.PathLike[str]) -> list[int]:
-    """The ids that the generation config of a folder ends an answer with; none if it says none."""
+    """The ids that end an answer in a folder's generation config; empty if it has none."""
     ends = (_json(Path(folder) / "generation_config.json") or {}).get("eos_token_id")
     return [n for n in (ends if isinstance(ends, list) else [ends]) if type(n) is int and n >= 0]
 
 
 def _check_rows(place: Path, config: dict[str, Any], tokens: TokenCodec) -> None:
-    """Compare the tokenizer with what the model has rows for."""
+    """Refuse a tokenizer whose words have no row, or another row, in the model."""
     prepared = config.get(PREPARED)
     if isinstance(prepared, dict):
         wrong = [word for word, n in tokens.words.items() if prepared.get(word) != n]

@@ -1,4 +1,4 @@
-"""A small client: it asks a server, shows the answer as it is written, and keeps what came."""
+"""A small client: asks a server, follows the answer as it comes, and keeps the parts received."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from maskcodec.answers import Answer, Progress
     from maskcodec.tokens import TokenCodec
 
-_CONNECT = 10.0  # seconds until a server must take a connection
-_MOST = 1 << 26  # bytes of a response: answers of a million ids have fewer
+_CONNECT = 10.0  # seconds that a server has to accept a connection
+_MOST = 1 << 26  # most bytes of a response; an answer of a million ids has fewer
 
 
 def ask(
@@ -36,26 +36,26 @@ def ask(
     server
         The server's address, such as ``"http://localhost:8000"``.
     body
-        What `request` returned. With ``stream=True`` there, nothing is lost that came before a
-        connection breaks.
+        The return value of `request`. With its ``stream=True``, a broken connection loses nothing
+        that came before.
     tokens
-        The codec and the tokenizer of the model that is served.
+        The codec and the tokenizer of the served model.
     key
-        The server's API key, if it wants one.
+        The server's API key, if it needs one.
     timeout
         How many seconds the server may be silent.
     follow
-        Called with a `Progress` whenever a row is whole, while the server writes.
+        A function, called with a `Progress` after each complete row, while the server writes.
 
     Raises
     ------
     ServerError
-        The server cannot be reached, refuses the request, or stops before the end; ``answer`` is
-        what had come.
+        The server cannot be reached, refuses the request, or stops before the end; its ``answer``
+        holds the parts received.
     ConfigError
-        `follow`, and the request has no ``stream=True`` or the codec has no stream.
+        `follow` is given, but the request has no ``stream=True`` or the codec has no stream.
     ImportError
-        httpx is missing.
+        httpx is not installed.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def ask(
 
 
 def served(server: str, *, key: str | None = None, timeout: float = 60.0) -> dict[str, str]:
-    """The models of a server: each one's name, and what it was loaded from, often a folder.
+    """The models of a server: their names, and the place each was loaded from, often a folder.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def served(server: str, *, key: str | None = None, timeout: float = 60.0) -> dic
 def _response(
     server: str, what: str, body: Mapping[str, Any] | None, key: str | None, timeout: float
 ) -> Iterator[Iterator[bytes]]:
-    """The parts of a response whose status is good, as they come."""
+    """The parts of a response, as they come; a status other than 200 raises `ServerError`."""
     try:
         import httpx
     except ImportError as error:
@@ -146,7 +146,7 @@ def _limited(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _events(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The data of server-sent events, as far as their lines are whole."""
+    """The data of server-sent events whose lines are complete."""
     line = bytearray()
     for part in parts:
         start, *others = part.split(b"\n")

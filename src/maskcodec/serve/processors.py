@@ -1,4 +1,4 @@
-"""What the processors of all engines share: guides by request, and where each answer is.
+"""The common part of all engines' processors: guides for requests, and the state of each answer.
 
 `maskcodec.serve.vllm` and `maskcodec.serve.sglang` have the classes that an engine loads.
 """
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from maskcodec.masks.arrays import Index
     from maskcodec.tokenizers.guide import Guide
 
-NAME = "maskcodec"  # what a request's options are called
-_GUIDES = 16  # by what requests ask for; each has tables of the vocabulary's size
-_REMEMBERED = 8  # lists of ids that may not come
+NAME = "maskcodec"  # the key of a request's options
+_GUIDES = 16  # most cached guides; each has tables of the vocabulary's size
+_REMEMBERED = 8  # most cached lists of forbidden ids
 _OTHERS: dict[Any, tuple[Index, Any]] = {}
 
 _log = logging.getLogger("maskcodec")
 
 
 class Walk:
-    """Where one answer is in a guide.
+    """The state of one answer in a guide.
 
-    An engine stops if its processor raises, and all answers with it. So an id that the guide does
-    not allow, which another processor must have forced, ends the constraint, with an error in the
-    log. Without a guide, an answer ends at once.
+    An exception in a processor stops the engine and all its answers. So an id that the guide does
+    not allow, which another processor must have forced, does not raise: the log gets an error, and
+    the answer is no longer constrained. Without a guide, an answer ends at once.
     """
 
     def __init__(self, guide: Guide | None, ends: Index | None = None) -> None:
@@ -46,7 +46,7 @@ class Walk:
         self.count = 0  # ids so far
 
     def options(self, ids: Sequence[int]) -> Index | None:
-        """The ids that may come next, behind these more of an answer; None for any."""
+        """The ids that may come after these further ids of the answer; None for any."""
         for number in ids:
             self.count += 1
             try:
@@ -58,9 +58,9 @@ class Walk:
 
 
 class Guides:
-    """The guides of the model that an engine serves, whose folder is checked.
+    """The guides of the model that an engine serves.
 
-    Errors are those of `check`.
+    The model's folder is checked; errors are those of `check`.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -70,9 +70,9 @@ class Guides:
         self._guide = lru_cache(_GUIDES)(self._made)
 
     def walk(self, asked: Any) -> Walk:
-        """A new answer, from the options that came with its request.
+        """The start of an answer, held by the options of its request.
 
-        If they cannot be had, the log says why, and the answer ends at once.
+        If there is no guide for them, the log gets an error, and the answer ends at once.
         """
         try:
             return Walk(self._guide(asked if isinstance(asked, str) else ""))
@@ -86,12 +86,12 @@ class Guides:
 
 
 def parsed(asked: Any) -> dict[str, Any]:
-    """The options of a guide that a request hands to a processor.
+    """Parse a request's options of a guide.
 
     Raises
     ------
     ConfigError
-        They are not what `maskcodec.serve.request` writes.
+        They are not the JSON that `maskcodec.serve.request` writes.
     """
     try:
         options = json.loads(asked)
@@ -112,9 +112,9 @@ def parsed(asked: Any) -> dict[str, Any]:
 
 
 def hold(logits: Any, rows: Mapping[int, Index]) -> None:
-    """Write to some rows of a tensor (rows, columns): all but these ids become impossible.
+    """Set all columns but the given ids to -inf, in some rows of a tensor (rows, columns).
 
-    Ids beyond the columns, which the model cannot say, are passed over.
+    Ids beyond the columns, which the model cannot write, are ignored.
     """
     import torch
 
@@ -123,14 +123,14 @@ def hold(logits: Any, rows: Mapping[int, Index]) -> None:
         if 2 * len(ids) > len(row):
             row.index_fill_(0, _others(ids, row), -torch.inf)
         else:
-            own = np.array(ids[: np.searchsorted(ids, len(row))])  # which guides keep from writes
+            own = np.array(ids[: np.searchsorted(ids, len(row))])  # copy: guides' ids are read-only
             places = torch.from_numpy(own).to(row.device)
             kept = row.index_select(0, places)
             row.fill_(-torch.inf).index_copy_(0, places, kept)
 
 
 def _others(ids: Index, row: Any) -> Any:
-    """The columns that are not among the ids; guides hand out the same array again and again."""
+    """The columns that are not among the ids, cached: guides return the same array repeatedly."""
     import torch
 
     key = id(ids), len(row), row.device
@@ -139,12 +139,13 @@ def _others(ids: Index, row: Any) -> Any:
             _OTHERS.clear()
         mask = np.ones(len(row), np.bool_)
         mask[ids[: np.searchsorted(ids, len(row))]] = False
-        _OTHERS[key] = ids, torch.from_numpy(np.flatnonzero(mask)).to(row.device)  # ids: to live on
+        # The ids are kept as well, so that no other array gets their id().
+        _OTHERS[key] = ids, torch.from_numpy(np.flatnonzero(mask)).to(row.device)
     return _OTHERS[key][1]
 
 
 def version(*names: str) -> str:
-    """The version of the first of some packages that is installed."""
+    """The name and version of the first package that is installed, for messages."""
     for name in names:
         try:
             return f"{name} {metadata.version(name)}"

@@ -1,4 +1,4 @@
-"""What a server answered: whole responses, and streams of chunks, from ids or from text."""
+"""Read a server's answers: whole responses and streams of chunks, from ids or from text."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
     from maskcodec.formats.instances.stream import MaskStream
     from maskcodec.tokens import TokenCodec
 
-_MOST_ID = 1 << 31  # no vocabulary has more
-_LEAST = -1e9  # of a log-probability, so that sums are numbers
+_MOST_ID = 1 << 31  # ids are below this
+_LEAST = -1e9  # least log-probability, so that sums are finite
 
 
 def read(response: Any, tokens: TokenCodec) -> Answer:
     """The answer in a server's response: regions, scores and problems.
 
-    From ids where the response has them (``token_ids`` of vLLM, ``response_token_ids`` of SGLang),
-    else from the text, where special tags may be missing. Scores come from ``logprobs``, else they
+    Reads ids if the response has them (``token_ids`` of vLLM, ``response_token_ids`` of SGLang),
+    else the text, which may lack special tags. Scores come from ``logprobs``; without these they
     are nan.
 
     Parameters
     ----------
     response
-        What ``/v1/chat/completions`` returned: ``httpx.Response.json()``, or an object of the
+        A response of ``/v1/chat/completions``: ``httpx.Response.json()``, or an object of the
         ``openai`` package.
     tokens
-        The codec and the tokenizer of the model that is served.
+        The codec and the tokenizer of the served model.
 
     Raises
     ------
     ServerError
-        It is an error, or no response with one choice; the message says what the server said.
+        The response is an error, whose message is quoted, or has not exactly one choice.
 
     Examples
     --------
@@ -57,14 +57,14 @@ def read(response: Any, tokens: TokenCodec) -> Answer:
 
 
 class Reader:
-    """An answer that comes in chunks, as a server streams it.
+    """Reads an answer that a server streams in chunks.
 
     Parameters
     ----------
     tokens
-        The codec and the tokenizer of the model that is served.
+        The codec and the tokenizer of the served model.
     draw
-        Whether `progress` is asked for, which the codec must have a stream for.
+        Whether `progress` will be called; the codec must have a stream.
 
     Attributes
     ----------
@@ -87,10 +87,10 @@ class Reader:
         self._stream = tokens.stream() if draw else None
         self._ids: list[int] = []
         self._text = ""
-        self._pieces: list[tuple[str, float]] = []  # tokens as the server writes them, and logs
+        self._pieces: list[tuple[str, float]] = []  # (token's text, log-probability)
         self._bare = False  # whether some text came without ids
         self._stops = {*tokens.ends}
-        self._drawn = 0  # characters of the text that are drawn
+        self._drawn = 0  # characters of the text that are drawn so far
         words = tokens.codec.vocabulary()
         self._word, self._longest = (
             re.compile("|".join(map(re.escape, words))),
@@ -99,12 +99,12 @@ class Reader:
         self.finish: str | None = None
 
     def push(self, chunk: Any) -> bool:
-        """Take the next chunk, or a whole response; returns whether there is a new row to show.
+        """Take the next chunk, or a whole response; returns whether a row is newly complete.
 
         Raises
         ------
         ServerError
-            It is an error, or nothing that a server sends.
+            The chunk is an error, or not of the form that servers send.
         """
         data = chunk.model_dump() if hasattr(chunk, "model_dump") else chunk
         if not isinstance(data, Mapping):
@@ -117,7 +117,7 @@ class Reader:
         return bool(choices) and self._take(choices[0])
 
     def answer(self) -> Answer:
-        """What has come so far; ``finished`` if the model has ended it itself."""
+        """The answer so far; ``finished`` if the model has ended it itself."""
         finished = self.finish == "stop"
         if self._bare or not self._ids:
             return self._from_text(finished)
@@ -127,7 +127,7 @@ class Reader:
         return read_answer(self._tokens, ids[:stop], logs, finished)
 
     def progress(self) -> Progress:
-        """What there is to show of the answer so far.
+        """The regions of the answer so far, to show.
 
         Raises
         ------
@@ -161,7 +161,7 @@ class Reader:
         return self._stream is not None and self._draw(self._stream, ids, len(text or ""))
 
     def _draw(self, stream: MaskStream, ids: list[int], new: int) -> bool:
-        """Draw ids, or of a text what is whole: up to the last tag or brick."""
+        """Draw ids, or the text up to its last complete tag or brick."""
         if self._bare:
             start = max(self._drawn, len(self._text) - new - self._longest)
             ends = [match.end() for match in self._word.finditer(self._text, start)]
@@ -174,7 +174,7 @@ class Reader:
         return ended
 
     def _from_text(self, finished: bool) -> Answer:
-        """The answer from its text. Its scores are those of ids that spell what came."""
+        """The answer from its text, with scores from the ids that spell the received tokens."""
         text, tokens = self._text, self._tokens
         found = tokens.codec.recover(text)
         scores = [math.nan] * len(found.regions)
@@ -188,7 +188,7 @@ class Reader:
 
 
 def said(data: Any) -> str:
-    """What a server says of an error."""
+    """The message of a server's error."""
     if not isinstance(data, Mapping):
         return brief(data)
     error = data.get("error") or data
@@ -197,7 +197,7 @@ def said(data: Any) -> str:
 
 
 def _pieces(logprobs: Any) -> list[tuple[str, float]]:
-    """The tokens of a choice as the server writes them, and their log-probabilities."""
+    """The tokens of a choice as text, and their log-probabilities."""
     content = (logprobs.get("content") if isinstance(logprobs, Mapping) else None) or ()
     try:
         found = [(one["token"], min(max(float(one["logprob"]), _LEAST), 0.0)) for one in content]

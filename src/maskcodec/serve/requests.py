@@ -1,4 +1,4 @@
-"""What a server is asked: the body of a request for masks, as plain data."""
+"""Build the body of a request for masks, as plain data."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 Server: TypeAlias = Literal["vllm", "sglang"]
 Constrain: TypeAlias = Literal["grammar", "processor", "none"]
 
-_WORDS = 256  # ids for words around masks, on top of the longest masks
-_SENT = {"JPEG": "jpeg", "WEBP": "webp"}  # files that are sent as they are
+_WORDS = 256  # ids for words around masks, added to the longest masks
+_SENT = {"JPEG": "jpeg", "WEBP": "webp"}  # files that are sent unchanged
 _ORIENTATION = 0x0112  # Exif's tag; 1 is upright
-# A pickle that names the class, as SGLang wants it: the server imports it, the client need not.
+# SGLang wants a pickle that names the class: the server imports the class, the client does not.
 _SGLANG_CLASS = b"cmaskcodec.serve.sglang\nMaskProcessor\n."
 
 
@@ -45,46 +45,45 @@ def request(
     max_tokens: int | None = None,
     stream: bool = False,
 ) -> dict[str, Any]:
-    """The body of a request to ``/v1/chat/completions`` that only valid masks can answer.
+    """The body of a request to ``/v1/chat/completions`` whose answer has only valid masks.
 
     It is plain data for ``httpx``, ``json.dumps`` and curl, or ``extra_body=`` of the ``openai``
-    package. Change what you like: ``request(...) | {"temperature": 0.7}``.
+    package. Change any field: ``request(...) | {"temperature": 0.7}``.
 
     Parameters
     ----------
     question
-        What is asked about the image.
+        The question about the image.
     image
-        A Pillow image, a uint8 array, or the path of a file, which travel inside the request; or
-        an ``http://``, ``https://`` or ``data:`` address, which the server opens itself.
+        A Pillow image, a uint8 array, or the path of a file, which the body contains; or an
+        ``http://``, ``https://`` or ``data:`` address, which the server opens itself.
     tokens
-        The codec and the tokenizer of the model that is served; or its folder, which `check`
-        looks at.
+        The codec and the tokenizer of the served model; or its folder, which `check` checks.
     labels, instances, free_text
-        As `TokenCodec.guide` has them.
+        As in `TokenCodec.guide`.
     server
         ``"vllm"`` or ``"sglang"``, which name some fields differently.
     constrain
-        ``"grammar"``: the server's own engine holds the answer. ``"processor"``: the processor of
-        ``maskcodec.serve.vllm`` or ``maskcodec.serve.sglang``, with which the server was started.
-        ``"none"``: nothing does.
+        ``"grammar"``: the server's grammar engine holds the answer to valid masks.
+        ``"processor"``: the server was started with the processor of ``maskcodec.serve.vllm`` or
+        ``maskcodec.serve.sglang``, which does. ``"none"``: the answer is not held.
     model
-        The name that the server gives the model, if it serves several.
+        The server's name of the model, if it serves several.
     max_tokens
-        The most ids of the answer. Default: what the longest answer takes; without `instances`
-        there is no longest, and the server's own limit holds.
+        The most ids of the answer. Default: the length of the longest answer; without `instances`
+        there is no longest answer, and the server's own limit holds.
     stream
-        Whether the answer is to come in chunks; from SGLang without ids, which its streams lack.
+        Whether the answer comes in chunks. SGLang's chunks have no ids.
 
     Raises
     ------
     ConfigError
-        No engine's grammar holds the codec's answers, or no guide for a processor; options without
-        a constraint; an option does not fit the codec.
+        No engine's grammar can hold the codec's answers; the codec has no guide for a processor;
+        an option needs a constraint, or does not fit the codec.
     LabelError
         A label would break the text.
     MaskError, SourceError, TypeError, OSError
-        It is no image.
+        The image cannot be read.
     Others
         As `check`, for a folder.
 
@@ -113,7 +112,7 @@ def request(
     if max_tokens is None:
         longest = own.longest(instances=instances, labels=names)
         if longest is not None:
-            max_tokens = longest + 1 + _WORDS * free_text  # 1 for what ends the answer
+            max_tokens = longest + 1 + _WORDS * free_text  # 1 for the id that ends the answer
     body: dict[str, Any] = {
         "model": model,
         "messages": [
@@ -128,8 +127,8 @@ def request(
         "max_tokens": max_tokens,
         "stop_token_ids": list(own.ends) or None,
         "temperature": 0,
-        "repetition_penalty": 1.0,  # that of many checkpoints would bend the rows of a mask
-        "skip_special_tokens": False,  # tags that are special would vanish from the text
+        "repetition_penalty": 1.0,  # many checkpoints have one, which distorts repeated rows
+        "skip_special_tokens": False,  # special tags would vanish from the text
         "stream": stream or None,
         "return_token_ids": not (stream and server == "sglang") or None,
         "logprobs": True,
@@ -151,13 +150,13 @@ def request(
     return {name: value for name, value in body.items() if value is not None}
 
 
-@lru_cache(maxsize=2)  # one has some 300 kB and takes a second, and the next request is alike
+@lru_cache(maxsize=2)  # one takes some 300 kB and a second; the next request often has the same
 def _grammar(
     tokens: TokenCodec, labels: tuple[str, ...] | None, instances: int | None, free_text: bool
 ) -> str:
     """The grammar of a whole answer, for the first engine that can hold it; xgrammar is faster.
 
-    Servers tell by its notation which engine it is for.
+    Servers recognise the engine by the grammar's notation.
     """
     refused: ConfigError | None = None
     for dialect in get_args(Dialect):
@@ -178,12 +177,12 @@ def _grammar(
 def _check_guide(
     tokens: TokenCodec, labels: tuple[str, ...] | None, instances: int | None, free_text: bool
 ) -> None:
-    """Refuse what the processor cannot hold."""
+    """Refuse options that have no guide."""
     tokens.guide(labels=labels, instances=instances, free_text=free_text)
 
 
 def _address(image: Any) -> str:
-    """An image as an address: its own, or one that holds all of it."""
+    """An image as an address: the given one, or a ``data:`` address with the file's bytes."""
     if isinstance(image, str) and image.startswith(("http://", "https://", "data:")):
         return image
     data = b""
@@ -192,7 +191,7 @@ def _address(image: Any) -> str:
         with opened_image(path, PHOTOS, str(image)) as opened:
             kind = _SENT.get(opened.format or "") if opened.mode == "RGB" else None
             as_is = kind and opened.getexif().get(_ORIENTATION, 1) == 1
-            image = upright(opened)  # all of it is read: a server says less clearly what is wrong
+            image = upright(opened)  # reads the whole file, so that a broken one raises here
         data = path.read_bytes() if as_is else b""
     if not data:
         kind = "png"

@@ -21,14 +21,14 @@ except ImportError as error:
         f"not find them in {version('sglang')}: {error}"
     ) from error
 
-_WALK = "maskcodec_walk"  # where a request's own options remember how far its answer is
+_WALK = "maskcodec_walk"  # key in a request's options for the state of its answer
 
 
 class MaskProcessor(CustomLogitProcessor):  # type: ignore[misc]
-    """Holds answers to what decodes, where a request's ``custom_params`` has ``maskcodec``."""
+    """Holds answers to valid masks, for requests whose ``custom_params`` has ``maskcodec``."""
 
     def __call__(self, logits: Any, custom_param_list: list[Any] | None = None) -> Any:
-        """Write to the logits (rows, columns), and return them."""
+        """Set forbidden ids to -inf in the logits (rows, columns), and return them."""
         rows = {}
         for row, params in enumerate(custom_param_list or ()):
             if not params or NAME not in params or "__req__" not in params:

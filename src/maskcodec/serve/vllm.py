@@ -1,7 +1,8 @@
 """The processor for vLLM: ``--logits-processors maskcodec.serve.vllm:MaskProcessor``.
 
-It fits both of vLLM's model runners, and holds requests made with ``constrain="processor"``. Only
-the server imports this module, since it needs vLLM; maskcodec must be installed there.
+It works with both of vLLM's model runners, and holds answers to requests made with
+``constrain="processor"``. Only the server imports this module, since it needs vLLM; maskcodec must
+be installed there.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ if TYPE_CHECKING:
     from maskcodec.serve.processors import Walk
 
 _BASES: list[type] = []
-try:  # of Model Runner V1
+try:  # Model Runner V1
     from vllm.v1.sample.logits_processor import AdapterLogitsProcessor
 
     _BASES.append(AdapterLogitsProcessor)
 except ImportError:
     pass
-try:  # of Model Runner V2, which takes a class that has both bases
+try:  # Model Runner V2, which also takes a class with both bases
     from vllm.v1.worker.gpu.sample.logits_processor import LogitsProcessor
 
     _BASES.append(LogitsProcessor)
@@ -34,10 +35,10 @@ if not _BASES:
 
 
 class MaskProcessor(*_BASES):  # type: ignore[misc]
-    """Holds answers to what decodes, where a request's ``vllm_xargs`` has ``maskcodec``.
+    """Holds answers to valid masks, for requests whose ``vllm_xargs`` has ``maskcodec``.
 
-    Model Runner V1 calls `update_state`, which the base has, and `apply` with the logits. V2 calls
-    `add_request`, and `apply` with the layout of the batch as well.
+    Model Runner V1 calls the base class's `update_state`, and `apply` with the logits. V2 calls
+    `add_request`, and `apply` with the logits and the layout of the batch.
     """
 
     def __init__(self, vllm_config: Any, *others: Any) -> None:
@@ -46,7 +47,7 @@ class MaskProcessor(*_BASES):  # type: ignore[misc]
                 "maskcodec.serve.vllm holds one id at a time and does not go with speculative "
                 "decoding; start the server without it, or use a grammar"
             )
-        self._v2 = len(others) == 1  # (req_states,) and not (device, is_pin_memory)
+        self._v2 = len(others) == 1  # V2 passes (req_states,), V1 (device, is_pin_memory)
         if self._v2:
             self._states = others[0]
             self._slots: dict[int, Walk] = {}
@@ -56,17 +57,17 @@ class MaskProcessor(*_BASES):  # type: ignore[misc]
 
     @classmethod
     def validate_params(cls, sampling_params: Any) -> None:
-        """Refuse options that are not what `maskcodec.serve.request` writes, with a ValueError."""
+        """Refuse options that `maskcodec.serve.request` did not write, with a ValueError."""
         asked = _asked(sampling_params)
         if asked is not None:
             parsed(asked)
 
     def is_argmax_invariant(self) -> bool:
-        """V1: the likeliest id may be one that may not come."""
+        """V1: False, since the processor may forbid the likeliest id."""
         return False
 
     def new_req_logits_processor(self, params: Any) -> Any:
-        """V1: what the base keeps for a request, or None if it wants no masks."""
+        """V1: a function from an answer's ids to its options; None if a request wants no masks."""
         asked = _asked(params)
         if asked is None:
             return None
@@ -74,7 +75,7 @@ class MaskProcessor(*_BASES):  # type: ignore[misc]
         return lambda ids, _row: walk.options(ids[walk.count :])
 
     def add_request(self, req_idx: int, sampling_params: Any) -> bool:
-        """V2: a request has come into the batch; returns whether it wants masks."""
+        """V2: take a new request of the batch; returns whether it wants masks."""
         self._slots.pop(req_idx, None)
         asked = _asked(sampling_params)
         if asked is not None:
@@ -82,7 +83,7 @@ class MaskProcessor(*_BASES):  # type: ignore[misc]
         return asked is not None
 
     def apply(self, logits: Any, ctx: Any = None) -> Any:
-        """Write to the logits (rows, columns), and return them."""
+        """Set forbidden ids to -inf in the logits (rows, columns), and return them."""
         if self._v2:
             found = self._found(ctx)
         else:
@@ -93,9 +94,10 @@ class MaskProcessor(*_BASES):  # type: ignore[misc]
         return logits
 
     def _found(self, ctx: Any) -> dict[int, Any]:
-        """V2: the options by row. Of most answers one id is new, which is an input of this step.
+        """V2: the options by row.
 
-        The history is on the device, and a guide in Python must wait for it, once a step.
+        Most answers have one new id, an input of this step. All ids are on the device, and a guide
+        in Python must wait for them once a step.
         """
         slots = ctx.idx_mapping_np.tolist()
         found: dict[int, Any] = {}
@@ -106,7 +108,7 @@ class MaskProcessor(*_BASES):  # type: ignore[misc]
                     walk, start = self._slots[slot], int(self._states.prompt_len.np[slot])
                     count = int(ctx.seq_lens_upper_bound_np[row]) - start
                     new = inputs[row : row + 1]
-                    if count != walk.count + 1:  # the first one, or an answer that was interrupted
+                    if count != walk.count + 1:  # the first id, or an answer that was interrupted
                         history = self._states.all_token_ids.gpu[slot]
                         new = history[start + walk.count : start + count].tolist()
                     found[row] = walk.options(new)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from maskcodec.text.regions import Region
 
 _HUGE = 1e9  # larger numbers are read as this
-_FEWEST = 6  # least coordinates of a ring
+_FEWEST = 6  # fewest coordinates of a ring
 _LONGEST = 40  # up to this many digits of a number are read
 _NOTHING = re.compile("(?!)")
 _FLORENCE = re.compile(rb"<poly>|</poly>|<sep>|<loc_([0-9]+)>")
