@@ -1,1 +1,1 @@
-"""Answers of other models: whatever they wrote, as regions."""
+"""Read the answers of other models as regions."""

@@ -1,4 +1,4 @@
-"""Boxes, points, maps and run lengths as other models write them."""
+"""Read the boxes, points, maps and run lengths of other models."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from maskcodec.text.regions import Region
 
 _PNG = "data:image/png;base64,"
-_MOST_VALUES = 1 << 22  # of a map
-_MOST_SIDE = 1 << 20  # of an image that run lengths claim
+_MOST_VALUES = 1 << 22  # most values of a map
+_MOST_SIDE = 1 << 20  # longest side of an image that run lengths may claim
 _PALIGEMMA = re.compile(rb"((?:<loc[0-9]{4}>\s*)+)((?:<seg[0-9]{3}>\s*)*)([^<;]*)")
 _BINS, _CODES, _SEGMENTS = 1024, 128, 16
 _NAMES = "label", "name", "category", "category_name"
@@ -37,7 +37,7 @@ class Coordinates:
     Attributes
     ----------
     seen
-        The points (x, y) as they were written.
+        The points (x, y) in the numbers of the answer.
     """
 
     def __init__(self, reading: TextReading, frame: Frame, shape: tuple[int, int] | None) -> None:
@@ -46,16 +46,19 @@ class Coordinates:
 
     @property
     def height(self) -> int:
-        """What the image's height is in this frame."""
+        """The image's height in units of the frame."""
         return self.frame.scale(self._shape)[0]
 
     @property
     def width(self) -> int:
-        """What the image's width is in this frame."""
+        """The image's width in units of the frame."""
         return self.frame.scale(self._shape)[1]
 
     def box(self, numbers: Sequence[float], at: int) -> tuple[float, float, float, float]:
-        """Two corners, or a point twice, as (x1, y1, x2, y2); swapped corners are reported."""
+        """Two corners, or a point twice, as (x1, y1, x2, y2) in shares of the image's sides.
+
+        Corners in the wrong order are reported and swapped.
+        """
         a, b, c, d = numbers
         x1, y1, x2, y2 = (b, a, d, c) if self.frame.axes == "yx" else (a, b, c, d)
         self.seen += [(x1, y1), (x2, y2)]
@@ -69,7 +72,7 @@ class Coordinates:
         return x1 / self.width, y1 / self.height, x2 / self.width, y2 / self.height
 
     def report_doubt(self) -> None:
-        """Report coordinates that cannot be of this frame."""
+        """Report coordinates that cannot belong to the frame."""
         doubt = self.frame.doubt(self.seen, self._shape) if self.seen else ""
         if doubt:
             self._reading.report(0, "frame", doubt, "read them as they were said to be")
@@ -102,7 +105,7 @@ def qwen_boxes(reading: TextReading, places: Coordinates, _: Any) -> list[Region
 
 
 def coco_runs(reading: TextReading, places: Coordinates, _: Any) -> list[Region]:
-    """``{"masks": [{"size": [h, w], "counts": "..."}]}``, with a label beside them or without."""
+    """``{"masks": [{"size": [h, w], "counts": "..."}]}``; each mask may have a label."""
     regions: list[Region] = []
     for entry in objects_of(json_items(reading)):
         inner = entry.value.get("segmentation", entry)
@@ -132,7 +135,7 @@ def coco_runs(reading: TextReading, places: Coordinates, _: Any) -> list[Region]
 def paligemma(
     reading: TextReading, _: Coordinates, decoder: Callable[[list[int]], Any] | None
 ) -> list[Region]:
-    """``<loc y1><loc x1><loc y2><loc x2>``, perhaps 16 ``<seg>`` tokens, and a label."""
+    """``<loc y1><loc x1><loc y2><loc x2>``, optionally 16 ``<seg>`` tokens, and a label."""
     regions: list[Region] = []
     for match in _PALIGEMMA.finditer(reading.raw):
         numbers = [int(n) for n in re.findall(rb"<loc([0-9]{4})>", match[1])]
@@ -165,7 +168,7 @@ def _decoded(
     decoder: Callable[[list[int]], Any] | None,
     at: int,
 ) -> Region:
-    """A box, or the mask that a decoder makes of its segment tokens."""
+    """A box, or the mask that a decoder returns for its segment tokens."""
     if not codes:
         return BoxRegion(label, place)
     if len(codes) != _SEGMENTS or max(codes) >= _CODES:
@@ -209,7 +212,7 @@ def _label(entry: Item) -> str:
 
 
 def _map(reading: TextReading, mask: Item) -> Any:
-    """The values of a PNG in base64, or None."""
+    """The values of a base64 PNG, uint8 (rows, columns); None, reported, if it cannot be read."""
     if not isinstance(mask.value, str) or not mask.value.startswith(_PNG):
         message = f'a "mask" is "{_PNG}..."'
         reading.report(mask.start, "bad-mask", message, "kept the box")
@@ -226,7 +229,7 @@ def _map(reading: TextReading, mask: Item) -> Any:
 
 
 def _plain(item: Item) -> Any:
-    """A value of JSON as Python has it; numbers that are not whole are left as they are."""
+    """A JSON value as a Python value; a number that is not a whole number stays a str."""
     if isinstance(item.value, list):
         return [_plain(one) for one in item.value]
     if isinstance(item.value, bytes):

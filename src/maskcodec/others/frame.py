@@ -1,4 +1,4 @@
-"""Coordinate frames: what the numbers of an answer are parts of."""
+"""Coordinate frames: the units and the axis order of an answer's numbers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["pixels", "resized", "thousand", "unit"]
 
-_SLACK = 1.01  # of a side, by which coordinates may pass it
-_FEW = 4  # numbers from which on it can be seen that all of them are small
+_SLACK = 1.01  # coordinates may be this many times the side
+_FEW = 4  # fewest numbers that can show that all of them are small
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the coordinates of an answer count, and whether x or y comes first.
+    """The units of an answer's coordinates, and whether x or y comes first.
 
-    ``Frame.pixels`` are pixels of the image, ``Frame.thousand`` thousandths of its sides,
-    ``Frame.unit`` shares of them, 0 to 1, and ``Frame.resized(height, width)`` pixels of the image
-    as the model saw it. ``frame.y_first`` is the same with y before x.
+    ``Frame.pixels`` counts pixels of the image, ``Frame.thousand`` thousandths of its sides,
+    ``Frame.unit`` shares of its sides, 0 to 1, and ``Frame.resized(height, width)`` pixels of the
+    image as the model saw it. ``frame.y_first`` is the same frame with y before x.
 
     Parameters
     ----------
@@ -77,13 +77,13 @@ class Frame:
         Parameters
         ----------
         height, width
-            Its size; with `min_pixels` or `max_pixels` that of the image itself, which Qwen's
-            ``smart_resize`` then changes.
+            The size of the resized image. With `min_pixels` or `max_pixels`, the size of the image
+            itself, which is then resized as by Qwen's ``smart_resize``.
         min_pixels, max_pixels
-            The fewest and the most pixels that the processor has, 3,136 and 12,845,056 where one of
-            them is not given.
+            The fewest and the most pixels of the model's processor. If only one is given, the
+            other is 3,136 or 12,845,056.
         factor
-            Of which sides are multiples: 28 for Qwen2-VL and Qwen2.5-VL, 32 for Qwen3-VL.
+            Sides are multiples of it: 28 for Qwen2-VL and Qwen2.5-VL, 32 for Qwen3-VL.
         """
         if min_pixels is None and max_pixels is None:
             return cls("resized", size=(height, width))
@@ -102,16 +102,16 @@ class Frame:
 
     @property
     def y_first(self) -> Frame:
-        """The same with y before x."""
+        """The same frame with y before x."""
         return replace(self, axes="yx")
 
     def scale(self, shape: tuple[int, int] | None) -> tuple[int, int]:
-        """What the sides of an image are in this frame: (height, width).
+        """The sides of an image in units of this frame: (height, width).
 
         Raises
         ------
         MaskError
-            It is pixels, and nobody says how large the image is.
+            The frame counts pixels, and `shape` is None.
         """
         if self.kind == "pixels":
             if shape is None:
@@ -120,9 +120,9 @@ class Frame:
         return self.size or {"thousand": (1000, 1000), "unit": (1, 1)}[self.kind]
 
     def doubt(self, points: Sequence[tuple[float, float]], shape: tuple[int, int] | None) -> str:
-        """Why points (x, y) cannot be of this frame and which they seem to be; "" if they can.
+        """Why points (x, y) cannot belong to this frame, and their likely frame; "" if they can.
 
-        `shape` is (height, width) of the image, if it is known.
+        `shape` is (height, width) of the image in pixels, or None.
         """
         if not points:
             return ""

@@ -1,4 +1,4 @@
-"""The answer of any model, read."""
+"""Read the answer of any model."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ Source: TypeAlias = Literal[
 SOURCES: tuple[str, ...] = get_args(Source)
 Decoder: TypeAlias = Callable[[list[int]], Any]
 
-_GRIDS = 16, 24, 32, 64  # of Text4Seg's checkpoints
+_GRIDS = 16, 24, 32, 64  # cells a side of Text4Seg's checkpoints
 _OURS: list[tuple[str, Any]] = [
     (r"<(?:end|bg):[0-9]+>", Scanlines()),
     (r"<(?:fg|bg)[0-9]+>", BSD()),
     (r"<seg>\s*[0-9]+ [0-9]+", Polygons()),
     (r"<seg>\s*<loc[0-9]+>", Polygons(coordinates="tokens")),
 ]
-# What tells one kind of answer from the others, the plainest first.
+# Patterns that identify the source of an answer; the first match wins.
 _SIGNS = (
     (r"<loc_[0-9]+>|<poly>", "florence-2"),
     (r"(?:<loc[0-9]{4}>\s*){4}|<seg[0-9]{3}>", "paligemma"),
@@ -64,16 +64,16 @@ _LARGE = re.compile(r'"(?:bbox|point)_2d"\s*:\s*\[[^\]]{0,80}?[1-9][0-9]{3}')
 
 
 class ForeignAnswer(NamedTuple):
-    """What an answer shows.
+    """The regions and problems of an answer.
 
     Attributes
     ----------
     regions
-        Every object, in the order of the text. One without a mask is a `BoxRegion`.
+        All objects, in the order of the text. An object without a mask is a `BoxRegion`.
     problems
-        Everything that was wrong, in the order of the text.
+        All problems, in the order of the text.
     source
-        What the text was taken for: one of `read`'s, or "" if it looks like none of them.
+        The source by which the text was read: one of `read`'s, or "" if none was recognised.
     """
 
     regions: list[Region]
@@ -90,19 +90,19 @@ def read(
     codec: Any = None,
     decoder: Decoder | None = None,
 ) -> ForeignAnswer:
-    """The regions of any model's answer, and what was wrong with it.
+    """The regions of any model's answer, and its problems.
 
-    Never raises on a str: code fences and words around are passed over, what is cut off is closed.
-    Coordinates that cannot be of the frame are a problem, ``"frame"``, which says what they seem to
-    be; they are read as they were said to be.
+    No str raises: the reader skips code fences and words around, and closes a text that is cut off.
+    Coordinates that cannot belong to the frame are a problem, ``"frame"``, which names their likely
+    frame; they are still read in the given frame.
 
     Parameters
     ----------
     text
         The answer.
     source
-        Who wrote it. ``"auto"`` looks for what is typical of each; the answer's ``source`` says
-        what was found.
+        The model or the format that wrote the answer. ``"auto"`` recognises it by typical strings;
+        the result's ``source`` names it.
 
         =================  =============================================================
         ``"maskcodec"``    a codec's text; give ``codec``
@@ -117,9 +117,9 @@ def read(
         ``"paligemma"``    ``<loc0123>`` boxes, y first; masks with ``decoder``
         =================  =============================================================
     shape
-        (height, width) of the image, which coordinates in pixels need.
+        (height, width) of the image in pixels; coordinates in pixels need it.
     frame
-        What coordinates count, if not as the source has it.
+        The frame of the coordinates; None for the source's own.
     codec
         For ``"maskcodec"``: the codec, or its configuration.
     decoder
@@ -156,7 +156,7 @@ def read(
     reading = TextReading(text, strict=False)
     name = guessed(text, codec) if source == "auto" else source
     if source == "auto" and name == "qwen2.5-vl" and size is None and frame is None:
-        name = "qwen3-vl"  # pixels of nobody knows what
+        name = "qwen3-vl"  # pixels cannot be read without a size
     if name == "maskcodec":
         own = codec or next((c for sign, c in _OURS if re.search(sign, text)), None)
         if own is None:
@@ -175,9 +175,9 @@ def read(
 
 
 def guessed(text: str, codec: Any = None) -> str:
-    """The source of which a text has what is typical; "" for none.
+    """The source whose typical strings a text has; "" if none is recognised.
 
-    With a codec, a text with its tags is that codec's.
+    A text with a tag of `codec` is ``"maskcodec"``.
     """
     if codec is not None and any(tag in text for tag in codec.tags()):
         return "maskcodec"
@@ -193,7 +193,7 @@ def _by_codec(codec: Any, text: str) -> tuple[list[Region], list[Problem]]:
 
 
 def _grid_of(text: str) -> RRLE:
-    """A grid of as many columns as the first row has."""
+    """The codec of a Text4Seg grid, as wide as the text's first row."""
     row = next((line for line in text.splitlines() if "*" in line), "")
     counts = [count[:4] for count in re.findall(r"\*([0-9]+)", row[:100_000])]
     columns = sum(map(int, counts))
@@ -201,7 +201,7 @@ def _grid_of(text: str) -> RRLE:
 
 
 def _usual(name: str, shape: tuple[int, int] | None) -> Frame:
-    """What the coordinates of a source count."""
+    """The usual frame of a source's coordinates."""
     if name == "qwen2.5-vl":
         return Frame.pixels if shape is None else Frame.resized(*shape, min_pixels=56 * 56)
     if name == "simpleseg":

@@ -1,4 +1,4 @@
-"""A source of answers in a codec's place, where only reading is asked for."""
+"""Use a source of other models' answers in place of a codec, for reading only."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SourceReader:
-    """What `read` makes of the answers of one source.
+    """Reads the answers of one source by `read`.
 
     Parameters
     ----------
     source
-        As `read` has it.
+        As in `read`.
     codec
-        That of a ``"maskcodec"`` answer.
+        The codec of ``"maskcodec"`` answers, else None.
     """
 
     source: Source
@@ -28,17 +28,17 @@ class SourceReader:
 
     @property
     def codec_id(self) -> str:
-        """The source."""
+        """The name of the source."""
         return self.source
 
     def get_config(self) -> dict[str, Any]:
-        """What was read, for a report."""
+        """The configuration, for a report."""
         return {"source": self.source}
 
     def is_words(self, text: str) -> bool:  # noqa: ARG002
-        """Whether a text that is broken is words alone: nobody says so of other models' texts."""
+        """Whether a broken text is only words; always False for other models' texts."""
         return False
 
     def recover(self, text: str, shape: tuple[int, int] | None = None) -> ForeignAnswer:
-        """The regions of an answer, and what was wrong with it."""
+        """The regions of an answer, and its problems."""
         return read(text, source=self.source, shape=shape, codec=self.codec)

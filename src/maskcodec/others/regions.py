@@ -1,4 +1,4 @@
-"""Regions that no codec of ours writes: boxes alone, run lengths, and maps of a box."""
+"""Regions that no codec writes: boxes alone, maps of boxes, and run lengths."""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ if TYPE_CHECKING:
     from maskcodec.masks.arrays import Mask
     from maskcodec.masks.grid import Method
 
-_CANVAS = 1000  # parts of a side in which `box` is said
-_CUT = 127  # of a map: what is above is set
+_CANVAS = 1000  # cells a side of the canvas of `box`
+_CUT = 127  # values of a map above this are set
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
 class BoxRegion(Region):
-    """An object of which an answer says where it is, and no mask; or a point, which is a box of 0.
+    """An object with a box and no mask; or a point, which is a box of size 0.
 
-    Where a mask is needed it is refused: `mask`, `runs`, and what is made of them, raise
-    `MaskError`.
+    `cells`, `mask`, `runs`, and methods that use them, raise `MaskError`.
 
     Parameters
     ----------
     label
-        What it is, or "".
+        The object's label, or "".
     place
-        (x1, y1, x2, y2) in shares of the image's width and height, 0 .. 1.
+        (x1, y1, x2, y2) in shares of the image's width and height; limited to 0 .. 1.
     """
 
     place: tuple[float, float, float, float]
@@ -47,16 +46,16 @@ class BoxRegion(Region):
 
     @property
     def is_point(self) -> bool:
-        """Whether it is a point."""
+        """Whether the box has size 0."""
         return self.place[:2] == self.place[2:]
 
     @property
     def cells(self) -> Mask:
-        """A box has none: raises `MaskError`."""
+        """Raise `MaskError`: a box has no mask."""
         self._refused()
 
     def runs(self, shape: tuple[int, int], *, method: Method | None = None) -> RunMask:  # noqa: ARG002
-        """A box has none: raises `MaskError`."""
+        """Raise `MaskError`: a box has no mask."""
         self._refused()
 
     def mask(
@@ -66,11 +65,11 @@ class BoxRegion(Region):
         method: Method | None = None,  # noqa: ARG002
         out: Mask | None = None,  # noqa: ARG002
     ) -> Mask:
-        """A box has none: raises `MaskError`."""
+        """Raise `MaskError`: a box has no mask."""
         self._refused()
 
     def box_pixels(self, shape: tuple[int, int]) -> tuple[float, float, float, float]:
-        """The box in pixels of an image of (height, width): (x1, y1, x2, y2), edges."""
+        """The box on an image of (height, width): (x1, y1, x2, y2), edges in pixels."""
         height, width = as_size(shape, "shape")
         x1, y1, x2, y2 = self.place
         return x1 * width, y1 * height, x2 * width, y2 * height
@@ -93,18 +92,18 @@ class BoxRegion(Region):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
 class MapRegion(Region):
-    """A box, and over it a map of how sure the model is, as Gemini 2.5 writes them.
+    """A box with a map of the model's confidence, as Gemini 2.5 writes them.
 
-    On an image the map is scaled to the box's pixels, between its values linearly, and cut.
+    To paint it, the map is scaled bilinearly to the box's pixels; values above 127 are set.
 
     Parameters
     ----------
     label
-        What it is, or "".
+        The object's label, or "".
     place
-        (x1, y1, x2, y2) in shares of the image's width and height, 0 .. 1.
+        (x1, y1, x2, y2) in shares of the image's width and height; limited to 0 .. 1.
     values
-        uint8 (rows, columns), owned; above 127 a pixel is set.
+        uint8 (rows, columns), owned by the region: the confidence, 0 .. 255.
     """
 
     place: tuple[float, float, float, float]
@@ -120,11 +119,11 @@ class MapRegion(Region):
 
     @property
     def cells(self) -> Mask:
-        """The map, cut: uint8 of 0 and 1."""
+        """The values above 127: uint8 (rows, columns) of 0 and 1."""
         return (self.values > _CUT).astype(np.uint8)
 
     def runs(self, shape: tuple[int, int], *, method: Method | None = None) -> RunMask:
-        """The region as a mask of runs."""
+        """The region as run lengths of the whole image."""
         return RunMask.from_mask(self.mask(shape, method=method))
 
     def mask(
@@ -149,7 +148,7 @@ class MapRegion(Region):
         return painted
 
     def box_pixels(self, shape: tuple[int, int]) -> tuple[float, float, float, float]:
-        """The box in pixels of an image of (height, width): (x1, y1, x2, y2), edges."""
+        """The box on an image of (height, width): (x1, y1, x2, y2), edges in pixels."""
         return BoxRegion(self.label, self.place).box_pixels(shape)
 
     def _key(self) -> tuple[Any, ...]:
@@ -162,12 +161,14 @@ class MapRegion(Region):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
 class RunsRegion(Region):
-    """A mask as COCO's run lengths of an image; on one of another size, its nearest pixels.
+    """A mask in COCO's run lengths.
+
+    On an image of another size, each pixel takes the nearest pixel of the mask.
 
     Parameters
     ----------
     label
-        What it is, or "".
+        The object's label, or "".
     own
         The mask.
     """
@@ -182,12 +183,12 @@ class RunsRegion(Region):
 
     @property
     def cells(self) -> Mask:
-        """The mask on the canvas in its box: uint8 of 0 and 1."""
+        """The cells of the canvas in the box: uint8 (rows, columns) of 0 and 1."""
         x1, y1, x2, y2 = self.box
         return self.mask(self.canvas)[y1 : y2 + 1, x1 : x2 + 1]
 
     def runs(self, shape: tuple[int, int], *, method: Method | None = None) -> RunMask:  # noqa: ARG002
-        """The region as a mask of runs."""
+        """The region as run lengths of the whole image."""
         size = as_image_size(shape, "shape")
         return (
             self.own
@@ -203,7 +204,7 @@ class RunsRegion(Region):
         return self.runs(size, method=method).mask(out=as_out(out, size))
 
     def box_pixels(self, shape: tuple[int, int]) -> tuple[float, float, float, float]:
-        """The box in pixels of an image of (height, width): (x1, y1, x2, y2), edges."""
+        """The box on an image of (height, width): (x1, y1, x2, y2), edges in pixels."""
         x, y, wide, tall = self.runs(shape).bbox
         return float(x), float(y), float(x + wide), float(y + tall)
 
@@ -215,7 +216,7 @@ class RunsRegion(Region):
 
 
 def _settle(region: Region, label: str, place: tuple[float, float, float, float]) -> None:
-    """Fill in what a region has besides: its box on a canvas of 1,000 parts a side."""
+    """Set a region's label, and its box on a canvas of 1,000 x 1,000 cells."""
     x1, y1, x2, y2 = place
     left, top = (min(int(n * _CANVAS), _CANVAS - 1) for n in (x1, y1))
     right, bottom = (
