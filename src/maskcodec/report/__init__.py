@@ -1,1 +1,1 @@
-"""Answers on a page that opens anywhere."""
+"""Answers as one HTML page."""

@@ -1,4 +1,4 @@
-"""Answers as a page has them: what was said, what is wrong with it where, and small masks."""
+"""The cards of a page: texts with their problems marked, and small masks."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ Kind: TypeAlias = Literal["valid", "recovered", "broken", "mask", ""]
 Size: TypeAlias = Literal["none", "small", "medium", "large"]
 Thumb: TypeAlias = tuple[int, int]  # (height, width) of a small picture
 
-MOST_TURNS, MOST_MASKS, MOST_MARKS = 64, 200, 200  # of a card
-_MOST_CELLS = 1 << 16  # of a region
+MOST_TURNS, MOST_MASKS, MOST_MARKS = 64, 200, 200  # on a card
+_MOST_CELLS = 1 << 16  # most cells of a region that a card holds
 MOST_TEXT, MOST_NAME = 20_000, 300  # characters
 _SMALL, _MEDIUM = 0.01, 0.1  # shares of the image
 _TOKEN = re.compile(r"<[^<>\s]{1,30}>|[^<\s]{1,24}|.", re.DOTALL)
 
 
 class Turn(NamedTuple):
-    """What one side says.
+    """One message of a conversation.
 
     Attributes
     ----------
     role
         ``"user"``, ``"assistant"`` or ``"system"``.
     text
-        Everything, the masks too.
+        The whole text, masks included.
     problems
-        What is wrong with it, in its order.
+        The problems of the text, in its order.
     """
 
     role: str
@@ -45,36 +45,36 @@ class Turn(NamedTuple):
 
 
 class Card(NamedTuple):
-    """One answer, or one row, with everything that a page shows of it.
+    """One answer or one row, with all that a page shows of it.
 
     Attributes
     ----------
     name
-        Its id.
+        The id of the answer or row.
     source
-        Where it is from.
+        The dataset, split or folder it is from.
     turns
-        What was asked and answered.
+        The questions and answers.
     regions
-        What the answers show; a mask stands for an answer that is one.
+        The regions of the answers; an answer that is a mask is that mask.
     targets
-        What they should show, with labels; None where nobody says it.
+        The targets of the answers, with labels; None if they are unknown.
     kind
-        How the answers decode; "" where there are none.
+        How the answers decode; "" if there are none.
     thumb
         (height, width) of the picture in pixels.
     photo
-        The number that the page gave the photo, None without one.
+        The page's number of the photo, None if there is no photo.
     iou
-        0 .. 1; None where there is no target.
+        0 .. 1; None if there is no target.
     tokens
-        How long the answers are, in what the page counts; None where there are none.
+        The length of the answers in the page's unit; None if there are no answers.
     lost
-        How many targets the answers show nothing of.
+        How many targets are lost: the answers show nothing of them.
     remark
-        What else there is to say.
+        Another sentence to show, or "".
     method
-        How cells become pixels, as `maskcodec.Region.mask` has it.
+        How cells become pixels, as in `maskcodec.Region.mask`.
     """
 
     name: str
@@ -92,13 +92,13 @@ class Card(NamedTuple):
     method: Method | None = None
 
     def labels(self) -> list[str]:
-        """The labels of what it shows and of what it should show, each once."""
+        """The labels of the targets and the regions, each once."""
         own = [one.label for one in self.regions if not isinstance(one, RunMask)]
         named = [label for label, _ in self.targets or ()] + own
         return list(dict.fromkeys(cut(label) for label in named if label))
 
     def plain(self) -> dict[str, Any]:
-        """The card for JSON, as the page's script reads it."""
+        """The card as plain data for JSON, which the page's script reads."""
         wanted = [small(mask, self.thumb) for _, mask in (self.targets or ())[:MOST_MASKS]]
         shown = [self._shown(one) for one in self.regions[:MOST_MASKS]]
         names = [cut(label) for label, _ in self.targets or ()]
@@ -126,7 +126,7 @@ class Card(NamedTuple):
         }
 
     def _size(self) -> Size:
-        """How much of the image the target has, or without one what the answer shows."""
+        """The size class of the targets' share of the image; without targets, of the regions'."""
         masks = [mask for _, mask in self.targets or () if mask.any()][:MOST_MASKS]
         if not masks:
             masks = [self._runs(one) for one in self.regions[:MOST_MASKS]]
@@ -137,7 +137,7 @@ class Card(NamedTuple):
         return "small" if share < _SMALL else "medium" if share < _MEDIUM else "large"
 
     def _shown(self, one: Region | RunMask) -> dict[str, Any]:
-        """What an answer shows: its runs, and of a region its box and its cells."""
+        """A region or a mask as plain data: its runs, and a region's label, box and cells."""
         runs = _counts(self._runs(one))
         if isinstance(one, RunMask):
             return {"label": "", "runs": runs}
@@ -160,15 +160,15 @@ class Card(NamedTuple):
 
 
 def cut(text: str, most: int = MOST_NAME) -> str:
-    """A text as a page can have it: not too long, and halves of characters as escapes."""
+    """A text for a page: cut after `most` characters, with lone surrogates as escapes."""
     text = text if len(text) <= most else f"{text[:most]}…"
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def marked(text: str, problems: Sequence[Problem]) -> list[tuple[str, list[int]]]:
-    """A text in pieces: each with the numbers, from 0, of the problems that begin in it.
+    """A text in pieces, each with the numbers, from 0, of the problems that begin in it.
 
-    What is marked goes from a problem's position to the end of the token there. A problem at the
+    A marked piece goes from a problem's position to the end of the token there. A problem at the
     end of the text has an empty piece.
 
     Examples
@@ -196,12 +196,12 @@ def marked(text: str, problems: Sequence[Problem]) -> list[tuple[str, list[int]]
 
 
 def small(mask: RunMask, thumb: Thumb) -> RunMask:
-    """A mask in the size of a small picture; of its pixels at least one is left."""
+    """A mask in the size of a small picture; a mask with pixels keeps at least one."""
     return RunMask.from_mask(mask.cells(thumb, "keep"))
 
 
 def _said(turn: Turn) -> dict[str, Any]:
-    """A turn for JSON."""
+    """A turn as plain data for JSON."""
     text = turn.text[:MOST_TEXT]
     listed = [one for one in turn.problems if one.position <= len(text)][:MOST_MARKS]
     return {
@@ -216,5 +216,5 @@ def _said(turn: Turn) -> dict[str, Any]:
 
 
 def _counts(mask: RunMask) -> str:
-    """The run lengths of a mask as COCO packs them into letters."""
+    """The run lengths of a mask in COCO's compressed text."""
     return str(mask.coco_rle(text=True)["counts"])

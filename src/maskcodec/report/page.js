@@ -53,7 +53,7 @@ function pixels(text, [height, width]) {
 
 const packed = ([red, green, blue], alpha) => (alpha << 24) | (blue << 16) | (green << 8) | red;
 
-// Paints a mask: its inside, its edge, and around it a dark line; what is 0 is left out.
+// Paints a mask: its inside, its edge, and a dark line around it; a colour of 0 paints nothing.
 function paint(veil, mask, [height, width], inside, edge, halo) {
   for (let y = 0, k = 0; y < height; y++) {
     for (let x = 0; x < width; x++, k++) {
@@ -68,7 +68,7 @@ function paint(veil, mask, [height, width], inside, edge, halo) {
   }
 }
 
-// A mask in another size, its edges smooth.
+// A mask scaled up, with smooth edges.
 function enlarged(mask, [height, width], scale) {
   const image = new ImageData(width, height), alpha = new Uint32Array(image.data.buffer);
   mask.forEach((set, k) => { if (set) alpha[k] = 0xff000000; });
@@ -104,7 +104,7 @@ function drawCells(context, region, number, scale) {
   context.stroke();
 }
 
-// A photo, and upon it a canvas of the masks.
+// A photo with a canvas of the masks over it.
 function picture(card) {
   const label = `Picture of ${card.name}`, canvas = element("canvas", { role: "img", "aria-label": label });
   if (card.photo === null) return [canvas];
@@ -143,7 +143,7 @@ function draw(parts, card, layers, scale = 1) {
 
 // ------------------------------------------------------------------ words
 
-// What turns the direction of writing, or is not seen, is written as an escape.
+// Characters that change the direction of writing or are invisible become escapes.
 const HIDDEN = /(?![\n\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/u;
 const PART = new RegExp(`(<[^<>\\s]{1,30}>)|(${HIDDEN.source})`, "gu");
 
@@ -161,7 +161,7 @@ function words(text) {
   return made;
 }
 
-// The text of a turn with its marks; of a long one that part which has the first problem.
+// The text of a turn with its marks; a long text is cut to the part with the first problem.
 function said(turn, most = Infinity) {
   const made = element("p", { class: `said ${turn.role}`, dir: "auto" });
   let pieces = turn.text, rest = most;
@@ -188,7 +188,7 @@ function said(turn, most = Infinity) {
   return made;
 }
 
-// What is wrong with a card, and in full also that nothing is.
+// The badges of a card's problems; `full` also shows that the card is valid.
 function badges(card, full = false) {
   const made = [];
   if (card.kind && (full || !["valid", "mask"].includes(card.kind))) {
@@ -271,7 +271,7 @@ function fill(article) {
       onclick: () => show(article.number) }, ...parts),
     element("div", { class: "switch" }, ...toggles(own, () => draw(parts, card, own))),
     element("div", { class: "badges" }, ...badges(card)));
-  // The answer with the first problem, or the last one, and what was asked for it.
+  // The answer with the first problem, or the last answer, and its question.
   const place = card.turns.findIndex((turn) => turn.problems.length);
   const last = place < 0 ? card.turns.findLastIndex((turn) => turn.role === "assistant") : place;
   const asked = card.turns.slice(0, last < 0 ? undefined : last).findLast((turn) => turn.role === "user");
@@ -290,7 +290,7 @@ function clear(article) {
 }
 
 // Only cards near the window are filled, a few in each frame, so that scrolling does not wait. All
-// cards are equally high, which says where each one is: observers of thousands would cost more.
+// cards have the same height, which gives their places; observers of thousands would cost more.
 const NEAR = 900; // pixels
 const filled = new Set();
 let waiting = [], looking = false;
@@ -381,7 +381,7 @@ detail.addEventListener("keydown", (event) => {
   if (event.key === "ArrowRight") step(1);
 });
 
-// ------------------------------------------------------------------ filters, and links that keep them
+// ------------------------------------------------------------------ filters and their links
 
 const ranges = { iou: null, tokens: null }; // [from, to), or null
 
@@ -444,7 +444,7 @@ function haystack(number) {
 
 const within = (value, range) => !range || (value !== null && value >= range[0] && value < range[1]);
 
-// Whether a card passes, all filters or all but the range of one histogram.
+// Whether a card passes all filters, or all but the range of one histogram.
 function passes(number, found, but = null) {
   const card = cards[number];
   return (!found.q || haystack(number).includes(found.q.toLowerCase()))

@@ -1,4 +1,4 @@
-"""One HTML file: pictures, answers and figures, and all that it takes to look through them."""
+"""Write one HTML file with pictures, answers and figures, and the script to browse them."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
     from maskcodec.report.cards import Card, Thumb
 
-SIDE = 320  # pixels of the longer side of a picture
-_QUALITIES = 72, 45, 20, 0  # of WebP: the first that makes a picture small enough
-_MOST_PHOTO = 20_000  # bytes, so that 2,000 pictures have less than 60 MB
-_MOST_BYTES = 1 << 28  # of a page: browsers have no longer strings than 2**29
-_MOST_LISTED = 300  # labels and sources to choose from
+SIDE = 320  # longer side of a picture in pixels
+_QUALITIES = 72, 45, 20, 0  # of WebP; the first that makes a picture small enough is used
+_MOST_PHOTO = 20_000  # bytes, so that 2,000 pictures take less than 60 MB
+_MOST_BYTES = 1 << 28  # of a page; strings of browsers end at 2**29
+_MOST_LISTED = 300  # most labels and sources in the menus
 
 
 class Photo(NamedTuple):
-    """A photo that the page has.
+    """A photo on the page.
 
     Attributes
     ----------
     number
-        Its place on the page.
+        The number of the photo on the page, from 0.
     thumb
-        (height, width) of its picture.
+        (height, width) of its picture in pixels.
     shape
-        (height, width) of the photo itself.
+        (height, width) of the photo itself in pixels.
     """
 
     number: int
@@ -50,7 +50,7 @@ class Photo(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """One line of a table: a name, its value as it is written, and what it is of."""
+    """One line of a table: a name, its value as text, and a remark such as the sample count."""
 
     name: str
     value: str
@@ -64,16 +64,16 @@ class Page:
     Parameters
     ----------
     title
-        What the page is of.
+        The title of the page.
     codec
-        How its answers are written, in words.
+        The answers' codec, in words.
     unit
-        What the length of an answer is counted in.
+        The unit of an answer's length.
 
     Raises
     ------
     ConfigError
-        Jinja2 is missing.
+        Jinja2 is not installed.
     """
 
     title: str
@@ -104,7 +104,7 @@ class Page:
         return len(self._cards)
 
     def photo(self, key: str, load: Callable[[], Image.Image]) -> Photo:
-        """A photo of a key, which is loaded and drawn small where the page does not have it yet."""
+        """The photo of a key; if the page lacks it, `load` is called and its picture is added."""
         if key not in self._photos:
             image = load()
             picture = fitted(image, least=SIDE, most=SIDE)
@@ -145,18 +145,17 @@ class Page:
         Parameters
         ----------
         figures, counts
-            The two tables on top: how good answers are, and how many there are of which kind.
+            The two tables on top: the figures, and the counts of answers by kind.
         notes
-            Sentences below them.
-
+            Sentences below the tables.
         """
-        from markupsafe import Markup  # which Jinja2 needs as well
+        from markupsafe import Markup  # Jinja2 needs it as well
 
         style, script, template = (
             (files("maskcodec.report") / name).read_text("utf-8")
             for name in ("page.css", "page.js", "page.html.j2")
         )
-        # As jinja2's tojson: what could end the script that it stands in is an escape.
+        # As in jinja2's tojson: characters that could end the script around become escapes.
         data = ",\n".join(self._cards)
         for letter in "<>&'":
             data = data.replace(letter, f"\\u{ord(letter):04x}")
@@ -191,5 +190,5 @@ class Page:
 
 
 def _hash(text: str) -> str:
-    """What a page's policy calls a script or a style by."""
+    """The hash of a script or a style for the page's content security policy."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
