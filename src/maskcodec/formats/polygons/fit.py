@@ -36,8 +36,9 @@ def outlines(mask: IntegerArray | RunMask, which: str = "all") -> list[Places]:
     """The rings of a mask: float64 (n, 2) each, x and y in pixels.
 
     `which` is ``"all"``, ``"outer"``, or ``"largest"`` for the outer ring of the largest area. The
-    rings are an annotation's polygons if the mask has some, which do not overlap. Otherwise they
-    follow the edges of pixels. Of a side longer than 1,024 pixels, 1,024 places are sampled.
+    rings are an annotation's polygons if the mask has some, which do not overlap, and if these stay
+    within half a pixel of the image. Otherwise they follow the edges of pixels. Of a side longer
+    than 1,024 pixels, 1,024 places are sampled.
     """
     height, width = mask.shape
     if isinstance(mask, RunMask) and mask._polygons is not None:

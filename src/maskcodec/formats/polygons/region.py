@@ -146,8 +146,9 @@ class PolygonRegion(Region):
         size = as_image_size(shape, "shape")
         self._method(method)
         found = []
-        # pycocotools takes memory for each pixel of an outline, so a long ring is drawn as a fan
-        # of pieces, joined by odd counts: the line between two pieces is drawn twice and cancels.
+        # pycocotools takes memory for each pixel of an outline, so a long ring is drawn as a fan of
+        # pieces. A pixel is set if an odd number of pieces has it: the line between two pieces is
+        # drawn twice and cancels.
         most = MOST_OUTLINE // (4 * max(size)) + 1
         for ring in self.pixels(size):
             for at in range(2, len(ring) - 2, 2 * most):
