@@ -54,10 +54,10 @@ class PolygonRegion(Region):
     Examples
     --------
     >>> import maskcodec as mc
-    >>> region = mc.PolygonRegion("dog", [[(2, 0), (4, 2), (2, 2)]], (5, 4, 0))
+    >>> region = mc.PolygonRegion("dog", [[(1, 0), (4, 0), (4, 2), (1, 2)]], (5, 4, 0))
     >>> region.mask((4, 4))
-    array([[0, 0, 0, 0],
-           [0, 0, 1, 0],
+    array([[0, 1, 1, 1],
+           [0, 1, 1, 1],
            [0, 0, 0, 0],
            [0, 0, 0, 0]], dtype=uint8)
     """
