@@ -28,9 +28,10 @@ from torch.nn.functional import cross_entropy
 from _finder import Finder
 from _formatsreport import formats, picture, plot, tables
 from _formattasks import BOXES, CODECS, Task, shared_words
-from _judge import Judge
 from _objects import scene
+from maskcodec.coco import RunMask
 from maskcodec.metrics import CIoU, GIoU, Precision, measure
+from maskcodec.rewards.drawn import edge_of, edge_score, measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -243,6 +244,14 @@ def box_ious(boxes: Sequence[Any], scenes: Sequence[Scene]) -> list[float]:
     return found
 
 
+def boundary(target: Any, mask: Any) -> float:
+    """The boundary F of a mask, as `maskcodec.rewards` has it; 0 of an empty one."""
+    if not mask.any():
+        return 0.0
+    edges = [edge_of(measured(RunMask.from_mask(one))) for one in (mask, target)]
+    return float(edge_score(*edges))
+
+
 def mask_box(mask: Any) -> tuple[int, int, int, int] | None:
     """The tight box of a mask, or None where nothing is set."""
     ys, xs = np.nonzero(mask)
@@ -371,8 +380,7 @@ def _figures(asked: Asked, scenes: Sequence[Scene]) -> dict[str, Any]:
         strict.update(reading.mask * reading.valid, one.mask)
     boxes = [mask_box(reading.mask) for reading in readings]
     edges = [
-        Judge(one.mask).boundary_f(reading.mask)
-        for reading, one in zip(readings, scenes, strict=True)
+        boundary(one.mask, reading.mask) for reading, one in zip(readings, scenes, strict=True)
     ]
     reasons = Counter(reason for reading in readings for reason in set(reading.reasons))
     return {
