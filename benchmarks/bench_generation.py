@@ -38,6 +38,8 @@ LENGTHS = {  # tokens a mask
     "scanlines, 11 rows": 50,
     "scanlines, 11 rows, location tokens": 37,
     "scanlines, 24 rows, location tokens": 68,
+    "polygons, 16 vertices": 128,
+    "polygons, 16 vertices, location tokens": 37,
 }
 FIRST = "R-RLE, 64 x 64"  # what the others are compared with: of the paper's, what draws as finely
 SIZES: dict[str, dict[str, Any]] = {

@@ -45,6 +45,8 @@ SETTINGS: dict[str, Codec] = {
     "b-sd-64": mc.BSD(grid=64),
     "scanlines-11": mc.Scanlines(),
     "scanlines-11-tokens": mc.Scanlines(coordinates="tokens"),
+    "polygons-16": mc.Polygons(points=16),
+    "polygons-16-tokens": mc.Polygons(points=16, coordinates="tokens"),
 }
 CI = {"b-sd-16": mc.BSD(grid=16)}  # short enough for a minute
 SHOWN = 6  # scenes in the picture of predictions
