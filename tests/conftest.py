@@ -22,7 +22,7 @@ _common = {
     "derandomize": True,  # the same examples on every machine
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
 }
-settings.register_profile("compiled", max_examples=60, **_common)
+settings.register_profile("compiled", max_examples=40, **_common)
 settings.register_profile("checked", max_examples=20, **_common)
 settings.register_profile("pure", max_examples=25, **_common)
 settings.register_profile("thorough", max_examples=5000, **_common)

@@ -128,7 +128,7 @@ class Codec(ABC):
         return False
 
     def bind(self, tokenizer: Any, ignore: Iterable[int | str] = ()) -> Any:  # noqa: ARG002
-        """The format's own `Binding` for `maskcodec.TokenCodec`, or None.
+        """The format's own ``Binding`` for `maskcodec.TokenCodec`, or None.
 
         A format returns a binding if it writes ids without text, or has a stream, a guide or a
         grammar. With None, `maskcodec.TokenCodec` goes through the text.
