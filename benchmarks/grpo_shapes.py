@@ -38,6 +38,7 @@ CODEC = mc.BSD(grid=16)
 LEARNED, HELD_OUT = 64, 64  # scenes
 REINFORCED = 16  # of those that were learned: each is asked about again every other step
 BATCH = 16  # rows of a supervised step
+WEIGHTS = {"iou": 4.0, "boundary": 1.0, "box": 1.0, "label": 1.0, "length": 1.0}  # the defaults
 GROUP, PROMPTS = 8, 8  # answers to a question, and questions a step
 RATE = 2e-4
 TEMPERATURE = 0.7  # of answers, and of what is learned from them: at 1, few can be read
@@ -75,11 +76,15 @@ class Grpo:
         The questions.
     strict
         Whether malformed answers get 0.
+    valid
+        The weight of the part for the format.
     """
 
-    def __init__(self, learner: Learner, asked: list[Question], *, strict: bool) -> None:
+    def __init__(
+        self, learner: Learner, asked: list[Question], *, strict: bool, valid: float
+    ) -> None:
         self._learner, self._asked, self._strict = learner, asked, strict
-        self._reward = MaskReward(learner.tokens)
+        self._reward = MaskReward(learner.tokens, weights=WEIGHTS | {"format": valid})
         self._longest = int(ROOM * max(one.ids for one in asked))
         self._end = learner.tokens.tokenizer.eos_token_id
         config = learner.model.config  # in an answer, these would stand for an image that is not
@@ -197,6 +202,7 @@ def main() -> None:
     add("--out", type=Path, default=Path("reinforced"), help="(default: %(default)s)")
     add("--supervised", type=int, default=150, help="steps before (default: %(default)s)")
     add("--minutes", type=float, default=8, help="of the processor, for GRPO (%(default)s)")
+    add("--format", type=float, default=2, help="its weight in the reward (default: %(default)s)")
     add("--reward", choices=("full", "strict"), default="full", help="(default: %(default)s)")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -221,7 +227,8 @@ def main() -> None:
     say(f"after {options.supervised} supervised steps:")
     result: dict[str, Any] = {"before": asked(learner, by_split), "steps": []}
     torch.manual_seed(0)
-    grpo = Grpo(learner, by_split["reinforced"], strict=options.reward == "strict")
+    strict = options.reward == "strict"
+    grpo = Grpo(learner, by_split["reinforced"], strict=strict, valid=options.format)
     path = options.out / f"{options.reward}.json"
     used, looks, noted = 0.0, 1, list[dict[str, float]]()
     while used < 60 * options.minutes:
