@@ -447,6 +447,8 @@ WORDS = ["tie", "dog", "nothing"]
 
 
 @given(strategies.json_like, st.sampled_from([None, (3, 4), (7, 9)]))
+@example("", None)
+@example("0", (3, 4))
 @example([[10**400, 1.5]], None)
 @example([[10**400, 1.5] * 3], (3, 4))
 @example([{"size": [3, 4], "counts": [12]}, [1, 2]], (3, 4))
@@ -461,5 +463,5 @@ def test_anything_else_is_refused_by_name(segmentation, shape):
     for call in calls:
         try:
             call()
-        except (mc.MaskError, TypeError) as error:
+        except (mc.MaskError, mc.SourceError, TypeError) as error:  # a text is the path of a mask
             assert str(error)

@@ -35,6 +35,8 @@ def opened_mask(value: Any) -> Any:
     """
     if not isinstance(value, (str, os.PathLike)):
         return value
+    if not os.fspath(value):
+        raise SourceError("mask '' is an empty text, where the path of a mask was expected")
     try:
         return read_mask(Path(value), str(value))
     except OSError as error:
