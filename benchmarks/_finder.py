@@ -43,7 +43,7 @@ class Finder(nn.Module):
         self.head = nn.Linear(_WIDTH, words, bias=False)
 
     def grow(self, words: int) -> None:
-        """Make room for new words, each of which begins as the mean of those that are there."""
+        """Add rows for new words. Each row starts near the mean of the old ones."""
         for name in "words", "head":
             old = getattr(self, name).weight.data
             new = old.mean(0) + old.std() * 0.1 * torch.randn(words - len(old), _WIDTH)

@@ -41,7 +41,7 @@ HELD = ("scanlines", "xgrammar"), ("scanlines", "llguidance"), ("b-sd", "llguida
 
 
 def seconds(call: Any, *given: Any, **named: Any) -> tuple[float, Any]:
-    """How long a call keeps its thread busy, whoever else wants the core, and what it returns."""
+    """The processor time of a call in its thread, and its result."""
     began = time.thread_time()
     found = call(*given, **named)
     return time.thread_time() - began, found

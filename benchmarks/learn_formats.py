@@ -259,7 +259,7 @@ def mask_box(mask: Any) -> tuple[int, int, int, int] | None:
 
 
 def finding(work: Path, size: Size, until: float) -> Path | None:
-    """Teach boxes as far as the time allows; the checkpoint, once it is whole."""
+    """Teach boxes until the time is over; returns the checkpoint once all steps are done."""
     path = work / f"{BOXES}.pt"
     run = Run.new(Task(BOXES), 0, size.rates[0])
     if path.exists():
@@ -288,7 +288,7 @@ def finding(work: Path, size: Size, until: float) -> Path | None:
 def drawing(
     work: Path, size: Size, name: str, seed: int, found: Path, until: float, rate: float
 ) -> None:
-    """Teach one format as far as the time allows, and ask once it is done."""
+    """Teach one format until the time is over; ask for answers once all steps are done."""
     path = work / f"{name}-{seed}.pt"
     result = path.with_suffix(".json")
     if result.exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -67,7 +68,7 @@ def numbers_of(item: Item) -> list[Item] | None:
 
 
 @dataclass(frozen=True)
-class Spelling:
+class Spelling(ABC):
     """The common part of all spellings here: read the regions of a text."""
 
     name: ClassVar[str]
@@ -92,9 +93,9 @@ class Spelling:
                 reading.report(found.start, "no-mask", message, "left this instance out")
         return regions
 
+    @abstractmethod
     def found(self, reading: TextReading) -> Iterator[Found]:
         """The instances of a text, also those with a box alone."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
